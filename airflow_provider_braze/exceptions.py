@@ -1,0 +1,115 @@
+"""What the provider raises: one root, and a child for each thing a DAG author may want to tell apart.
+
+No airflow imports, so that the classes can be named in an Airflow retry policy or caught in a plain script.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class BrazeError(Exception):
+    """Root of everything this provider raises.
+
+    ``retryable`` says whether running the same task again can help; where it cannot, the operator and the
+    sensor fail at once with ``AirflowFailException``.
+    """
+
+    retryable = True
+
+
+class BrazeSetupError(BrazeError):
+    """A parameter, a connection or a mapping is wrong; the message names what to change."""
+
+    retryable = False
+
+
+class MappingError(BrazeSetupError):
+    """The mapping does not fit the export's columns or Braze's fields."""
+
+
+class ExportError(BrazeError):
+    """The export cannot be read."""
+
+
+class ExportRefusedError(ExportError):
+    """The export is refused for what it is: a zip, no identifier column, an unknown dialect."""
+
+    retryable = False
+
+
+class ExportChangedError(ExportError):
+    """The export changed or vanished while it was read, so nothing is called complete."""
+
+
+class BrazeRequestError(BrazeError):
+    """Braze answered a request with something other than success.
+
+    :param message: one sentence without the API key.
+    :param status: HTTP status, or None when there was no answer.
+    :param errors: Braze's own ``errors`` list, as answered.
+    :param retry_after: seconds that Braze asked to wait, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        errors: list[Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.errors = errors or []
+        self.retry_after = retry_after
+
+
+class BrazeRefusedError(BrazeRequestError):
+    """Braze refused the request for what it is (4xx); repeating it cannot help."""
+
+    retryable = False
+
+
+class BrazeAuthError(BrazeRefusedError):
+    """401: the key is wrong, or belongs to another cluster or workspace."""
+
+
+class BrazePermissionError(BrazeRefusedError):
+    """403: the key is valid but lacks a permission."""
+
+
+class BrazeRateLimitError(BrazeRequestError):
+    """429: the workspace's limit is used up."""
+
+
+class BrazeServerError(BrazeRequestError):
+    """5xx: Braze had trouble."""
+
+
+class BrazeUnreachableError(BrazeRequestError):
+    """No answer: refused connection, unknown host, TLS trouble, timeout."""
+
+
+class PushError(BrazeError):
+    """A push did not do its job. Its report, which was written all the same, is in ``report``."""
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class PushStoppedError(PushError):
+    """The push stopped midway on trouble that a retry can mend."""
+
+
+class PushRefusedError(PushError):
+    """The push stopped because Braze refuses the requests themselves (401, 403, 404, 415, a redirect)."""
+
+    retryable = False
+
+
+class TooManyFailedRecordsError(PushError):
+    """More records failed than the task's threshold allows."""
+
+    retryable = False

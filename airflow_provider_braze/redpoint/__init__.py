@@ -1,0 +1,1 @@
+"""What Redpoint Interaction writes: paths, landing, dialects and records. No airflow imports."""

@@ -1,0 +1,1 @@
+"""A stand-in for a Braze workspace: a real HTTP server with the documented semantics."""

@@ -1,0 +1,97 @@
+"""A path or URL, resolved to an fsspec filesystem; Airflow connections are used where the URL names one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import fsspec
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+
+OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
+"""Stores whose objects appear whole: visible is landed. Any other storage can show a file being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What a storage says of one file: ``modified`` is seconds since the epoch, None where it is not told."""
+
+    size: int
+    modified: float | None
+    etag: str | None
+
+    @classmethod
+    def of(cls, info: dict[str, Any]) -> Stat:
+        """Read an fsspec info, whose keys differ from storage to storage."""
+        etag = info.get("ETag") or info.get("etag")
+        return cls(int(info.get("size") or 0), _seconds(info), str(etag).strip('"') if etag else None)
+
+
+def _seconds(info: dict[str, Any]) -> float | None:
+    for key in ("mtime", "LastModified", "last_modified", "updated", "modified", "created"):
+        value = info.get(key)
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return value.timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One file or folder: ``url`` as people write it, ``path`` as its filesystem takes it."""
+
+    fs: fsspec.AbstractFileSystem
+    path: str
+    url: str
+
+    @property
+    def appears_whole(self) -> bool:
+        """Whether a file that is visible here is complete."""
+        protocol = self.fs.protocol
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        return bool(names & OBJECT_STORES)
+
+    def child(self, relative: str) -> Location:
+        """Name a file or folder below this one."""
+        return Location(self.fs, f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{relative}")
+
+    def exists(self) -> bool:
+        """Tell whether it is there now, past any cached listing."""
+        self.fs.invalidate_cache()
+        return bool(self.fs.exists(self.path))
+
+    def stat(self) -> Stat:
+        """Ask the storage for size, mtime and etag, past any cached listing.
+
+        :raises FileNotFoundError: nothing is there.
+        """
+        self.fs.invalidate_cache()
+        return Stat.of(self.fs.info(self.path))
+
+
+def locate(url: str) -> Location:
+    """Resolve a local path, or any URL that Airflow's ``ObjectStoragePath`` takes.
+
+    :raises BrazeSetupError: a UNC path on a POSIX machine, or a storage that no installed provider serves.
+    """
+    if url.startswith("\\\\") and os.name == "posix":
+        raise BrazeSetupError(
+            f"{url} is a Windows network path, which this machine cannot open: mount the share and give the mounted folder."
+        )
+    if "://" not in url or url.startswith("file://"):
+        path = os.path.abspath(url.removeprefix("file://"))
+        return Location(fsspec.filesystem("file"), path, path)
+    # Imported here: a local path must work, and start fast, without Airflow.
+    from airflow.sdk import ObjectStoragePath
+
+    try:
+        remote = ObjectStoragePath(url)
+        return Location(remote.fs, remote.path, url)
+    except (ValueError, ImportError) as error:
+        raise BrazeSetupError(f"Cannot open {url}: {error}. Install the provider of this storage.") from error

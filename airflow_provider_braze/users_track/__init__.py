@@ -1,0 +1,1 @@
+"""What Braze's `/users/track` takes and answers. No airflow imports."""
