@@ -1,0 +1,190 @@
+"""The Braze workspace a push goes to: endpoint, key and limits, checked before any request."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.users_track import limits
+
+EXTRAS = ("requests_per_second", "max_in_flight", "timeout", "objects_per_request", "partner", "allow_http")
+"""The connection extras that mean something; every other one is ignored, and never sent."""
+
+CONNECT_TIMEOUT = 5.0
+TIMEOUT = 30.0
+MAX_IN_FLIGHT = 96
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workspace:
+    """Where and how fast to send.
+
+    :param endpoint: REST endpoint without a trailing slash, such as ``https://rest.iad-01.braze.com``.
+    :param api_key: REST API key; never part of the repr.
+    :param requests_per_second: no 3 s window ever holds more than three times as many requests (default 1000).
+    :param max_in_flight: most requests in flight (default 96).
+    :param connect_timeout: seconds to connect (default 5).
+    :param timeout: seconds for a whole attempt (default 30).
+    :param objects_per_request: most attributes, events and purchases together in one request (default 75).
+    :param partner: partner name that Braze assigned, sent with every request (default none).
+    """
+
+    endpoint: str
+    api_key: str = field(repr=False)
+    requests_per_second: float = limits.REQUESTS_PER_SECOND
+    max_in_flight: int = MAX_IN_FLIGHT
+    connect_timeout: float = CONNECT_TIMEOUT
+    timeout: float = TIMEOUT
+    objects_per_request: int = limits.OBJECTS_PER_REQUEST
+    partner: str | None = None
+
+    @classmethod
+    def from_settings(
+        cls,
+        host: str | None,
+        api_key: str | None,
+        extras: Mapping[str, Any] | None = None,
+        *,
+        scheme: str | None = None,
+        port: int | None = None,
+    ) -> Workspace:
+        """Read the fields of a connection as people fill them in; an extra that is None counts as not given.
+
+        :raises BrazeSetupError: the first setting that is wrong, and what to put there.
+        """
+        given = {key: value for key, value in (extras or {}).items() if value is not None and value != ""}
+        connect_timeout, timeout = _timeouts(given.get("timeout", TIMEOUT))
+        partner = given.get("partner")
+        return cls(
+            endpoint=_endpoint(
+                host, scheme, port, allow_http=_boolean("allow_http", given.get("allow_http", False))
+            ),
+            api_key=_key(api_key),
+            requests_per_second=_positive(
+                "requests_per_second", given.get("requests_per_second", limits.REQUESTS_PER_SECOND)
+            ),
+            max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT)),
+            connect_timeout=connect_timeout,
+            timeout=timeout,
+            objects_per_request=_whole(
+                "objects_per_request", given.get("objects_per_request", limits.OBJECTS_PER_REQUEST)
+            ),
+            partner=str(partner) if partner else None,
+        )
+
+    def redact(self, text: str) -> str:
+        """Take the key out of a text: Braze's own 401 echoes it."""
+        return text.replace(self.api_key, "***")
+
+
+def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_http: bool) -> str:
+    text = (host or "").strip()
+    if not text:
+        raise BrazeSetupError(
+            "The Braze connection has no host: put your REST endpoint there, such as https://rest.iad-01.braze.com."
+        )
+    if "://" not in text:
+        text = f"{scheme if scheme in ('http', 'https') else 'https'}://{text}"
+    try:
+        parts = urlsplit(text)
+        name, given_port = (parts.hostname or "").lower(), parts.port
+    except ValueError as error:
+        raise BrazeSetupError(f"The Braze connection's host is not a valid address: {error}.") from None
+    if parts.username or parts.password:
+        raise BrazeSetupError(
+            "The Braze connection's host holds credentials: put the key in the password field only."
+        )
+    if parts.scheme not in ("http", "https") or not name:
+        raise BrazeSetupError(f"The Braze connection's host {host!r} is not an http(s) address.")
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise BrazeSetupError(
+            f"The Braze connection's host {host!r} has a path: give only the REST endpoint, such as https://{name}."
+        )
+    _check_name(name)
+    if parts.scheme == "http" and not allow_http and not is_loopback(name):
+        raise BrazeSetupError(
+            f"The Braze connection's host {host!r} would send the key unencrypted: use https://, or set the extra allow_http."
+        )
+    chosen_port = given_port or port
+    literal = f"[{name}]" if ":" in name else name
+    return f"{parts.scheme}://{literal}:{chosen_port}" if chosen_port else f"{parts.scheme}://{literal}"
+
+
+def _check_name(name: str) -> None:
+    if name.startswith("sdk."):
+        raise BrazeSetupError(
+            f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as {name.replace('sdk.', 'rest.', 1)}."
+        )
+    if name.startswith("dashboard"):
+        raise BrazeSetupError(
+            f"{name} is Braze's dashboard: use the REST endpoint of the same cluster, such as https://rest.iad-01.braze.com."
+        )
+
+
+def is_loopback(name: str) -> bool:
+    """Tell whether a host name means this very machine."""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _key(api_key: str | None) -> str:
+    key = (api_key or "").strip()
+    if not key:
+        raise BrazeSetupError("The Braze connection has no REST API key: put it in the password field.")
+    if key[0] in "\"'" or key[-1] in "\"'":
+        raise BrazeSetupError("The Braze connection's REST API key is in quotes: leave them out.")
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise BrazeSetupError(
+            "The Braze connection's REST API key has a character that no key has: copy it again."
+        )
+    return key
+
+
+def _timeouts(value: Any) -> tuple[float, float]:
+    """Read ``timeout``: seconds for the whole attempt, or a pair of connect and whole attempt."""
+    if isinstance(value, Mapping):
+        value = [value.get("connect", CONNECT_TIMEOUT), value.get("total", TIMEOUT)]
+    if isinstance(value, str) and "," in value:
+        value = value.split(",")
+    if isinstance(value, list | tuple):
+        if len(value) != 2:
+            raise BrazeSetupError(
+                "The Braze connection's extra timeout must be seconds, or a pair of connect and total seconds."
+            )
+        return _positive("timeout", value[0]), _positive("timeout", value[1])
+    total = _positive("timeout", value)
+    return min(CONNECT_TIMEOUT, total), total
+
+
+def _positive(name: str, value: Any) -> float:
+    try:
+        number = float(value) if not isinstance(value, bool) else 0.0
+    except (TypeError, ValueError):
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise BrazeSetupError(f"The Braze connection's extra {name} must be a number above 0, not {value!r}.")
+    return number
+
+
+def _whole(name: str, value: Any) -> int:
+    number = _positive(name, value)
+    if number != int(number):
+        raise BrazeSetupError(f"The Braze connection's extra {name} must be a whole number, not {value!r}.")
+    return int(number)
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower()
+    if text not in ("true", "false"):
+        raise BrazeSetupError(f"The Braze connection's extra {name} must be true or false, not {value!r}.")
+    return text == "true"
