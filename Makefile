@@ -1,0 +1,79 @@
+# `make demo` shows the whole job, `make test` is what CI runs, `make airflow` is the demo with Airflow's UI.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PORT ?= 8080
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+BIN_OLDEST := .venv-3.1/bin
+PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
+
+# What runs here must not read the settings of another Airflow on this machine.
+unexport AIRFLOW_HOME AIRFLOW_CONFIG
+
+.PHONY: help install install-oldest lint test demo airflow lock clean
+
+help:  ## What can be made here
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
+
+install: .venv/.installed  ## Install the project and the newest tested Airflow into .venv
+
+install-oldest: .venv-3.1/.installed  ## Install the project and the oldest supported Airflow into .venv-3.1
+
+$(BIN)/uv:
+	@$(call venv,.venv)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.installed: requirements/airflow-3.3.txt $(PROJECT) | $(BIN)/uv
+	@$(call install_into,.venv,$<)
+
+.venv-3.1/.installed: requirements/airflow-3.1.txt $(PROJECT) | $(BIN)/uv
+	@$(call venv,.venv-3.1)
+	$(call install_into,.venv-3.1,$<)
+
+define venv
+$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed \
+and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % v[:2])'
+test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+endef
+
+define install_into
+echo "Installing $(2) into $(1) (the first time takes a minute or two) ..."
+$(BIN)/uv pip install --quiet --compile-bytecode --python $(1)/bin/python --requirement $(2)
+$(BIN)/uv pip install --quiet --python $(1)/bin/python --no-deps --no-build-isolation --editable .
+touch $(1)/.installed
+endef
+
+lint: install  ## Lint, format check and type check
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
+	@echo "== Airflow 3.3: unit and packaging tests"
+	$(BIN)/python -m pytest -m "not system"
+	echo "== Airflow 3.1: unit tests"
+	$(BIN_OLDEST)/python -m pytest -m "not system"
+	echo "== Airflow 3.1: one export pushed by a real Airflow"
+	$(BIN_OLDEST)/python -m pytest -m system -k oldest
+	echo "== Airflow 3.3: the DAGs on a real Airflow"
+	$(BIN)/python -m pytest -m system
+
+demo: install  ## Push six exports into the sandbox on a real Airflow, and check what arrived
+	@$(BIN)/python -m demo
+
+airflow: install  ## The demo's Airflow with its UI, until Ctrl-C (make airflow PORT=8080)
+	@exec $(BIN)/python -m demo --ui --port $(PORT)
+
+lock: $(BIN)/uv  ## Resolve both dependency locks again
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
+		--output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
+		--exclude-newer 2026-04-01 --output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
+
+clean:  ## Remove the virtual environments and everything that was built
+	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
