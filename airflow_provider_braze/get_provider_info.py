@@ -1,0 +1,91 @@
+"""What Airflow reads about this provider. Imports nothing: discovery runs while Airflow's settings initialise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata, which is also the only source of the connection form in Airflow 3.3."""
+    return {
+        "package-name": "airflow-provider-braze-redpoint",
+        "name": "Braze",
+        "description": "Pushes `Redpoint Interaction` exports to `Braze <https://www.braze.com/>`__ user profiles.",
+        "integrations": [
+            {
+                "integration-name": "Braze",
+                "external-doc-url": "https://www.braze.com/docs/api/home",
+                "tags": ["service"],
+            },
+            {
+                "integration-name": "Redpoint Interaction",
+                "external-doc-url": "https://docs.redpointglobal.com/rpi/",
+                "tags": ["service"],
+            },
+        ],
+        "operators": [
+            {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.operators.braze"]},
+        ],
+        "sensors": [
+            {
+                "integration-name": "Redpoint Interaction",
+                "python-modules": ["airflow_provider_braze.sensors.redpoint"],
+            },
+        ],
+        "hooks": [
+            {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.hooks.braze"]},
+        ],
+        "triggers": [
+            {
+                "integration-name": "Redpoint Interaction",
+                "python-modules": ["airflow_provider_braze.triggers.redpoint"],
+            },
+        ],
+        "connection-types": [
+            {
+                "connection-type": "braze",
+                "hook-class-name": "airflow_provider_braze.hooks.braze.BrazeHook",
+                "hook-name": "Braze",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["login", "schema", "port"],
+                    "relabeling": {"host": "REST endpoint", "password": "REST API key"},
+                    "placeholders": {
+                        "host": "https://rest.iad-01.braze.com",
+                        "password": "the key of the workspace, with users.track",
+                    },
+                },
+                "conn-fields": {
+                    "requests_per_second": {
+                        "label": "Requests per second",
+                        "description": "Most requests a second, averaged over 3 seconds; 1000 if empty.",
+                        "schema": {"type": ["number", "null"], "minimum": 0.01},
+                    },
+                    "max_in_flight": {
+                        "label": "Requests in flight",
+                        "description": "Most requests that wait for an answer at the same time; 96 if empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1},
+                    },
+                    "timeout": {
+                        "label": "Timeout",
+                        "description": "Seconds that one attempt of a request may take; 30 if empty.",
+                        "schema": {"type": ["number", "null"], "minimum": 1},
+                    },
+                    "objects_per_request": {
+                        "label": "Profile objects per request",
+                        "description": "Most profile objects in one request, 75 at most, which is the default.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 75},
+                    },
+                    "partner": {
+                        "label": "Partner",
+                        "description": "Partner name sent with every request; none if empty.",
+                        "schema": {"type": ["string", "null"]},
+                    },
+                    "allow_http": {
+                        "label": "Allow plain http",
+                        "description": "Permit an http:// endpoint that is not on this machine. The key then travels unencrypted.",
+                        "schema": {"type": ["boolean", "null"]},
+                    },
+                },
+            }
+        ],
+    }
