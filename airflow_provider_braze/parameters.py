@@ -1,0 +1,94 @@
+"""Values as templates and forms leave them: text that means a switch, a number, or nothing at all.
+
+Airflow renders ``{{ params.dry_run }}`` to ``'True'`` and an empty field to ``''`` or ``'None'``. Each function takes
+the parameter's name and its value, typed or as text, and raises ``BrazeSetupError`` naming the parameter.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+
+_UNSET = frozenset({"", "None"})
+_SWITCH = {"true": True, "false": False}
+
+
+def is_unset(value: Any) -> bool:
+    """Tell whether a value stands for "not given": None, an empty text, or the text ``None``."""
+    return value is None or (isinstance(value, str) and value.strip() in _UNSET)
+
+
+def as_bool(name: str, value: Any, *, default: bool | None = None) -> bool:
+    """Read a switch: a bool, or ``true`` / ``false`` in any case; unset is the default, where there is one."""
+    if isinstance(value, bool):
+        return value
+    if default is not None and is_unset(value):
+        return default
+    switch = _SWITCH.get(value.strip().lower()) if isinstance(value, str) else None
+    if switch is None:
+        raise BrazeSetupError(f"{name} must be true or false, not {value!r}.")
+    return switch
+
+
+def as_optional_text(name: str, value: Any) -> str | None:
+    """Read a text without the spaces around it, or None where it is unset; a whole number is taken as its digits."""
+    if is_unset(value):
+        return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise BrazeSetupError(f"{name} must be text, not {value!r}.")
+    return value.strip()
+
+
+def as_text(name: str, value: Any) -> str:
+    """Read a text that must be given."""
+    text = as_optional_text(name, value)
+    if text is None:
+        raise BrazeSetupError(f"{name} must be given.")
+    return text
+
+
+def as_optional_number(name: str, value: Any, *, minimum: float = 0) -> float | None:
+    """Read a finite number of at least ``minimum``, or None where it is unset."""
+    if is_unset(value):
+        return None
+    try:
+        # A number in Python's own notation only: float() would take '1_000' and True as well.
+        number = float("" if isinstance(value, bool) or "_" in str(value) else value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= minimum):
+        raise BrazeSetupError(f"{name} must be a number of at least {minimum:g}, not {value!r}.")
+    return number
+
+
+def as_number(name: str, value: Any, *, default: float | None = None, minimum: float = 0) -> float:
+    """Read a finite number of at least ``minimum``; unset is the default, where there is one."""
+    number = as_optional_number(name, value, minimum=minimum)
+    if number is None:
+        number = default
+    if number is None:
+        raise BrazeSetupError(f"{name} must be given.")
+    return number
+
+
+def as_whole_number(name: str, value: Any, *, default: int | None = None, minimum: int = 0) -> int:
+    """Read a whole number of at least ``minimum``; unset is the default, where there is one."""
+    number = as_number(name, value, default=default, minimum=minimum)
+    if int(number) != number:
+        raise BrazeSetupError(f"{name} must be a whole number, not {value!r}.")
+    return int(number)
+
+
+def as_optional_seconds(name: str, value: Any) -> float | None:
+    """Read a duration: a timedelta or a number of seconds, at least 0; None where it is unset."""
+    return as_optional_number(name, value.total_seconds() if isinstance(value, timedelta) else value)
+
+
+def as_seconds(name: str, value: Any, *, default: float | None = None) -> float:
+    """Read a duration as ``as_optional_seconds`` does; unset is the default, where there is one."""
+    return as_number(name, value.total_seconds() if isinstance(value, timedelta) else value, default=default)

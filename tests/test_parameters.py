@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.parameters import (
+    as_bool,
+    as_number,
+    as_optional_number,
+    as_optional_seconds,
+    as_optional_text,
+    as_seconds,
+    as_text,
+    as_whole_number,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(True, True), (False, False), ("true", True), ("True", True), (" FALSE ", False), ("false", False)],
+)
+def test_switch(value: object, expected: bool) -> None:
+    assert as_bool("only_new", value) is expected
+
+
+@pytest.mark.parametrize("value", ["yes", "1", 1, 0, "on", [], {}, 0.0])
+def test_anything_else_is_no_switch(value: object) -> None:
+    with pytest.raises(BrazeSetupError, match="only_new must be true or false"):
+        as_bool("only_new", value, default=True)
+
+
+@pytest.mark.parametrize("value", ["", "  ", "None", None])
+def test_unset_switch(value: object) -> None:
+    assert as_bool("only_new", value, default=True) is True
+    with pytest.raises(BrazeSetupError, match="only_new"):
+        as_bool("only_new", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", None),
+        (" ", None),
+        ("None", None),
+        (None, None),
+        ("none", "none"),
+        ("false", "false"),
+        ("007", "007"),
+        (8828, "8828"),
+        (" Spring Welcome ", "Spring Welcome"),
+        ("夏", "夏"),
+    ],
+)
+def test_text(value: object, expected: str | None) -> None:
+    assert as_optional_text("offer", value) == expected
+
+
+@pytest.mark.parametrize("value", [True, 1.5, ["a"], {"a": 1}, b"a"])
+def test_not_a_text(value: object) -> None:
+    with pytest.raises(BrazeSetupError, match="offer must be text"):
+        as_optional_text("offer", value)
+
+
+def test_text_that_must_be_given() -> None:
+    assert as_text("base_path", "/data") == "/data"
+    with pytest.raises(BrazeSetupError, match="base_path must be given"):
+        as_text("base_path", "None")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("30", 30), (30, 30), (0.5, 0.5), (" 1e2 ", 100), ("0", 0)])
+def test_number(value: object, expected: float) -> None:
+    assert as_number("settle_seconds", value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["ten", "1_000", True, "-1", -0.1, "nan", "inf", float("inf"), "true", [], "1,5", 10**400]
+)
+def test_not_a_number(value: object) -> None:
+    with pytest.raises(BrazeSetupError, match="settle_seconds must be a number of at least 0"):
+        as_number("settle_seconds", value)
+
+
+@pytest.mark.parametrize("value", ["", "None", None])
+def test_unset_number(value: object) -> None:
+    assert as_optional_number("max_age", value) is None
+    assert as_number("settle_seconds", value, default=30) == 30
+    with pytest.raises(BrazeSetupError, match="settle_seconds must be given"):
+        as_number("settle_seconds", value)
+
+
+def test_whole_number() -> None:
+    assert as_whole_number("max_exports", "100") == 100
+    assert as_whole_number("max_exports", 2.0) == 2
+    assert as_whole_number("max_exports", "", default=7) == 7
+    with pytest.raises(BrazeSetupError, match="max_exports must be a whole number"):
+        as_whole_number("max_exports", "1.5")
+    with pytest.raises(BrazeSetupError, match="max_exports must be a number of at least 1"):
+        as_whole_number("max_exports", 0, minimum=1)
+
+
+def test_seconds() -> None:
+    assert as_optional_seconds("max_age", timedelta(days=7)) == 604800
+    assert as_optional_seconds("max_age", "604800") == 604800
+    assert as_optional_seconds("max_age", "None") is None
+    assert as_seconds("settle_seconds", timedelta(seconds=2)) == 2
+    assert as_seconds("settle_seconds", "", default=30) == 30
+    with pytest.raises(BrazeSetupError, match="max_age"):
+        as_optional_seconds("max_age", timedelta(days=-1))
+    with pytest.raises(BrazeSetupError, match="max_age"):
+        as_optional_seconds("max_age", "7 days")
