@@ -107,7 +107,8 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
     _check_name(name)
     if parts.scheme == "http" and not allow_http and not is_loopback(name):
         raise BrazeSetupError(
-            f"The Braze connection's host {host!r} would send the key unencrypted: use https://, or set the extra allow_http."
+            f"The Braze connection's host {host!r} would send the key unencrypted: use https://, "
+            "or set the extra allow_http."
         )
     chosen_port = given_port or port
     literal = f"[{name}]" if ":" in name else name
@@ -117,7 +118,8 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
 def _check_name(name: str) -> None:
     if name.startswith("sdk."):
         raise BrazeSetupError(
-            f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as {name.replace('sdk.', 'rest.', 1)}."
+            f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as "
+            f"{name.replace('sdk.', 'rest.', 1)}."
         )
     if name.startswith("dashboard"):
         raise BrazeSetupError(
