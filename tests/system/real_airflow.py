@@ -1,0 +1,272 @@
+"""A real Airflow for tests and the demo: every component a process of its own, on loopback, in a fresh home.
+
+``airflow standalone`` is not used because its log servers listen on all interfaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+import requests
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+COMPONENTS = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+START_SECONDS = 240.0
+STOP_SECONDS = 5.0
+
+
+class AirflowTroubleError(RuntimeError):
+    """Airflow did not start, or did not do in time what was waited for."""
+
+
+def free_port() -> int:
+    """Find a TCP port on loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def end_process_trees(*roots: subprocess.Popen[bytes], grace: float = STOP_SECONDS) -> None:
+    """Ask processes to end, and after a while kill what is left of them and of all that they had started.
+
+    psutil tells a process from a later one that was given the same id.
+    """
+    trees: list[psutil.Process] = []
+    for root in roots:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(root.pid)
+            trees += [process, *process.children(recursive=True)]
+            process.terminate()
+    _, alive = psutil.wait_procs(trees, timeout=grace)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=5)
+    for root in roots:
+        root.wait(timeout=5)
+
+
+class RealAirflow:
+    """Start, drive and stop one Airflow; use it as a context manager.
+
+    :param dags_folder: the DAG files it runs.
+    :param connections: Airflow connections by id, each as its JSON object.
+    :param variables: Airflow Variables by name.
+    :param python: interpreter of the Airflow to run.
+    :param port: port of the API server and UI; a free one if not given.
+    :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
+    """
+
+    def __init__(
+        self,
+        *,
+        dags_folder: Path = REPOSITORY / "dags",
+        connections: Mapping[str, Mapping[str, Any]] | None = None,
+        variables: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="airflow-home-"))
+        self.url = f"http://127.0.0.1:{port or free_port()}"
+        self.python = python
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._environment = self._make_environment(dags_folder, connections or {}, variables or {})
+        self._environment |= settings or {}
+
+    def _make_environment(
+        self, dags_folder: Path, connections: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]
+    ) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        return {
+            **inherited,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__SECRET_KEY": secrets.token_hex(16),
+            "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            "AIRFLOW__CORE__AUTH_MANAGER": (
+                "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
+            ),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+            "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            "PYTHONUNBUFFERED": "1",
+            **{
+                f"AIRFLOW_CONN_{name.upper()}": json.dumps(dict(value)) for name, value in connections.items()
+            },
+            **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()},
+        }
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop(keep_home=kind is not None and "KEEP_AIRFLOW_HOME" in os.environ)
+
+    def start(self) -> None:
+        """Make the database, start the four components, wait until all of them are healthy."""
+        port = self.url.rpartition(":")[2]
+        migration = self.airflow("db", "migrate")
+        if migration.returncode:
+            raise AirflowTroubleError(
+                f"airflow db migrate failed:\n{migration.stdout[-2000:]}{migration.stderr[-2000:]}"
+            )
+        self._spawn("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
+        self._spawn("scheduler", "--skip-serve-logs")
+        self._spawn("triggerer", "--skip-serve-logs")
+        self._spawn("dag-processor")
+        self.wait_for(self._healthy, "all of its components healthy", START_SECONDS)
+
+    def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of Airflow's CLI in this Airflow's home."""
+        command = [self.python, "-m", "airflow", *arguments]
+        return subprocess.run(
+            command, env=self._environment, cwd=self.home, capture_output=True, text=True, check=False
+        )
+
+    def _spawn(self, *arguments: str) -> None:
+        with (self.home / f"{arguments[0]}.log").open("wb") as log:
+            self.processes[arguments[0]] = subprocess.Popen(
+                [self.python, "-m", "airflow", *arguments],
+                env=self._environment,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # A Ctrl-C in the terminal must reach us alone, so that we end the components in order.
+                start_new_session=True,
+            )
+
+    def _healthy(self) -> bool:
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise AirflowTroubleError(
+                    f"airflow {name} ended with {process.returncode}:\n{self.component_log(name)}"
+                )
+        try:
+            health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
+            self._session.headers["Authorization"] = f"Bearer {self._token()}"
+        except (requests.RequestException, ValueError, KeyError):
+            return False
+        return all((health.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
+
+    def _token(self) -> str:
+        return str(self._session.get(f"{self.url}/auth/token", timeout=5).json()["access_token"])
+
+    def component_log(self, name: str) -> str:
+        """Return the end of what a component printed."""
+        return (self.home / f"{name}.log").read_text(errors="replace")[-3000:]
+
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float, pause: float = 0.5) -> Any:
+        """Ask until the answer is true, and return it.
+
+        :raises AirflowTroubleError: it did not become true in time.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if answer := condition():
+                return answer
+            time.sleep(pause)
+        logs = "\n".join(f"--- {name}\n{self.component_log(name)}" for name in self.processes)
+        raise AirflowTroubleError(f"Airflow did not have {what} within {seconds:.0f} s.\n{logs}")
+
+    def api(self, method: str, path: str, **body: Any) -> Any:
+        """Call the public REST API below ``/api/v2`` and return its JSON."""
+        response = self._session.request(method, f"{self.url}/api/v2/{path}", json=body or None, timeout=30)
+        if not response.ok:
+            raise AirflowTroubleError(
+                f"{method} {path} answered {response.status_code}: {response.text[:1000]}"
+            )
+        return response.json() if response.content else None
+
+    def unpause(self, dag_id: str) -> None:
+        """Wait until a DAG has been parsed, then switch it on."""
+        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 120)
+        self.api("PATCH", f"dags/{dag_id}", is_paused=False)
+
+    def _parsed(self, dag_id: str) -> bool:
+        errors = self.api("GET", "importErrors")["import_errors"]
+        if errors:
+            raise AirflowTroubleError(
+                f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}"
+            )
+        return any(dag["dag_id"] == dag_id for dag in self.api("GET", "dags")["dags"])
+
+    def trigger(self, dag_id: str, **form: Any) -> str:
+        """Start a run as the UI's form does, and return its id."""
+        return str(self.api("POST", f"dags/{dag_id}/dagRuns", logical_date=None, conf=form)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Tell the state of one run."""
+        return str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
+        """Wait until a run is over, and return its state."""
+        self.wait_for(
+            lambda: self.run_state(dag_id, run_id) in FINISHED, f"the end of {dag_id} {run_id}", seconds
+        )
+        return self.run_state(dag_id, run_id)
+
+    def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the task instances of a run, mapped ones included, in the order of task and map index."""
+        found = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=200")["task_instances"]
+        return sorted(found, key=lambda task: (task["task_id"], task["map_index"]))
+
+    def states(self, dag_id: str, run_id: str) -> dict[str, list[str]]:
+        """Return the states of a run's tasks: task id to one state for each map index."""
+        states: dict[str, list[str]] = {}
+        for task in self.tasks(dag_id, run_id):
+            states.setdefault(task["task_id"], []).append(str(task["state"]))
+        return states
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> Any:
+        """Return what a task returned."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
+        return self.api("GET", f"{path}?map_index={map_index}&deserialize=false&stringify=false")["value"]
+
+    def log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1) -> str:
+        """Return the log of one try of a task, one line for each event."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.api("GET", f"{path}?map_index={map_index}&full_content=true")["content"]
+        return "\n".join(
+            json.dumps(line, ensure_ascii=False) if isinstance(line, dict) else line for line in content
+        )
+
+    def stop(self, *, keep_home: bool = False) -> None:
+        """End every process that was started, and remove the home."""
+        end_process_trees(*self.processes.values())
+        self.processes.clear()
+        self._session.close()
+        if not keep_home:
+            shutil.rmtree(self.home, ignore_errors=True)
