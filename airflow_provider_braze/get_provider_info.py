@@ -82,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "allow_http": {
                         "label": "Allow plain http",
-                        "description": "Permit an http:// endpoint that is not on this machine. The key then travels unencrypted.",
+                        "description": "Let the key travel unencrypted to an http:// endpoint that is not this machine.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                 },
