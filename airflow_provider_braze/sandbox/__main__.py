@@ -1,21 +1,118 @@
-"""``python -m airflow_provider_braze.sandbox``."""
+"""``python -m airflow_provider_braze.sandbox``: a stand-in for a Braze workspace on this machine."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 
-from airflow_provider_braze.sandbox.server import build_app, serve
+from airflow_provider_braze.sandbox.api import PERMISSIONS, Rules
+from airflow_provider_braze.sandbox.rate import HEADER_FAMILIES, RateLimit, read_rate
+from airflow_provider_braze.sandbox.server import Sandbox, serve
 
 
-def main() -> None:
+def _rate(text: str) -> tuple[int, float]:
+    try:
+        return read_rate(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither N (a second) nor N/S (in S seconds)") from None
+
+
+def _limited_key(text: str) -> tuple[str, frozenset[str]]:
+    key, _, names = text.rpartition(":")
+    permissions = frozenset(name for name in names.split(",") if name)
+    unknown = sorted(permissions - set(PERMISSIONS.values()))
+    if not key or unknown:
+        known = ", ".join(sorted(PERMISSIONS.values()))
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY:PERMISSION[,PERMISSION]; there are {known}")
+    return key, permissions
+
+
+def _not_negative(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise ValueError(text)
+    return number
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    lines = argparse.ArgumentParser(prog="python -m airflow_provider_braze.sandbox", description=__doc__)
+    add = lines.add_argument
+    add("--api-key", required=True, metavar="KEY", help="the REST API key to take, with every permission")
+    add(
+        "--limited-key",
+        type=_limited_key,
+        action="append",
+        default=[],
+        metavar="KEY:PERMISSIONS",
+        help="another key with only these permissions, for example k2:users.export.ids",
+    )
+    add("--port", type=int, default=0, help="0, the default, takes a free one")
+    add(
+        "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); control routes need no key"
+    )
+    add("--latency-ms", type=_not_negative, default=0, metavar="N", help="answer N milliseconds late")
+    add("--rate", type=_rate, metavar="N|N/S", help="requests to /users/track a second, or in S seconds")
+    add("--export-rate", type=_rate, metavar="N|N/S", help="the same for /users/export/ids")
+    add("--rate-headers", choices=HEADER_FAMILIES, default="epoch", help="which headers tell of the limit")
+    add(
+        "--lag",
+        type=_not_negative,
+        default=0,
+        metavar="S",
+        help="/users/export/ids sees writes S seconds later",
+    )
+    add("--require-fields", action="store_true", help="/users/export/ids requires fields_to_export")
+    add(
+        "--objects-per-request",
+        type=int,
+        default=75,
+        metavar="N",
+        help="objects that one request may hold (75)",
+    )
+    add(
+        "--per-array",
+        action="store_true",
+        help="count objects in each array by itself, as legacy contracts do",
+    )
+    add("--oversize-status", type=int, choices=(413, 400), default=413, help="the status for over 4 MB")
+    add("--error-codes", action="store_true", help="name refusals by documented codes instead of sentences")
+    add(
+        "--keep-requests",
+        type=int,
+        default=20,
+        metavar="N",
+        help="requests that GET /sandbox/requests shows (20)",
+    )
+    add("--tls-certificate", metavar="FILE", help="PEM; serve https")
+    add("--tls-key", metavar="FILE", help="PEM; the certificate's key")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and serve until told to stop."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_braze.sandbox")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--api-key", required=True)
-    parser.add_argument("--limited-key", action="append", default=[])
-    options = parser.parse_args()
-    serve(build_app({options.api_key: None}), options.host, options.port)
+    options = parser().parse_args(arguments)
+    limits = [
+        RateLimit(*(rate or ()), family=options.rate_headers) for rate in (options.rate, options.export_rate)
+    ]
+    rules = Rules(
+        keys={options.api_key: None, **dict(options.limited_key)},
+        track_limit=limits[0],
+        export_limit=limits[1],
+        objects_per_request=options.objects_per_request,
+        per_array=options.per_array,
+        oversize_status=options.oversize_status,
+        require_fields=options.require_fields,
+        codes=options.error_codes,
+    )
+    sandbox = Sandbox(
+        rules, latency=options.latency_ms / 1000, lag=options.lag, keep_requests=max(0, options.keep_requests)
+    )
+    try:
+        serve(sandbox, options.host, options.port, certificate=options.tls_certificate, key=options.tls_key)
+    except OSError as error:
+        sys.exit(f"The sandbox cannot listen on {options.host}:{options.port}: {error}")
 
 
 if __name__ == "__main__":

@@ -1,109 +1,214 @@
-"""The sandbox over HTTP."""
+"""The sandbox over HTTP: an ASGI application that reads requests, sends answers, and breaks connections on request."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
 import signal
 import socket
-from collections import Counter
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, cast
 
-import msgspec
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from airflow_provider_braze.sandbox.answers import Answer, refusal, spoilt
+from airflow_provider_braze.sandbox.api import MAX_BODY_BYTES, TRACK, Api, Rules, Sent
+from airflow_provider_braze.sandbox.control import PREFIX, Control
+from airflow_provider_braze.sandbox.faults import Fault, Faults
+from airflow_provider_braze.sandbox.recording import Recording
+from airflow_provider_braze.sandbox.stats import Stats
+from airflow_provider_braze.sandbox.store import Store
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients keep an idle connection, so that it is never the sandbox that surprises them."""
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+class _Cycle(Protocol):
+    """What uvicorn's ``send`` belongs to."""
+
+    transport: asyncio.Transport
 
 
-def build_app(keys: dict[str, frozenset[str] | None]) -> Starlette:
-    profiles: dict[str, dict[str, Any]] = {}
-    stats: Counter[str] = Counter()
-    by_status: Counter[str] = Counter()
-    faults: list[dict[str, Any]] = []
+class _ClientLeftError(Exception):
+    """The client closed the connection before it was answered."""
 
-    async def api(request: Request) -> Response:
-        stats["requests"] += 1
-        body = await request.body()
-        if faults:
-            fault = faults[0]
-            fault["count"] -= 1
-            if not fault["count"]:
-                faults.pop(0)
-            by_status[str(fault["status"])] += 1
-            return _json({"message": "fault"}, fault["status"])
-        answer = handle(request, msgspec.json.decode(body))
-        by_status[str(answer.status_code)] += 1
-        return answer
 
-    def handle(request: Request, body: dict[str, Any]) -> Response:
-        key = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if key not in keys:
-            return _json({"message": f"Invalid API key: {key}"}, 401)
-        sent = body.get("attributes", [])
-        if len(sent) > 75:
-            return _json({"message": "Max Input Length Exceeded"}, 400)
-        errors = []
-        for index, item in enumerate(sent):
-            stats["objects"] += 1
-            external_id = item.get("external_id")
-            if not external_id:
-                errors.append({"type": "required", "input_array": "attributes", "index": index})
-                continue
-            if external_id not in profiles and item.get("_update_existing_only") is True:
-                continue
-            profile = profiles.setdefault(external_id, {"external_id": external_id})
-            profile.update({k: v for k, v in item.items() if not k.startswith("_")})
-        return _json(
-            {"attributes_processed": len(sent) - len(errors), "errors": errors, "message": "success"}, 201
-        )
+class Sandbox:
+    """One workspace as an ASGI application.
 
-    async def get_stats(request: Request) -> Response:
-        if request.method == "DELETE":
-            stats.clear()
-            by_status.clear()
-        counts = {"requests": 0, "objects": 0, **stats}
-        return _json({**counts, "by_status": by_status, "profiles": len(profiles)})
+    :param rules: keys, limits and options of the workspace.
+    :param latency: seconds between a request's processing and its answer.
+    :param lag: seconds after which ``/users/export/ids`` sees a write.
+    :param keep_requests: how many requests ``GET /sandbox/requests`` shows.
+    """
 
-    async def get_profiles(request: Request) -> Response:
-        if request.method == "DELETE":
-            profiles.clear()
-        if request.method == "PUT":
-            profiles.update({p["external_id"]: p for p in msgspec.json.decode(await request.body())})
-        return _json(list(profiles.values()))
+    def __init__(self, rules: Rules, *, latency: float = 0, lag: float = 0, keep_requests: int = 20) -> None:
+        self.stats = Stats()
+        self.faults = Faults()
+        self.store = Store(lag=lag)
+        self._recording = Recording(keep_requests)
+        self._latency = latency
+        self._api = Api(self.store, rules, self.stats)
+        self._control = Control(self.store, self.stats, self.faults, self._recording).app()
 
-    async def get_faults(request: Request) -> Response:
-        if request.method == "DELETE":
-            faults.clear()
-        if request.method == "PUT":
-            given = msgspec.json.decode(await request.body())
-            faults[:] = [f for f in (given if isinstance(given, list) else [given]) if f["count"]]
-        return _json(faults)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"].startswith(f"{PREFIX}/"):
+            await self._control(scope, receive, send)
+        elif scope["method"] != "POST":
+            await _send(send, refusal(404, "Not Found"))
+        else:
+            await self._post(scope, receive, send)
 
-    methods = ["GET", "PUT", "DELETE"]
-    return Starlette(
-        routes=[
-            Route("/users/track", api, methods=["POST"]),
-            Route("/sandbox/stats", get_stats, methods=methods),
-            Route("/sandbox/profiles", get_profiles, methods=methods),
-            Route("/sandbox/faults", get_faults, methods=methods),
-        ]
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = _Exchange(self.stats, scope["path"])
+        try:
+            sent = await _read(scope, receive)
+        except _ClientLeftError:
+            exchange.end("client_left")
+            return
+        exchange.received(sent)
+        self._recording.add(sent, _headers(scope))
+        fault = self.faults.next_for(sent.path)
+        answer = self._api.answer(sent) if fault is None or fault.processed else None
+        wait = self._latency
+        if fault is not None:
+            wait += fault.seconds if fault.kind in ("late", "hang") else 0
+            answer = spoilt(answer, fault, self._api.limit_of(sent.path))
+        if wait and await _left_within(wait, receive):
+            exchange.end("client_left")
+        elif fault is not None and fault.kind in _BREAKERS:
+            exchange.end(_BREAKERS[fault.kind])
+            await _break(fault, answer, receive, send)
+        else:
+            assert answer is not None
+            # Counted before it is sent: a client that has its answer may send the same user again at once.
+            exchange.end(str(answer.status))
+            await _send(
+                send, answer, pause=fault.seconds if fault is not None and fault.kind == "slow" else 0
+            )
+
+
+_BREAKERS = {"hang": "hung", "drop": "dropped", "reset": "reset", "cut": "cut"}
+"""Faults that end in a broken connection, and how the stats call it."""
+
+
+class _Exchange:
+    """One request in the stats, from its arrival until it is answered or given up."""
+
+    def __init__(self, stats: Stats, path: str) -> None:
+        self._stats = stats
+        self._users: Sequence[Any] = ()
+        stats.arrived(path)
+
+    def received(self, sent: Sent) -> None:
+        self._stats.sized(len(sent.body), sum(map(len, sent.arrays().values())))
+        if sent.path == TRACK:
+            self._users = sent.users()
+            self._stats.users_arrived(self._users)
+
+    def end(self, status: str) -> None:
+        self._stats.users_left(self._users)
+        self._stats.left(status)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def _read(scope: Scope, receive: Receive) -> Sent:
+    """Read the whole body: a client that is still sending would not see an early refusal."""
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _ClientLeftError
+        part = message.get("body", b"")
+        size += len(part)
+        if size <= MAX_BODY_BYTES:
+            parts.append(part)
+        more = message.get("more_body", False)
+    headers = _headers(scope)
+    oversize = size > MAX_BODY_BYTES
+    return Sent(
+        scope["path"],
+        headers.get("authorization", ""),
+        headers.get("content-type", ""),
+        b"" if oversize else b"".join(parts),
+        oversize,
     )
 
 
+async def _left_within(seconds: float, receive: Receive) -> bool:
+    """Wait, and tell whether the client closed the connection meanwhile."""
+    try:
+        await asyncio.wait_for(receive(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _send(send: Send, answer: Answer, pause: float = 0) -> None:
+    body = answer.body
+    await _start(send, answer, len(body))
+    if pause:
+        for position in range(len(body)):
+            await send(
+                {"type": "http.response.body", "body": body[position : position + 1], "more_body": True}
+            )
+            await asyncio.sleep(pause)
+        body = b""
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _start(send: Send, answer: Answer, length: int) -> None:
+    headers = {
+        "Content-Type": answer.content_type,
+        "Content-Length": str(length),
+        "X-Request-Id": secrets.token_hex(16),
+        **answer.headers,
+    }
+    encoded = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+
+
+async def _break(fault: Fault, answer: Answer | None, receive: Receive, send: Send) -> None:
+    """Close the connection: in the middle of the answer, without one, or with a reset."""
+    transport = cast("_Cycle", getattr(send, "__self__")).transport  # noqa: B009 - a bound method, to mypy a callable
+    if fault.kind == "cut" and answer is not None:
+        body = answer.body
+        await _start(send, answer, len(body))
+        await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    if fault.kind == "reset":
+        # No lingering: what is closed so sends RST instead of FIN.
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        transport.abort()
+    else:
+        transport.close()
+    # uvicorn answers 500 for an application that returns in silence, unless it knows that the client is gone.
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class SandboxServer(uvicorn.Server):
-    """A uvicorn that says when it is ready and ends with status 0 when told to."""
+    """A uvicorn that says when it is ready and ends with status 0 when told to end."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start listening, then say so in one line."""
         await super().startup(sockets=sockets)
         assert sockets
         host, port = sockets[0].getsockname()[:2]
-        print(f"Braze sandbox listening on http://{host}:{port}", flush=True)
+        scheme = "https" if self.config.is_ssl else "http"
+        print(
+            f"Braze sandbox listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True
+        )
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -113,14 +218,21 @@ class SandboxServer(uvicorn.Server):
         yield
 
 
-def serve(app: Starlette, host: str, port: int) -> None:
+def serve(
+    sandbox: Sandbox, host: str, port: int, *, certificate: str | None = None, key: str | None = None
+) -> None:
+    """Serve until SIGTERM or SIGINT; TLS when a certificate and its key are given as PEM files."""
     config = uvicorn.Config(
-        app,
+        sandbox,
         log_level="critical",
         access_log=False,
         lifespan="off",
-        timeout_keep_alive=75,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
     )
-    listener = socket.create_server((host, port), backlog=1024)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=1024)
     SandboxServer(config).run(sockets=[listener])
