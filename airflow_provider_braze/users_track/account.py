@@ -1,0 +1,136 @@
+"""Every record's outcome, counted as it becomes known, and the failed ones written down."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.standard_fields import READERS
+
+OUTCOMES = (
+    "accepted",
+    "rejected",
+    "invalid",
+    "unknown",
+    "not_sent",
+    "merged",
+    "not_found",
+    "planned",
+    "unchanged",
+)
+"""Every record has exactly one of these; their counts add up to the records read."""
+
+FAILED = ("rejected", "invalid", "unknown", "not_sent")
+WRITTEN_DOWN = (*FAILED, "not_found")
+"""Outcomes whose records go to the rejects file."""
+
+_MOST_REASONS = 50
+_OTHER_REASONS = "other reasons"
+
+_FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
+_NOT_DATA = frozenset(
+    {"_update_existing_only", "_merge_objects", "user_alias", "braze_id", "name", "time", "app_id"}
+)
+
+
+class Sink(Protocol):
+    """Where failed records are written."""
+
+    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
+        """Write one record."""
+
+
+@dataclass(slots=True)
+class Account:
+    """Counts of one push.
+
+    :param sink: takes every failed or not_found record.
+    """
+
+    sink: Sink
+    records: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    data_points: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    requests: int = 0
+    retries: int = 0
+    objects: int = 0
+    bytes: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Records that were rejected, invalid, unknown or not sent."""
+        return sum(self.outcomes[outcome] for outcome in FAILED)
+
+    def refuse(self, origin: Origin, column: str, reason: str) -> None:
+        """Settle a record that never became an object."""
+        self.records += 1
+        self._settle([origin], "invalid", reason, column)
+
+    def settle(self, item: Outgoing, outcome: str, reason: str = "") -> None:
+        """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
+        origins, item.origins = item.origins, []
+        if outcome == "accepted":
+            self.outcomes["accepted"] += 1
+            self.outcomes["merged"] += len(origins) - 1
+            return
+        self._settle(origins, outcome, without_values(reason, item.content), "", reason)
+
+    def _settle(
+        self, origins: Sequence[Origin], outcome: str, reason: str, column: str, full: str = ""
+    ) -> None:
+        self.outcomes[outcome] += len(origins)
+        if outcome not in WRITTEN_DOWN:
+            return
+        grouped = f"{column}: {reason}" if column else reason
+        if grouped not in self.reasons and len(self.reasons) >= _MOST_REASONS:
+            grouped = _OTHER_REASONS
+        self.reasons[grouped] += len(origins)
+        for origin in origins:
+            self.sink.write(origin, outcome, full or reason, column)
+
+    def note(self, text: str) -> None:
+        """Keep a remark for the report, once, and not without end."""
+        if text not in self.notes and len(self.notes) < _MOST_REASONS:
+            self.notes.append(text)
+
+    def count_data_points(self, item: Outgoing) -> None:
+        """Add what Braze bills for an object (Braze docs: data points)."""
+        if item.array != "attributes":
+            self.data_points[item.array] += int(
+                item.content.get("quantity", 1) if item.array == "purchases" else 1
+            )
+            return
+        identifier = item.identity[0]
+        for name, value in item.content.items():
+            if name in _FREE or name in _NOT_DATA or name == identifier:
+                continue
+            self.data_points[name] += points(name, value)
+
+
+def points(name: str, value: Any) -> int:
+    """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
+    if name in READERS or not isinstance(value, dict):
+        return 1
+    if value.keys() & {"add", "remove", "$add", "$remove", "$update"}:
+        return sum(len(items) if isinstance(items, list) else 1 for items in value.values())
+    if value.keys() & {"inc", "$time"}:
+        return 1
+    return sum(points("", item) for item in value.values())
+
+
+def without_values(reason: str, content: Any) -> str:
+    """Take an object's own values out of a reason, which may quote them."""
+    if isinstance(content, dict):
+        content = content.values()
+    if isinstance(content, str):
+        return reason.replace(content, "…") if len(content) > 2 else reason
+    if isinstance(content, int | float | bool | None):
+        return reason
+    for value in content:
+        reason = without_values(reason, value)
+    return reason

@@ -1,0 +1,177 @@
+"""Rate and back-off: one component that decides when the next request may go.
+
+The burst limit is Braze's: at most three times ``requests_per_second`` in any 3 s as the server sees it. When a
+request reaches the server is not known, only that it lies between sending and answer; so each request occupies
+the window from when it is sent until 3 s after its answer, which can never let more through than the limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from email.utils import parsedate_to_datetime
+
+from airflow_provider_braze.users_track import limits
+
+SHORTEST_PAUSE = 0.5
+"""Seconds to wait at least on a 429 that says nothing usable."""
+
+LONGEST_GUESSED_PAUSE = 30.0
+LONGEST_PAUSE = 2 * 3600.0
+"""No header is believed beyond this: Braze's longest window is an hour."""
+
+_CATCH_UP = 0.05
+"""Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
+
+_LONGEST_SLEEP = 1.0
+"""Seconds after which a long wait looks whether it still makes sense."""
+
+_EPOCH = 1_000_000_000
+
+
+class LimiterClosedError(Exception):
+    """The push stopped; nothing further may be sent."""
+
+
+class Limiter:
+    """Deals out permissions to send.
+
+    :param requests_per_second: pace; no 3 s window holds more than three times as many.
+    :param clock: monotonic seconds.
+    :param wall: seconds since the epoch, to read epoch headers.
+    :param sleep: waits; replaced together with the clocks in tests.
+    :param jitter: random number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        requests_per_second: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._spacing = 1.0 / requests_per_second
+        self._most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
+        self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
+        self._next_at = 0.0
+        self._paused_until = 0.0
+        self._unanswered = 0
+        self._answered: deque[float] = deque()
+        self._turn = asyncio.Lock()
+        self._an_answer = asyncio.Event()
+        self._refusals_in_a_row = 0
+        self._closed = False
+        self.refusals = 0
+        self.paused_seconds = 0.0
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until the pause that Braze ordered is over; 0 when there is none."""
+        return max(0.0, self._paused_until - self._clock())
+
+    async def acquire(self) -> None:
+        """Wait for the permission to send one request; :meth:`answered` must follow.
+
+        :raises LimiterClosedError: the push stopped meanwhile.
+        """
+        async with self._turn:
+            while True:
+                if self._closed:
+                    raise LimiterClosedError
+                now = self._clock()
+                wait = self._wait(now)
+                if wait is None:
+                    self._an_answer.clear()
+                    await self._an_answer.wait()
+                elif wait > 0:
+                    await self._sleep(min(wait, _LONGEST_SLEEP))
+                else:
+                    break
+            self._next_at = max(self._next_at, now - _CATCH_UP) + self._spacing
+            self._unanswered += 1
+
+    def _wait(self, now: float) -> float | None:
+        """Seconds until a request may go; None where only an answer can make room."""
+        while self._answered and self._answered[0] <= now:
+            self._answered.popleft()
+        wait = max(0.0, self._paused_until - now, self._next_at - now)
+        if self._unanswered + len(self._answered) < self._most:
+            return wait
+        if not self._answered:
+            return None
+        return max(wait, self._answered[0] - now)
+
+    def close(self) -> None:
+        """Let nothing further through."""
+        self._closed = True
+        self._an_answer.set()
+
+    def answered(self, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Note the end of a request, with what the answer says of the limit; no status means no answer."""
+        now = self._clock()
+        self._unanswered -= 1
+        self._answered.append(now + limits.WINDOW_SECONDS)
+        self._an_answer.set()
+        if status == 429:
+            self._refused(headers or {}, now)
+        elif status is not None:
+            self._refusals_in_a_row = 0
+            if headers is not None and _number(headers.get("X-RateLimit-Remaining")) == 0:
+                self._pause_until(now + (self._reset(headers) or 0.0), now)
+
+    def _refused(self, headers: Mapping[str, str], now: float) -> None:
+        self.refusals += 1
+        ordered = self.ordered_wait(headers)
+        if ordered is None:
+            ordered = min(SHORTEST_PAUSE * 2**self._refusals_in_a_row, LONGEST_GUESSED_PAUSE)
+            # Requests that were in flight together are refused together: that is one refusal.
+            self._refusals_in_a_row += now >= self._paused_until
+        # A little later than ordered, and not all workers of a workspace at the same moment.
+        self._pause_until(now + ordered * (1 + 0.1 * self._jitter()), now)
+
+    def _pause_until(self, until: float, now: float) -> None:
+        if until > self._paused_until:
+            self.paused_seconds += until - max(now, self._paused_until)
+            self._paused_until = until
+            self._next_at = max(self._next_at, until)
+
+    def ordered_wait(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds that a 429's headers order to wait: ``X-Ratelimit-Retry-After``, ``Retry-After`` or the reset."""
+        for wait in (
+            _number(headers.get("X-Ratelimit-Retry-After")),
+            self._retry_after(headers.get("Retry-After")),
+            self._reset(headers),
+        ):
+            if wait is not None and wait > 0:
+                return min(max(wait, SHORTEST_PAUSE), LONGEST_PAUSE)
+        return None
+
+    def _retry_after(self, value: str | None) -> float | None:
+        seconds = _number(value)
+        if seconds is not None or not value:
+            return seconds
+        try:
+            return parsedate_to_datetime(value).timestamp() - self._wall()
+        except (TypeError, ValueError):
+            return None
+
+    def _reset(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds until the window resets; contracts differ in epoch seconds or seconds left."""
+        value = _number(headers.get("X-RateLimit-Reset"))
+        if value is None:
+            return None
+        return min(max(0.0, value - self._wall() if value > _EPOCH else value), LONGEST_PAUSE)
+
+
+def _number(value: str | None) -> float | None:
+    """Read a header's number; Braze sends empty ones on a 401."""
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        return None
+    return number if number is not None and 0 <= number < float("inf") else None
