@@ -82,7 +82,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "allow_http": {
                         "label": "Allow plain http",
-                        "description": "Let the key travel unencrypted to an http:// endpoint that is not this machine.",
+                        "description": "Let the key travel unencrypted to an http:// endpoint elsewhere.",
                         "schema": {"type": ["boolean", "null"]},
                     },
                 },

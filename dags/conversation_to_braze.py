@@ -1,0 +1,89 @@
+"""
+### A conversation to Braze
+
+The other way in: no file, but a few rows of an author's own. Records one conversation of a customer, as an event
+and as attributes on the profile, then goes on by what came of it.
+
+**By hand or by REST**, whenever a conversation has ended: `POST /api/v2/dags/conversation_to_braze/dagRuns`.
+
+Needs two connections of the type *Braze*: `braze_sandbox` and `braze_prod`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, Param, task
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+
+ENDED_AT = "{{ dag_run.run_after.isoformat() }}"
+
+with DAG(
+    dag_id="conversation_to_braze",
+    dag_display_name="A conversation to Braze",
+    description="Records one conversation as an event with attributes, and branches on the outcome",
+    doc_md=__doc__,
+    tags=["braze"],
+    schedule=None,
+    catchup=False,
+    is_paused_upon_creation=True,
+    params={
+        "environment": Param(
+            "sandbox",
+            type="string",
+            enum=["sandbox", "prod"],
+            title="Environment",
+            description="Which workspace: the connection braze_sandbox or braze_prod.",
+        ),
+        "external_id": Param(
+            type="string",
+            minLength=1,
+            maxLength=997,
+            title="External ID",
+            description="Whose conversation it was.",
+        ),
+        "topic": Param("general", type="string", minLength=1, maxLength=255, title="Topic"),
+        "resolved": Param(
+            False, type="boolean", title="Resolved", description="Whether the customer got an answer."
+        ),
+    },
+) as dag:
+    record = BrazeUserTrackOperator(
+        task_id="record_conversation",
+        braze_conn_id="braze_{{ params.environment }}",
+        partner="airflow-conversations",
+        attributes=[
+            {
+                "external_id": "{{ params.external_id }}",
+                "last_conversation_topic": "{{ params.topic }}",
+                "last_conversation_at": {"$time": ENDED_AT},
+            }
+        ],
+        events=[
+            {
+                "external_id": "{{ params.external_id }}",
+                "name": "conversation_ended",
+                "time": ENDED_AT,
+                "properties": {"topic": "{{ params.topic }}", "resolved": "{{ params.resolved }}"},
+            }
+        ],
+    )
+
+    @task.branch
+    def by_outcome(report: dict[str, Any]) -> str:
+        """Go on by what Braze made of the two rows: accepted says queued, no more."""
+        return "recorded" if report["accepted"] == report["records"] else "needs_a_look"
+
+    @task
+    def recorded(report: dict[str, Any]) -> None:
+        """Stand in for what a team does next."""
+        print(f"Braze accepted all {report['records']} rows.")
+
+    @task
+    def needs_a_look(report: dict[str, Any]) -> None:
+        """Stand in for a message to whoever can mend it."""
+        print(
+            f"Braze accepted {report['accepted']} of {report['records']} rows: see the log of record_conversation."
+        )
+
+    by_outcome(record.output) >> [recorded(record.output), needs_a_look(record.output)]

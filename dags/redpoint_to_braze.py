@@ -1,0 +1,125 @@
+"""
+### Redpoint exports to Braze
+
+Waits for exports that Redpoint Interaction has finished writing, and pushes each of them into Braze, one at a time
+and oldest first. Every push leaves a report and, for records that failed, a rejects file in the reports folder.
+
+**By itself:** every 15 minutes. A run in which nothing new lands ends as *skipped*.
+
+**By hand:** press *Trigger* and fill in the form. Everything may stay as it is: then all that is new is pushed.
+
+**By REST:** `POST /api/v2/dags/redpoint_to_braze/dagRuns` with the form's fields as `conf`.
+
+| set up once | as | |
+|---|---|---|
+| where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
+| the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
+| when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, Param
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+
+# One folder name: no separator and not a dot or two, so that it cannot leave the base path.
+FOLDER_NAME = r"^(?!\.{1,2}$)[^/\\]*$"
+
+BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+
+with DAG(
+    dag_id="redpoint_to_braze",
+    dag_display_name="Redpoint exports to Braze",
+    description="Waits for Redpoint exports and pushes each into Braze, one at a time, oldest first",
+    doc_md=__doc__,
+    tags=["braze", "redpoint"],
+    schedule="*/15 * * * *",
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    is_paused_upon_creation=True,
+    # Two runs at once could push two exports of one person in the wrong order.
+    max_active_runs=1,
+    params={
+        "channel": Param(
+            None,
+            type=["null", "string"],
+            title="Channel",
+            description="Push only exports of this Redpoint channel. Empty: every channel that has a mode.",
+            examples=["Braze Onboarding and Upsert", "Braze Append"],
+            pattern=FOLDER_NAME,
+            maxLength=255,
+        ),
+        "offer": Param(
+            None,
+            type=["null", "string"],
+            title="Offer",
+            description="Push only exports of this offer. Empty: every offer.",
+            pattern=FOLDER_NAME,
+            maxLength=255,
+        ),
+        "workflow_id": Param(
+            None,
+            type=["null", "string", "integer"],
+            title="Workflow ID",
+            description="Push only exports of this Redpoint workflow. Empty: every workflow.",
+            pattern=FOLDER_NAME,
+            maxLength=255,
+        ),
+        "mode": Param(
+            "auto",
+            type="string",
+            enum=["auto", "upsert", "append"],
+            values_display={
+                "auto": "as the channel says",
+                "upsert": "upsert: create profiles or change them",
+                "append": "append: only touch profiles that exist",
+            },
+            title="Mode",
+            description="Whether people whom Braze does not know yet get a profile.",
+        ),
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Read and check everything, send nothing.",
+        ),
+        "push_again": Param(
+            False,
+            type="boolean",
+            title="Push again even if already pushed",
+            description="Off: exports that were pushed whole are left out.",
+        ),
+    },
+) as dag:
+    find_exports = RedpointExportSensor(
+        task_id="find_exports",
+        task_display_name="Find exports that have landed",
+        base_path="{{ var.value.redpoint_base_path }}",
+        channel="{{ params.channel }}",
+        offer="{{ params.offer }}",
+        workflow_id="{{ params.workflow_id }}",
+        settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
+        only_new="{{ not params.push_again }}",
+        braze_conn_id=BRAZE_CONN_ID,
+        deferrable=True,
+        poke_interval=30,
+        # Shorter than the schedule's interval, so that waiting runs never pile up.
+        timeout=timedelta(minutes=10).total_seconds(),
+        soft_fail=True,
+    )
+
+    BrazeUserTrackOperator.partial(
+        task_id="push_export",
+        task_display_name="Push to Braze",
+        mode="{{ params.mode }}",
+        dry_run="{{ params.dry_run }}",
+        braze_conn_id=BRAZE_CONN_ID,
+        # The oldest first, alone: a later export of the same person must win.
+        max_active_tis_per_dag=1,
+        retries=2,
+        retry_delay=timedelta(seconds=30),
+        map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
+    ).expand(export=find_exports.output)
