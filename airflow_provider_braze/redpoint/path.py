@@ -14,7 +14,7 @@ DEFAULT_CHANNEL_MODES: Mapping[str, str] = MappingProxyType(
 """Channel to mode, as Redpoint's own set-up names the channels."""
 
 _SEPARATOR = re.compile(r"[\\/]+")
-_EXECUTION_ID = re.compile(r"RPI_Export_(\d+)", re.IGNORECASE)
+_EXECUTION_ID = re.compile(r"RPI_Export_([0-9]+)(?![^\W_])", re.IGNORECASE)
 
 
 def segments(path: str) -> list[str]:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import fsspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 
-OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"})
+OBJECT_STORES = frozenset(
+    {"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
+)
 """Stores whose objects appear whole: visible is landed. Any other storage can show a file being written."""
+
+_MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "created")
+"""How fsspec's filesystems call the time of the last change; ``created`` is all that some object stores tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +36,25 @@ class Stat:
 
 
 def _seconds(info: dict[str, Any]) -> float | None:
-    for key in ("mtime", "LastModified", "last_modified", "updated", "modified", "created"):
+    for key in _MODIFIED_KEYS:
         value = info.get(key)
         if isinstance(value, str):
-            value = datetime.fromisoformat(value)
+            value = _moment(value)
         if isinstance(value, datetime):
-            return value.timestamp()
+            # A storage that names no zone means UTC; Python would take it for this machine's own zone.
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
         if isinstance(value, int | float):
             return float(value)
     return None
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        if text[:14].isdigit():  # FTP's own notation, RFC 3659
+            return datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,8 @@ def locate(url: str) -> Location:
     """
     if url.startswith("\\\\") and os.name == "posix":
         raise BrazeSetupError(
-            f"{url} is a Windows network path, which this machine cannot open: mount the share and give the mounted folder."
+            f"{url} is a Windows network path, which this machine cannot open: "
+            "mount the share and give the mounted folder."
         )
     if "://" not in url or url.startswith("file://"):
         path = os.path.abspath(url.removeprefix("file://"))
@@ -92,6 +108,6 @@ def locate(url: str) -> Location:
 
     try:
         remote = ObjectStoragePath(url)
-        return Location(remote.fs, remote.path, url)
+        return Location(remote.fs, remote.path, url.rstrip("/"))
     except (ValueError, ImportError) as error:
         raise BrazeSetupError(f"Cannot open {url}: {error}. Install the provider of this storage.") from error

@@ -71,6 +71,10 @@ class ReportsFolder:
         """Write the empty marker that says an export was pushed whole."""
         self._touch(f"pushed/{safe_name(braze_conn_id)}", fingerprint)
 
+    def refused(self, braze_conn_id: str) -> frozenset[str]:
+        """Fingerprints of the exports that a push through this connection refused at least once."""
+        return frozenset(self._names(f"refused/{safe_name(braze_conn_id)}"))
+
     def refusals(self, braze_conn_id: str, fingerprint: str) -> int:
         """How often a push refused this export for what it is."""
         return len(self._names(f"refused/{safe_name(braze_conn_id)}/{fingerprint}"))
@@ -81,20 +85,19 @@ class ReportsFolder:
 
     def last_report(self, fingerprint: str) -> Location | None:
         """Find the newest report of an export, for messages that point at it."""
-        self.root.fs.invalidate_cache()
-        found = self.root.fs.glob(f"{self.root.child(fingerprint).path}/*/report.json", detail=True)
-        if not found:
-            return None
-        newest = max(found.values(), key=lambda info: str(info.get("mtime") or info.get("LastModified") or ""))
-        return self.root.child(f"{fingerprint}/{newest['name'].rsplit('/', 2)[1]}/report.json")
+        reports = [self.root.child(f"{fingerprint}/{run}/report.json") for run in self._names(fingerprint)]
+        written = [(report.stat().modified or 0, report.url, report) for report in reports if report.exists()]
+        return max(written)[2] if written else None
 
     def _names(self, folder: str) -> list[str]:
         self.root.fs.invalidate_cache()
+        parent = self.root.child(folder).path
         try:
-            names = self.root.fs.ls(self.root.child(folder).path, detail=False)
+            names = self.root.fs.ls(parent, detail=False)
         except FileNotFoundError:
             return []
-        return [name.rstrip("/").rsplit("/", 1)[1] for name in names]
+        # An object store may list the folder's own placeholder among what the folder holds.
+        return [name.rstrip("/").rsplit("/", 1)[1] for name in names if name.strip("/") != parent.strip("/")]
 
     def _touch(self, folder: str, name: str) -> None:
         parent = self.root.child(folder)

@@ -1,0 +1,213 @@
+"""One look below the base path: which exports are ready to be pushed. Sensor and trigger ask this, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.redpoint.landing import is_export, landing, marked_exports
+from airflow_provider_braze.redpoint.path import fingerprint
+from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.storage.listing import ListedFile, Listing, list_files
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ReportsFolder
+
+MOST_REFUSALS = 3
+"""How often an export that was refused for what it is, is offered."""
+
+_MOST_SIGHTINGS_KEPT = 1000  # about 40 KB of JSON: the task state store takes 64 KB a value
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What one look leaves for the next: when states of files were first seen, and which warnings were given."""
+
+    sightings: Mapping[str, float] = field(default_factory=dict)
+    said: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any] | None) -> Memory:
+        """Read what ``kept`` gave."""
+        return cls(dict(kept["sightings"]), frozenset(kept["said"])) if kept else cls()
+
+    def kept(self) -> dict[str, Any]:
+        """Give it as JSON, small enough for Airflow's task state store."""
+        oldest = sorted(self.sightings.items(), key=lambda sighting: sighting[1])[:_MOST_SIGHTINGS_KEPT]
+        return {"sightings": dict(oldest), "said": sorted(self.said)}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one look found.
+
+    :param items: the landed exports, oldest first, as the sensor returns them.
+    :param waiting: how many exports have not landed yet.
+    :param in_vain: why there is nothing to wait for, or None.
+    :param notes: lines for the log.
+    :param warnings: those that were not given before.
+    :param memory: for the next look.
+    """
+
+    items: list[dict[str, Any]]
+    waiting: int
+    in_vain: str | None
+    notes: list[str]
+    warnings: list[str]
+    memory: Memory
+
+
+def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = time.time) -> Findings:
+    """List what lies below the base path and tell what is ready.
+
+    :param memory: what the previous look of the same wait left, or an empty one.
+    :param clock: gives seconds since the epoch.
+    :raises BrazeSetupError: the base path, the reports folder or a parameter is wrong.
+    :raises BrazeError: the storage does not answer as it should; a later look may succeed.
+    """
+    base = locate(search.base_path)
+    reports = ReportsFolder.at(search.reports_path or base.child(FOLDER_NAME).url)
+    if reports.root.url == base.url:
+        raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
+    started = clock()
+    listing = list_files(base, admits=search.admits, leave_out=reports.root)
+    finished = clock()
+    exports = {
+        _fingerprint(file): file for file in listing.files if is_export(file.path.name, search.file_pattern)
+    }
+    marks = _Marks.read(reports, search, exports)
+    recent, old = _by_age(search, marks.without(exports), started)
+    landed = landing(
+        recent,
+        sightings=memory.sightings,
+        started=started,
+        finished=finished,
+        settle_seconds=search.settle_seconds,
+        appears_whole=base.appears_whole,
+        marked=None if search.marker_suffix is None else marked_exports(listing.files, search.marker_suffix),
+    )
+    found = sorted(landed.landed, key=lambda file: (file.stat.modified or 0, file.location.url))
+    taken = found[: search.max_exports]
+    notes = [
+        f"{base.url}: {len(found)} landed, {len(landed.waiting)} not landed yet, "
+        f"{len(marks.pushed)} pushed before, {len(old)} older than max_age."
+    ]
+    if len(found) > len(taken):
+        notes.append(
+            f"{len(found) - len(taken)} more exports are held back (max_exports); the next run takes them."
+        )
+    warnings = {_digest(text): text for text in _warnings(search, listing, marks)}
+    return Findings(
+        items=[_item(search, file, base, reports) for file in taken],
+        waiting=len(landed.waiting),
+        # What could not be read may hold what is waited for.
+        in_vain=None if listing.problems else marks.in_vain(reports, search, exports),
+        notes=notes,
+        warnings=[text for digest, text in warnings.items() if digest not in memory.said],
+        memory=Memory(landed.sightings, memory.said | warnings.keys()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What the reports folder says of the exports in a listing, as fingerprints."""
+
+    pushed: frozenset[str] = frozenset()
+    given_up: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, reports: ReportsFolder, search: ExportSearch, exports: Collection[str]) -> _Marks:
+        # Who asks to push again, asks for it whatever became of the export before.
+        if not search.only_new:
+            return cls()
+        conn_id = search.braze_conn_id
+        try:
+            refused = reports.refused(conn_id).intersection(exports)
+            return cls(
+                reports.pushed(conn_id).intersection(exports),
+                frozenset(each for each in refused if reports.refusals(conn_id, each) >= MOST_REFUSALS),
+            )
+        except PermissionError as error:
+            raise BrazeSetupError(
+                f"The reports folder {reports.root.url} may not be read: give Airflow read access to it, "
+                "or set reports_path."
+            ) from error
+        except Exception as error:
+            raise BrazeError(
+                f"The reports folder {reports.root.url} cannot be read ({type(error).__name__}: {error})."
+            ) from error
+
+    def without(self, exports: Mapping[str, ListedFile]) -> list[ListedFile]:
+        return [file for each, file in exports.items() if each not in self.pushed | self.given_up]
+
+    def in_vain(
+        self, reports: ReportsFolder, search: ExportSearch, exports: Mapping[str, ListedFile]
+    ) -> str | None:
+        """Say that everything of a workflow is pushed already, naming the report of its newest export."""
+        if search.workflow_id is None or not exports or len(self.pushed) < len(exports):
+            return None
+        newest = max(exports, key=lambda each: exports[each].stat.modified or 0)
+        report = reports.last_report(newest)
+        return (
+            f"Everything of workflow {search.workflow_id} is pushed already through {search.braze_conn_id} "
+            f"({len(exports)} exports; report: {report.url if report else 'not found'}). "
+            "Set only_new to false to push it again."
+        )
+
+
+def _by_age(
+    search: ExportSearch, files: list[ListedFile], now: float
+) -> tuple[list[ListedFile], list[ListedFile]]:
+    """Part the files into recent and old ones."""
+    oldest = float("-inf") if search.max_age is None else now - search.max_age
+    modified = [(file, now if file.stat.modified is None else file.stat.modified) for file in files]
+    return [file for file, at in modified if at >= oldest], [file for file, at in modified if at < oldest]
+
+
+def _warnings(search: ExportSearch, listing: Listing, marks: _Marks) -> list[str]:
+    warnings = []
+    if listing.problems:
+        warnings.append(f"Left out, the rest is not affected: {_named(listing.problems)}.")
+    others = [repr(name) for name in listing.channels if search.is_other_channel(name)]
+    if others:
+        warnings.append(f"Not looked into, because channel_modes does not name them: {_named(others)}.")
+    given_up = [file.location.url for file in listing.files if _fingerprint(file) in marks.given_up]
+    if given_up:
+        warnings.append(
+            f"Refused {MOST_REFUSALS} times and not offered any more: {_named(given_up)}. "
+            "Replace the file, or set only_new to false to push it again."
+        )
+    return warnings
+
+
+def _named(names: Collection[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return "; ".join(sorted(names)[:_MOST_NAMED]) + more
+
+
+def _item(search: ExportSearch, file: ListedFile, base: Location, reports: ReportsFolder) -> dict[str, Any]:
+    return {
+        "path": file.location.url,
+        "base_path": base.url,
+        "reports_path": reports.root.url,
+        "channel": file.path.channel,
+        "offer": file.path.offer,
+        "workflow_id": file.path.workflow_id,
+        "channel_execution_id": file.path.channel_execution_id,
+        "mode": search.mode_of(file.path.channel),
+        "size": file.stat.size,
+        "modified": file.stat.modified,
+        "fingerprint": _fingerprint(file),
+    }
+
+
+def _fingerprint(file: ListedFile) -> str:
+    return fingerprint(file.path, file.stat.size, file.stat.modified, file.stat.etag)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:16]

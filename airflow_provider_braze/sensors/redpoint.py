@@ -1,0 +1,243 @@
+"""Wait for exports that Redpoint Interaction has finished writing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.redpoint.findings import Findings, Memory, look
+from airflow_provider_braze.redpoint.landing import DEFAULT_FILE_PATTERN
+from airflow_provider_braze.redpoint.search import (
+    DEFAULT_CONN_ID,
+    DEFAULT_MAX_AGE,
+    DEFAULT_MAX_EXPORTS,
+    DEFAULT_SETTLE_SECONDS,
+    ExportSearch,
+    read_parameter,
+)
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
+from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_STATE_KEY = "redpoint_export_sightings"
+# Sleep and wall clock need not agree to the millisecond.
+_SLEEP_MARGIN = 0.1
+
+
+class RedpointExportSensor(BaseSensorOperator):
+    """
+    Wait until at least one export lies finished below ``<base_path>/[Channel]/[Offer]/[Workflow ID]``.
+
+    Returns a list, oldest export first, of ``{path, base_path, reports_path, channel, offer, workflow_id,
+    channel_execution_id, mode, size, modified, fingerprint}``; ``modified`` is in seconds since the epoch. Give each
+    item to a ``BrazeUserTrackOperator`` with ``.partial(...).expand(export=sensor.output)``.
+
+    An export has *landed* when two listings at least ``settle_seconds`` apart agree in its size and mtime. With
+    ``marker_suffix`` only the marker decides, however long the file has not changed. What is visible on an object
+    store has landed. A program that reserves a file's full size first and keeps its old mtime looks settled while it
+    still copies: use a marker there.
+
+    A wrong setup (a ``base_path`` that does not exist, an unusable value) fails the task at once and is not retried,
+    also with ``soft_fail``, which is about exports that do not come. One folder that cannot be read is named in a
+    warning and hides nothing else. Every parameter but ``deferrable`` is templated, and is read from the text that a
+    form leaves: ``true`` and ``false``, numbers, and an empty text or ``None`` for unset.
+
+    :param base_path: the folder that holds the channels: a local path, or any URL of an ``ObjectStoragePath``.
+    :param channel: name of one channel's folder; unset means every channel in ``channel_modes``.
+    :param offer: name of one offer's folder; unset means any.
+    :param workflow_id: name of one workflow's folder; unset means any. With it, the task is skipped, naming the
+        report, once everything of that workflow is pushed already.
+    :param channel_modes: the mode, ``upsert`` or ``append``, of each channel. Channels that are not in it are
+        named in one warning; one that is asked for by ``channel`` is returned all the same, with ``mode`` None.
+    :param file_pattern: which file names are exports, with ``*`` and ``?``. RPI's ``_Content``, ``_Source``,
+        ``_summary`` and ``_sample`` files never match.
+    :param settle_seconds: how far apart two equal listings must be. 0 takes a file as it is first seen.
+    :param marker_suffix: an export has landed when ``<its name><marker_suffix>`` lies beside it.
+    :param reports_path: the reports folder, ``<base_path>/_braze`` unless given; it is never taken for a channel.
+    :param braze_conn_id: the connection the exports are pushed through; what has been pushed is known for each.
+    :param only_new: leave out exports that were pushed whole, and those that were refused three times for what they
+        are, which a warning names.
+    :param max_age: leave out exports that were last modified longer ago, as a timedelta or in seconds; None takes any.
+    :param max_exports: return at most so many, never more than ``[core] max_map_length``; the next run takes the rest.
+    :param deferrable: wait in the triggerer. In mode ``reschedule`` on Airflow below 3.3, which keeps no state between
+        pokes, one poke lists twice, ``settle_seconds`` apart.
+    """
+
+    template_fields: Sequence[str] = (
+        "base_path",
+        "channel",
+        "offer",
+        "workflow_id",
+        "channel_modes",
+        "file_pattern",
+        "settle_seconds",
+        "marker_suffix",
+        "reports_path",
+        "braze_conn_id",
+        "only_new",
+        "max_age",
+        "max_exports",
+    )
+    template_fields_renderers = {"channel_modes": "json"}  # noqa: RUF012
+
+    def __init__(
+        self,
+        *,
+        base_path: str,
+        channel: str | None = None,
+        offer: str | None = None,
+        workflow_id: str | None = None,
+        channel_modes: Mapping[str, str] | None = None,
+        file_pattern: str = DEFAULT_FILE_PATTERN,
+        settle_seconds: float | str = DEFAULT_SETTLE_SECONDS,
+        marker_suffix: str | None = None,
+        reports_path: str | None = None,
+        braze_conn_id: str = DEFAULT_CONN_ID,
+        only_new: bool | str = True,
+        max_age: timedelta | float | str | None = DEFAULT_MAX_AGE,
+        max_exports: int | str = DEFAULT_MAX_EXPORTS,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.base_path = base_path
+        self.channel = channel
+        self.offer = offer
+        self.workflow_id = workflow_id
+        self.channel_modes = channel_modes
+        self.file_pattern = file_pattern
+        self.settle_seconds = settle_seconds
+        self.marker_suffix = marker_suffix
+        self.reports_path = reports_path
+        self.braze_conn_id = braze_conn_id
+        self.only_new = only_new
+        self.max_age = max_age
+        self.max_exports = max_exports
+        self.deferrable = deferrable
+        self._memory = Memory()
+        for name in self.template_fields:
+            if _is_final(value := getattr(self, name)):
+                read_parameter(name, value)
+
+    def execute(self, context: Context) -> Any:
+        """Wait for exports, here or in the triggerer."""
+        self._memory = Memory()
+        with self._failing_plainly():
+            if not self.deferrable:
+                return super().execute(context)
+            search = self._search()
+            findings = self._look(search)
+            if findings.items:
+                return findings.items
+            return self.defer(
+                # The triggerer has a working directory of its own.
+                trigger=RedpointExportTrigger(
+                    **search.as_kwargs()
+                    | {
+                        "base_path": locate(search.base_path).url,
+                        "reports_path": search.reports_path and locate(search.reports_path).url,
+                    },
+                    poke_interval=self.poke_interval,
+                    memory=findings.memory.kept(),
+                ),
+                method_name="execute_complete",
+                timeout=timedelta(seconds=self.timeout),
+            )
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once."""
+        search = self._search()
+        if not self.reschedule:
+            findings = self._look(search)
+        elif (store := context.get("task_state_store")) is None:
+            findings = self._look_twice(search)
+        else:
+            findings = self._look_remembering(search, store)
+        return PokeReturnValue(is_done=bool(findings.items), xcom_value=findings.items)
+
+    def execute_complete(
+        self,
+        context: Context,  # noqa: ARG002
+        event: dict[str, Any],
+    ) -> list[dict[str, Any]]:
+        """Return what the trigger found, or end as it says."""
+        if event["status"] == "landed":
+            items: list[dict[str, Any]] = event["items"]
+            return items
+        if event["status"] == "skipped":
+            self.log.info(event["message"])
+            raise AirflowSkipException(event["message"])
+        raise (BrazeError if event["retryable"] else BrazeSetupError)(event["message"])
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on after the triggerer."""
+        with self._failing_plainly():
+            return super().resume_execution(next_method, next_kwargs, context)
+
+    def _search(self) -> ExportSearch:
+        search = ExportSearch.read(**{name: getattr(self, name) for name in self.template_fields})
+        # A longer list fails the task when it is mapped over.
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        return replace(search, max_exports=min(search.max_exports, most))
+
+    def _look(self, search: ExportSearch) -> Findings:
+        findings = look(search, self._memory)
+        self._memory = findings.memory
+        for warning in findings.warnings:
+            self.log.warning(warning)
+        for note in findings.notes:
+            self.log.info(note)
+        if findings.in_vain:
+            self.log.info(findings.in_vain)
+            raise AirflowSkipException(findings.in_vain)
+        return findings
+
+    def _look_twice(self, search: ExportSearch) -> Findings:
+        """Look as far apart as it takes: on Airflow below 3.3 nothing is kept until the next poke."""
+        findings = self._look(search)
+        if findings.waiting and not findings.items and search.marker_suffix is None:
+            time.sleep(search.settle_seconds + _SLEEP_MARGIN)
+            findings = self._look(search)
+        return findings
+
+    def _look_remembering(self, search: ExportSearch, store: Any) -> Findings:
+        """Look with what the last poke, in another process, left in Airflow's task state store."""
+        self._memory = Memory.of(store.get(_STATE_KEY))
+        findings = self._look(search)
+        if findings.items:
+            store.delete(_STATE_KEY)
+        else:
+            store.set(_STATE_KEY, findings.memory.kept())
+        return findings
+
+    @contextmanager
+    def _failing_plainly(self) -> Iterator[None]:
+        """Fail without a retry where none can help; outside of what soft_fail turns into a skip."""
+        try:
+            yield
+        except BrazeError as error:
+            if self.never_fail:
+                raise AirflowSkipException(str(error)) from error
+            if not error.retryable:
+                raise AirflowFailException(str(error)) from error
+            raise
+
+
+def _is_final(value: Any) -> bool:
+    """Tell whether a value is what it will be at run time: no template, no output of another task."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(_is_final(part) for pair in value.items() for part in pair)
+    return value is None or isinstance(value, int | float | timedelta)

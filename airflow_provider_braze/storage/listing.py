@@ -1,0 +1,144 @@
+"""What lies in the three-segment layout below a base path, on any storage that fsspec can list."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.redpoint.path import ExportPath, segments
+from airflow_provider_braze.storage.location import Location, Stat
+
+DEPTH = 4
+"""``[Channel]/[Offer]/[Workflow ID]/file``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file in the layout: where it lies, and its size and mtime at the moment of the listing."""
+
+    path: ExportPath
+    location: Location
+    stat: Stat
+
+
+@dataclass(slots=True)
+class Listing:
+    """What one walk below a base found.
+
+    ``channels`` names every first segment that was met, whether or not it was looked into; ``problems`` names,
+    in one sentence each, what could not be read.
+    """
+
+    files: list[ListedFile] = field(default_factory=list)
+    channels: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+
+
+def list_files(
+    base: Location, *, admits: Callable[[tuple[str, ...]], bool], leave_out: Location | None = None
+) -> Listing:
+    """List every file exactly four segments below ``base``; a ``\\`` in a name parts segments as ``/`` does.
+
+    A folder that cannot be read, or a name that is not UTF-8, is a problem of the listing and hides nothing else.
+
+    :param base: where the layout starts.
+    :param admits: takes the first one to four segments and says whether to look there.
+    :param leave_out: a folder that is never looked into, such as the reports folder.
+    :raises BrazeSetupError: the base does not exist, is no folder, or may not be read.
+    :raises BrazeError: the base cannot be listed for a reason that may pass.
+    """
+    base.fs.invalidate_cache()
+    listing = Listing()
+    left_out = None if leave_out is None else _below(base, leave_out)
+    folders: list[tuple[str, tuple[str, ...], list[dict[str, Any]]]] = [("", (), _base_entries(base))]
+    while folders:
+        folder, parents, entries = folders.pop()
+        for name, entry in _named(base, folder, entries):
+            relative = f"{folder}/{name}" if folder else name
+            parts = parents + tuple(segments(name))
+            if relative == left_out or len(parts) > DEPTH:
+                continue
+            if entry["type"] == "directory":
+                if _enters(listing, parts, admits):
+                    folders.append((relative, parts, _entries(listing, base, relative)))
+            elif len(parts) == DEPTH and _enters(listing, parts, admits):
+                listing.files.append(ListedFile(ExportPath(*parts), base.child(relative), Stat.of(entry)))
+    return listing
+
+
+def _base_entries(base: Location) -> list[dict[str, Any]]:
+    try:
+        if base.fs.info(base.path)["type"] != "directory":
+            raise BrazeSetupError(
+                f"base_path {base.url} is not a folder: give the folder that holds the channels."
+            )
+        return list(base.fs.ls(base.path, detail=True))
+    except FileNotFoundError as error:
+        raise BrazeSetupError(
+            f"base_path {base.url} does not exist: correct it, or make the folder (or mount) available to Airflow."
+        ) from error
+    except PermissionError as error:
+        raise BrazeSetupError(
+            f"base_path {base.url} may not be read: give Airflow read access to it."
+        ) from error
+    except BrazeError:
+        raise
+    except Exception as error:
+        raise BrazeError(
+            f"base_path {base.url} cannot be listed ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, Any]]:
+    folder = base.child(relative)
+    try:
+        return list(folder.fs.ls(folder.path, detail=True))
+    except FileNotFoundError:  # gone since its parent was listed
+        return []
+    except Exception as error:  # each storage has its own errors, and one folder must not hide the others
+        listing.problems.append(f"{folder.url!r} cannot be listed ({type(error).__name__})")
+        return []
+
+
+def _named(
+    base: Location, folder: str, entries: list[dict[str, Any]]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name of each file and folder, links followed."""
+    itself = (base.child(folder) if folder else base).path.strip("/")
+    for entry in entries:
+        path = str(entry["name"])
+        if path.strip("/") == itself:  # an object store's placeholder for the folder
+            continue
+        if entry["type"] not in ("file", "directory"):
+            try:
+                entry = base.fs.info(path)
+            except OSError:  # a link to nowhere
+                continue
+        if entry["type"] in ("file", "directory"):
+            yield path.rstrip("/").rsplit("/", 1)[-1], entry
+
+
+def _enters(listing: Listing, parts: tuple[str, ...], admits: Callable[[tuple[str, ...]], bool]) -> bool:
+    listing.channels.add(parts[0])
+    if not admits(parts):
+        return False
+    try:
+        "".join(parts).encode()
+    except UnicodeEncodeError:
+        listing.problems.append(f"{'/'.join(parts)!r} has a name that is not UTF-8")
+        return False
+    return True
+
+
+def _below(base: Location, other: Location) -> str | None:
+    """Path of ``other`` relative to ``base``, or None when it does not lie below it."""
+    if type(base.fs) is not type(other.fs):
+        return None
+    paths = [base.path, other.path]
+    if "file" in base.fs.protocol:
+        paths = [os.path.realpath(path) for path in paths]
+    parent, child = (path.strip("/").split("/") for path in paths)
+    return "/".join(child[len(parent) :]) if child[: len(parent)] == parent else None
