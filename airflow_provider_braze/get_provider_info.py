@@ -71,9 +71,9 @@ def get_provider_info() -> dict[str, Any]:
                         "schema": {"type": ["number", "null"], "minimum": 1},
                     },
                     "objects_per_request": {
-                        "label": "Profile objects per request",
-                        "description": "Most profile objects in one request, 75 at most, which is the default.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 75},
+                        "label": "Objects per request",
+                        "description": "Most attributes, events and purchases together in one request, as your contract allows; 75 if empty.",
+                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 225},
                     },
                     "partner": {
                         "label": "Partner",

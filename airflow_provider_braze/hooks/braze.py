@@ -1,0 +1,376 @@
+"""The Braze REST API for DAG authors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from airflow.providers.http.hooks.http import HttpHook
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from airflow_provider_braze.exceptions import (
+    BrazeAuthError,
+    BrazeError,
+    BrazePermissionError,
+    BrazeRateLimitError,
+    BrazeRefusedError,
+    BrazeRequestError,
+    BrazeServerError,
+    BrazeSetupError,
+    BrazeUnreachableError,
+)
+from airflow_provider_braze.get_provider_info import get_provider_info
+from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.client import USER_AGENT
+from airflow_provider_braze.users_track.clusters import CLUSTERS
+from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.push import TRACK
+from airflow_provider_braze.users_track.verdict import message_of, parse, refusal
+from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+
+_PROBE_SECONDS = 5.0
+
+
+class _Bearer(AuthBase):
+    """Sets the key on each request, so that no ``.netrc`` entry can take its place."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: PreparedRequest) -> PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
+class BrazeHook(HttpHook):
+    """
+    Speak to Braze's REST API.
+
+    The connection is read once per hook and its sockets are reused. Only the extras that mean something are read;
+    none is ever sent as a header. Redirects are refused, and no answer is logged.
+
+    :param braze_conn_id: connection of type ``braze``: host = REST endpoint, password = REST API key.
+    :param method: HTTP method of :meth:`run`.
+    """
+
+    conn_name_attr = "braze_conn_id"
+    default_conn_name = "braze_default"
+    conn_type = "braze"
+    hook_name = "Braze"
+
+    def __init__(self, braze_conn_id: str = default_conn_name, method: str = "POST") -> None:
+        super().__init__(method=method, http_conn_id=braze_conn_id)
+        self.braze_conn_id = braze_conn_id
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Describe the standard fields of the connection form to Airflow 3.1; later versions read the provider info."""
+        behaviour = _connection_type()["ui-field-behaviour"]
+        return {key.replace("-", "_"): value for key, value in behaviour.items()}
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Describe the extras in the connection form to Airflow 3.1; later versions read the provider info."""
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+        from wtforms import BooleanField, IntegerField, StringField
+
+        def widget(conn_field: Mapping[str, Any]) -> Any:
+            kind = conn_field["schema"]["type"]
+            if "boolean" in kind:
+                return BooleanField(label=conn_field["label"], description=conn_field.get("description"))
+            field = IntegerField if "integer" in kind else StringField
+            return field(
+                label=conn_field["label"],
+                description=conn_field.get("description"),
+                default=conn_field["schema"].get("default"),
+                widget=BS3TextFieldWidget(),
+            )
+
+        return {name: widget(conn_field) for name, conn_field in _connection_type()["conn-fields"].items()}
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """Endpoint, key and limits of the connection.
+
+        :raises BrazeSetupError: a setting of the connection is wrong.
+        """
+        connection = self.get_connection(self.braze_conn_id)
+        extras = connection.extra_dejson
+        for name in set(extras) - set(EXTRAS):
+            if extras[name] is not None:
+                self.log.warning(
+                    "The extra %r of connection %r means nothing here and is ignored; there are: %s.",
+                    name,
+                    self.braze_conn_id,
+                    ", ".join(EXTRAS),
+                )
+        return Workspace.from_settings(
+            connection.host, connection.password, extras, scheme=connection.schema, port=connection.port
+        )
+
+    @cached_property
+    def session(self) -> Session:
+        """The session whose sockets all requests of this hook share."""
+        return self.get_conn()
+
+    def get_conn(
+        self,
+        headers: dict[Any, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> Session:
+        """Make a session; unlike ``HttpHook``, no extra of the connection becomes a header."""
+        session = requests.Session()
+        adapter: HTTPAdapter = self.keep_alive_adapter or HTTPAdapter()
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        session.auth = _Bearer(self.workspace.api_key)
+        session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})})
+        self.base_url = self.workspace.endpoint
+        self._base_url_initialized = True
+        return session
+
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | list[Any] | str | bytes | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        *,
+        method: str | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """
+        Call any endpoint once, without repeating it on trouble.
+
+        :param endpoint: path below the REST endpoint, such as ``/users/identify``.
+        :param data: body (a dict or list is sent as JSON), or query parameters for ``GET``.
+        :param headers: further headers of this request.
+        :param extra_options: ``check_response=False`` gives the response whatever its status.
+        :param method: HTTP method, instead of the hook's.
+        :param request_kwargs: passed on to ``requests.Request``, such as ``json=`` or ``params=``.
+        :return: the response, with a 2xx status.
+        :raises BrazeRequestError: any other status, or no answer; its subclass says which.
+        :raises BrazeSetupError: the connection or the endpoint is wrong.
+        """
+        session = self.session
+        method = (method or self.method).upper()
+        if data is not None:
+            place = "params" if method == "GET" else "json" if isinstance(data, dict | list) else "data"
+            request_kwargs[place] = data
+        all_headers = dict(headers or {})
+        if method != "GET":
+            all_headers.setdefault("Content-Type", "application/json")
+        request = requests.Request(method, self.url_of(endpoint), headers=all_headers, **request_kwargs)
+        response = self._send(session, session.prepare_request(request))
+        if (extra_options or {}).get("check_response", True):
+            self.check_response(response)
+        return response
+
+    def url_of(self, endpoint: str | None) -> str:
+        """Give the URL of an endpoint of this connection's host."""
+        path = endpoint or ""
+        if "://" in path or path.startswith("//"):
+            raise BrazeSetupError(f"endpoint must be a path such as /users/identify, not {path!r}.")
+        return f"{self.workspace.endpoint}/{path.strip('/')}"
+
+    def _send(self, session: Session, request: PreparedRequest) -> Response:
+        workspace = self.workspace
+        settings = session.merge_environment_settings(request.url, {}, None, None, None)
+        try:
+            return session.send(
+                request,
+                timeout=(workspace.connect_timeout, workspace.timeout),
+                allow_redirects=False,
+                **settings,
+            )
+        except requests.RequestException as error:
+            # Not chained: the original holds the prepared request, and with it the key.
+            raise BrazeUnreachableError(workspace.redact(_no_answer(error, workspace.endpoint))) from None
+
+    def check_response(self, response: Response) -> None:
+        """Raise the typed error of an answer that is not 2xx; nothing of its body is logged."""
+        status = response.status_code
+        if 200 <= status < 300:
+            return
+        answer = parse(response.content)
+        message = self.workspace.redact(message_of(answer))
+        if status == 429:
+            wait = Limiter(1).ordered_wait(response.headers)
+            raise BrazeRateLimitError("Braze's rate limit is used up (429).", status=status, retry_after=wait)
+        if status >= 500:
+            raise BrazeServerError(f"Braze has trouble ({status}). {message}".strip(), status=status)
+        if status in (400, 413, 422):
+            errors = answer.get("errors") if isinstance(answer, dict) else None
+            raise BrazeRefusedError(
+                f"Braze refuses the request ({status}). {message}".strip(),
+                status=status,
+                errors=errors if isinstance(errors, list) else None,
+            )
+        raise refusal(status, message, self.workspace.redact)
+
+    def track_users(
+        self,
+        attributes: Sequence[Mapping[str, Any]] | None = None,
+        events: Sequence[Mapping[str, Any]] | None = None,
+        purchases: Sequence[Mapping[str, Any]] | None = None,
+        partner: str | None = None,
+    ) -> dict[str, Any]:
+        """
+        Send one ``/users/track`` request, once.
+
+        For more than one request, and for an outcome of every row, use ``BrazeUserTrackOperator``.
+
+        :param attributes: attribute objects, sent as given.
+        :param events: event objects.
+        :param purchases: purchase objects.
+        :param partner: partner name that Braze assigned (default: the connection's).
+        :return: Braze's answer: ``message``, the ``*_processed`` counts of what was queued, and ``errors`` for the
+            objects that were refused (``type``, ``input_array``, ``index``).
+        :raises BrazeSetupError: no object, or more than the connection's ``objects_per_request``.
+        :raises BrazeRequestError: Braze took none of them; ``errors`` says why.
+        """
+        given = {"attributes": attributes, "events": events, "purchases": purchases}
+        body: dict[str, Any] = {array: list(rows) for array, rows in given.items() if rows}
+        count = sum(map(len, body.values()))
+        if not 0 < count <= self.workspace.objects_per_request:
+            raise BrazeSetupError(
+                f"track_users takes 1 to {self.workspace.objects_per_request} objects in all, not {count}; "
+                "BrazeUserTrackOperator takes any number."
+            )
+        if partner or self.workspace.partner:
+            body["partner"] = partner or self.workspace.partner
+        response = self.run(TRACK, msgspec.json.encode(body), method="POST")
+        answer = parse(response.content)
+        if not isinstance(answer, dict):
+            raise BrazeServerError(
+                f"Braze answered {response.status_code} without JSON.", status=response.status_code
+            )
+        return answer
+
+    def export_users(
+        self,
+        external_ids: Sequence[str] | None = None,
+        user_aliases: Sequence[Mapping[str, str]] | None = None,
+        *,
+        braze_id: str | None = None,
+        email_address: str | None = None,
+        phone: str | None = None,
+        device_id: str | None = None,
+        fields_to_export: Sequence[str],
+    ) -> dict[str, Any]:
+        """
+        Look profiles up by identifier, 50 ids a request.
+
+        :param external_ids: any number of external ids.
+        :param user_aliases: any number of ``{"alias_name", "alias_label"}``.
+        :param braze_id: one Braze id.
+        :param email_address: one e-mail address.
+        :param phone: one phone number.
+        :param device_id: one device id.
+        :param fields_to_export: fields of the profiles; Braze requires it of newer workspaces.
+        :return: ``{"users": [...], "invalid_user_ids": [...]}``; the latter are ids that match no profile.
+        :raises BrazeSetupError: nothing to look up, or more than one single identifier.
+        :raises BrazeRequestError: Braze refused, or did not answer.
+        """
+        single = {
+            "braze_id": braze_id,
+            "email_address": email_address,
+            "phone": phone,
+            "device_id": device_id,
+        }
+        singles = {name: value for name, value in single.items() if value}
+        ids: list[tuple[str, Any]] = [("external_ids", each) for each in external_ids or ()]
+        ids += [("user_aliases", dict(each)) for each in user_aliases or ()]
+        if bool(ids) + len(singles) != 1:
+            raise BrazeSetupError(
+                "export_users takes external_ids and user_aliases, or exactly one of " + ", ".join(single)
+            )
+        found: dict[str, Any] = {"users": [], "invalid_user_ids": []}
+        most = limits.EXPORT_IDS_PER_REQUEST
+        for start in range(0, max(len(ids), 1), most):
+            body: dict[str, Any] = {**singles, "fields_to_export": list(fields_to_export)}
+            for name, value in ids[start : start + most]:
+                body.setdefault(name, []).append(value)
+            answer = self.run("/users/export/ids", body, method="POST").json()
+            found["users"] += answer.get("users") or []
+            found["invalid_user_ids"] += answer.get("invalid_user_ids") or []
+        return found
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""
+        try:
+            status = self.run(TRACK, {}, method="POST", extra_options={"check_response": False})
+            if status.status_code == 400 or status.ok:
+                return True, "Braze knows the key, and it may push (permission users.track)."
+            self.check_response(status)
+        except BrazeAuthError:
+            return False, self._whose_key()
+        except BrazePermissionError:
+            return (
+                False,
+                "Missing permission (403): the key is right, but lacks users.track or is not allowed from here.",
+            )
+        except BrazeUnreachableError as error:
+            return False, f"Unreachable host: {error}"
+        except (BrazeRequestError, BrazeError) as error:
+            return False, str(error)
+        return False, "Braze gave an answer that says nothing."
+
+    def _whose_key(self) -> str:
+        """After a 401, ask the other clusters: Braze answers a wrong key and a wrong cluster alike."""
+        own = self.workspace.endpoint
+        if own not in CLUSTERS.values():
+            return (
+                "Wrong key or wrong cluster (401): this host does not know the key. Check that the key is whole and "
+                "that the host is the REST endpoint of its cluster."
+            )
+        others = {name: url for name, url in CLUSTERS.items() if url != own}
+        with ThreadPoolExecutor(len(others)) as pool:
+            known = list(pool.map(self._is_known_at, others.values()))
+        for (name, url), knows in zip(others.items(), known, strict=True):
+            if knows:
+                return f"Wrong cluster: this key belongs to {name}; set the host to {url}."
+        return "Wrong key (401): no Braze cluster that answers knows it. Copy it again, or make a new one."
+
+    def _is_known_at(self, endpoint: str) -> bool:
+        try:
+            response = requests.post(
+                endpoint + TRACK,
+                json={},
+                auth=_Bearer(self.workspace.api_key),
+                timeout=_PROBE_SECONDS,
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            return False
+        return response.status_code in (400, 403)
+
+
+def _connection_type() -> dict[str, Any]:
+    found: dict[str, Any] = get_provider_info()["connection-types"][0]
+    return found
+
+
+def _no_answer(error: requests.RequestException, endpoint: str) -> str:
+    host = urlsplit(endpoint).netloc
+    text = str(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"the TLS certificate of {host} is refused ({type(error).__name__})."
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return f"{host} did not accept a connection in time."
+    if isinstance(error, requests.exceptions.Timeout):
+        return f"{host} did not answer in time."
+    if "NameResolutionError" in text or "getaddrinfo" in text:
+        return f"the name {host} does not resolve."
+    if "refused" in text:
+        return f"{host} refused the connection."
+    return f"{host} gave no answer ({type(error).__name__})."
