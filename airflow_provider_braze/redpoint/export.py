@@ -1,0 +1,142 @@
+"""Read an export as RPI wrote it: dialect, columns, and records with their line numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+from typing import BinaryIO
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.detection import Reading, find_out
+from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
+from airflow_provider_braze.redpoint.foreign import encoding_of, refuse_foreign_bytes, refuse_foreign_text
+from airflow_provider_braze.redpoint.header import PREPENDED, check_names
+from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader
+from airflow_provider_braze.redpoint.records import Record, RecordScanner
+
+HEAD_BYTES = 64 * 1024
+_ANY_DIALECT = Dialect()
+
+
+class ExportReader:
+    """The records of one export, once, in file order and in bounded memory.
+
+    Reading it again from the start gives the same records, so that skipping the first n resumes after them.
+
+    :param file: binary and open for reading; it is read once, forwards, and not closed.
+    :param dialect: what the author declares; what is not is found out from the first 64 KiB.
+    :param name: of the export, for messages.
+    :param prepended: whether RPI may have put two values in front of each row that the header does not name.
+    :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
+    """
+
+    columns: tuple[str, ...]
+    """The names as written, or as declared; with ``PREPENDED`` in front when only the rows have these values."""
+
+    dialect: Dialect
+    """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
+
+    def __init__(
+        self, file: BinaryIO, *, dialect: Dialect = _ANY_DIALECT, name: str, prepended: bool = True
+    ) -> None:
+        head, whole = _read_head(file)
+        refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
+        encoding = encoding_of(head, declared=dialect.encoding, name=name)
+        first = _first_lines(head, encoding, dialect.line_end, whole=whole)
+        _check_first_lines(first, dialect, name=name, whole=whole)
+        reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended)
+        self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
+        self._scanner = RecordScanner(
+            self._lines,
+            delimiter=reading.delimiter,
+            qualifier=reading.qualifier,
+            line_end=dialect.line_end,
+            encoding=encoding,
+        )
+        self.dialect = replace(
+            dialect,
+            delimiter=reading.delimiter,
+            qualifier=reading.qualifier,
+            encoding=encoding,
+            line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
+        )
+        self.columns = self._read_header(reading, name)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far into the file its reading has come, by chunks: the numerator of a progress share."""
+        return self._lines.bytes_read
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._scanner)
+
+    def _read_header(self, reading: Reading, name: str) -> tuple[str, ...]:
+        declared = self.dialect.columns
+        header = list(declared or ())
+        if declared is None or reading.has_header_row:
+            rows = iter(self._scanner)
+            row = next(rows)
+            rows.close()
+            header = row.cells
+            check_names(
+                header, name=name, encoding=self.dialect.encoding or "", declared=declared is not None
+            )
+            if row.problem:
+                raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
+        else:
+            check_names(header, name=name, encoding="", declared=True)
+        columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
+        expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
+        if reading.prepended:
+            expected += f" and RPI puts {len(PREPENDED)} in front"
+        self._scanner.expect(len(columns), expected, header)
+        return columns
+
+
+def _read_head(file: BinaryIO) -> tuple[bytes, bool]:
+    """Read the first 64 KiB, or more until a few lines are in it, and whether that is the whole file."""
+    head = bytearray()
+    while len(head) < HEAD_BYTES or (len(head) < MAX_RECORD and not _has_lines(head)):
+        chunk = file.read(HEAD_BYTES)
+        if not chunk:
+            return bytes(head), True
+        head += chunk
+    return bytes(head), False
+
+
+def _has_lines(head: bytearray) -> bool:
+    written = head.lstrip(b"\r\n\0 \xef\xbb\xbf\xff\xfe")
+    return written.count(b"\n") + written.count(b"\r") >= 6
+
+
+def _first_lines(head: bytes, encoding: str, line_end: str | None, *, whole: bool) -> list[str]:
+    reader = LineReader(BytesIO(), head=head, encoding=encoding, line_end=line_end)
+    lines: list[str] = []
+    while reader.fill():
+        lines += reader.queue
+        reader.queue.clear()
+    return lines if whole else lines[:-1]
+
+
+def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, whole: bool) -> None:
+    first = next((line for line in lines if line.strip("\r\n")), "")
+    refuse_foreign_text(first, name=name)
+    if not whole and not first:
+        raise ExportRefusedError(
+            f"{name}: no line ends in its first {MAX_RECORD:,} bytes: this is no delimited text with "
+            f"{_named_line_end(dialect.line_end)}; check the line delimiter in RPI and dialect={{'line_end': ...}}"
+        )
+    if not first and dialect.columns is None:
+        raise ExportRefusedError(
+            f"{name}: it is empty: no header row. In RPI, switch on 'Header row' in the export template, "
+            "or declare dialect={'columns': [...]}"
+        )
+
+
+def _line_end_of(line: str) -> str | None:
+    return next((end for end in LINE_ENDS.values() if line.endswith(end)), None)
+
+
+def _named_line_end(line_end: str | None) -> str:
+    return next((name.upper() for name, end in LINE_ENDS.items() if end == line_end), "CRLF, LF or CR")

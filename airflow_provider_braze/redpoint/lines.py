@@ -1,0 +1,121 @@
+"""From bytes to physical lines, in bounded memory whatever the bytes are."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections import deque
+from collections.abc import Iterable
+from typing import BinaryIO
+
+CHUNK_BYTES = 128 * 1024
+MAX_RECORD = 4 * 1024 * 1024
+"""Characters of the longest record that is read; Braze takes at most 4 MB for a whole request."""
+
+KEEP_BYTES = "airflow_provider_braze.keep_bytes"
+"""Decoding error handler: as ``surrogateescape`` where that can, one U+DCFF where the units are wider than a byte."""
+
+
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    undecodable = error.object[error.start : error.end]
+    if error.encoding.startswith(("utf-16", "utf-32")) or min(undecodable, default=0) < 0x80:
+        return "\udcff", error.end
+    return "".join(chr(0xDC00 + byte) for byte in undecodable), error.end
+
+
+codecs.register_error(KEEP_BYTES, _keep_bytes)
+
+
+def is_readable(text: str) -> bool:
+    """Whether every byte of a text could be decoded (no lone surrogate stands for one that could not)."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class LineQueue:
+    """Physical lines with their line ends, to be taken from the left of ``queue``; lines can be put back there.
+
+    ``dubious`` becomes true, and stays so, once a line was read that is too long or holds a NUL or an undecodable
+    byte: until then, nobody has to look for these in each line.
+    """
+
+    def __init__(self, lines: Iterable[str] = (), *, dubious: bool = True) -> None:
+        self.queue: deque[str] = deque(lines)
+        self.dubious = dubious
+
+    def fill(self) -> bool:
+        """Make sure that there is a line in the queue; False at the end of the export."""
+        return bool(self.queue)
+
+
+class LineReader(LineQueue):
+    """The lines of a binary file.
+
+    :param file: where to read on, at any block size that suits it.
+    :param head: what was read of it before.
+    :param encoding: as Python names it.
+    :param line_end: the only thing that ends a line; None: each of CRLF, LF and CR.
+    """
+
+    def __init__(self, file: BinaryIO, *, head: bytes, encoding: str, line_end: str | None) -> None:
+        super().__init__(dubious=False)
+        self.bytes_read = 0
+        self._file = file
+        self._head = head
+        self._decoder = codecs.getincrementaldecoder(encoding)(KEEP_BYTES)
+        self._line_end = line_end
+        # An unfinished line at the end of a chunk, as it came; how long it is by now.
+        self._unfinished: list[str] = []
+        self._length = 0
+        self._started = self._ended = False
+
+    def fill(self) -> bool:
+        """Read on until there is a line in the queue; False at the end of the export."""
+        while not self.queue and not self._ended:
+            chunk = self._head or self._file.read(CHUNK_BYTES)
+            self._head = b""
+            self._ended = not chunk
+            self.bytes_read += len(chunk)
+            text = self._decoder.decode(chunk, self._ended)
+            if text and not self._started:
+                self._started = True
+                text = text.removeprefix("\ufeff")
+            if "\0" in text or not is_readable(text):
+                self.dubious = True
+            self._cut(text)
+        return bool(self.queue)
+
+    def _cut(self, text: str) -> None:
+        if self._unfinished and self._unfinished[-1].endswith("\r"):
+            # It is only now known whether this was a line end of its own or half of one.
+            text = self._unfinished.pop() + text
+        lines = split_lines(text, self._line_end)
+        rest = ""
+        if lines and not self._ended and not lines[-1].endswith(self._line_end or "\n"):
+            rest = lines.pop()
+        if self._unfinished and (lines or self._ended):
+            lines[:1] = ["".join((*self._unfinished, *lines[:1]))]
+            self.dubious = self.dubious or len(lines[0]) > MAX_RECORD
+            self._unfinished.clear()
+            self._length = 0
+        self.queue.extend(lines)
+        if rest:
+            # Of an endless line, just enough is kept to show that it is one, and where it ends.
+            self._unfinished.append(rest if self._length <= MAX_RECORD else rest[-1])
+            self._length += len(rest)
+
+
+def split_lines(text: str, line_end: str | None) -> list[str]:
+    """Cut a text into lines that keep their line ends; the last may have none."""
+    if line_end is None:
+        return io.StringIO(text, newline="").readlines()
+    lines = [line + line_end for line in text.split(line_end)]
+    last = lines.pop().removesuffix(line_end)
+    return [*lines, last] if last else lines

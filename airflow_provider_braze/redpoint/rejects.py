@@ -1,0 +1,59 @@
+"""Read a rejects file again, as it was written or with cells mended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.records import Record, width_problem
+
+LINE_COLUMN = "_line"
+
+
+def is_rejects(columns: tuple[str, ...]) -> bool:
+    """Whether these are the columns of a rejects file."""
+    return LINE_COLUMN in columns
+
+
+class RejectsReader:
+    """The records of a rejects file under their original line numbers, without the columns that start with ``_``.
+
+    A record that still has another number of cells than the original columns keeps its problem.
+
+    :param file: binary and open for reading.
+    :param name: of the file, for messages.
+    :raises ExportRefusedError: when it is no rejects file.
+    """
+
+    def __init__(self, file: BinaryIO, *, name: str) -> None:
+        # A spreadsheet may have saved it with the delimiter of its country.
+        self._reader = ExportReader(file, dialect=Dialect(qualifier='"'), name=name, prepended=False)
+        self.dialect = self._reader.dialect
+        columns = self._reader.columns
+        if not is_rejects(columns):
+            raise ExportRefusedError(f"{name}: it is no rejects file: it has no column {LINE_COLUMN!r}")
+        self._line_at = columns.index(LINE_COLUMN)
+        self._width = len(columns)
+        self._data_at = [at for at, column in enumerate(columns) if not column.startswith("_")]
+        self.columns = tuple(columns[at] for at in self._data_at)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far into the file its reading has come, by chunks."""
+        return self._reader.bytes_read
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._reader:
+            yield self._original(record)
+
+    def _original(self, record: Record) -> Record:
+        line, cells, problem = record
+        if len(cells) <= self._line_at or not cells[self._line_at].isdecimal():
+            return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
+        original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
+        if len(cells) != self._width and problem:
+            problem = width_problem(len(original), f"the export had {len(self.columns)}")
+        return Record(int(cells[self._line_at]), original, problem)
