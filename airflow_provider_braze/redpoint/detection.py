@@ -110,7 +110,9 @@ def _read(
     lines: Sequence[str], dialect: Dialect, delimiter: str, qualifier: str, *, whole: bool, prepended: bool
 ) -> Reading:
     queue = _FirstLines(lines)
-    scanner = RecordScanner(queue, delimiter=delimiter, qualifier=qualifier, line_end=dialect.line_end)
+    scanner = RecordScanner(
+        queue, delimiter=delimiter, qualifier=qualifier, line_end=dialect.line_end, counts=True
+    )
     reading = Reading(delimiter, qualifier)
     if dialect.columns is not None:
         reading.header, reading.width = list(dialect.columns), len(dialect.columns)
