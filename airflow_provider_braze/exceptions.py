@@ -12,10 +12,11 @@ class BrazeError(Exception):
     """Root of everything this provider raises.
 
     ``retryable`` says whether running the same task again can help; where it cannot, the operator and the
-    sensor fail at once with ``AirflowFailException``.
+    sensor fail at once with ``AirflowFailException``. ``report`` is the report of the push that it ended, if any.
     """
 
     retryable = True
+    report: dict[str, Any] | None = None
 
 
 class BrazeSetupError(BrazeError):
@@ -91,25 +92,13 @@ class BrazeUnreachableError(BrazeRequestError):
     """No answer: refused connection, unknown host, TLS trouble, timeout."""
 
 
-class PushError(BrazeError):
-    """A push did not do its job. Its report, which was written all the same, is in ``report``."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.report = report
-
-
-class PushStoppedError(PushError):
-    """The push stopped midway on trouble that a retry can mend."""
-
-
-class PushRefusedError(PushError):
-    """The push stopped because Braze refuses the requests themselves (401, 403, 404, 415, a redirect)."""
+class TooManyFailedRecordsError(BrazeError):
+    """More records failed than the task's threshold allows."""
 
     retryable = False
 
 
-class TooManyFailedRecordsError(PushError):
-    """More records failed than the task's threshold allows."""
+class TooManyDataPointsError(BrazeError):
+    """The plan costs more data points than the author allows; nothing was sent."""
 
     retryable = False

@@ -72,7 +72,7 @@ def get_provider_info() -> dict[str, Any]:
                     },
                     "objects_per_request": {
                         "label": "Objects per request",
-                        "description": "Most attributes, events and purchases together in one request, as your contract allows; 75 if empty.",
+                        "description": "Most objects together in one request, as your contract allows; 75 if empty.",
                         "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 225},
                     },
                     "partner": {

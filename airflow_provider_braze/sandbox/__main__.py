@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -109,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sandbox = Sandbox(
         rules, latency=options.latency_ms / 1000, lag=options.lag, keep_requests=max(0, options.keep_requests)
     )
+    # Profiles live as long as the process: looking through all of them for garbage only costs time.
+    gc.set_threshold(100_000, 50, 1000)
     try:
         serve(sandbox, options.host, options.port, certificate=options.tls_certificate, key=options.tls_key)
     except OSError as error:

@@ -6,6 +6,7 @@ so a value that was read once stays what it was.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,7 +16,6 @@ from airflow_provider_braze.sandbox.standard_fields import KEEP, MAX_STRING
 
 MAX_KEY = 255
 MAX_ITEMS = 500
-MAX_INTEGER = 2**63 - 1
 MAX_BYTES = 100_000
 """Braze docs say 100 KB; the smaller reading is taken, so that what passes here passes there."""
 
@@ -70,9 +70,7 @@ def _from_object(old: Any, sent: dict[str, Any], merge: bool) -> Any:
 
 
 def _incremented(old: Any, by: Any) -> Any:
-    if not _is_integer(old) or not _is_integer(by) or not -MAX_INTEGER <= old + by <= MAX_INTEGER:
-        return KEEP
-    return old + by
+    return old + by if _is_integer(old) and _is_integer(by) else KEEP
 
 
 def _is_integer(value: Any) -> bool:
@@ -109,16 +107,10 @@ def _objects(values: Any) -> list[Any]:
 
 def _of_one_type(values: list[Any]) -> list[Any]:
     """Turn every value into a text when the array mixes texts, numbers and booleans."""
-    kinds = {_kind(value) for value in values}
-    if len(kinds) <= 1:
+    kinds = {type(value) for value in values}
+    if len(kinds) <= 1 or kinds == {int, float}:
         return values
     return [value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in values]
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "text"
-    return "boolean" if isinstance(value, bool) else "number"
 
 
 def _unique(values: list[Any]) -> list[Any]:
@@ -173,18 +165,31 @@ def _is_meant(value: dict[str, Any], change: dict[str, Any]) -> bool:
 
 def _nested(value: Any) -> Any:
     """Return a nested value as it is stored; anything in it that Braze does not take drops the whole."""
+    if isinstance(value, str):
+        if len(value) > MAX_STRING:
+            raise _DroppedError
+        return value
     if isinstance(value, dict):
-        if value.keys() == {"$time"}:
-            return _time(value["$time"])
-        for key in value:
-            if not 0 < len(key) <= MAX_KEY or not NESTED_KEY_FORBIDS.isdisjoint(key):
-                raise _DroppedError
-        return {key: _nested(entry) for key, entry in value.items()}
+        return _nested_object(value)
     if isinstance(value, list):
         return [_nested(entry) for entry in value]
-    if value is None or (isinstance(value, str) and len(value) > MAX_STRING):
+    if value is None:
         raise _DroppedError
     return value
+
+
+def _nested_object(value: dict[str, Any]) -> Any:
+    if value.keys() == {"$time"}:
+        return _time(value["$time"])
+    if not all(map(_is_nested_key, value)):
+        raise _DroppedError
+    return {key: _nested(entry) for key, entry in value.items()}
+
+
+# The same few keys come with every object of an export.
+@lru_cache(maxsize=4096)
+def _is_nested_key(key: str) -> bool:
+    return 0 < len(key) <= MAX_KEY and NESTED_KEY_FORBIDS.isdisjoint(key)
 
 
 def _time(text: Any) -> str:

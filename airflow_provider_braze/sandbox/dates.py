@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 LAST_YEAR = 3000
 """A later year is not a date to Braze."""
@@ -16,19 +16,23 @@ _FORMATS = [
     # ISO 8601, extended: a date, or a date and time with optional seconds, fraction and zone.
     re.compile(
         r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
-        rf"(?:T{_CLOCK}(?::(?P<second>\d{{2}})(?:[.:](?P<fraction>\d{{1,9}}))?)?{_ZONE})?\Z"
+        rf"(?:T{_CLOCK}(?::(?P<second>\d{{2}})(?:[.:](?P<fraction>\d{{1,9}}))?)?{_ZONE})?\Z",
+        re.ASCII,
     ),
     re.compile(
         rf"(?P<year>\d{{4}})-(?P<month>\d{{2}})-(?P<day>\d{{2}}) {_CLOCK}:(?P<second>\d{{2}})\Z",
+        re.ASCII,
     ),
-    re.compile(r"(?P<month>\d{2})/(?P<day>\d{2})/(?P<year>\d{4})\Z"),
+    re.compile(r"(?P<month>\d{2})/(?P<day>\d{2})/(?P<year>\d{4})\Z", re.ASCII),
     # ddd MM dd HH:mm:ss.TZD YYYY
     re.compile(
         rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?P<month>\d{{2}}|{'|'.join(_MONTHS)}) (?P<day>\d{{2}}) "
-        rf"{_CLOCK}:(?P<second>\d{{2}})[. ](?P<zone>Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}}) (?P<year>\d{{4}})\Z"
+        rf"{_CLOCK}:(?P<second>\d{{2}})[. ](?P<zone>Z|UTC|GMT|[+-]\d{{2}}:?\d{{2}}) (?P<year>\d{{4}})\Z",
+        re.ASCII,
     ),
 ]
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _COULD_BE = re.compile(r"\d{4}-\d|\d\d/\d|[MTWFS][a-z]{2} ")
 
 
@@ -57,7 +61,11 @@ def as_stored(text: str) -> str | None:
 
 def day(text: object) -> str | None:
     """Return a ``YYYY-MM-DD`` text when it is a real day, else None."""
-    if not isinstance(text, str) or not re.match(r"\d{4}-\d{2}-\d{2}\Z", text) or parse(text) is None:
+    if not isinstance(text, str) or not _DAY.match(text) or text > f"{LAST_YEAR}-12-31":
+        return None
+    try:
+        date.fromisoformat(text)
+    except ValueError:
         return None
     return text
 

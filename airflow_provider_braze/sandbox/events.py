@@ -25,7 +25,8 @@ def event_refusals(item: dict[str, Any]) -> list[str]:
 def purchase_refusals(item: dict[str, Any]) -> list[str]:
     """Return every reason for which a purchase is refused, identifiers left aside."""
     reasons = [] if _is_name(item.get("product_id")) else ["'product_id' is required"]
-    if item.get("currency") not in CURRENCIES:
+    currency = item.get("currency")
+    if not isinstance(currency, str) or currency not in CURRENCIES:
         reasons.append("'currency' is not valid")
     price = item.get("price")
     if not isinstance(price, int | float) or isinstance(price, bool):

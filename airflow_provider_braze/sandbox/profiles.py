@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.sandbox import dates
 from airflow_provider_braze.sandbox.identifiers import Identifier, digits_of
 
-EVENTS_SHOWN_FOR = timedelta(days=90)
+EVENTS_SHOWN_FOR = 90 * 24 * 3600
+"""Seconds."""
 
 
 @dataclass(slots=True, eq=False)
@@ -18,7 +19,7 @@ class Profile:
     """One user: identifiers, standard fields and custom attributes apart, so that no name can clash."""
 
     braze_id: str
-    created_at: str
+    created_at: float
     external_id: str | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     standard: dict[str, Any] = field(default_factory=dict)
@@ -29,7 +30,7 @@ class Profile:
 
     def exported(self, now: float) -> dict[str, Any]:
         """Return what ``/users/export/ids`` shows: empty fields are left out, events are summed up by name."""
-        since = dates.spelled(datetime.fromtimestamp(now, UTC) - EVENTS_SHOWN_FOR)
+        since = _spelled(now - EVENTS_SHOWN_FOR)
         aliases = [{"alias_name": name, "alias_label": label} for label, name in self.aliases.items()]
         location = self.standard.get("current_location")
         hidden = ("subscription_groups", "current_location")
@@ -37,7 +38,7 @@ class Profile:
             "external_id": self.external_id,
             "user_aliases": aliases,
             "braze_id": self.braze_id,
-            "created_at": self.created_at,
+            "created_at": _spelled(self.created_at),
             **{name: value for name, value in self.standard.items() if name not in hidden},
             "last_coordinates": location and [location["longitude"], location["latitude"]],
             "custom_attributes": dict(self.custom),
@@ -57,6 +58,10 @@ class Profile:
             "purchases_received": self.purchases,
         }
         return shown | {name: value for name, value in rest.items() if value}
+
+
+def _spelled(seconds: float) -> str:
+    return dates.spelled(datetime.fromtimestamp(seconds, UTC))
 
 
 def _summed(entries: list[dict[str, Any]], name: str, since: str) -> list[dict[str, Any]]:
@@ -121,7 +126,7 @@ class Profiles:
     def create(self, identifier: Identifier | None, now: float, *, braze_id: str | None = None) -> Profile:
         """Add a profile; one without identifier is anonymous. An email or a phone is written as a field later."""
         self._made += 1
-        profile = Profile(braze_id or f"{self._made:024x}", dates.spelled(datetime.fromtimestamp(now, UTC)))
+        profile = Profile(braze_id or f"{self._made:024x}", now)
         self._by_braze_id[profile.braze_id] = profile
         if identifier is not None and identifier.kind == "external_id":
             self.name(profile, identifier.key)

@@ -50,6 +50,8 @@ def _check(number: int, entry: Any) -> None:
     for name, kind in _KINDS.items():
         if name in entry and not isinstance(entry[name], kind):
             raise BadProfileError(f"profile {number}: {name!r} must be {kind.__name__}")
+    if len(entry.get("last_coordinates", [0, 0])) != 2:
+        raise BadProfileError(f"profile {number}: 'last_coordinates' must be [longitude, latitude]")
     for name in ("email", "phone"):
         if not isinstance(entry.get(name, ""), str):
             raise BadProfileError(f"profile {number}: {name!r} must be a text")

@@ -77,6 +77,8 @@ class Account:
         if outcome == "accepted":
             self.outcomes["accepted"] += 1
             self.outcomes["merged"] += len(origins) - 1
+            self.objects += 1
+            self.count_data_points(item)
             return
         self._settle(origins, outcome, without_values(reason, item.content), "", reason)
 

@@ -32,7 +32,7 @@ class RejectsFile:
     def __init__(self, location: Location, columns: Sequence[str]) -> None:
         self.location = location
         self.written = 0
-        self._columns = columns
+        self.columns = columns
         self._temporary = Location(location.fs, f"{location.path}.part", f"{location.url}.part")
         self._file: io.TextIOWrapper | None = None
         self._write: Any = None
@@ -45,12 +45,13 @@ class RejectsFile:
         self._write((origin.line, outcome, reason, column, *origin.cells))
 
     def _open(self) -> None:
+        self.location.fs.makedirs(self.location.fs._parent(self.location.path), exist_ok=True)
         # Bytes that were not in the export's encoding come back out as they were.
         self._file = io.TextIOWrapper(
             open_private(self._temporary), encoding="utf-8", errors="surrogateescape", newline=""
         )
         self._write = csv.writer(self._file).writerow
-        self._write((*OWN_COLUMNS, *self._columns))
+        self._write((*OWN_COLUMNS, *self.columns))
 
     def close(self) -> str | None:
         """Give the file its name; its URL, or None when no record failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -75,6 +75,10 @@ class Workspace:
             ),
             partner=str(partner) if partner else None,
         )
+
+    def for_partner(self, partner: str) -> Workspace:
+        """Give the same workspace with another partner name."""
+        return replace(self, partner=partner)
 
     def redact(self, text: str) -> str:
         """Take the key out of a text: Braze's own 401 echoes it."""

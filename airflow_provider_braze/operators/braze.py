@@ -1,0 +1,241 @@
+"""Push an export, or rows of one's own, to Braze's ``/users/track``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
+from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.parameters import as_bool, as_optional_text
+from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.pushes.export_item import AUTO
+from airflow_provider_braze.pushes.report import too_many_failed
+from airflow_provider_braze.pushes.rows import RowsPush
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.users_track.mapping import ExportMapping
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_braze.pushes.rows import Rows
+    from airflow_provider_braze.users_track.account import Account
+    from airflow_provider_braze.users_track.workspace import Workspace
+
+
+class BrazeUserTrackOperator(BaseOperator):
+    """
+    Push one Redpoint export, or rows of one's own, to Braze and account for every record.
+
+    Returns the report: ``status``, ``mode``, ``records`` and their outcomes (``accepted``, ``rejected``, ``invalid``,
+    ``unknown``, ``not_sent``, ``merged``, ``not_found``, ``planned``, ``unchanged``), ``requests``, ``retries``,
+    ``seconds``, ``report_path``, ``rejects_path`` and more. Executing it always pushes, also an export that is
+    marked as pushed. ``execute({})`` works in a script, without a running Airflow.
+
+    :param export: path or URL of an export, or one item of ``RedpointExportSensor``'s list. (templated)
+    :param attributes: instead of an export: attribute objects, sent as given: a list, a function that returns or
+        yields them, or a template that renders to JSON. (templated)
+    :param events: likewise, event objects. They are never sent twice unless ``retry_events``. (templated)
+    :param purchases: likewise, purchase objects. (templated)
+    :param mode: ``upsert`` creates or updates profiles, ``append`` only touches those that exist; ``auto`` (default)
+        takes the item's, or the channel's from ``channel_modes``, and leaves rows of one's own as given. (templated)
+    :param channel_modes: channel name to mode (default: ``Braze Append`` and ``Braze Onboarding and Upsert``).
+    :param mapping: an ``ExportMapping`` or the equal dict (default: the Redpoint automation's five attributes,
+        Braze's standard fields by name, everything else into ``rpi_cdp_attributes``).
+    :param dialect: what is known of the file's form: ``delimiter``, ``qualifier``, ``encoding``, ``line_end``,
+        ``columns``; what is not given is found out.
+    :param reports_path: folder for reports, rejects and markers (default: the item's, or ``_braze`` below the base
+        path; rows of one's own have no files by default). (templated)
+    :param braze_conn_id: connection of type ``braze``. (templated)
+    :param partner: partner name that Braze assigned (default: the connection's).
+    :param dry_run: read and check everything, send nothing, report the plan. (templated)
+    :param max_rejected: most failed records: an int is a count, a float below 1 a share. By default the task fails
+        when more than 1 % of at least 100 records failed, or when some failed and none was accepted. (templated)
+    :param max_data_points: refuse the push before the first request when it would cost more. (templated)
+    :param retry_events: send events, purchases and increments again after a lost answer. (templated)
+    :raises BrazeError: what a retry can mend; anything else is an ``AirflowFailException``.
+    """
+
+    template_fields: Sequence[str] = (
+        "export",
+        "attributes",
+        "events",
+        "purchases",
+        "mode",
+        "dry_run",
+        "reports_path",
+        "braze_conn_id",
+        "max_rejected",
+        "max_data_points",
+        "retry_events",
+    )
+    ui_color = "#d8d0ff"
+
+    def __init__(
+        self,
+        *,
+        export: Any = None,
+        attributes: Rows = None,
+        events: Rows = None,
+        purchases: Rows = None,
+        mode: str = AUTO,
+        channel_modes: Mapping[str, str] | None = None,
+        mapping: ExportMapping | Mapping[str, Any] | None = None,
+        dialect: Dialect | Mapping[str, Any] | None = None,
+        reports_path: str | None = None,
+        braze_conn_id: str = BrazeHook.default_conn_name,
+        partner: str | None = None,
+        dry_run: bool | str = False,
+        max_rejected: int | float | str | None = None,
+        max_data_points: int | str | None = None,
+        retry_events: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.export = export
+        self.attributes = attributes
+        self.events = events
+        self.purchases = purchases
+        self.mode = mode
+        self.channel_modes = channel_modes
+        self.mapping = mapping
+        self.dialect = dialect
+        self.reports_path = reports_path
+        self.braze_conn_id = braze_conn_id
+        self.partner = partner
+        # BaseOperator has a method of this name, which only `airflow tasks test --dry-run` calls.
+        self.dry_run = dry_run  # type: ignore[method-assign,assignment]
+        self.max_rejected = max_rejected
+        self.max_data_points = max_data_points
+        self.retry_events = retry_events
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Push and return the report."""
+        try:
+            report = self._push(context)
+            self._log(report)
+            too_many = None if report["dry_run"] else too_many_failed(report, self._max_rejected())
+            if too_many:
+                error = TooManyFailedRecordsError(f"{too_many}. {self._where_to_look(report)}")
+                error.report = report
+                raise error
+        except BrazeError as error:
+            if error.report is not None and (ti := context.get("ti")) is not None:
+                # A failed task returns nothing, yet its report is what the next one wants to know.
+                ti.xcom_push(key="report", value=error.report)
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+        return report
+
+    def _push(self, context: Context) -> dict[str, Any]:
+        has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
+        if has_rows == (self.export is not None):
+            raise BrazeSetupError("Give either export, or attributes, events or purchases.")
+        conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
+        common: dict[str, Any] = {
+            "workspace": self._workspace(conn_id),
+            "braze_conn_id": conn_id,
+            "run": run_name(context, self.task_id),
+            "mode": as_optional_text("mode", self.mode) or AUTO,
+            "reports_path": as_optional_text("reports_path", self.reports_path),
+            "dry_run": as_bool("dry_run", self.dry_run, default=False),
+        }
+        if has_rows:
+            return RowsPush(
+                **common,
+                attributes=self.attributes,
+                events=self.events,
+                purchases=self.purchases,
+                retry_events=as_bool("retry_events", self.retry_events, default=False),
+                progress=lambda account: self._log_progress(account, None),
+            ).execute()
+        return ExportPush(
+            **common,
+            export=self.export,
+            channel_modes=DEFAULT_CHANNEL_MODES if self.channel_modes is None else self.channel_modes,
+            mapping=ExportMapping.of(self.mapping),
+            dialect=self.dialect
+            if isinstance(self.dialect, Dialect)
+            else Dialect.from_dict(self.dialect or {}),
+            max_data_points=self._max_data_points(),
+            progress=self._log_progress,
+        ).execute()
+
+    def _workspace(self, conn_id: str) -> Workspace:
+        workspace = BrazeHook(conn_id).workspace
+        return workspace.for_partner(self.partner) if self.partner else workspace
+
+    def _max_rejected(self) -> int | float | None:
+        value = self.max_rejected
+        text = None if isinstance(value, int | float) else as_optional_text("max_rejected", value)
+        if text is not None:
+            try:
+                value = float(text) if "." in text else int(text)
+            except ValueError:
+                value = -1
+        elif not isinstance(value, int | float):
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+            raise BrazeSetupError(
+                f"max_rejected must be a count, or a share below 1 such as 0.05, not {self.max_rejected!r}."
+            )
+        return value
+
+    def _max_data_points(self) -> int | None:
+        text = as_optional_text("max_data_points", self.max_data_points)
+        if text is None:
+            return None
+        if not text.isdigit():
+            raise BrazeSetupError(f"max_data_points must be a whole number, not {self.max_data_points!r}.")
+        return int(text)
+
+    def _log(self, report: Mapping[str, Any]) -> None:
+        shown = (
+            "records",
+            "accepted",
+            "merged",
+            "rejected",
+            "invalid",
+            "unknown",
+            "not_sent",
+            "not_found",
+            "planned",
+        )
+        counts = ", ".join(f"{report[name]} {name}" for name in shown if report[name] or name == "records")
+        self.log.info(
+            "Push %s (%s): %s. %s", report["status"], report["mode"], counts, self._where_to_look(report)
+        )
+
+    def _where_to_look(self, report: Mapping[str, Any]) -> str:
+        places = [report["report_path"] and f"Report: {report['report_path']}"]
+        places.append(report["rejects_path"] and f"Rejects: {report['rejects_path']}")
+        return ". ".join(filter(None, places))
+
+    def _log_progress(self, account: Account, share: float | None) -> None:
+        read = "" if share is None else f"{share:.0%} read, "
+        self.log.info(
+            "%s%d records, %d accepted, %d failed, %d requests.",
+            read,
+            account.records,
+            account.outcomes["accepted"] + account.outcomes["merged"],
+            account.failed,
+            account.requests,
+        )
+
+
+def run_name(context: Mapping[str, Any], task_id: str) -> str:
+    """Name one push in the reports folder: the run, the task and the try, or the time outside of Airflow."""
+    ti = context.get("ti")
+    run_id = getattr(ti, "run_id", None)
+    if not run_id:
+        return f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+    parts = [run_id, task_id]
+    if (map_index := getattr(ti, "map_index", -1)) is not None and map_index >= 0:
+        parts.append(str(map_index))
+    return "--".join([*parts, f"try{getattr(ti, 'try_number', 1)}"])

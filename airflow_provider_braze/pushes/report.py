@@ -1,0 +1,78 @@
+"""The report: what one push did, as JSON without personal values. It is the task's XCom."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.users_track.account import OUTCOMES, Account
+from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.rejects import open_private
+
+COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
+
+DEFAULT_SHARE = 0.01
+DEFAULT_FLOOR = 100
+"""By default a task fails when more than 1 % of at least 100 records failed."""
+
+
+def counts(account: Account) -> dict[str, Any]:
+    """Write the counts of an account; the outcomes add up to ``records``."""
+    return {
+        "records": account.records,
+        **{outcome: account.outcomes[outcome] for outcome in OUTCOMES},
+        "failed": account.failed,
+        "requests": account.requests,
+        "retries": account.retries,
+        "objects": account.objects,
+        "bytes": account.bytes,
+        "data_points": sum(account.data_points.values()),
+        "data_points_by_attribute": dict(account.data_points.most_common()),
+        "reasons": dict(account.reasons.most_common()),
+        "notes": list(account.notes),
+    }
+
+
+def waits(limiter: Limiter) -> dict[str, Any]:
+    """Write what the limit cost."""
+    return {"rate_limited": limiter.refusals, "waited_seconds": round(limiter.paused_seconds, 3)}
+
+
+def status_of(account: Account, error: BaseException | None) -> str:
+    """Name what became of a push.
+
+    A push that went through is complete though some records failed; one that brought nothing through is failed.
+    """
+    brought = account.outcomes["accepted"] + account.outcomes["not_found"]
+    if error is not None:
+        return PARTIAL if brought or account.outcomes["unknown"] else FAILED
+    return FAILED if account.failed and not brought else COMPLETE
+
+
+def too_many_failed(report: dict[str, Any], max_rejected: int | float | None) -> str | None:
+    """Say why a push's failed records are too many, or None.
+
+    :param max_rejected: an int is a count, a float below 1 a share; None is the default: none was accepted, or
+        more than 1 % of at least 100 records.
+    """
+    failed, records = report["failed"], report["records"]
+    if not failed:
+        return None
+    said = f"{failed} of {records} records failed"
+    if max_rejected is None:
+        if not report["accepted"] and not report["not_found"]:
+            return f"{said} and none was accepted"
+        too_many = records >= DEFAULT_FLOOR and failed > DEFAULT_SHARE * records
+        return f"{said}, more than 1 %" if too_many else None
+    if isinstance(max_rejected, float) and max_rejected < 1:
+        return f"{said}, more than {max_rejected:.2%}" if failed > max_rejected * records else None
+    return f"{said}, more than {max_rejected}" if failed > max_rejected else None
+
+
+def write(location: Location, report: dict[str, Any]) -> None:
+    """Write the report under a temporary name, then give it its own."""
+    temporary = f"{location.path}.part"
+    with open_private(Location(location.fs, temporary, temporary)) as file:
+        file.write(json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    location.fs.mv(temporary, location.path)

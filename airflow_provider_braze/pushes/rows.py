@@ -1,0 +1,180 @@
+"""One push of rows of an author's own: attributes, events and purchases, sent as given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.export_item import AUTO, check_mode
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
+from airflow_provider_braze.users_track.plan import plan
+from airflow_provider_braze.users_track.push import Push, describe
+from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
+from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
+from airflow_provider_braze.users_track.workspace import Workspace
+
+Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | str | None
+
+_FOLDER = "rows"
+"""Stands where an export's fingerprint stands in the reports folder."""
+
+_COLUMNS = ("array", "object")
+"""Columns of the rejects file of rows: the array a row belongs to, and the row as JSON."""
+
+
+def read_rows(name: str, rows: Rows) -> Iterable[Any]:
+    """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
+
+    :raises BrazeSetupError: it is none of these.
+    """
+    if callable(rows):
+        rows = rows()
+    if isinstance(rows, str):
+        try:
+            rows = json.loads(rows) if rows.strip() not in ("", "None") else None
+        except ValueError:
+            raise BrazeSetupError(
+                f"{name} must be a list of rows, or a template that renders to JSON."
+            ) from None
+    if rows is None:
+        return ()
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
+    return rows
+
+
+def identity_of(row: Mapping[str, Any]) -> Identity | None:
+    """Tell whom a row is about, by Braze's precedence; None where it names nobody."""
+    for kind in IDENTIFIERS:
+        value = row.get(kind)
+        if isinstance(value, Mapping):
+            return (kind, str(value.get("alias_name")), str(value.get("alias_label")))
+        if value not in (None, ""):
+            return (kind, str(value).lower() if kind == "email" else str(value))
+    return None
+
+
+@dataclass(kw_only=True)
+class RowsPush:
+    """
+    Push rows of an author's own.
+
+    :param attributes: rows of the array of that name; each is one record.
+    :param events: likewise; never merged.
+    :param purchases: likewise; never merged.
+    :param workspace: where to.
+    :param braze_conn_id: named in the report.
+    :param run: names this push in the reports folder.
+    :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
+    :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
+    :param dry_run: send nothing, plan only.
+    :param retry_events: send events, purchases and increments again after a lost answer.
+    :param progress: called every few seconds with the counts.
+    """
+
+    workspace: Workspace
+    braze_conn_id: str
+    run: str
+    attributes: Rows = None
+    events: Rows = None
+    purchases: Rows = None
+    mode: str = AUTO
+    reports_path: str | None = None
+    dry_run: bool = False
+    retry_events: bool = False
+    progress: Callable[[Account], None] | None = None
+
+    def execute(self) -> dict[str, Any]:
+        """Push, and give the report.
+
+        :raises BrazeError: what stopped the push; its ``report`` tells how far it came.
+        """
+        if self.mode != AUTO:
+            check_mode(self.mode)
+        home = self._home()
+        sink = RejectsFile(home.child("rejects.csv"), _COLUMNS) if home else RejectsInReport()
+        account = Account(sink)
+        started, started_at = time.monotonic(), datetime.now(UTC)
+        extra, error = self._push(account)
+        report = {
+            "status": reports.PLANNED
+            if self.dry_run and error is None
+            else reports.status_of(account, error),
+            "mode": self.mode,
+            **reports.counts(account),
+            **extra,
+            "seconds": round(time.monotonic() - started, 3),
+            "started_at": started_at.isoformat(timespec="seconds"),
+            "report_path": home.child("report.json").url if home else None,
+            "rejects_path": sink.close() if isinstance(sink, RejectsFile) else None,
+            "failed_rows": sink.rows if isinstance(sink, RejectsInReport) else [],
+            "braze_conn_id": self.braze_conn_id,
+            "endpoint": self.workspace.endpoint,
+            "dry_run": self.dry_run,
+            "error": self.workspace.redact(describe(error)) if error is not None else None,
+        }
+        if home:
+            home.fs.makedirs(home.path, exist_ok=True)
+            reports.write(home.child("report.json"), report)
+        if error is not None:
+            if isinstance(error, BrazeError):
+                error.report = report
+            raise error
+        return report
+
+    def _home(self) -> Location | None:
+        if not self.reports_path:
+            return None
+        folder = ReportsFolder.at(self.reports_path)
+        folder.check_writable()
+        return folder.run(_FOLDER, self.run)
+
+    def _push(self, account: Account) -> tuple[dict[str, Any], BaseException | None]:
+        objects = self._objects(account)
+        if self.dry_run:
+            return plan(objects, self.workspace, account).as_dict(), None
+        push = Push(objects, self.workspace, account, retry_events=self.retry_events)
+        progress = self.progress
+        try:
+            asyncio.run(push.run(None if progress is None else lambda: progress(account)))
+        except BaseException as error:
+            return reports.waits(push.limiter), error
+        return reports.waits(push.limiter), push.error
+
+    def _objects(self, account: Account) -> Iterator[Outgoing | None]:
+        index = 0
+        for array in ARRAYS:
+            for row in read_rows(array, getattr(self, array)):
+                yield self._object(account, array, index, row)
+                index += 1
+
+    def _object(self, account: Account, array: str, index: int, row: Any) -> Outgoing | None:
+        identity = identity_of(row) if isinstance(row, Mapping) else None
+        origin = Origin(index, (array, _as_json(row)) if self.reports_path else ())
+        if identity is None:
+            reason = (
+                "no identifier"
+                if isinstance(row, Mapping)
+                else f"a row must be a dict, not {type(row).__name__}"
+            )
+            account.refuse(origin, "", reason)
+            return None
+        content = dict(row)
+        if self.mode != AUTO:
+            content["_update_existing_only"] = self.mode == "append"
+        account.records += 1
+        return Outgoing(array, identity, content, [origin])
+
+
+def _as_json(row: Any) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str)

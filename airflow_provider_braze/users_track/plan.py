@@ -1,0 +1,98 @@
+"""The dry run: everything is read, mapped, checked and batched, and nothing is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import Batch, Outgoing, Window
+from airflow_provider_braze.users_track.workspace import Workspace
+
+MASK = "***"
+_FLAGS = ("_update_existing_only", "_merge_objects")
+SAMPLE_PAYLOADS = 3
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a push would do.
+
+    :param planned_requests: requests it would send.
+    :param planned_bytes: bytes of their bodies.
+    :param users: objects it would send, one for each user; a user whose records lie further apart than the
+        look-ahead window counts each time.
+    :param seconds_at_limit: how long that takes at the workspace's limit.
+    :param sample_payloads: the first objects as they would be sent.
+    """
+
+    planned_requests: int = 0
+    planned_bytes: int = 0
+    users: int = 0
+    seconds_at_limit: float = 0.0
+    sample_payloads: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_dict(self, *, show_values: bool = False) -> dict[str, Any]:
+        """Write the plan for a report, where values are always masked."""
+        return {
+            "planned_requests": self.planned_requests,
+            "planned_bytes": self.planned_bytes,
+            "users": self.users,
+            "seconds_at_limit": round(self.seconds_at_limit, 1),
+            "sample_payloads": self.sample_payloads if show_values else mask(self.sample_payloads),
+        }
+
+
+def plan(
+    source: Iterator[Outgoing | None],
+    workspace: Workspace,
+    account: Account,
+    *,
+    united: frozenset[str] = frozenset(),
+    outcome: str = "planned",
+) -> Plan:
+    """Go through a source as a push would.
+
+    :param outcome: what each record that would be sent is counted as.
+    """
+    found = Plan()
+    window = Window(workspace.objects_per_request, united=united)
+    for item in source:
+        if item is not None:
+            window.add(item)
+        if window.full:
+            _take(window, workspace, account, found, outcome)
+    while not window.empty:
+        _take(window, workspace, account, found, outcome)
+    found.seconds_at_limit = found.planned_requests / workspace.requests_per_second
+    return found
+
+
+def _take(window: Window, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
+    batch, refused = window.take()
+    for item, reason in refused:
+        account.settle(item, "invalid", reason)
+    if batch.items:
+        _count(batch, workspace, account, found, outcome)
+    window.release(batch.items)
+
+
+def _count(batch: Batch, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
+    found.planned_requests += 1
+    found.planned_bytes += len(batch.body(workspace.partner))
+    found.users += len(batch.items)
+    for item in batch.items:
+        account.count_data_points(item)
+        if len(found.sample_payloads) < SAMPLE_PAYLOADS:
+            found.sample_payloads.append(item.content)
+        account.settle(item, outcome)
+
+
+def mask(value: Any) -> Any:
+    """Replace every value, so that only the shape is left."""
+    if isinstance(value, dict):
+        return {key: item if key in _FLAGS else mask(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask(item) for item in value]
+    return MASK
