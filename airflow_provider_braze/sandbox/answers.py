@@ -38,10 +38,10 @@ def refusal(status: int, message: str, headers: dict[str, str] | None = None) ->
 
 def spoilt(answer: Answer | None, fault: Fault, limit: RateLimit) -> Answer:
     """Return the answer that a fault makes of the right one, which is None when the request was not processed."""
+    if fault.kind == "queued":
+        return Answer(202, {"message": "queued"}, limit.headers())
     if fault.kind in ("status", "redirect") or answer is None:
         return _refused(fault, limit)
-    if fault.kind == "queued":
-        return Answer(202, {"message": "queued"}, answer.headers)
     if fault.kind == "invalid_json":
         return Answer(answer.status, headers=answer.headers, text=answer.body[:-2] + b",")
     if isinstance(answer.value, dict):

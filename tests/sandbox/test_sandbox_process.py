@@ -1,10 +1,87 @@
 from __future__ import annotations
 
-from tests.sandbox_process import SandboxProcess
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.sandbox.raw import track
+from tests.sandbox_process import ROOT, SandboxProcess
+
+COMMAND = [sys.executable, "-m", "airflow_provider_braze.sandbox"]
 
 
-def test_it_is_ready_when_it_says_so_and_ends_with_status_zero():
-    process = SandboxProcess()
-    with process:
-        assert process.stats()["requests"] == 0
+def test_it_is_ready_when_it_says_so():
+    with SandboxProcess() as process:
+        assert process.url == f"http://127.0.0.1:{process.port}"
+        socket.create_connection(("127.0.0.1", process.port), timeout=1).close()
+
+
+def _ask(process: SandboxProcess) -> None:
+    with contextlib.suppress(OSError):
+        track(process, {"external_id": "a"})
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_cleanly_and_quickly_even_while_a_client_waits(number):
+    with SandboxProcess() as process:
+        process.fault(kind="hang")
+        waiting = threading.Thread(
+            target=lambda: pytest.raises(OSError, track, process, {"external_id": "a"})
+        )
+        waiting.start()
+        time.sleep(0.2)
+        start = time.monotonic()
+        os.kill(process.pid, number)
         assert process.close() == 0
+        assert time.monotonic() - start < 3
+        waiting.join()
+
+
+def test_it_prints_one_line_only_and_nothing_else():
+    process = subprocess.Popen(
+        [*COMMAND, "--api-key", "k"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.terminate()
+    rest, errors = process.communicate(timeout=10)
+    assert line.startswith("Braze sandbox listening on http://127.0.0.1:")
+    assert (rest, errors, process.returncode) == ("", "", 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ([], "--api-key"),
+        (["--api-key", "k", "--rate", "fast"], "'fast'"),
+        (["--api-key", "k", "--limited-key", "k2:users.delete"], "users.track"),
+        (["--api-key", "k", "--lag", "-1"], "--lag"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments, named):
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=30)
+    assert done.returncode == 2
+    assert named in done.stderr
+
+
+def test_a_taken_port_is_one_clear_line():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [*COMMAND, "--api-key", "k", "--port", port], capture_output=True, text=True, cwd=ROOT, timeout=30
+        )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert port in done.stderr
+
+
+def test_it_imports_nothing_of_airflow():
+    code = "import sys, airflow_provider_braze.sandbox.__main__; sys.exit('airflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30).returncode == 0
