@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import DAG, Param, task
+
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 
 ENDED_AT = "{{ dag_run.run_after.isoformat() }}"

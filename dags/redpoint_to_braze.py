@@ -19,9 +19,10 @@ and oldest first. Every push leaves a report and, for records that failed, a rej
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import DAG, Param
+
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
@@ -37,7 +38,6 @@ with DAG(
     doc_md=__doc__,
     tags=["braze", "redpoint"],
     schedule="*/15 * * * *",
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
     catchup=False,
     is_paused_upon_creation=True,
     # Two runs at once could push two exports of one person in the wrong order.

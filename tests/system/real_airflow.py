@@ -66,7 +66,6 @@ class RealAirflow:
 
     :param dags_folder: the DAG files it runs.
     :param connections: Airflow connections by id, each as its JSON object.
-    :param variables: Airflow Variables by name.
     :param python: interpreter of the Airflow to run.
     :param port: port of the API server and UI; a free one if not given.
     :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
@@ -77,7 +76,6 @@ class RealAirflow:
         *,
         dags_folder: Path = REPOSITORY / "dags",
         connections: Mapping[str, Mapping[str, Any]] | None = None,
-        variables: Mapping[str, str] | None = None,
         python: str = sys.executable,
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
@@ -88,11 +86,11 @@ class RealAirflow:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._session = requests.Session()
         self._session.trust_env = False
-        self._environment = self._make_environment(dags_folder, connections or {}, variables or {})
+        self._environment = self._make_environment(dags_folder, connections or {})
         self._environment |= settings or {}
 
     def _make_environment(
-        self, dags_folder: Path, connections: Mapping[str, Mapping[str, Any]], variables: Mapping[str, str]
+        self, dags_folder: Path, connections: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         return {
@@ -118,7 +116,6 @@ class RealAirflow:
             **{
                 f"AIRFLOW_CONN_{name.upper()}": json.dumps(dict(value)) for name, value in connections.items()
             },
-            **{f"AIRFLOW_VAR_{name.upper()}": value for name, value in variables.items()},
         }
 
     def __enter__(self) -> Self:
@@ -222,6 +219,11 @@ class RealAirflow:
                 f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}"
             )
         return any(dag["dag_id"] == dag_id for dag in self.api("GET", "dags")["dags"])
+
+    def set_variable(self, name: str, value: str) -> None:
+        """Set an Airflow Variable, as its page in the UI does."""
+        self._session.delete(f"{self.url}/api/v2/variables/{name}", timeout=30)
+        self.api("POST", "variables", key=name, value=value)
 
     def trigger(self, dag_id: str, **form: Any) -> str:
         """Start a run as the UI's form does, and return its id."""

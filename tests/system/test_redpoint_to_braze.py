@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.expected import MODES, REJECTED_LINES, wrong_counts, wrong_profiles
+from tests.samples import EXPORTS, SampleExport, land_decoys
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import RealAirflow
+
+pytestmark = pytest.mark.system
+
+DAG_ID = "redpoint_to_braze"
+COMMA, TAB, WRAPPED, UTF16, SHORT_HEADER, BROKEN = EXPORTS
+
+
+class Share:
+    """A fresh base path that the DAG watches, and what a user of the DAG can see."""
+
+    def __init__(self, airflow: RealAirflow, base_path: Path) -> None:
+        self.airflow = airflow
+        self.base_path = base_path
+        self.run_id = ""
+
+    def land(self, *exports: SampleExport) -> None:
+        """Land exports a minute apart, the last one a minute ago."""
+        for age, export in enumerate(reversed(exports), start=1):
+            export.land(self.base_path, modified=time.time() - 60 * age)
+
+    def settle(self, seconds: float) -> None:
+        self.airflow.set_variable("redpoint_settle_seconds", str(seconds))
+
+    def start(self, **form: Any) -> None:
+        self.run_id = self.airflow.trigger(DAG_ID, **form)
+
+    def finish(self) -> str:
+        return self.airflow.wait_for_run(DAG_ID, self.run_id)
+
+    def push(self, **form: Any) -> list[dict[str, Any]]:
+        """Run the DAG to its good end and return the reports, in the order of the pushes."""
+        self.start(**form)
+        state = self.finish()
+        assert state == "success", self.why()
+        return [
+            self.airflow.xcom(DAG_ID, self.run_id, "push_export", task["map_index"])
+            for task in self.tasks("push_export")
+            if task["state"] == "success"
+        ]
+
+    def tasks(self, task_id: str) -> list[dict[str, Any]]:
+        return [task for task in self.airflow.tasks(DAG_ID, self.run_id) if task["task_id"] == task_id]
+
+    def why(self) -> str:
+        """The logs of the tasks that did not end well."""
+        return "\n".join(
+            self.airflow.log(DAG_ID, self.run_id, task["task_id"], map_index=task["map_index"])[-3000:]
+            for task in self.airflow.tasks(DAG_ID, self.run_id)
+            if task["state"] not in ("success", "skipped")
+        )
+
+    def markers(self) -> set[str]:
+        folder = self.base_path / "_braze" / "pushed" / "braze_default"
+        return {path.name for path in folder.glob("*")}
+
+
+@pytest.fixture
+def share(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> Share:
+    airflow.unpause(DAG_ID)
+    airflow.set_variable("redpoint_base_path", str(tmp_path))
+    airflow.set_variable("redpoint_settle_seconds", "0")
+    return Share(airflow, tmp_path)
+
+
+def execution_ids(reports: Sequence[dict[str, Any]]) -> list[int]:
+    return [int(report["channel_execution_id"]) for report in reports]
+
+
+def test_one_export_is_pushed_on_the_oldest_airflow_too(share: Share, sandbox: SandboxProcess) -> None:
+    share.land(COMMA)
+    share.settle(1)
+
+    (report,) = share.push()
+
+    assert wrong_counts(report, COMMA.execution_id) == []
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+    assert len(share.markers()) == 1
+    assert "deferral" in share.airflow.log(DAG_ID, share.run_id, "find_exports").lower()
+
+
+def test_six_exports_are_pushed_oldest_first_and_a_growing_one_when_it_is_whole(
+    share: Share, sandbox: SandboxProcess
+) -> None:
+    share.land(*(export for export in EXPORTS if export is not UTF16))
+    land_decoys(share.base_path)
+    growing = share.base_path / UTF16.path
+    growing.parent.mkdir(parents=True)
+    growing.write_bytes(UTF16.content[:500])
+    share.settle(3)
+
+    share.start()
+    share.airflow.wait_for(
+        lambda: [task["state"] for task in share.tasks("find_exports")] == ["deferred"],
+        "a deferred sensor",
+        60,
+    )
+    while not share.tasks("find_exports")[0]["end_date"]:
+        with growing.open("ab") as file:
+            file.write(UTF16.content[growing.stat().st_size :][:1])
+        time.sleep(0.5)
+    assert share.finish() == "success", share.why()
+    first = [
+        share.airflow.xcom(DAG_ID, share.run_id, "push_export", task["map_index"])
+        for task in share.tasks("push_export")
+    ]
+    assert execution_ids(first) == [5719, 5720, 5721, 5723, 5724]
+
+    growing.write_bytes(UTF16.content)
+    second = share.push()
+    assert execution_ids(second) == [5722]
+
+    for report in first + second:
+        execution_id = int(report["channel_execution_id"])
+        assert wrong_counts(report, execution_id) == []
+        assert json.loads(Path(report["report_path"]).read_text()) == report
+        assert rejected_lines(report) == REJECTED_LINES.get(execution_id, [])
+    assert wrong_profiles(sandbox.profiles()) == []
+    assert len(share.markers()) == len(EXPORTS)
+    assert one_at_a_time(share.tasks("push_export"))
+
+
+def rejected_lines(report: dict[str, Any]) -> list[int]:
+    if not report["rejects_path"]:
+        return []
+    with Path(report["rejects_path"]).open(encoding="utf-8-sig", newline="") as file:
+        return [int(row["_line"]) for row in csv.DictReader(file)]
+
+
+def one_at_a_time(tasks: list[dict[str, Any]]) -> bool:
+    return all(earlier["end_date"] <= later["start_date"] for earlier, later in itertools.pairwise(tasks))
+
+
+def test_a_form_left_empty_pushes_what_is_new(share: Share) -> None:
+    share.land(COMMA, TAB)
+
+    empty = {
+        "channel": "",
+        "offer": None,
+        "workflow_id": "",
+        "mode": "auto",
+        "dry_run": False,
+        "push_again": False,
+    }
+
+    assert execution_ids(share.push(**empty)) == [5719, 5720]
+
+
+@pytest.mark.parametrize("workflow_id", ["8829", 8829])
+def test_a_workflow_id_that_looks_like_a_number_selects(share: Share, workflow_id: str | int) -> None:
+    share.land(COMMA, WRAPPED)
+
+    assert execution_ids(share.push(workflow_id=workflow_id)) == [5721]
+
+
+def test_a_form_selects_by_channel_and_offer(share: Share) -> None:
+    share.land(COMMA, TAB, SHORT_HEADER)
+
+    assert execution_ids(share.push(channel="Braze Append", offer="Spring Sale")) == [5723]
+
+
+def test_a_dry_run_sends_nothing_and_the_export_stays_new(share: Share, sandbox: SandboxProcess) -> None:
+    share.land(COMMA)
+
+    (report,) = share.push(dry_run=True)
+
+    assert (report["status"], report["planned"], report["accepted"]) == ("planned", 3, 0)
+    assert sandbox.profiles() == {}
+    assert share.markers() == set()
+    assert execution_ids(share.push(dry_run=False)) == [5719]
+
+
+def test_the_form_overrides_the_channels_mode(share: Share, sandbox: SandboxProcess) -> None:
+    share.land(COMMA)
+
+    (report,) = share.push(mode="append")
+
+    assert MODES[5719] == "upsert"
+    assert report["mode"] == "append"
+    assert sandbox.profiles() == {}
+
+
+def test_a_workflow_that_was_pushed_is_skipped_unless_it_is_pushed_again(share: Share) -> None:
+    share.land(COMMA)
+    share.push(workflow_id="8828")
+
+    assert share.push(workflow_id="8828") == []
+    assert share.airflow.states(DAG_ID, share.run_id) == {
+        "find_exports": ["skipped"],
+        "push_export": ["skipped"],
+    }
+    assert "report.json" in share.airflow.log(DAG_ID, share.run_id, "find_exports")
+
+    assert execution_ids(share.push(workflow_id="8828", push_again=True)) == [5719]
+
+
+@pytest.mark.parametrize(
+    "form", [{"offer": "../other"}, {"channel": ".."}, {"workflow_id": "a\\b"}, {"mode": "merge"}]
+)
+def test_a_form_cannot_leave_the_base_path(share: Share, form: dict[str, str]) -> None:
+    with pytest.raises(Exception, match=r"answered 400.*Invalid input"):
+        share.start(**form)
+
+
+def test_a_base_path_that_does_not_exist_fails_the_run_at_once(share: Share) -> None:
+    share.airflow.set_variable("redpoint_base_path", str(share.base_path / "nowhere"))
+
+    share.start()
+
+    assert share.finish() == "failed"
+    assert "nowhere" in share.why()
+    assert share.tasks("find_exports")[0]["try_number"] == 1
