@@ -64,7 +64,7 @@ class ExportPush:
     braze_conn_id: str
     run: str
     mode: str = AUTO
-    channel_modes: Mapping[str, str] = DEFAULT_CHANNEL_MODES
+    channel_modes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CHANNEL_MODES)
     mapping: ExportMapping = field(default_factory=ExportMapping)
     dialect: Dialect = field(default_factory=Dialect)
     reports_path: str | None = None
