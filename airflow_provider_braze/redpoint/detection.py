@@ -124,7 +124,7 @@ def _read(
             # A value that is open where the first lines end may well be closed after them.
             if whole or not queue.ran_out:
                 reading.troubled += 1
-                reading.wrapped_in_trouble += _looks_wrapped(cells, delimiter, qualifier)
+                reading.wrapped_in_trouble += at == 0 or _looks_wrapped(cells, delimiter, qualifier)
         elif not reading.width or (at == 0 and _names_them(cells, reading.header)):
             reading.header, reading.width, reading.has_header_row = cells, len(cells), True
         else:

@@ -11,7 +11,7 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.detection import Reading, find_out
 from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
 from airflow_provider_braze.redpoint.foreign import encoding_of, refuse_foreign_bytes, refuse_foreign_text
-from airflow_provider_braze.redpoint.header import PREPENDED, check_names
+from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check_readable
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader
 from airflow_provider_braze.redpoint.records import Record, RecordScanner
 
@@ -44,7 +44,7 @@ class ExportReader:
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
         encoding = encoding_of(head, declared=dialect.encoding, name=name)
         first = _first_lines(head, encoding, dialect.line_end, whole=whole)
-        _check_first_lines(first, dialect, name=name, whole=whole)
+        _check_first_lines(first, dialect, name=name, encoding=encoding, whole=whole)
         reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended)
         self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
         self._scanner = RecordScanner(
@@ -79,13 +79,9 @@ class ExportReader:
             row = next(rows)
             rows.close()
             header = row.cells
-            check_names(
-                header, name=name, encoding=self.dialect.encoding or "", declared=declared is not None
-            )
             if row.problem:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
-        else:
-            check_names(header, name=name, encoding="", declared=True)
+        check_names(header, name=name, declared=declared is not None)
         columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
         if reading.prepended:
@@ -119,9 +115,11 @@ def _first_lines(head: bytes, encoding: str, line_end: str | None, *, whole: boo
     return lines if whole else lines[:-1]
 
 
-def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, whole: bool) -> None:
-    first = next((line for line in lines if line.strip("\r\n")), "")
+def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encoding: str, whole: bool) -> None:
+    first = next((text for line in lines if (text := line.strip())), "")
     refuse_foreign_text(first, name=name)
+    if dialect.columns is None:
+        check_readable(first, name=name, encoding=encoding)
     if not whole and not first:
         raise ExportRefusedError(
             f"{name}: no line ends in its first {MAX_RECORD:,} bytes: this is no delimited text with "

@@ -38,6 +38,12 @@ _TEXT_FORMATS = (
     (("{", "["), "it is JSON; set Output format to Delimited in the RPI export template"),
     (("<",), "it is XML or HTML; an export is delimited text: is this a summary file?"),
 )
+_NUL_PATTERNS = (
+    ("utf-32-le", rb"(?:[^\0]\0\0\0)"),
+    ("utf-32-be", rb"(?:\0\0\0[^\0])"),
+    ("utf-16-le", rb"(?:[^\0]\0)"),
+    ("utf-16-be", rb"(?:\0[^\0])"),
+)
 
 
 def refuse_foreign_bytes(head: bytes, *, name: str, encoding: str | None) -> None:
@@ -81,14 +87,8 @@ def _agree(marked: str, declared: str) -> bool:
 
 
 def _encoding_by_nuls(head: bytes) -> str:
-    # The names in a header row are mostly ASCII, of which UTF-16 and UTF-32 write the upper bytes as NUL.
-    start = head[:256]
-    for encoding, pattern in (
-        ("utf-32-le", rb"(?s:[^\0]\0\0\0){2,}.{0,3}"),
-        ("utf-32-be", rb"(?s:\0\0\0[^\0]){2,}.{0,3}"),
-        ("utf-16-le", rb"(?s:[^\0]\0|[^\0][^\0]){2,}.?"),
-        ("utf-16-be", rb"(?s:\0[^\0]|[^\0][^\0]){2,}.?"),
-    ):
-        if start.count(0) * 3 >= len(start) and re.fullmatch(pattern, start, re.DOTALL):
+    # The first name in a header row starts in ASCII, of which UTF-16 and UTF-32 write the upper bytes as NUL.
+    for encoding, unit in _NUL_PATTERNS:
+        if re.match(unit + b"{3}", head):
             return encoding
     return "utf-8"

@@ -30,7 +30,7 @@ def lacks_prepended(header: Sequence[str]) -> bool:
     return not any(_GAPS.sub("", name).casefold() in known for name in header)
 
 
-def check_names(header: Sequence[str], *, name: str, encoding: str, declared: bool) -> None:
+def check_names(header: Sequence[str], *, name: str, declared: bool) -> None:
     """Refuse a header that does not name each column once.
 
     :raises ExportRefusedError: naming the columns.
@@ -43,16 +43,6 @@ def check_names(header: Sequence[str], *, name: str, encoding: str, declared: bo
             "or declare the names in dialect={'columns': [...]}"
         )
     )
-    if any("\0" in column for column in header):
-        raise ExportRefusedError(
-            f"{name}: NUL characters in the first row: this is no text in {encoding}; "
-            "declare dialect={'encoding': ...} if it is text in another encoding"
-        )
-    if not all(map(is_readable, header)):
-        raise ExportRefusedError(
-            f"{name}: the first row is not {encoding}; set Encoding to UTF8 in the RPI export template, "
-            "or declare dialect={'encoding': ...}"
-        )
     nameless = [str(at) for at, column in enumerate(header, 1) if not column.strip()]
     if nameless:
         raise ExportRefusedError(f"{name}: no name for column {', '.join(nameless[:10])}{hint}")
@@ -62,3 +52,20 @@ def check_names(header: Sequence[str], *, name: str, encoding: str, declared: bo
         if key in seen:
             raise ExportRefusedError(f"{name}: the columns {seen[key]!r} and {column!r} have one name{hint}")
         seen[key] = column
+
+
+def check_readable(row: str, *, name: str, encoding: str) -> None:
+    """Refuse a header row that is no text in the encoding of the export.
+
+    :raises ExportRefusedError: naming the encoding.
+    """
+    if "\0" in row:
+        raise ExportRefusedError(
+            f"{name}: NUL characters in the first row: this is no text in {encoding}; "
+            "declare dialect={'encoding': ...} if it is text in another encoding"
+        )
+    if not is_readable(row):
+        raise ExportRefusedError(
+            f"{name}: the first row is not {encoding}; set Encoding to UTF8 in the RPI export template, "
+            "or declare dialect={'encoding': ...}"
+        )

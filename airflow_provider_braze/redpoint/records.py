@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_readable
 
+_TOO_LONG = f"longer than {MAX_RECORD:,} characters"
+
 
 class Record(NamedTuple):
     """One data row.
@@ -99,6 +101,9 @@ class RecordScanner:
                 text = strip(line, line_end)
                 if not text:
                     continue
+                if lines.dubious and len(text) > MAX_RECORD:
+                    yield Record(start, [], _TOO_LONG)
+                    continue
                 if not qualifier or qualifier not in text:
                     cells = text.split(delimiter)
                 else:
@@ -123,10 +128,12 @@ class RecordScanner:
                 # It goes on over the next line, holds a raw line end, or is in trouble.
                 self._csv_line.clear()
         self._length = len(line)
+        qualified_values = self.qualified_values
         cells = self._walk(line, text, number)
         if not self._trouble:
             return cells
         self.troubled_records += 1
+        self.qualified_values = qualified_values
         # Only this line is at fault for sure: whatever was looked at beyond it is read again for itself.
         self._lines.queue.extendleft(reversed(self._taken))
         self._alone_before = max(self._alone_before, number + len(self._taken))
@@ -190,7 +197,7 @@ class RecordScanner:
         text = self._delimiter.join(cells)
         problem, self._trouble = self._trouble, None
         if len(text) > MAX_RECORD:
-            return Record(line, [], f"longer than {MAX_RECORD:,} characters")
+            return Record(line, [], _TOO_LONG)
         if "\0" in text:
             problem = "a NUL character"
         elif not is_readable(text):
