@@ -320,7 +320,7 @@ def test_rate_limit_and_headers():
         replies = [track(sandbox, ADA) for _ in range(3)]
         assert [reply.status for reply in replies] == [201, 201, 429]
         assert [reply.headers.get("x-ratelimit-remaining") for reply in replies] == ["1", "0", None]
-        assert replies[0].headers["x-ratelimit-reset"] == "2"
+        assert replies[0].headers["x-ratelimit-reset"] in ("1", "2")
         assert replies[2].json == {"message": "Rate Limited"}
         assert 1 <= int(replies[2].headers["x-ratelimit-retry-after"]) <= 2
         assert export(sandbox, external_ids=["ada"]).status == 201

@@ -52,7 +52,7 @@ BODIES = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(BODIES)
 def test_whatever_is_sent_each_object_is_taken_or_refused(bodies):
     store = Store(lag=1)
