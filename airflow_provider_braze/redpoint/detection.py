@@ -61,6 +61,8 @@ class Reading:
     @property
     def score(self) -> float:
         """How well this explains the rows; 0 when it cuts nothing."""
+        if not self.width:
+            return 0.0
         share = self.fitting / self.rows if self.rows else float(self.has_header_row)
         # A header row says something even when all rows under it are broken.
         return (self.full_width - 1) * (share + 0.05 * self.has_header_row)
@@ -85,9 +87,12 @@ def find_out(
     delimiters = [dialect.delimiter] if dialect.delimiter else list(DELIMITERS.values())
     readings = [_best_qualifier(read, delimiter, dialect.qualifier) for delimiter in delimiters]
     best, *others = sorted(readings, key=lambda reading: reading.score, reverse=True)
+    if not best.width:
+        # Its header row cannot be read with any delimiter, and whoever reads it next says why.
+        return best
     if not best.score:
         _check_single_column(best, lines, name, dialect)
-    elif others and best.score < _CLEARLY * others[0].score:
+    if best.score and others and best.score < _CLEARLY * others[0].score:
         raise ExportRefusedError(
             f"{name}: its first rows fit {_named(best.delimiter)} as well as {_named(others[0].delimiter)} "
             "as delimiter; say which in dialect={'delimiter': ...}"
@@ -125,6 +130,9 @@ def _read(
             if whole or not queue.ran_out:
                 reading.troubled += 1
                 reading.wrapped_in_trouble += at == 0 or _looks_wrapped(cells, delimiter, qualifier)
+            if not reading.width:
+                # Without a header row, this delimiter and this qualifier explain nothing.
+                break
         elif not reading.width or (at == 0 and _names_them(cells, reading.header)):
             reading.header, reading.width, reading.has_header_row = cells, len(cells), True
         else:

@@ -120,7 +120,8 @@ class RecordScanner:
 
     def _qualified(self, line: str, text: str, number: int) -> list[str]:
         self._taken = []
-        if self._csv:
+        # At the end of a value, csv takes a raw CR or LF for a line end and drops it.
+        if self._csv and not text.endswith(("\r", "\n")):
             self._csv_line.append(text)
             try:
                 return next(self._csv)

@@ -284,6 +284,7 @@ class TestLines:
 
     def test_a_carriage_return_before_a_declared_line_feed_is_kept(self) -> None:
         assert cells(f"{HEADER}\n1,2,P1,a\r\n", line_end="LF") == [["1", "2", "P1", "a\r"]]
+        assert cells(f'{HEADER}\n1,2,"P,1",a\r\n', line_end="LF") == [["1", "2", "P,1", "a\r"]]
 
     def test_line_ends_across_chunks(self) -> None:
         for shift in range(3):
