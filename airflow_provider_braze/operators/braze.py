@@ -13,7 +13,7 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooMa
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.parameters import as_bool, as_optional_text
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import AUTO
+from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
 from airflow_provider_braze.pushes.report import too_many_failed
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -37,7 +37,8 @@ class BrazeUserTrackOperator(BaseOperator):
     ``seconds``, ``report_path``, ``rejects_path`` and more. Executing it always pushes, also an export that is
     marked as pushed. ``execute({})`` works in a script, without a running Airflow.
 
-    :param export: path or URL of an export, or one item of ``RedpointExportSensor``'s list. (templated)
+    :param export: path or URL of an export, one item of ``RedpointExportSensor``'s list, or the rejects file of an
+        earlier push, as written or with cells mended: the report beside it supplies everything else. (templated)
     :param attributes: instead of an export: attribute objects, sent as given: a list, a function that returns or
         yields them, or a template that renders to JSON. (templated)
     :param events: likewise, event objects. They are never sent twice unless ``retry_events``. (templated)
@@ -58,6 +59,8 @@ class BrazeUserTrackOperator(BaseOperator):
         when more than 1 % of at least 100 records failed, or when some failed and none was accepted. (templated)
     :param max_data_points: refuse the push before the first request when it would cost more. (templated)
     :param retry_events: send events, purchases and increments again after a lost answer. (templated)
+    :param confirm: in append mode, look users up through ``/users/export/ids`` first, so that those whom Braze does
+        not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
     :raises BrazeError: what a retry can mend; anything else is an ``AirflowFailException``.
     """
 
@@ -73,6 +76,7 @@ class BrazeUserTrackOperator(BaseOperator):
         "max_rejected",
         "max_data_points",
         "retry_events",
+        "confirm",
     )
     ui_color = "#d8d0ff"
 
@@ -94,6 +98,7 @@ class BrazeUserTrackOperator(BaseOperator):
         max_rejected: int | float | str | None = None,
         max_data_points: int | str | None = None,
         retry_events: bool | str = False,
+        confirm: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -113,6 +118,7 @@ class BrazeUserTrackOperator(BaseOperator):
         self.max_rejected = max_rejected
         self.max_data_points = max_data_points
         self.retry_events = retry_events
+        self.confirm = confirm
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return the report."""
@@ -134,6 +140,7 @@ class BrazeUserTrackOperator(BaseOperator):
         return report
 
     def _push(self, context: Context) -> dict[str, Any]:
+        rejects = self._rejects_of_rows()
         has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
         if has_rows == (self.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
@@ -146,9 +153,10 @@ class BrazeUserTrackOperator(BaseOperator):
             "reports_path": as_optional_text("reports_path", self.reports_path),
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
         }
-        if has_rows:
+        if has_rows or rejects:
             return RowsPush(
                 **common,
+                rejects=rejects,
                 attributes=self.attributes,
                 events=self.events,
                 purchases=self.purchases,
@@ -159,13 +167,21 @@ class BrazeUserTrackOperator(BaseOperator):
             **common,
             export=self.export,
             channel_modes=DEFAULT_CHANNEL_MODES if self.channel_modes is None else self.channel_modes,
-            mapping=ExportMapping.of(self.mapping),
+            mapping=None if self.mapping is None else ExportMapping.of(self.mapping),
             dialect=self.dialect
             if isinstance(self.dialect, Dialect)
             else Dialect.from_dict(self.dialect or {}),
             max_data_points=self._max_data_points(),
+            confirm=as_bool("confirm", self.confirm, default=False),
             progress=self._log_progress,
         ).execute()
+
+    def _rejects_of_rows(self) -> ExportItem | None:
+        """Tell whether the export is the rejects file of a push of rows."""
+        if not isinstance(self.export, str) or not self.export.endswith(REJECTS_NAME):
+            return None
+        item = ExportItem.of(self.export, {})
+        return item if item.is_rows else None
 
     def _workspace(self, conn_id: str) -> Workspace:
         workspace = BrazeHook(conn_id).workspace

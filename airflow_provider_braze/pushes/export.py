@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from airflow_provider_braze.exceptions import (
     BrazeError,
@@ -18,23 +17,18 @@ from airflow_provider_braze.exceptions import (
     TooManyDataPointsError,
 )
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
+from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem
+from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.storage.location import Location, Stat, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.plan import plan
 from airflow_provider_braze.users_track.push import Push, describe
 from airflow_provider_braze.users_track.rejects import RejectsFile
 from airflow_provider_braze.users_track.workspace import Workspace
-
-_BUFFER = 1 << 20
-"""Bytes read from a storage at once; line by line, a remote file would be a thousand times slower."""
 
 Progress = Callable[[Account, float], None]
 """Called every few seconds with the counts and the share of the file that was read."""
@@ -45,17 +39,18 @@ class ExportPush:
     """
     Push one export to one workspace.
 
-    :param export: path or URL of the export, or one item of the sensor's list.
+    :param export: path or URL of an export or a rejects file, or one item of the sensor's list.
     :param workspace: where to.
     :param braze_conn_id: names the workspace in the reports folder.
     :param run: names this push in the reports folder; the same name overwrites.
     :param mode: ``upsert``, ``append``, or ``auto`` for the item's or the channel's.
     :param channel_modes: channel to mode.
-    :param mapping: what goes where.
+    :param mapping: what goes where (default: the parent's for a rejects file, else Redpoint's five attributes).
     :param dialect: what is known of the file's form.
     :param reports_path: reports folder (default: the item's, or ``_braze`` beside the channels).
     :param dry_run: send nothing, plan only.
     :param max_data_points: refuse a push that would cost more.
+    :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
     :param progress: called every few seconds.
     """
 
@@ -65,11 +60,12 @@ class ExportPush:
     run: str
     mode: str = AUTO
     channel_modes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CHANNEL_MODES)
-    mapping: ExportMapping = field(default_factory=ExportMapping)
+    mapping: ExportMapping | None = None
     dialect: Dialect = field(default_factory=Dialect)
     reports_path: str | None = None
     dry_run: bool = False
     max_data_points: int | None = None
+    confirm: bool = False
     progress: Progress | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -80,17 +76,17 @@ class ExportPush:
         """
         item = ExportItem.of(self.export, self.channel_modes)
         mode = item.resolve_mode(self.mode, self.channel_modes)
+        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect)
         folder = self._reports_folder(item)
         location = locate(item.path)
-        before = _stat(location)
-        return _Attempt(self, item, mode, folder, location, before).execute()
+        return _Attempt(self, reading, folder, location, _stat(location)).execute()
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path
         if not path:
             raise BrazeSetupError(
-                f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there is "
-                "no base path to put the reports beside."
+                f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there "
+                "is no base path to put the reports beside."
             )
         folder = ReportsFolder.at(path)
         folder.check_writable()
@@ -101,27 +97,19 @@ class _Attempt:
     """The push of an export that was found, with everything that it opens."""
 
     def __init__(
-        self,
-        push: ExportPush,
-        item: ExportItem,
-        mode: str,
-        folder: ReportsFolder,
-        location: Location,
-        before: Stat,
+        self, push: ExportPush, reading: Reading, folder: ReportsFolder, location: Location, before: Stat
     ) -> None:
         self.push = push
-        self.item = item
-        self.mode = mode
+        self.reading = reading
         self.folder = folder
         self.location = location
         self.before = before
-        self.fingerprint = fingerprint(item.where, before.size, before.modified, before.etag)
+        self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
         self.home = folder.run(self.fingerprint, push.run)
-        self.rejects = RejectsFile(self.home.child("rejects.csv"), ())
+        self.rejects = RejectsFile(self.home.child(REJECTS_NAME), ())
         self.account = Account(self.rejects)
-        self.mismatches = 0
+        self.source: ExportSource | None = None
         self.extra: dict[str, Any] = {}
-        self.mapper: Mapper | None = None
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
 
@@ -135,7 +123,9 @@ class _Attempt:
         except BaseException as raised:
             error = raised
         if isinstance(error, OSError):
-            error = ExportChangedError(f"{self.item.path} could not be read to its end: {describe(error)}.")
+            error = ExportChangedError(
+                f"{self.location.url} could not be read to its end: {describe(error)}."
+            )
         report = self._write(error)
         if error is not None:
             if isinstance(error, BrazeError):
@@ -146,89 +136,66 @@ class _Attempt:
     def _push(self) -> BaseException | None:
         if self.push.max_data_points is not None and not self.push.dry_run:
             self._guard_data_points(self.push.max_data_points)
-        with _open(self.location) as file:
-            reader, mapper = self._open_export(file)
-            self.rejects.columns = reader.columns
-            objects = self._objects(reader, mapper, self.account)
+        with open_buffered(self.location) as file:
+            self.source = source = self._open(file)
+            objects = source.objects(self.account)
             if self.push.dry_run:
-                self.extra = plan(
-                    objects, self.push.workspace, self.account, united=mapper.replaced_tags
-                ).as_dict()  # fmt: skip
+                planned = plan(objects, self.push.workspace, self.account, united=source.united)
+                self.extra = planned.as_dict()
                 return None
-            push = Push(objects, self.push.workspace, self.account, united=mapper.replaced_tags)
+            push = Push(
+                objects, self.push.workspace, self.account, united=source.united, confirm=self._must_confirm()
+            )
             try:
-                asyncio.run(push.run(self._ticker(reader)))
+                asyncio.run(push.run(self._ticker(source)))
             finally:
                 self.extra = reports.waits(push.limiter)
             return push.error
 
+    def _must_confirm(self) -> bool:
+        return self.push.confirm and self.reading.mode == "append"
+
+    def _open(self, file: BinaryIO) -> ExportSource:
+        source = ExportSource(file, self.reading)
+        self.rejects.columns = source.columns
+        return source
+
     def _guard_data_points(self, most: int) -> None:
-        with _open(self.location) as file:
-            reader, mapper = self._open_export(file)
-            account = Account(_Nowhere())
-            plan(
-                self._objects(reader, mapper, account),
-                self.push.workspace,
-                account,
-                united=mapper.replaced_tags,
-            )
+        account = Account(Forgetful())
+        with open_buffered(self.location) as file:
+            source = self._open(file)
+            plan(source.objects(account), self.push.workspace, account, united=source.united)
         cost = sum(account.data_points.values())
         if cost > most:
             raise TooManyDataPointsError(
                 f"The push would cost {cost} data points, more than max_data_points ({most}); nothing was sent."
             )
 
-    def _open_export(self, file: BinaryIO) -> tuple[ExportReader, Mapper]:
-        reader = ExportReader(file, dialect=self.push.dialect, name=self.item.where.name)
-        mapper = Mapper(reader.columns, self.push.mapping, mode=self.mode, offer=self.item.where.offer)
-        self.mapper = mapper
-        return reader, mapper
-
-    def _objects(self, reader: ExportReader, mapper: Mapper, account: Account) -> Iterator[Outgoing | None]:
-        expected = self.item.where.channel_execution_id
-        at = mapper.execution_id_index if expected else None
-        for line, cells, problem in reader:
-            origin = Origin(line, cells)
-            if problem is not None:
-                account.refuse(origin, "", problem)
-                yield None
-                continue
-            try:
-                identity, profile = mapper.map(cells)
-            except BadRecordError as bad:
-                account.refuse(origin, bad.column, bad.reason)
-                yield None
-                continue
-            account.records += 1
-            if at is not None and cells[at] != expected:
-                self.mismatches += 1
-            yield Outgoing("attributes", identity, profile, [origin])
-
-    def _ticker(self, reader: ExportReader) -> Callable[[], None] | None:
+    def _ticker(self, source: ExportSource) -> Callable[[], None] | None:
         progress = self.push.progress
         if progress is None:
             return None
         size = max(self.before.size, 1)
-        return lambda: progress(self.account, min(reader.bytes_read / size, 1.0))
+        return lambda: progress(self.account, min(source.bytes_read / size, 1.0))
 
     def _check_unchanged(self) -> None:
         try:
             after = self.location.stat()
         except FileNotFoundError:
             raise ExportChangedError(
-                f"{self.item.path} vanished while it was pushed; nothing is called complete."
+                f"{self.location.url} vanished while it was pushed; nothing is called complete."
             ) from None
         if after != self.before:
             raise ExportChangedError(
-                f"{self.item.path} changed while it was pushed (size {self.before.size} to {after.size}); it was not "
-                "complete, and will be pushed again."
+                f"{self.location.url} changed while it was pushed (size {self.before.size} to {after.size}); it was "
+                "not complete, and will be pushed again."
             )
 
     def _write(self, error: BaseException | None) -> dict[str, Any]:
         rejects_path = self.rejects.close()
         report = self._report(error, rejects_path)
         self.home.fs.makedirs(self.home.path, exist_ok=True)
-        reports.write(self.home.child("report.json"), report)
+        reports.write(self.home.child(REPORT_NAME), report)
         if report["status"] == reports.COMPLETE:
             self.folder.mark_pushed(self.push.braze_conn_id, self.fingerprint)
         elif isinstance(error, ExportRefusedError) or (report["status"] == reports.FAILED and error is None):
@@ -237,42 +204,34 @@ class _Attempt:
         return report
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
-        where = self.item.where
-        planned = self.push.dry_run and error is None
-        if self.mismatches:
+        item, mapping = self.reading.item, self.reading.mapping
+        facts = self.source.facts() if self.source else {}
+        if mismatches := facts.get("execution_id_mismatches"):
             self.account.note(
-                f"{self.mismatches} records carry another ChannelExecutionID than the file's name; "
-                "the record's own is sent."
+                f"{mismatches} records carry another ChannelExecutionID than the file's name; the record's own is sent."
             )
         return {
-            "status": reports.PLANNED if planned else reports.status_of(self.account, error),
-            "mode": self.mode,
+            "status": reports.status_of(self.account, error, dry_run=self.push.dry_run),
+            "mode": self.reading.mode,
             **reports.counts(self.account),
-            "execution_id_mismatches": self.mismatches,
-            "omitted_values": dict(self.mapper.omitted) if self.mapper else {},
+            **facts,
             **self.extra,
             "seconds": round(time.monotonic() - self.started, 3),
             "started_at": self.started_at.isoformat(timespec="seconds"),
-            "report_path": self.home.child("report.json").url,
+            "report_path": self.home.child(REPORT_NAME).url,
             "rejects_path": rejects_path,
-            "export": self.item.path,
-            "channel": where.channel,
-            "offer": where.offer,
-            "workflow_id": where.workflow_id,
-            "channel_execution_id": where.channel_execution_id,
+            "export": item.path,
+            "channel": item.where.channel,
+            "offer": item.where.offer,
+            "workflow_id": item.where.workflow_id,
+            "channel_execution_id": item.channel_execution_id,
             "size": self.before.size,
             "fingerprint": self.fingerprint,
-            "braze_conn_id": self.push.braze_conn_id,
-            "endpoint": self.push.workspace.endpoint,
-            "dry_run": self.push.dry_run,
-            "mapping": self.push.mapping.as_dict(),
-            "error": self.push.workspace.redact(describe(error)) if error is not None else None,
+            "parent": item.parent and item.parent.get("report_path"),
+            "mapping": mapping.as_dict(),
+            "has_transform": mapping.transform is not None,
+            **reports.setting(self.push.workspace, self.push.braze_conn_id, self.push.dry_run, error),
         }
-
-
-class _Nowhere:
-    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
-        """Forget the record: it will be met again when it is pushed."""
 
 
 def _stat(location: Location) -> Stat:
@@ -284,10 +243,3 @@ def _stat(location: Location) -> Stat:
         raise ExportChangedError(
             f"{location.url} is not there: it was moved or rolled back, or the share is gone."
         ) from None
-
-
-def _open(location: Location) -> BinaryIO:
-    if "file" in location.fs.protocol:
-        return open(location.path, "rb", buffering=_BUFFER)
-    raw = location.fs.open(location.path, "rb")
-    return cast(BinaryIO, io.BufferedReader(raw, _BUFFER))

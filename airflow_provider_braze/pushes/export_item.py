@@ -1,17 +1,23 @@
-"""The export a push is asked for: an item of the sensor's list, or a path."""
+"""The export a push is asked for: an item of the sensor's list, a path, or a rejects file that is pushed again."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.path import ExportPath
+from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.reports_folder import FOLDER_NAME
+from airflow_provider_braze.users_track.mapping import ExportMapping
 
 MODES = ("upsert", "append")
 AUTO = "auto"
+
+REPORT_NAME = "report.json"
+REJECTS_NAME = "rejects.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +26,18 @@ class ExportItem:
 
     :param path: path or URL of the file.
     :param where: its channel, offer, workflow id and name.
+    :param channel_execution_id: the execution that wrote it, or None.
     :param reports_path: reports folder that the item or its place names, or None.
-    :param mode: mode that the sensor found, or None.
+    :param mode: mode that the sensor found or the parent push had, or None.
+    :param parent: report of the push whose rejects file this is, or None.
     """
 
     path: str
     where: ExportPath
-    reports_path: str | None
-    mode: str | None
+    channel_execution_id: str | None = None
+    reports_path: str | None = None
+    mode: str | None = None
+    parent: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
@@ -40,11 +50,13 @@ class ExportItem:
         path = str(export) if export is not None else ""
         if not path.strip() or path == "None":
             raise BrazeSetupError("export is empty: give a path, or one item of RedpointExportSensor's list.")
+        if (parent := parent_report(path)) is not None:
+            return cls._of_rejects(path, parent)
         where = ExportPath.of(path)
         # Any path has segments; these say that they are RPI's.
         in_layout = where.channel in channel_modes or where.workflow_id.isdigit()
         base = path.replace("\\", "/").rstrip("/").rsplit("/", 4)[0] if in_layout else None
-        return cls(path, where, f"{base}/{FOLDER_NAME}" if base else None, None)
+        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}" if base else None)
 
     @classmethod
     def _of_item(cls, item: Mapping[str, Any]) -> ExportItem:
@@ -65,7 +77,24 @@ class ExportItem:
         reports_path = item.get("reports_path") or (
             f"{str(base).rstrip('/')}/{FOLDER_NAME}" if base else None
         )
-        return cls(path, where, reports_path, item.get("mode"))
+        return cls(path, where, where.channel_execution_id, reports_path, item.get("mode"))
+
+    @classmethod
+    def _of_rejects(cls, path: str, parent: Mapping[str, Any]) -> ExportItem:
+        where = ExportPath(
+            str(parent.get("channel") or ""),
+            str(parent.get("offer") or ""),
+            str(parent.get("workflow_id") or ""),
+            ExportPath.of(path).name,
+        )
+        # <reports folder>/<fingerprint>/<run>/rejects.csv
+        reports_path = path.rstrip("/").rsplit("/", 3)[0]
+        return cls(path, where, parent.get("channel_execution_id"), reports_path, parent.get("mode"), parent)
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it is the rejects file of a push of rows of an author's own."""
+        return self.parent is not None and self.parent.get("export") is None
 
     def resolve_mode(self, mode: str, channel_modes: Mapping[str, str]) -> str:
         """Settle ``auto``: by the item, else by the channel.
@@ -81,6 +110,38 @@ class ExportItem:
                 "channel_modes, or set mode to upsert or append."
             )
         return check_mode(found)
+
+    def resolve_mapping(self, mapping: ExportMapping | None) -> ExportMapping:
+        """Settle the mapping: the given one, else the parent push's, else the defaults.
+
+        :raises BrazeSetupError: the parent push had a transform, which no report can hold.
+        """
+        if mapping is not None or self.parent is None:
+            return mapping or ExportMapping()
+        if self.parent.get("has_transform"):
+            raise BrazeSetupError(
+                "The push of these rejects had a mapping with a transform: give that mapping again."
+            )
+        return ExportMapping.of(self.parent.get("mapping"))
+
+
+def parent_report(path: str) -> dict[str, Any] | None:
+    """Read the report beside a rejects file; None for any other file.
+
+    :raises BrazeSetupError: a rejects file without its report.
+    """
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    if name != REJECTS_NAME:
+        return None
+    location = locate(f"{folder}/{REPORT_NAME}")
+    try:
+        report = json.loads(location.fs.cat_file(location.path))
+    except (OSError, ValueError) as error:
+        raise BrazeSetupError(
+            f"{path} is pushed again with what the {REPORT_NAME} beside it says, which cannot be read "
+            f"({type(error).__name__}): keep the two together."
+        ) from error
+    return dict(report)
 
 
 def check_mode(mode: str) -> str:

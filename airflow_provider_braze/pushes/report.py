@@ -8,7 +8,9 @@ from typing import Any
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.account import OUTCOMES, Account
 from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.push import describe
 from airflow_provider_braze.users_track.rejects import open_private
+from airflow_provider_braze.users_track.workspace import Workspace
 
 COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
 
@@ -39,11 +41,25 @@ def waits(limiter: Limiter) -> dict[str, Any]:
     return {"rate_limited": limiter.refusals, "waited_seconds": round(limiter.paused_seconds, 3)}
 
 
-def status_of(account: Account, error: BaseException | None) -> str:
+def setting(
+    workspace: Workspace, braze_conn_id: str, dry_run: bool, error: BaseException | None
+) -> dict[str, Any]:
+    """Write where a push went, and what stopped it."""
+    return {
+        "braze_conn_id": braze_conn_id,
+        "endpoint": workspace.endpoint,
+        "dry_run": dry_run,
+        "error": workspace.redact(describe(error)) if error is not None else None,
+    }
+
+
+def status_of(account: Account, error: BaseException | None, *, dry_run: bool = False) -> str:
     """Name what became of a push.
 
     A push that went through is complete though some records failed; one that brought nothing through is failed.
     """
+    if dry_run and error is None:
+        return PLANNED
     brought = account.outcomes["accepted"] + account.outcomes["not_found"]
     if error is not None:
         return PARTIAL if brought or account.outcomes["unknown"] else FAILED

@@ -12,13 +12,15 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.export_item import AUTO, check_mode
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem, check_mode
+from airflow_provider_braze.pushes.source import open_buffered
+from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
 from airflow_provider_braze.users_track.plan import plan
-from airflow_provider_braze.users_track.push import Push, describe
+from airflow_provider_braze.users_track.push import Push
 from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
 from airflow_provider_braze.users_track.workspace import Workspace
@@ -79,6 +81,7 @@ class RowsPush:
     :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
     :param dry_run: send nothing, plan only.
     :param retry_events: send events, purchases and increments again after a lost answer.
+    :param rejects: instead of rows, the rejects file of an earlier push of rows.
     :param progress: called every few seconds with the counts.
     """
 
@@ -92,6 +95,7 @@ class RowsPush:
     reports_path: str | None = None
     dry_run: bool = False
     retry_events: bool = False
+    rejects: ExportItem | None = None
     progress: Callable[[Account], None] | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -102,40 +106,42 @@ class RowsPush:
         if self.mode != AUTO:
             check_mode(self.mode)
         home = self._home()
-        sink = RejectsFile(home.child("rejects.csv"), _COLUMNS) if home else RejectsInReport()
+        sink = RejectsFile(home.child(REJECTS_NAME), _COLUMNS) if home else RejectsInReport()
         account = Account(sink)
         started, started_at = time.monotonic(), datetime.now(UTC)
         extra, error = self._push(account)
         report = {
-            "status": reports.PLANNED
-            if self.dry_run and error is None
-            else reports.status_of(account, error),
+            "status": reports.status_of(account, error, dry_run=self.dry_run),
             "mode": self.mode,
             **reports.counts(account),
             **extra,
             "seconds": round(time.monotonic() - started, 3),
             "started_at": started_at.isoformat(timespec="seconds"),
-            "report_path": home.child("report.json").url if home else None,
+            "report_path": home.child(REPORT_NAME).url if home else None,
             "rejects_path": sink.close() if isinstance(sink, RejectsFile) else None,
             "failed_rows": sink.rows if isinstance(sink, RejectsInReport) else [],
-            "braze_conn_id": self.braze_conn_id,
-            "endpoint": self.workspace.endpoint,
-            "dry_run": self.dry_run,
-            "error": self.workspace.redact(describe(error)) if error is not None else None,
+            "parent": self.parent,
+            **reports.setting(self.workspace, self.braze_conn_id, self.dry_run, error),
         }
         if home:
             home.fs.makedirs(home.path, exist_ok=True)
-            reports.write(home.child("report.json"), report)
+            reports.write(home.child(REPORT_NAME), report)
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
             raise error
         return report
 
+    @property
+    def parent(self) -> str | None:
+        """Path of the report of the push whose rejects are pushed again."""
+        return self.rejects.parent.get("report_path") if self.rejects and self.rejects.parent else None
+
     def _home(self) -> Location | None:
-        if not self.reports_path:
+        path = self.reports_path or (self.rejects and self.rejects.reports_path)
+        if not path:
             return None
-        folder = ReportsFolder.at(self.reports_path)
+        folder = ReportsFolder.at(path)
         folder.check_writable()
         return folder.run(_FOLDER, self.run)
 
@@ -152,15 +158,42 @@ class RowsPush:
         return reports.waits(push.limiter), push.error
 
     def _objects(self, account: Account) -> Iterator[Outgoing | None]:
+        if self.rejects is not None:
+            yield from self._rejected(account, self.rejects)
+            return
         index = 0
         for array in ARRAYS:
             for row in read_rows(array, getattr(self, array)):
                 yield self._object(account, array, index, row)
                 index += 1
 
+    def _rejected(self, account: Account, rejects: ExportItem) -> Iterator[Outgoing | None]:
+        with open_buffered(locate(rejects.path)) as file:
+            reader = RejectsReader(file, name=rejects.where.name)
+            for (index, cells, problem), outcome in reader.with_outcomes():
+                origin = Origin(index, cells)
+                array, text = cells if len(cells) == len(_COLUMNS) else ("", "")
+                row = _row_of(text)
+                if problem is not None or array not in ARRAYS or row is None:
+                    account.refuse(
+                        origin, "", problem or "not a row of attributes, events or purchases as JSON"
+                    )
+                    yield None
+                    continue
+                item = self._object(account, array, index, row)
+                if (
+                    item is not None
+                    and outcome == "unknown"
+                    and not item.repeatable
+                    and not self.retry_events
+                ):
+                    account.settle(item, "unknown", "it may have reached Braze: retry_events sends it again")
+                    item = None
+                yield item
+
     def _object(self, account: Account, array: str, index: int, row: Any) -> Outgoing | None:
         identity = identity_of(row) if isinstance(row, Mapping) else None
-        origin = Origin(index, (array, _as_json(row)) if self.reports_path else ())
+        origin = Origin(index, (array, _as_json(row)) if self.reports_path or self.rejects else ())
         if identity is None:
             reason = (
                 "no identifier"
@@ -174,6 +207,13 @@ class RowsPush:
             content["_update_existing_only"] = self.mode == "append"
         account.records += 1
         return Outgoing(array, identity, content, [origin])
+
+
+def _row_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _as_json(row: Any) -> str:

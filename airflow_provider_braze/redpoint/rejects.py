@@ -11,6 +11,7 @@ from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.records import Record, width_problem
 
 LINE_COLUMN = "_line"
+OUTCOME_COLUMN = "_outcome"
 
 
 def is_rejects(columns: tuple[str, ...]) -> bool:
@@ -36,6 +37,7 @@ class RejectsReader:
         if not is_rejects(columns):
             raise ExportRefusedError(f"{name}: it is no rejects file: it has no column {LINE_COLUMN!r}")
         self._line_at = columns.index(LINE_COLUMN)
+        self._outcome_at = columns.index(OUTCOME_COLUMN) if OUTCOME_COLUMN in columns else -1
         self._width = len(columns)
         self._data_at = [at for at, column in enumerate(columns) if not column.startswith("_")]
         self.columns = tuple(columns[at] for at in self._data_at)
@@ -48,6 +50,13 @@ class RejectsReader:
     def __iter__(self) -> Iterator[Record]:
         for record in self._reader:
             yield self._original(record)
+
+    def with_outcomes(self) -> Iterator[tuple[Record, str]]:
+        """Yield each record with the outcome it had; empty where the file does not tell."""
+        for record in self._reader:
+            cells = record.cells
+            outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
+            yield self._original(record), outcome
 
     def _original(self, record: Record) -> Record:
         line, cells, problem = record

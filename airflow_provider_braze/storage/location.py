@@ -72,6 +72,12 @@ class Location:
         names = {protocol} if isinstance(protocol, str) else set(protocol)
         return bool(names & OBJECT_STORES)
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it lies on a file system of this machine."""
+        protocol = self.fs.protocol
+        return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
+
     def child(self, relative: str) -> Location:
         """Name a file or folder below this one."""
         return Location(self.fs, f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{relative}")

@@ -43,6 +43,13 @@ class Sink(Protocol):
         """Write one record."""
 
 
+class Forgetful:
+    """A sink for a plan before the push: failed records will be met again."""
+
+    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
+        """Forget the record."""
+
+
 @dataclass(slots=True)
 class Account:
     """Counts of one push.

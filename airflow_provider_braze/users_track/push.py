@@ -13,10 +13,12 @@ from airflow_provider_braze.exceptions import (
     BrazeServerError,
     BrazeUnreachableError,
 )
+from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Batch, Outgoing, Window
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.limiter import Limiter, LimiterClosedError
+from airflow_provider_braze.users_track.lookup import Lookup
 from airflow_provider_braze.users_track.verdict import Action, Verdict, judge
 from airflow_provider_braze.users_track.workspace import Workspace
 
@@ -33,6 +35,9 @@ _LONGEST_BACKOFF = 20.0
 _SURELY_UNPROCESSED = frozenset({502, 503})
 """502 never reached Braze's server, 503 found no capacity (Braze docs: API errors)."""
 
+_LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
+"""Three full look-ups make two full requests."""
+
 _BREATH = 500
 """Records after which reading lets the answers that have come be handled."""
 
@@ -46,6 +51,7 @@ class Push:
     :param united: tag attributes that are united though they are plain arrays.
     :param retry_events: send events, purchases and increments again when an answer was lost, at the risk that
         Braze gets them twice.
+    :param confirm: look users up before they are sent; those Braze does not know are ``not_found``.
     :param limiter: decides when a request may go (default: one for this push alone).
     """
 
@@ -57,6 +63,7 @@ class Push:
         *,
         united: frozenset[str] = frozenset(),
         retry_events: bool = False,
+        confirm: bool = False,
         limiter: Limiter | None = None,
     ) -> None:
         self.account = account
@@ -72,6 +79,10 @@ class Push:
         self._reading = asyncio.Lock()
         self._last_conclusive = float("-inf")
         self._client = Client(workspace)
+        self._lookup = Lookup(self._client, workspace) if confirm else None
+        self._objects_per_request = workspace.objects_per_request
+        if confirm:
+            self._window.objects_per_request = _LOOKED_UP_TOGETHER
 
     async def run(self, progress: Callable[[], None] | None = None, every: float = 5.0) -> None:
         """Send everything. What stopped the push early, if anything, is in ``error`` afterwards.
@@ -104,12 +115,17 @@ class Push:
         self._stopped.set()
         self._released.set()
         self.limiter.close()
+        if self._lookup is not None:
+            self._lookup.limiter.close()
 
     async def _work(self) -> None:
         while (batch := await self._next_batch()) is not None:
             items = batch.items
             try:
-                await self._deliver(batch)
+                if self._lookup is None:
+                    await self._deliver(batch)
+                else:
+                    await self._deliver_known(batch, self._lookup)
             except asyncio.CancelledError:
                 self._leave(items, lost=True, reason="the push was stopped while this record was in flight")
                 raise
@@ -156,6 +172,22 @@ class Push:
             self._exhausted = True
             self.stop(error)
 
+    async def _deliver_known(self, batch: Batch, lookup: Lookup) -> None:
+        """Bring the users that Braze knows to their outcome; the others are not found."""
+        try:
+            absent = await lookup.unknown_to_braze(batch.items)
+        except (BrazeError, LimiterClosedError) as error:
+            self._leave(batch.items, lost=False, reason=f"not looked up: {describe(error)}")
+            if isinstance(error, BrazeError):
+                self.stop(error)
+            return
+        for item in absent:
+            self.account.settle(item, "not_found", "Braze has no profile of this user")
+        known = [item for item in batch.items if item.origins]
+        while known:
+            await self._deliver(Batch(known[: self._objects_per_request]))
+            known = known[self._objects_per_request :]
+
     async def _deliver(self, batch: Batch) -> None:
         """Bring a batch to its outcome, in halves where Braze refuses it whole."""
         verdict = await self._exchange(batch)
@@ -175,8 +207,10 @@ class Push:
 
     def _take_fewer(self, refused: int) -> None:
         fewer = max(1, refused // 2)
-        if fewer < self._window.objects_per_request:
-            self._window.objects_per_request = fewer
+        if fewer < self._objects_per_request:
+            self._objects_per_request = fewer
+            if self._lookup is None:
+                self._window.objects_per_request = fewer
             self.account.note(
                 f"Braze refused {refused} objects in one request; {fewer} are sent from here on. Set the "
                 "connection's extra objects_per_request to what your contract allows."

@@ -1,0 +1,113 @@
+"""The objects of an export, or of a rejects file that is pushed again, one for each record."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.mapping import ExportMapping
+
+_BUFFER = 1 << 20
+"""Bytes read from a storage at once; line by line, a remote file would be a thousand times slower."""
+
+
+def open_buffered(location: Location) -> BinaryIO:
+    """Open a file for reading through a large buffer."""
+    if location.is_local:
+        return open(location.path, "rb", buffering=_BUFFER)
+    return cast(BinaryIO, io.BufferedReader(location.fs.open(location.path, "rb"), _BUFFER))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How an export is to be read and mapped.
+
+    :param item: the export.
+    :param mode: ``upsert`` or ``append``.
+    :param mapping: what goes where.
+    :param dialect: what is known of the file's form.
+    """
+
+    item: ExportItem
+    mode: str
+    mapping: ExportMapping
+    dialect: Dialect
+
+
+class ExportSource:
+    """Reads and maps one file, once.
+
+    :param file: the opened export or rejects file.
+    :param reading: how to read it.
+    :raises ExportRefusedError: the file is refused for what it is.
+    :raises MappingError: the mapping does not fit its columns.
+    """
+
+    def __init__(self, file: BinaryIO, reading: Reading) -> None:
+        where = reading.item.where
+        self._reader: ExportReader | RejectsReader
+        if reading.item.parent is not None:
+            self._reader = RejectsReader(file, name=where.name)
+        else:
+            self._reader = ExportReader(file, dialect=reading.dialect, name=where.name)
+        self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        self._expected = reading.item.channel_execution_id
+        self.execution_id_mismatches = 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The header, with RPI's two prepended names."""
+        return self._reader.columns
+
+    @property
+    def united(self) -> frozenset[str]:
+        """Tag attributes that are united when a user's records are merged, though they are plain arrays."""
+        return self._mapper.replaced_tags
+
+    @property
+    def bytes_read(self) -> int:
+        """How far the reading has come."""
+        return self._reader.bytes_read
+
+    @property
+    def omitted_values(self) -> Mapping[str, int]:
+        """Bad values that were left out, by column."""
+        return dict(self._mapper.omitted)
+
+    def facts(self) -> dict[str, Any]:
+        """What reading told, for the report."""
+        return {
+            "execution_id_mismatches": self.execution_id_mismatches,
+            "omitted_values": self.omitted_values,
+        }
+
+    def objects(self, account: Account) -> Iterator[Outgoing | None]:
+        """Yield the object of each valid record; an invalid one is settled at once, and yields None."""
+        map_record = self._mapper.map
+        at = self._mapper.execution_id_index if self._expected else None
+        for line, cells, problem in self._reader:
+            origin = Origin(line, cells)
+            if problem is not None:
+                account.refuse(origin, "", problem)
+                yield None
+                continue
+            try:
+                identity, profile = map_record(cells)
+            except BadRecordError as bad:
+                account.refuse(origin, bad.column, bad.reason)
+                yield None
+                continue
+            account.records += 1
+            if at is not None and cells[at] != self._expected:
+                self.execution_id_mismatches += 1
+            yield Outgoing("attributes", identity, profile, [origin])
