@@ -33,6 +33,7 @@ class Reading:
     width: int = 0
     header: list[str] = field(default_factory=list)
     has_header_row: bool = False
+    has_wrapped_header: bool = False
     widths: Counter[int] = field(default_factory=Counter)
     rows: int = 0
     # Rows two wider than the header that show an execution ID where RPI would have put it.
@@ -59,11 +60,16 @@ class Reading:
         return self.prepended_rows if self.prepended else self.widths[self.width]
 
     @property
+    def share(self) -> float:
+        """The share of rows that are as wide as they should be."""
+        return self.fitting / self.rows if self.rows else 0.0
+
+    @property
     def score(self) -> float:
         """How well this explains the rows; 0 when it cuts nothing."""
         if not self.width:
             return 0.0
-        share = self.fitting / self.rows if self.rows else float(self.has_header_row)
+        share = self.share if self.rows else float(self.has_header_row)
         # A header row says something even when all rows under it are broken.
         return (self.full_width - 1) * (share + 0.05 * self.has_header_row)
 
@@ -135,6 +141,7 @@ def _read(
                 break
         elif not reading.width or (at == 0 and _names_them(cells, reading.header)):
             reading.header, reading.width, reading.has_header_row = cells, len(cells), True
+            reading.has_wrapped_header = scanner.qualified_values == len(cells)
         else:
             _count_row(reading, cells, prepended=prepended)
         reading.qualified += scanner.qualified_values > reading.qualified_values
@@ -180,10 +187,12 @@ def _best_qualifier(read: Callable[[str, str], Reading], delimiter: str, declare
 
 def _is_single(single: Reading, double: Reading) -> bool:
     """Whether the rows need the single quote: names that hold or begin with one (O'Neill, 's-Hertogenbosch) do not."""
+    if single.has_wrapped_header:
+        return True
     if not single.qualified or single.qualified < 3 * single.troubled:
         return False
-    if single.fitting != double.fitting or double.qualified:
-        return single.fitting > double.fitting
+    if single.share != double.share or double.qualified:
+        return single.share > double.share
     every_row = single.rows >= 3 and single.qualified >= single.rows
     return every_row or 3 * single.qualified_values >= sum(
         width * rows for width, rows in (*single.widths.items(), (single.width, 1))

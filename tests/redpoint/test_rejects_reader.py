@@ -1,0 +1,74 @@
+"""Rejects files as written, as mended, and as a spreadsheet saves them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.records import Record
+from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
+
+OWN = ["_line", "_outcome", "_reason", "_column"]
+NAMES = ["external_id", "first_name"]
+
+
+def rejects(*rows: list[str], delimiter: str = ",", columns: list[str] = NAMES) -> RejectsReader:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows([[*OWN, *columns], *rows])
+    return RejectsReader(io.BytesIO(text.getvalue().encode("utf-8", "surrogateescape")), name="rejects.csv")
+
+
+def test_original_lines_and_columns() -> None:
+    read = rejects(
+        ["17", "unknown", "no answer", "", "P1", 'A, "B"\r\nC'], ["9", "invalid", "bad", "x", "P2", "D"]
+    )
+    assert read.columns == ("external_id", "first_name")
+    assert list(read) == [Record(17, ["P1", 'A, "B"\r\nC'], None), Record(9, ["P2", "D"], None)]
+    assert read.bytes_read > 0
+
+
+@pytest.mark.parametrize("surplus", [["x"], ["x", "y"], ["12", "5719"]])
+def test_a_record_that_is_still_too_wide(surplus: list[str]) -> None:
+    width = 2 + len(surplus)
+    assert list(rejects(["4", "invalid", "too wide", "", "P1", "A", *surplus])) == [
+        Record(4, ["P1", "A", *surplus], f"{width} columns where the export had 2")
+    ]
+
+
+def test_a_record_that_is_still_too_narrow() -> None:
+    assert list(rejects(["4", "invalid", "too narrow", "", "P1"])) == [
+        Record(4, ["P1"], "1 column where the export had 2")
+    ]
+
+
+def test_what_could_never_be_read_is_still_not_read_when_it_comes_back_unmended() -> None:
+    data = b'external_id,first_name\n"P1","O"Neill"\nP2,Zo\xeb\nP3,\0\n"P4","A"\n'
+    export = ExportReader(io.BytesIO(data), name="export")
+    bad = [record for record in export if record.problem]
+    assert [record.line for record in bad] == [2, 3, 4]
+    back = list(rejects(*([str(record.line), "invalid", "", "", *record.cells] for record in bad)))
+    assert [(record.line, record.cells) for record in back] == [(record.line, record.cells) for record in bad]
+    assert all(record.problem for record in back)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_saved_by_a_spreadsheet(delimiter: str) -> None:
+    assert list(rejects(["4", "rejected", "a, b", "", "P1", "A"], delimiter=delimiter)) == [
+        Record(4, ["P1", "A"], None)
+    ]
+
+
+def test_a_line_number_that_is_gone() -> None:
+    assert [record.problem for record in rejects(["", "rejected", "", "", "P1", "A"])] == [
+        "no line number in column '_line'"
+    ]
+
+
+def test_an_export_is_no_rejects_file() -> None:
+    assert is_rejects(("_line", "external_id"))
+    with pytest.raises(ExportRefusedError, match=r"export\.txt: it is no rejects file"):
+        RejectsReader(io.BytesIO(b"external_id,first_name\nP1,A\n"), name="export.txt")
