@@ -189,9 +189,7 @@ async def _break(fault: Fault, answer: Answer | None, receive: Receive, send: Se
         transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
         )
-        transport.abort()
-    else:
-        transport.close()
+    transport.close()
     # uvicorn answers 500 for an application that returns in silence, unless it knows that the client is gone.
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -159,6 +159,8 @@ def test_an_email_means_the_latest_profile_that_has_an_external_id(store):
     assert [p.get("first_name") for p in shown(store)] == ["Ada", None, None]
     # The subscription state is the address's, so it goes to all who share it.
     assert [p["email_subscribe"] for p in shown(store)] == ["unsubscribed"] * 3
+    store.track({"attributes": [{"external_id": "two", "home_city": "Oslo"}, {**email, "first_name": "Eve"}]})
+    assert [p.get("first_name") for p in shown(store)] == ["Ada", "Eve", None]
 
 
 def test_a_changed_email_is_found_by_the_new_one_only(store):
