@@ -1,0 +1,200 @@
+"""`python -m airflow_provider_braze plan EXPORT`: what a push would do, in a terminal, without Airflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
+from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.plan import Plan, plan
+from airflow_provider_braze.users_track.workspace import Workspace
+
+_SHOWN_FAILURES = 10
+
+
+class _FirstFailures:
+    """Keeps the first failed records to be shown: line, column and reason, no cells."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, str, str]] = []
+
+    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:  # noqa: ARG002
+        """Keep one record."""
+        if len(self.rows) < _SHOWN_FAILURES:
+            self.rows.append((origin.line, column, reason))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    :return: 0 when every record could be sent, 1 when some could not, 2 when the export or an argument is wrong.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return _plan(parsed)
+    except (BrazeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_braze", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "plan", help="read and check an export, send nothing, and say what a push would do"
+    )
+    command.add_argument("export", metavar="EXPORT", help="an export or a rejects file")
+    command.add_argument("--mode", default=AUTO, help="auto (by the channel in the path), upsert or append")
+    command.add_argument("--mapping", type=Path, metavar="FILE", help="the operator's mapping as JSON")
+    for name in ("delimiter", "qualifier", "encoding", "line-end"):
+        command.add_argument(f"--{name}", help="what is known of the file's form")
+    command.add_argument(
+        "--columns", help="names of the columns of an export without header row, with commas between"
+    )
+    command.add_argument(
+        "--requests-per-second", type=float, default=limits.REQUESTS_PER_SECOND, help="the workspace's limit"
+    )
+    command.add_argument(
+        "--objects-per-request", type=int, default=limits.OBJECTS_PER_REQUEST, help="as the contract allows"
+    )
+    command.add_argument(
+        "--show-values", action="store_true", help="show the first payloads with their values"
+    )
+    command.add_argument("--json", action="store_true", help="print the plan as JSON")
+    return parser
+
+
+def _plan(parsed: argparse.Namespace) -> int:
+    mapping = ExportMapping.of(_read_json(parsed.mapping)) if parsed.mapping else None
+    item = ExportItem.of(parsed.export, DEFAULT_CHANNEL_MODES)
+    mode = item.resolve_mode(parsed.mode, DEFAULT_CHANNEL_MODES)
+    reading = Reading(item, mode, item.resolve_mapping(mapping), _dialect(parsed))
+    workspace = Workspace.from_settings(
+        "localhost",
+        "unused",
+        {
+            "requests_per_second": parsed.requests_per_second,
+            "objects_per_request": parsed.objects_per_request,
+        },
+    )
+    failures = _FirstFailures()
+    account = Account(failures)
+    location = locate(item.path)
+    with open_buffered(location) as file:
+        source = ExportSource(file, reading)
+        with _shown(source, account, location.stat().size) as objects:
+            planned = plan(objects, workspace, account, united=source.united)
+    if parsed.json:
+        found = {
+            "mode": mode,
+            **reports.counts(account),
+            **source.facts(),
+            **planned.as_dict(show_values=parsed.show_values),
+        }
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        _print(account, planned, source, mode, failures, show_values=parsed.show_values)
+    return 1 if account.failed else 0
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise BrazeSetupError(f"{path} is not JSON: {error}.") from None
+
+
+def _dialect(parsed: argparse.Namespace) -> Dialect:
+    given = {name: getattr(parsed, name) for name in ("delimiter", "qualifier", "encoding", "line_end")}
+    if parsed.columns:
+        given["columns"] = [name.strip() for name in parsed.columns.split(",")]
+    return Dialect.from_dict({name: value for name, value in given.items() if value is not None})
+
+
+@contextmanager
+def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterator[Outgoing | None]]:
+    """Show a progress bar on standard error while the objects are taken, where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("Planning"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("", total=max(size, 1))
+
+        def objects() -> Iterator[Outgoing | None]:
+            for count, item in enumerate(source.objects(account)):
+                if count % 1000 == 0:
+                    progress.update(
+                        task, completed=source.bytes_read, description=f"{account.records:,} records"
+                    )
+                yield item
+
+        yield objects()
+
+
+def _print(
+    account: Account,
+    planned: Plan,
+    source: ExportSource,
+    mode: str,
+    failures: _FirstFailures,
+    *,
+    show_values: bool,
+) -> None:
+    console = Console()
+    console.print(f"[bold]{account.records:,} records[/bold], mode {mode}; nothing was sent.")
+    facts = Table(show_header=False, box=None)
+    rows = {
+        "planned": account.outcomes["planned"],
+        "invalid": account.outcomes["invalid"],
+        "users": planned.users,
+        "requests": planned.planned_requests,
+        "bytes": planned.planned_bytes,
+        "data points": sum(account.data_points.values()),
+    }
+    for name, value in rows.items():
+        facts.add_row(name, f"{value:,}")
+    facts.add_row("at the limit", f"{planned.seconds_at_limit:,.1f} s")
+    console.print(facts)
+    _print_counts(console, "Data points", account.data_points)
+    _print_counts(console, "Bad values left out", source.omitted_values)
+    _print_counts(console, "Reasons", account.reasons)
+    for line, column, reason in failures.rows:
+        console.print(f"  line {line}: {column + ': ' if column else ''}{reason}", markup=False)
+    for payload in planned.as_dict(show_values=show_values)["sample_payloads"]:
+        console.print_json(data=payload)
+
+
+def _print_counts(console: Console, title: str, counts: Any) -> None:
+    if counts:
+        table = Table("", "", title=title, show_header=False, box=None, title_justify="left")
+        for name, count in sorted(counts.items(), key=lambda each: -each[1]):
+            table.add_row(str(name), f"{count:,}")
+        console.print(table)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
