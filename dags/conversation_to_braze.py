@@ -53,6 +53,8 @@ with DAG(
         task_id="record_conversation",
         braze_conn_id="braze_{{ params.environment }}",
         partner="airflow-conversations",
+        # Both rows may fail without failing the task: the branch below decides what then.
+        max_rejected=2,
         attributes=[
             {
                 "external_id": "{{ params.external_id }}",

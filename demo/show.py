@@ -70,8 +70,8 @@ def _tell_changes(tasks: list[dict[str, Any]], told: dict[tuple[str, int], str])
         key, state = (task["task_id"], task["map_index"]), task["state"]
         if state and told.get(key) != state and state not in ("scheduled", "queued"):
             told[key] = state
-            name = task.get("rendered_map_index") or (f"export {key[1] + 1}" if key[1] >= 0 else "")
-            say(f"  {task['task_id']} {name + ' ' if name else ''}{state}")
+            name = "" if key[1] < 0 else f" {task['rendered_map_index'] or key[1]}"
+            say(f"  {task['task_id']}{name}: {state}")
 
 
 def _print_reports(reports: Reports) -> None:
@@ -80,7 +80,7 @@ def _print_reports(reports: Reports) -> None:
         counts = ", ".join(f"{report[name]} {name}" for name in OUTCOMES if report[name])
         print(
             f"  {execution_id} {report['mode']}: {report['status']}, {report['records']} records: {counts};"
-            f" {report['requests']} requests, {report['retries']} retries, {report['seconds']:.2f} s"
+            f" requests {report['requests']}, retries {report['retries']}, seconds {report['seconds']:.2f}"
         )
         for line, reason in _rejects(report):
             print(f"       line {line}: {reason}")
@@ -96,7 +96,10 @@ def _rejects(report: Mapping[str, Any]) -> list[tuple[int, str]]:
 def _print_profiles(profiles: Mapping[str, Mapping[str, Any]]) -> None:
     print(f"\nThe sandbox holds {len(profiles)} profiles; some of them")
     for external_id in [name for name in PROFILES if name in profiles][:3]:
-        print("  " + json.dumps(profiles[external_id], ensure_ascii=False, indent=2).replace("\n", "\n  "))
+        print(f"  {external_id}")
+        for name, value in profiles[external_id].items():
+            for part, content in value.items() if name == "custom_attributes" else [(name, value)]:
+                print(f"    {part:<22} {json.dumps(content, ensure_ascii=False)}")
     print(flush=True)
 
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from airflow.sdk import DAG
+
+DAGS = Path(__file__).resolve().parents[2] / "dags"
+
+
+def load(name: str) -> DAG:
+    """Run a DAG file as Airflow does, with every deprecation an error and no Variable or connection to be had."""
+    namespace: dict[str, Any] = {"__name__": name, "__doc__": None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        exec(compile((DAGS / f"{name}.py").read_text(), f"{name}.py", "exec"), namespace)
+    dag = namespace["dag"]
+    assert isinstance(dag, DAG)
+    return dag
+
+
+@pytest.fixture(scope="module")
+def redpoint() -> DAG:
+    return load("redpoint_to_braze")
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(DAGS.glob("*.py"))])
+def test_a_shipped_dag_is_paused_documented_and_renders_text(name: str) -> None:
+    dag = load(name)
+
+    assert dag.dag_id == name
+    assert dag.is_paused_upon_creation is True
+    assert dag.render_template_as_native_obj is False
+    assert dag.catchup is False
+    assert dag.doc_md
+    for param in dag.params:
+        assert dag.params.get_param(param).schema["title"], param
+
+
+def test_exports_are_pushed_one_at_a_time(redpoint: DAG) -> None:
+    push = redpoint.get_task("push_export")
+
+    assert redpoint.max_active_runs == 1
+    assert push.partial_kwargs["max_active_tis_per_dag"] == 1
+
+
+def test_waiting_ends_before_the_next_run_begins(redpoint: DAG) -> None:
+    sensor = redpoint.get_task("find_exports")
+
+    assert redpoint.schedule == "*/15 * * * *"
+    assert sensor.timeout < timedelta(minutes=15).total_seconds()
+    assert sensor.soft_fail
+    assert sensor.deferrable
+
+
+def test_the_form_has_no_free_path(redpoint: DAG) -> None:
+    assert set(redpoint.params) == {"channel", "offer", "workflow_id", "mode", "dry_run", "push_again"}
+
+
+@pytest.mark.parametrize("field", ["channel", "offer", "workflow_id"])
+@pytest.mark.parametrize("value", ["..", ".", "../x", "a/b", "a\\b", "/etc", "\\\\share\\x"])
+def test_a_selector_cannot_leave_the_base_path(redpoint: DAG, field: str, value: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(value, redpoint.params.get_param(field).schema)
+
+
+@pytest.mark.parametrize("field", ["channel", "offer", "workflow_id"])
+@pytest.mark.parametrize("value", [None, "", "Spring Welcome", "Été à 50 %", "8828", "..a", "a..", "Sale!?"])
+def test_a_selector_takes_any_folder_name_and_nothing(redpoint: DAG, field: str, value: str | None) -> None:
+    jsonschema.validate(value, redpoint.params.get_param(field).schema)
+
+
+def test_a_workflow_id_may_be_a_number(redpoint: DAG) -> None:
+    jsonschema.validate(8828, redpoint.params.get_param("workflow_id").schema)
