@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
 from airflow_provider_braze.hooks.braze import BrazeHook
@@ -19,6 +18,7 @@ from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.version_compat import AirflowFailException
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
