@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.export import HEAD_BYTES, ExportReader
 from airflow_provider_braze.redpoint.lines import MAX_RECORD
 from airflow_provider_braze.redpoint.records import Record
 
@@ -90,6 +90,9 @@ class TestFindingOut:
             ["1", "2", "P1", "Zoë"]
         ]
 
+    def test_a_declared_encoding_that_may_begin_like_an_encrypted_message(self) -> None:
+        assert cells("£,external_id\n1,P1\n".encode("cp1252"), encoding="cp1252") == [["1", "P1"]]
+
     def test_a_mark_that_contradicts_the_declared_encoding(self) -> None:
         assert "dialect['encoding'] is 'utf-8'" in refusal(codecs.BOM_UTF16_LE + b"a\0", encoding="utf-8")
 
@@ -136,6 +139,12 @@ class TestFindingOut:
         export = read("\r\n".join([HEADER, *rows]))
         assert len({record.cells[3] for record in export}) == 1
         assert export.dialect.qualifier == '"'
+
+    def test_the_first_qualified_value_open_where_the_first_look_ends(self) -> None:
+        row = f"1,2,P1,{'A' * 500}\n"
+        plain = row * (HEAD_BYTES // len(row) - 1)
+        value = "x\n" * 10_000
+        assert cells(f'{HEADER}\n{plain}1,2,P2,"{value}"\n')[-1] == ["1", "2", "P2", value]
 
     def test_a_header_wider_than_the_first_look(self) -> None:
         names = [f"column_number_{n}" for n in range(10_000)]
@@ -286,12 +295,17 @@ class TestLines:
         assert cells(f"{HEADER}\n1,2,P1,a\r\n", line_end="LF") == [["1", "2", "P1", "a\r"]]
         assert cells(f'{HEADER}\n1,2,"P,1",a\r\n', line_end="LF") == [["1", "2", "P,1", "a\r"]]
 
-    def test_line_ends_across_chunks(self) -> None:
-        for shift in range(3):
-            rows = [f"1,2,P{n % 10},{'x' * 117}" for n in range(3_000)]
-            found = records("\r\n".join([HEADER + "x" * shift, *rows]))
-            assert [record.line for record in found] == list(range(2, 3_002))
-            assert {len(record.cells[3]) for record in found} == {117}
+    @pytest.mark.parametrize("line_end", [None, "CRLF"])
+    def test_line_ends_across_chunks(self, line_end: str | None) -> None:
+        class ByteByByte(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                return super().read(size if self.tell() < HEAD_BYTES else 1)
+
+        rows = [f"1,2,P{n % 10},{'x' * 117}" for n in range(600)]
+        file = ByteByByte("\r\n".join([HEADER, *rows]).encode())
+        found = list(ExportReader(file, dialect=Dialect(line_end=line_end), name="slow"))
+        assert [record.line for record in found] == list(range(2, 602))
+        assert {(len(record.cells[3]), record.problem) for record in found} == {(117, None)}
 
     def test_progress(self) -> None:
         data = (HEADER + "\n" + "1,2,P1,A\n" * 100_000).encode()
