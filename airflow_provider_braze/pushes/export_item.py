@@ -53,10 +53,11 @@ class ExportItem:
         if (parent := parent_report(path)) is not None:
             return cls._of_rejects(path, parent)
         where = ExportPath.of(path)
-        # Any path has segments; these say that they are RPI's.
-        in_layout = where.channel in channel_modes or where.workflow_id.isdigit()
-        base = path.replace("\\", "/").rstrip("/").rsplit("/", 4)[0] if in_layout else None
-        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}" if base else None)
+        # Any path has segments; a known channel or a workflow's number says that they are RPI's.
+        if where.channel not in channel_modes and not where.workflow_id.isdigit():
+            return cls(path, ExportPath("", "", "", where.name), where.channel_execution_id)
+        base = path.replace("\\", "/").rstrip("/").rsplit("/", 4)[0]
+        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}")
 
     @classmethod
     def _of_item(cls, item: Mapping[str, Any]) -> ExportItem:
