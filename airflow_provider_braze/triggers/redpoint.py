@@ -13,7 +13,8 @@ from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.redpoint.findings import Memory, look
 from airflow_provider_braze.redpoint.search import ExportSearch
 
-# asgiref and not asyncio.to_thread: on Airflow 3.1 a connection can be looked up only in a thread that knows its loop.
+# asgiref and not asyncio.to_thread: in the triggerer of Airflow 3.1 a plain thread does not find a connection
+# ("isn't defined"), because its question to the supervisor must be asked on the triggerer's own event loop.
 _look_in_thread = sync_to_async(look, thread_sensitive=False)
 
 

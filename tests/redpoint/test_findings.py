@@ -212,6 +212,11 @@ def test_a_workflow_that_is_pushed_needs_no_waiting(tmp_path: Path) -> None:
     assert look_once(tmp_path, workflow_id="8829").in_vain is None
     assert look_once(tmp_path, workflow_id="8828", only_new=False).in_vain is None
     assert look_once(tmp_path, workflow_id="8828", braze_conn_id="other").in_vain is None
+    # What cannot be read may be what is waited for.
+    unreadable = land(tmp_path, os.fsdecode(b"RPI_Export_\xff.txt"))
+    assert look_once(tmp_path, workflow_id="8828").in_vain is None
+    unreadable.unlink()
+    assert look_once(tmp_path, workflow_id="8828").in_vain is not None
     land(tmp_path, "RPI_Export_3.txt")
     assert look_once(tmp_path, workflow_id="8828").in_vain is None
 
