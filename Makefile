@@ -59,9 +59,9 @@ test: lint install-oldest  ## Everything that CI runs, on both ends of the suppo
 	echo "== Airflow 3.1: unit tests"
 	$(BIN_OLDEST)/python -m pytest -m "not system"
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
-	$(BIN_OLDEST)/python -m pytest -m system -k oldest
+	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
 	echo "== Airflow 3.3: the DAGs on a real Airflow"
-	$(BIN)/python -m pytest -m system
+	$(BIN)/python -m pytest -m system tests/system
 
 demo: install  ## Push six exports into the sandbox on a real Airflow, and check what arrived
 	@$(BIN)/python -m demo

@@ -36,8 +36,10 @@ def test_a_conversation_becomes_an_event_with_attributes(
     assert states["needs_a_look"] == ["skipped"]
 
 
-def test_what_braze_refuses_goes_the_other_way(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
-    sandbox.fault(status=400, count=1)
+def test_an_answer_that_cannot_be_placed_goes_the_other_way(
+    airflow: RealAirflow, sandbox: SandboxProcess
+) -> None:
+    sandbox.fault(kind="errors_unknown_row", count=1)
 
     report, states = record(airflow, external_id="C0002")
 
