@@ -1,0 +1,121 @@
+"""The command line, as a person types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import samples
+
+
+@pytest.fixture
+def upsert(tmp_path: Path) -> Path:
+    return samples.EXPORTS[0].land(tmp_path)
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "airflow_provider_braze", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"}, check=False
+    )
+
+
+def test_plans_an_export(upsert: Path) -> None:
+    done = run("plan", upsert)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "3 records, mode upsert; nothing was sent." in done.stdout
+    assert "jose@example.com" not in done.stdout
+    assert not (upsert.parents[3] / "_braze").exists()
+
+
+def test_shows_values_only_on_request(upsert: Path) -> None:
+    assert "jose@example.com" in run("plan", upsert, "--show-values").stdout
+
+
+def test_gives_json(upsert: Path) -> None:
+    plan = json.loads(run("plan", upsert, "--json", "--requests-per-second", "0.5").stdout)
+    assert (plan["records"], plan["planned"], plan["users"], plan["planned_requests"]) == (3, 3, 3, 1)
+    assert plan["seconds_at_limit"] == 2.0
+    assert plan["data_points_by_attribute"]["rpi_cdp_attributes"] == 8
+    assert plan["sample_payloads"][0]["email"] == "***"
+
+
+def test_names_the_records_that_could_not_be_sent(tmp_path: Path) -> None:
+    done = run("plan", samples.EXPORTS[5].land(tmp_path))
+    assert done.returncode == 1
+    assert "line 3: 17 columns where the header has 16" in done.stdout
+    assert "Reno" not in done.stdout
+
+
+def test_takes_a_mapping_and_a_dialect(tmp_path: Path) -> None:
+    export = tmp_path / "export.txt"
+    export.write_text("P1~5\nP2~x\n")
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps({"identifier": "pid", "types": {"score": "integer"}}))
+    done = run(
+        "plan",
+        export,
+        "--mode",
+        "append",
+        "--mapping",
+        mapping,
+        "--delimiter",
+        "~",
+        "--columns",
+        "pid, score",
+        "--json",
+    )
+    plan = json.loads(done.stdout)
+    assert (plan["planned"], plan["invalid"], plan["reasons"]) == (1, 1, {"score: not an integer": 1})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.txt", "--mode", "upsert"], "nowhere.txt"),
+        (["nowhere.txt"], "channel_modes"),
+    ],
+)
+def test_says_what_is_wrong(arguments: list[str], said: str) -> None:
+    done = run("plan", *arguments)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_needs_no_airflow() -> None:
+    code = "import sys, airflow_provider_braze.__main__; print('airflow' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        == "False\n"
+    )
+
+
+def test_shows_its_progress_in_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "Braze Append" / "Offer" / "1" / "RPI_Export_1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("external_id\n" + "".join(f"U{n}\n" for n in range(30_000)))
+    master, terminal = pty.openpty()
+    command = [sys.executable, "-m", "airflow_provider_braze", "plan", str(path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=terminal, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while chunk := os.read(master, 65536):
+            shown += chunk
+    except OSError:
+        pass  # The terminal is gone with the process.
+    finally:
+        os.close(master)
+    assert process.wait() == 0
+    assert b"Planning" in shown
+    assert b"%" in shown
