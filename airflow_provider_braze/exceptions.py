@@ -43,6 +43,10 @@ class ExportChangedError(ExportError):
     """The export changed or vanished while it was read, so nothing is called complete."""
 
 
+class RejectsError(BrazeError):
+    """Failed records cannot be written down, so the push stops: none may be lost."""
+
+
 class BrazeRequestError(BrazeError):
     """Braze answered a request with something other than success.
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.reasons import shortened, without_values
 from airflow_provider_braze.users_track.standard_fields import READERS
 
 OUTCOMES = (
@@ -31,13 +32,14 @@ _MOST_REASONS = 50
 _OTHER_REASONS = "other reasons"
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
-_NOT_DATA = frozenset(
-    {"_update_existing_only", "_merge_objects", "user_alias", "braze_id", "name", "time", "app_id"}
-)
+_NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})
 
 
 class Sink(Protocol):
-    """Where failed records are written."""
+    """Where failed records are written.
+
+    A sink that ``is_report`` holds no personal values; one that collects before it writes has a ``flush``.
+    """
 
     def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
         """Write one record."""
@@ -54,6 +56,8 @@ class Forgetful:
 class Account:
     """Counts of one push.
 
+    Counting never fails: what goes wrong in writing a record down is in ``trouble``, for the push to stop.
+
     :param sink: takes every failed or not_found record.
     """
 
@@ -67,6 +71,7 @@ class Account:
     retries: int = 0
     objects: int = 0
     bytes: int = 0
+    trouble: Exception | None = None
 
     @property
     def failed(self) -> int:
@@ -76,31 +81,61 @@ class Account:
     def refuse(self, origin: Origin, column: str, reason: str) -> None:
         """Settle a record that never became an object."""
         self.records += 1
-        self._settle([origin], "invalid", reason, column)
+        self._settle([origin], "invalid", reason, reason, column)
 
     def settle(self, item: Outgoing, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
         origins, item.origins = item.origins, []
+        if not origins:
+            return
         if outcome == "accepted":
             self.outcomes["accepted"] += 1
             self.outcomes["merged"] += len(origins) - 1
             self.objects += 1
             self.count_data_points(item)
             return
-        self._settle(origins, outcome, without_values(reason, item.content), "", reason)
+        self._settle(origins, outcome, reason, without_values(reason, item.content))
+
+    def leave(self, items: Iterable[Outgoing], *, lost: bool, reason: str) -> None:
+        """Settle those objects that have no outcome, and will get no answer any more."""
+        for item in items:
+            self.settle(item, "unknown" if lost else "not_sent", reason)
+
+    def settle_rest(self, outcome: str) -> None:
+        """Count what was read and has no outcome because an interruption tore it from the push's hands."""
+        missing = self.records - sum(self.outcomes.values())
+        if missing > 0:
+            self.outcomes[outcome] += missing
+            self.note(
+                f"{missing} records were interrupted while they were handled; they are in no rejects file."
+            )
+
+    def flush(self) -> None:
+        """Let the sink write what it has collected, while there is still time to say that it cannot."""
+        flush = getattr(self.sink, "flush", None)
+        if flush is not None and self.trouble is None:
+            try:
+                flush()
+            except Exception as error:
+                self.trouble = error
 
     def _settle(
-        self, origins: Sequence[Origin], outcome: str, reason: str, column: str, full: str = ""
+        self, origins: Sequence[Origin], outcome: str, reason: str, public: str, column: str = ""
     ) -> None:
         self.outcomes[outcome] += len(origins)
         if outcome not in WRITTEN_DOWN:
             return
-        grouped = f"{column}: {reason}" if column else reason
+        public = shortened(public)
+        grouped = f"{column}: {public}" if column else public
         if grouped not in self.reasons and len(self.reasons) >= _MOST_REASONS:
             grouped = _OTHER_REASONS
         self.reasons[grouped] += len(origins)
-        for origin in origins:
-            self.sink.write(origin, outcome, full or reason, column)
+        written = public if getattr(self.sink, "is_report", False) else shortened(reason)
+        try:
+            for origin in origins if self.trouble is None else ():
+                self.sink.write(origin, outcome, written, column)
+        except Exception as error:
+            self.trouble = error
 
     def note(self, text: str) -> None:
         """Keep a remark for the report, once, and not without end."""
@@ -110,9 +145,8 @@ class Account:
     def count_data_points(self, item: Outgoing) -> None:
         """Add what Braze bills for an object (Braze docs: data points)."""
         if item.array != "attributes":
-            self.data_points[item.array] += int(
-                item.content.get("quantity", 1) if item.array == "purchases" else 1
-            )
+            quantity = item.content.get("quantity") if item.array == "purchases" else 1
+            self.data_points[item.array] += quantity if isinstance(quantity, int) and quantity > 0 else 1
             return
         identifier = item.identity[0]
         for name, value in item.content.items():
@@ -130,16 +164,3 @@ def points(name: str, value: Any) -> int:
     if value.keys() & {"inc", "$time"}:
         return 1
     return sum(points("", item) for item in value.values())
-
-
-def without_values(reason: str, content: Any) -> str:
-    """Take an object's own values out of a reason, which may quote them."""
-    if isinstance(content, dict):
-        content = content.values()
-    if isinstance(content, str):
-        return reason.replace(content, "…") if len(content) > 2 else reason
-    if isinstance(content, int | float | bool | None):
-        return reason
-    for value in content:
-        reason = without_values(reason, value)
-    return reason

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+import math
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,14 +17,22 @@ ARRAYS = ("attributes", "events", "purchases")
 """The arrays of a /users/track request, in the order Braze processes them."""
 
 LOOK_AHEAD_RECORDS = 5000
-"""Records of one user that lie within this many records of each other are merged."""
+"""Records of one user that lie within this many records of the first of them are merged."""
 
-LOOK_AHEAD_CHARACTERS = 32_000_000
+MOST_RECORDS = 4 * LOOK_AHEAD_RECORDS
+"""Bound of the window where the records of a batch's users are very many."""
+
+MOST_CHARACTERS = 32_000_000
 """Bound of the window for records that are unusually long, so that memory stays constant."""
+
+_CELL = 8
+"""What a cell costs beside its characters: a file may have ten thousand empty columns."""
 
 Identity = tuple[str | None, ...]
 
 _encode = msgspec.json.Encoder().encode
+_ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
+_RANK = {array: rank for rank, array in enumerate(ARRAYS)}
 
 
 class Origin(NamedTuple):
@@ -35,37 +44,58 @@ class Origin(NamedTuple):
 
 @dataclass(slots=True)
 class Outgoing:
-    """One object on its way, with every record that was folded into it."""
+    """One object on its way, with every record that was folded into it.
+
+    :param position: the ordinal of its first record, by which it is known how far was looked ahead.
+    :param ripe: nothing more can be folded into it, so that it may be sent.
+    :param weight: what it takes of the window.
+    """
 
     array: str
     identity: Identity
     content: dict[str, Any]
     origins: list[Origin]
     body: bytes = b""
+    position: int = 0
+    ripe: bool = False
+    weight: int = 0
 
     def encode(self) -> str | None:
         """Write the object as JSON; the reason when it cannot be sent."""
         try:
             self.body = _encode(self.content)
-        except (UnicodeEncodeError, TypeError, ValueError, RecursionError) as error:
+        except Exception as error:
+            # The text of the error may hold a value, so only its type is told.
             return f"not JSON: {type(error).__name__}"
+        # Such a number would be written as null, which unsets what Braze has stored.
+        if b"null" in self.body and _holds_no_number(self.content):
+            return "not JSON: a number that is infinite or not a number"
         return None
 
     @property
     def repeatable(self) -> bool:
         """Whether Braze may get it twice without harm: sets of values are, events and increments are not."""
-        if self.array != "attributes":
-            return False
-        return not any(
-            isinstance(value, dict) and value.keys() & {"inc", "$add"} for value in self.content.values()
-        )
+        return self.array == "attributes" and not any(map(_counts_each_time, self.content.values()))
+
+
+def _holds_no_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_holds_no_number, value.values()))
+    return isinstance(value, list | tuple | set) and any(map(_holds_no_number, value))
+
+
+def _counts_each_time(value: Any) -> bool:
+    return isinstance(value, dict) and ("$add" in value or value.keys() == {"inc"})
 
 
 @dataclass(slots=True)
 class Batch:
     """The objects of one request.
 
-    :param lost: an earlier try may have reached Braze, so these records can no longer be called not sent.
+    :param lost: a try may have reached Braze and has no conclusive answer, so that these records can no longer be
+        called not sent.
     :param ambiguous: Braze may have processed the last try, so that events must not be sent again.
     """
 
@@ -81,7 +111,7 @@ class Batch:
             if (found := [item for item in self.items if item.array == array])
         ]
         if partner:
-            parts.append(b'"partner":' + _encode(partner))
+            parts.append(_partner(partner))
         return b"{" + b",".join(parts) + b"}"
 
     def placed(self, array: str, index: int) -> Outgoing | None:
@@ -94,134 +124,181 @@ class Batch:
         return {array: sum(item.array == array for item in self.items) for array in ARRAYS}
 
     def halves(self) -> tuple[Batch, Batch]:
-        """Part the batch in two."""
+        """Part the batch in two, in order."""
         middle = len(self.items) // 2
         return Batch(self.items[:middle], self.lost), Batch(self.items[middle:], self.lost)
 
 
-_ENVELOPE_BYTES = 200
-"""Room for the names of the arrays, commas apart."""
+def _partner(partner: str) -> bytes:
+    return b'"partner":' + _encode(partner)
 
 
-@dataclass(slots=True)
 class Window:
     """Holds what is read but not sent, user by user, and deals out batches in which no user is in flight already.
 
-    :param objects_per_request: most objects of a batch.
-    :param bytes_per_request: most bytes of a batch's body.
+    An attributes object becomes ripe when the look-ahead from its first record is over; only ripe ones are dealt out,
+    so that which records are merged depends on the file alone, never on how fast Braze answers.
+
+    :param objects_per_request: most objects of a batch; may be lowered at any time.
+    :param bytes_per_request: most bytes of a request's body.
     :param united: tag attributes that are united though they are plain arrays.
+    :param partner: partner name that goes into every body.
     """
 
-    objects_per_request: int = limits.OBJECTS_PER_REQUEST
-    bytes_per_request: int = limits.BYTES_PER_REQUEST
-    united: frozenset[str] = frozenset()
-    records: int = 0
-    characters: int = 0
-    _ready: OrderedDict[Identity, deque[Outgoing]] = field(default_factory=OrderedDict)
-    _waiting: dict[Identity, deque[Outgoing]] = field(default_factory=dict)
-    _in_flight: set[Identity] = field(default_factory=set)
+    def __init__(
+        self,
+        objects_per_request: int = limits.OBJECTS_PER_REQUEST,
+        bytes_per_request: int = limits.BYTES_PER_REQUEST,
+        *,
+        united: frozenset[str] = frozenset(),
+        partner: str | None = None,
+    ) -> None:
+        self.objects_per_request = objects_per_request
+        self.records = 0
+        self.characters = 0
+        self._bytes_per_request = bytes_per_request
+        self._room = bytes_per_request - _ENVELOPE - (len(_partner(partner)) + 1 if partner else 0)
+        self._united = united
+        self._read = 0
+        self._users: dict[Identity, deque[Outgoing]] = {}
+        self._aging: deque[Outgoing] = deque()
+        self._ready: deque[Identity] = deque()
+        self._in_flight: set[Identity] = set()
 
     @property
     def full(self) -> bool:
-        """Whether the next batch's users have been looked ahead far enough."""
+        """Whether the next batch is whole, or the window too large to wait for it."""
         return (
-            self.records >= LOOK_AHEAD_RECORDS + self.objects_per_request
-            or self.characters >= LOOK_AHEAD_CHARACTERS
+            len(self._ready) >= self.objects_per_request
+            or self.records >= MOST_RECORDS
+            or self.characters >= MOST_CHARACTERS
         )
-
-    @property
-    def ready(self) -> bool:
-        """Whether a batch can be taken now."""
-        return bool(self._ready)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is left to send."""
-        return not self._ready and not self._waiting
+        return not self._users
 
-    def add(self, item: Outgoing) -> None:
-        """Take in an object of one record, folding it into the user's last one where that means the same."""
-        self.records += 1
-        self.characters += _characters(item.origins)
-        slot = self._waiting.get(item.identity) or self._ready.get(item.identity)
+    def add(self, item: Outgoing) -> str | None:
+        """Take in an object of one record, folding it into the user's last one where that means the same.
+
+        :return: why the object can never be sent, in which case the window does not hold it.
+        """
+        reason = item.encode()
+        if reason is None and len(item.body) > self._room:
+            reason = f"larger than a request may be ({self._bytes_per_request} bytes)"
+        if reason is None:
+            self._place(item)
+        self.skip()
+        return reason
+
+    def skip(self) -> None:
+        """Note that a record was read; one that is invalid counts for the look-ahead too."""
+        self._read += 1
+        while self._aging and self._aging[0].position + LOOK_AHEAD_RECORDS < self._read:
+            self._ripen(self._aging.popleft())
+
+    def finish(self) -> None:
+        """Say that nothing more will be read, so that no look-ahead is needed."""
+        while self._aging:
+            self._ripen(self._aging.popleft())
+
+    def _place(self, item: Outgoing) -> None:
+        item.weight = len(item.body)
+        for _, cells in item.origins:
+            item.weight += sum(map(len, cells)) + len(cells) * _CELL
+        self.records += len(item.origins)
+        slot = self._users.get(item.identity)
         if slot is None:
-            home = self._waiting if item.identity in self._in_flight else self._ready
-            home[item.identity] = deque((item,))
+            slot = self._users[item.identity] = deque()
+        elif self._fold(slot[-1], item):
             return
-        last = slot[-1]
-        if item.array == "attributes" == last.array:
-            merged = merge(last.content, item.content, self.united)
-            if merged is not None:
-                last.content = merged
-                last.origins += item.origins
-                return
+        self.characters += item.weight
+        item.position = self._read
         slot.append(item)
+        if item.array == "attributes":
+            self._aging.append(item)
+        else:
+            self._ripen(item)
 
-    def take(self) -> tuple[Batch, list[tuple[Outgoing, str]]]:
-        """Take the next batch, and the objects that can never be sent with the reason.
+    def _fold(self, last: Outgoing, item: Outgoing) -> bool:
+        if not item.array == last.array == "attributes" or self._read - last.position > LOOK_AHEAD_RECORDS:
+            return False
+        merged = merge(last.content, item.content, self._united)
+        if merged is None:
+            return False
+        body = _encode(merged)
+        if len(body) > self._room:
+            return False
+        weight = last.weight + item.weight - len(item.body) + len(body) - len(last.body)
+        self.characters += weight - last.weight
+        last.content, last.body, last.weight = merged, body, weight
+        last.origins += item.origins
+        return True
+
+    def _ripen(self, item: Outgoing) -> None:
+        item.ripe = True
+        slot = self._users.get(item.identity)
+        if slot and slot[0] is item and item.identity not in self._in_flight:
+            self._ready.append(item.identity)
+
+    def take(self) -> Batch | None:
+        """Take the next batch, or None while every user in the window is in flight or still looked ahead for.
 
         The batch's users are in flight until :meth:`release`.
         """
+        while self._aging and (
+            not self._ready
+            or (len(self._ready) < self.objects_per_request and self.characters >= MOST_CHARACTERS)
+        ):
+            self._ripen(self._aging.popleft())
         batch = Batch([])
-        refused: list[tuple[Outgoing, str]] = []
-        room = self.bytes_per_request - _ENVELOPE_BYTES
+        room = self._room
         while self._ready and len(batch.items) < self.objects_per_request:
-            identity, slot = self._ready.popitem(last=False)
+            identity = self._ready.popleft()
+            slot = self._users[identity]
             before = len(batch.items)
-            room, fits = self._fill(batch, slot, room, refused)
+            room, fits = self._fill(batch, slot, room)
             if len(batch.items) > before:
                 self._in_flight.add(identity)
-                if slot:
-                    self._waiting[identity] = slot
-            elif slot:
-                self._ready[identity] = slot
-                self._ready.move_to_end(identity, last=False)
+            else:
+                self._ready.appendleft(identity)
+            if not slot:
+                del self._users[identity]
             if not fits:
                 break
-        return batch, refused
+        return batch if batch.items else None
 
-    def _fill(
-        self, batch: Batch, slot: deque[Outgoing], room: int, refused: list[tuple[Outgoing, str]]
-    ) -> tuple[int, bool]:
-        """Move a user's objects into the batch, in order and at most one of attributes."""
-        taken_attributes = False
+    def _fill(self, batch: Batch, slot: deque[Outgoing], room: int) -> tuple[int, bool]:
+        """Move a user's objects into the batch, as many as Braze will process in their order."""
+        before = -1
         while slot and len(batch.items) < self.objects_per_request:
             item = slot[0]
-            if item.array == "attributes" and taken_attributes:
+            rank = _RANK[item.array]
+            if rank < before or rank == before == 0:
                 return room, True
-            reason = None if item.body else item.encode()
-            size = len(item.body) + 1
-            if reason is None and size > self.bytes_per_request - _ENVELOPE_BYTES:
-                reason = f"larger than a request may be ({self.bytes_per_request} bytes)"
-            if reason is None and size > room:
+            if len(item.body) > room:
                 return room, False
-            slot.popleft()
+            batch.items.append(slot.popleft())
             self.records -= len(item.origins)
-            self.characters -= _characters(item.origins)
-            if reason is not None:
-                refused.append((item, reason))
-                continue
-            batch.items.append(item)
-            room -= size
-            taken_attributes = taken_attributes or item.array == "attributes"
+            self.characters -= item.weight
+            room -= len(item.body) + 1
+            before = rank
         return room, True
 
     def release(self, items: list[Outgoing]) -> None:
         """Say that a batch's objects have their outcome, so that their users may be sent again."""
         for item in items:
-            self._in_flight.discard(item.identity)
-            slot = self._waiting.pop(item.identity, None)
-            if slot:
-                self._ready[item.identity] = slot
+            if item.identity in self._in_flight:
+                self._in_flight.remove(item.identity)
+                slot = self._users.get(item.identity)
+                if slot and slot[0].ripe:
+                    self._ready.append(item.identity)
 
     def drain(self) -> list[Outgoing]:
         """Take out everything that will not be sent."""
-        left = [item for home in (self._ready, self._waiting) for slot in home.values() for item in slot]
-        self._ready.clear()
-        self._waiting.clear()
+        left = [item for slot in self._users.values() for item in slot]
+        for home in (self._users, self._aging, self._ready):
+            home.clear()
         self.records = self.characters = 0
         return left
-
-
-def _characters(origins: list[Origin]) -> int:
-    return sum(sum(map(len, origin.cells)) for origin in origins)

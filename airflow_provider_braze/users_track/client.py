@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import platform
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
 from airflow_provider_braze import __version__
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.workspace import Workspace, is_loopback
 
 USER_AGENT = f"airflow-provider-braze-redpoint/{__version__} (Python/{platform.python_version()})"
 
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_UNTRUSTED = (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError)
+MOST_ANSWER_BYTES = 4_000_000
+"""An answer names at most every object of a request; what is longer is no answer of Braze's."""
+
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +61,7 @@ class Client:
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._session: aiohttp.ClientSession | None = None
+        self._proxy = _proxy(workspace.endpoint)
 
     async def __aenter__(self) -> Client:
         workspace = self._workspace
@@ -63,7 +74,6 @@ class Client:
                 "User-Agent": USER_AGENT,
             },
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
         )
         return self
 
@@ -82,9 +92,9 @@ class Client:
             raise RuntimeError("Client is used outside its async with block.")
         url = self._workspace.endpoint + path
         try:
-            async with self._session.post(url, data=body, allow_redirects=False) as response:
-                return Answer(response.status, response.headers, await response.read())
-        except _UNTRUSTED as error:
+            async with self._session.post(url, data=body, allow_redirects=False, **self._proxy) as response:
+                return Answer(response.status, response.headers, await _read(response))
+        except aiohttp.ClientConnectorCertificateError as error:
             raise NoAnswerError(_describe(error), sent=False, untrusted=True) from None
         except _NEVER_SENT as error:
             raise NoAnswerError(_describe(error), sent=False) from None
@@ -92,6 +102,31 @@ class Client:
             raise NoAnswerError(f"no answer within {self._workspace.timeout:g} s", sent=True) from None
         except (aiohttp.ClientError, OSError) as error:
             raise NoAnswerError(_describe(error), sent=True) from None
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MOST_ANSWER_BYTES:
+            raise aiohttp.ClientPayloadError(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
+    return b"".join(chunks)
+
+
+def _proxy(endpoint: str) -> dict[str, Any]:
+    """Find the proxy that this machine is set up with, once: aiohttp would look for it, and into netrc, every time."""
+    parts = urlsplit(endpoint)
+    host = parts.hostname or ""
+    address = urllib.request.getproxies().get(parts.scheme)
+    if not address or is_loopback(host) or urllib.request.proxy_bypass(host):
+        return {}
+    proxy = urlsplit(address if "://" in address else f"http://{address}")
+    name = f"[{proxy.hostname}]" if ":" in (proxy.hostname or "") else proxy.hostname
+    found: dict[str, Any] = {"proxy": f"{proxy.scheme}://{name}" + (f":{proxy.port}" if proxy.port else "")}
+    if proxy.username:
+        found["proxy_auth"] = aiohttp.BasicAuth(unquote(proxy.username), unquote(proxy.password or ""))
+    return found
 
 
 def _describe(error: Exception) -> str:

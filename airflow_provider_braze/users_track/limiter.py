@@ -12,6 +12,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from airflow_provider_braze.users_track import limits
@@ -26,10 +27,13 @@ LONGEST_PAUSE = 2 * 3600.0
 _CATCH_UP = 0.05
 """Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
 
-_LONGEST_SLEEP = 1.0
-"""Seconds after which a long wait looks whether it still makes sense."""
+_LONGEST_SLEEP = 0.1
+"""Seconds after which a long wait looks whether the push still goes on, or Braze ordered a longer pause."""
 
+_MOST_DOUBLINGS = 6
 _EPOCH = 1_000_000_000
+_WRONG_CLOCK = 5.0
+"""Seconds by which this machine's clock may differ from Braze's before Braze's is believed."""
 
 
 class LimiterClosedError(Exception):
@@ -67,7 +71,12 @@ class Limiter:
         self._refusals_in_a_row = 0
         self._closed = False
         self.refusals = 0
-        self.paused_seconds = 0.0
+        self._paused_in_all = 0.0
+
+    @property
+    def paused_seconds(self) -> float:
+        """Seconds of pause so far that Braze ordered."""
+        return self._paused_in_all - self.paused_for
 
     @property
     def paused_for(self) -> float:
@@ -128,15 +137,16 @@ class Limiter:
         self.refusals += 1
         ordered = self.ordered_wait(headers)
         if ordered is None:
-            ordered = min(SHORTEST_PAUSE * 2**self._refusals_in_a_row, LONGEST_GUESSED_PAUSE)
             # Requests that were in flight together are refused together: that is one refusal.
             self._refusals_in_a_row += now >= self._paused_until
+            doublings = min(max(self._refusals_in_a_row - 1, 0), _MOST_DOUBLINGS)
+            ordered = min(SHORTEST_PAUSE * 2**doublings, LONGEST_GUESSED_PAUSE)
         # A little later than ordered, and not all workers of a workspace at the same moment.
         self._pause_until(now + ordered * (1 + 0.1 * self._jitter()), now)
 
     def _pause_until(self, until: float, now: float) -> None:
         if until > self._paused_until:
-            self.paused_seconds += until - max(now, self._paused_until)
+            self._paused_in_all += until - max(now, self._paused_until)
             self._paused_until = until
             self._next_at = max(self._next_at, until)
 
@@ -144,28 +154,43 @@ class Limiter:
         """Seconds that a 429's headers order to wait: ``X-Ratelimit-Retry-After``, ``Retry-After`` or the reset."""
         for wait in (
             _number(headers.get("X-Ratelimit-Retry-After")),
-            self._retry_after(headers.get("Retry-After")),
+            self._retry_after(headers),
             self._reset(headers),
         ):
             if wait is not None and wait > 0:
                 return min(max(wait, SHORTEST_PAUSE), LONGEST_PAUSE)
         return None
 
-    def _retry_after(self, value: str | None) -> float | None:
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
+        value = headers.get("Retry-After")
         seconds = _number(value)
-        if seconds is not None or not value:
+        if seconds is not None:
             return seconds
-        try:
-            return parsedate_to_datetime(value).timestamp() - self._wall()
-        except (TypeError, ValueError):
-            return None
+        at = _moment(value)
+        return None if at is None else at - self._server_time(headers)
 
     def _reset(self, headers: Mapping[str, str]) -> float | None:
         """Seconds until the window resets; contracts differ in epoch seconds or seconds left."""
         value = _number(headers.get("X-RateLimit-Reset"))
         if value is None:
             return None
-        return min(max(0.0, value - self._wall() if value > _EPOCH else value), LONGEST_PAUSE)
+        left = value - self._server_time(headers) if value > _EPOCH else value
+        return min(max(0.0, left), LONGEST_PAUSE)
+
+    def _server_time(self, headers: Mapping[str, str]) -> float:
+        """Seconds since the epoch, by Braze's clock where ours is plainly wrong."""
+        ours, theirs = self._wall(), _moment(headers.get("Date"))
+        return ours if theirs is None or abs(theirs - ours) < _WRONG_CLOCK else theirs
+
+
+def _moment(value: str | None) -> float | None:
+    """Read an HTTP date as seconds since the epoch."""
+    try:
+        at = parsedate_to_datetime(value) if value else None
+        # "-0000" means UTC, though it is read as a time without a zone.
+        return None if at is None else at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
 
 
 def _number(value: str | None) -> float | None:

@@ -21,8 +21,8 @@ class Plan:
 
     :param planned_requests: requests it would send.
     :param planned_bytes: bytes of their bodies.
-    :param users: objects it would send, one for each user; a user whose records lie further apart than the
-        look-ahead window counts each time.
+    :param users: users in its requests; one whose records lie further apart than the look-ahead window counts each
+        time.
     :param seconds_at_limit: how long that takes at the workspace's limit.
     :param sample_payloads: the first objects as they would be sent.
     """
@@ -39,7 +39,7 @@ class Plan:
             "planned_requests": self.planned_requests,
             "planned_bytes": self.planned_bytes,
             "users": self.users,
-            "seconds_at_limit": round(self.seconds_at_limit, 1),
+            "seconds_at_limit": round(self.seconds_at_limit, 3),
             "sample_payloads": self.sample_payloads if show_values else mask(self.sample_payloads),
         }
 
@@ -57,31 +57,38 @@ def plan(
     :param outcome: what each record that would be sent is counted as.
     """
     found = Plan()
-    window = Window(workspace.objects_per_request, united=united)
-    for item in source:
-        if item is not None:
-            window.add(item)
-        if window.full:
+    window = Window(workspace.objects_per_request, united=united, partner=workspace.partner)
+    try:
+        for item in source:
+            if item is None:
+                window.skip()
+            elif (reason := window.add(item)) is not None:
+                account.settle(item, "invalid", reason)
+            if window.full:
+                _take(window, workspace, account, found, outcome)
+        window.finish()
+        while not window.empty:
             _take(window, workspace, account, found, outcome)
-    while not window.empty:
-        _take(window, workspace, account, found, outcome)
+    finally:
+        account.leave(window.drain(), lost=False, reason="the dry run stopped before this record was planned")
+    account.flush()
+    if account.trouble is not None:
+        raise account.trouble
     found.seconds_at_limit = found.planned_requests / workspace.requests_per_second
     return found
 
 
 def _take(window: Window, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
-    batch, refused = window.take()
-    for item, reason in refused:
-        account.settle(item, "invalid", reason)
-    if batch.items:
+    batch = window.take()
+    if batch is not None:
         _count(batch, workspace, account, found, outcome)
-    window.release(batch.items)
+        window.release(batch.items)
 
 
 def _count(batch: Batch, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
     found.planned_requests += 1
     found.planned_bytes += len(batch.body(workspace.partner))
-    found.users += len(batch.items)
+    found.users += len({item.identity for item in batch.items})
     for item in batch.items:
         account.count_data_points(item)
         if len(found.sample_payloads) < SAMPLE_PAYLOADS:

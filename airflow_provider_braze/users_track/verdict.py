@@ -16,12 +16,12 @@ from airflow_provider_braze.exceptions import (
     BrazeRequestError,
 )
 from airflow_provider_braze.users_track.batches import Batch, Outgoing
+from airflow_provider_braze.users_track.reasons import in_words, shortened, without_values
 
 ACCEPTED, REJECTED, UNKNOWN = "accepted", "rejected", "unknown"
 
 _TOO_MANY_OBJECTS = "max input length exceeded"
 _SPLIT_STATUSES = frozenset({400, 413, 422})
-_LONGEST_REASON = 300
 
 
 class Action(Enum):
@@ -78,41 +78,46 @@ def _judge_success(status: int, body: bytes, batch: Batch, redact: Callable[[str
     if not errors:
         return _all(batch, ACCEPTED, "", note=_miscount(answer, batch))
     rejected, unplaced = _place(errors, batch, redact)
+    if unplaced:
+        # It may be about any of them, and quote any of them.
+        unplaced = without_values(unplaced, [item.content for item in batch.items])
     left = (UNKNOWN, f"Braze named an error but no record: {unplaced}") if unplaced else (ACCEPTED, "")
     outcomes = [
         (item, REJECTED, rejected[id(item)]) if id(item) in rejected else (item, *left)
         for item in batch.items
     ]
-    return Verdict(Action.SETTLE, outcomes)
+    taken = Batch([item for item in batch.items if id(item) not in rejected])
+    return Verdict(Action.SETTLE, outcomes, None if unplaced else _miscount(answer, taken))
 
 
 def _judge_refused_batch(status: int, answer: Any, batch: Batch, redact: Callable[[str], str]) -> Verdict:
     message = redact(message_of(answer))
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    if errors:
-        rejected, unplaced = _place(errors, batch, redact)
-        if not unplaced and len(rejected) == len(batch.items):
-            return Verdict(Action.SETTLE, [(item, REJECTED, rejected[id(item)]) for item in batch.items])
+    errors = (answer.get("errors") if isinstance(answer, dict) else None) or []
+    rejected, unplaced = _place(errors, batch, redact)
+    if not unplaced and len(rejected) == len(batch.items):
+        return Verdict(Action.SETTLE, [(item, REJECTED, rejected[id(item)]) for item in batch.items])
     if len(batch.items) == 1:
-        reasons = "; ".join(
-            filter(None, (_reason(each, redact) for each in errors or [] if isinstance(each, dict)))
-        )
+        reasons = "; ".join(filter(None, (_reason(entry, redact) for entry in _entries(errors))))
         return _all(batch, REJECTED, reasons or message or f"Braze answered {status}")
     return Verdict(Action.SPLIT, too_many=_TOO_MANY_OBJECTS in message.lower())
+
+
+def _entries(errors: Any) -> list[Any]:
+    return errors if isinstance(errors, list) else [errors]
 
 
 def _place(errors: Any, batch: Batch, redact: Callable[[str], str]) -> tuple[dict[int, str], str]:
     """Place errors by array and index; also give the first error that names no object of the batch."""
     rejected: dict[int, str] = {}
     unplaced = ""
-    for entry in errors if isinstance(errors, list) else [errors]:
+    for entry in _entries(errors):
         item = _named(entry, batch)
         reason = _reason(entry, redact) or "no reason given"
         if item is None:
             unplaced = unplaced or reason
         else:
             before = rejected.get(id(item))
-            rejected[id(item)] = f"{before}; {reason}" if before and reason not in before else reason
+            rejected[id(item)] = reason if before is None else before if reason in before else f"{before}; {reason}"
     return rejected, unplaced
 
 
@@ -127,14 +132,15 @@ def _named(entry: Any, batch: Batch) -> Outgoing | None:
 
 def _reason(entry: Any, redact: Callable[[str], str]) -> str:
     text = entry.get("type") or entry.get("message") if isinstance(entry, dict) else entry
-    return redact(str(text or ""))[:_LONGEST_REASON]
+    return in_words(redact(str(text or "")))
 
 
 def _miscount(answer: dict[str, Any], batch: Batch) -> str | None:
-    for array, sent in batch.counts().items():
-        counted = answer.get(f"{array}_processed", sent)
-        if counted != sent:
-            return f"Braze counted {counted!r} {array} where {sent} were sent, and named no error"
+    for array, expected in batch.counts().items():
+        counted = answer.get(f"{array}_processed", expected)
+        if counted != expected:
+            said = counted if isinstance(counted, int) else "something that is no number of"
+            return f"Braze counted {said} {array} where {expected} were to be expected"
     return None
 
 
@@ -154,7 +160,7 @@ def message_of(answer: Any) -> str:
     """Find Braze's message in an answer; a syntax error's message is in ``error``."""
     if not isinstance(answer, dict):
         return ""
-    return str(answer.get("message") or answer.get("error") or "")[:_LONGEST_REASON]
+    return shortened(str(answer.get("message") or answer.get("error") or ""))
 
 
 def refusal(status: int, message: str, redact: Callable[[str], str]) -> BrazeRefusedError:
