@@ -71,7 +71,9 @@ class RedpointExportSensor(BaseSensorOperator):
     :param max_age: leave out exports that were last modified longer ago, as a timedelta or in seconds; None takes any.
     :param max_exports: return at most so many, never more than ``[core] max_map_length``; the next run takes the rest.
     :param deferrable: wait in the triggerer. In mode ``reschedule`` on Airflow below 3.3, which keeps no state between
-        pokes, one poke lists twice, ``settle_seconds`` apart.
+        pokes, one poke lists twice, ``settle_seconds`` apart. In that mode keep ``poke_interval`` well above the few
+        seconds that a turn of the scheduler takes: Airflow fails a task that is queued again before its last poke was
+        noted ("finished with state success, but the task instance's state attribute is queued").
     """
 
     template_fields: Sequence[str] = (
