@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError, MappingError
-from airflow_provider_braze.users_track import values
-from airflow_provider_braze.users_track.mapping import (
-    DEFAULT_TAGS,
-    ExportMapping,
-    Identifier,
-    Tag,
-    Type,
-    nearest,
-)
+from airflow_provider_braze.users_track import checks, names, values
+from airflow_provider_braze.users_track.mapping import DEFAULT_TAGS, ExportMapping, Identifier, Tag, Type
 from airflow_provider_braze.users_track.standard_fields import (
+    FIELDS,
     PRIMARY_IDENTIFIERS,
-    READERS,
     RESERVED,
-    squash,
+    misspelt,
+    standard_name,
 )
 
-_NATURAL_TYPES: Mapping[values.Reader, str] = {
-    READERS["dob"]: "date",
-    READERS["date_of_first_session"]: "datetime",
-    values.boolean: "boolean",
-    values.json_object: "object",
-    READERS["push_tokens"]: "array",
-    READERS["subscription_groups"]: "array",
-    READERS["current_location"]: "object",
-}
-_UNSAFE_IN_KEYS = re.compile(r"[\s.$]+")
+_NEVER_SENT = "_"
+"""Columns that start with it are a rejects file's own."""
+
+_BY_COLUMN = ("rename", "types", "tags", "null_token", "empty")
+"""Fields of a mapping that are keyed by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +32,8 @@ class Column:
     :param name: as the header writes it.
     :param target: field, key inside the extra object, or tag attribute.
     :param read: reader of a non-empty cell, or None for plain text.
-    :param null_token: cell text that unsets the field, or None.
+    :param null_token: cell text that means null, or None.
+    :param null: what such a cell does (``omit``, ``null``).
     :param empty: what an empty cell does (``omit``, ``null``, ``keep``).
     """
 
@@ -53,206 +42,267 @@ class Column:
     target: str
     read: values.Reader | None = None
     null_token: str | None = None
+    null: str = "omit"
     empty: str = "omit"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Every column of an export in its place."""
+    """Every column of an export in its place.
+
+    ``identifier_null`` is the cell text that means that there is no identifier, or None.
+    """
 
     identifier: Identifier
     identifier_index: int
+    identifier_null: str | None
     top: tuple[Column, ...]
     nested: tuple[Column, ...]
     tags: tuple[tuple[Column, Tag], ...]
     execution_id_index: int | None
 
 
-def key_of(name: str) -> str:
-    """Spell a column name as a key: lower case, runs of spaces, ``.`` and ``$`` made one ``_``."""
-    return _UNSAFE_IN_KEYS.sub("_", name.strip().lower())
-
-
 class _Settler:
     def __init__(self, columns: tuple[str, ...], mapping: ExportMapping) -> None:
         self.columns = columns
         self.mapping = mapping
-        self.index = {squash(name): index for index, name in enumerate(columns)}
-        self.omit = {self.find("omit", name) for name in mapping.omit}
-        self.rename = self.by_index("rename", mapping.rename)
-        self.types: dict[int, Type] = self.by_index("types", mapping.types)
-        self.tags: dict[int, Tag] = {
-            self.index[squash(name)]: tag for name, tag in DEFAULT_TAGS.items() if squash(name) in self.index
-        }
-        for index in self.rename:
-            self.tags.pop(index, None)
-        self.tags |= self.by_index("tags", mapping.tags)
-        self.rules = {
-            "null_token": self.by_index("null_token", mapping.null_token),
-            "empty": self.by_index("empty", mapping.empty),
-        }
-
-    def find(self, where: str, name: str) -> int:
-        try:
-            return self.index[squash(name)]
-        except KeyError:
-            raise MappingError(
-                f"mapping {where}: the export has no column {name!r}{nearest(name, self.columns)}."
-            ) from None
-
-    def by_index(self, where: str, given: Any) -> dict[int, Any]:
-        if not isinstance(given, Mapping):
-            return {}
-        return {self.find(where, name): value for name, value in given.items()}
-
-    def field(self, index: int) -> str:
-        """Name the field a column would be, were it at the top level."""
-        renamed = self.rename.get(index)
-        return renamed if renamed is not None else re.sub(r"[\s_]+", "_", self.columns[index].strip().lower())
-
-    def identifier(self) -> tuple[Identifier, int]:
-        candidates = {
-            index: kind
-            for index in range(len(self.columns))
-            if index not in self.omit and (kind := self.primary_kind(index)) is not None
-        }
-        given = self.mapping.identifier
-        if given is not None:
-            index = self.find("identifier", given.column)
-            others = [self.columns[other] for other in candidates if other != index]
-        else:
-            index, *rest = [*candidates] or [-1]
-            others = [self.columns[other] for other in rest]
-        if others:
-            raise MappingError(
-                f"mapping identifier: exactly one primary identifier is needed, but {others[0]!r} is one too; "
-                "name it in omit, or choose with identifier."
-            )
-        if index < 0:
-            raise ExportRefusedError(
-                f"The export has no column external_id{nearest('external_id', self.columns)}. Add it to the export "
-                "template in RPI (with a header row), or set mapping identifier to the column that identifies users."
-            )
-        return given or Identifier(self.columns[index], candidates[index]), index
-
-    def primary_kind(self, index: int) -> str | None:
-        squashed = squash(self.field(index))
-        return next((kind for kind in PRIMARY_IDENTIFIERS[:2] if squash(kind) == squashed), None)
+        self.given: dict[str, dict[int, Any]] = {}
+        self.omit: set[int] = set()
+        self.tags: dict[int, Tag] = {}
+        self.taken: dict[str, str] = {}
+        # One for all; a token by column is in ``given``.
+        self.token = None if isinstance(mapping.null_token, Mapping) else mapping.null_token
 
     def settle(self) -> Layout:
-        identifier, identifier_index = self.identifier()
+        # The identifier first: without it the header may be no header, and its "names" are somebody's data.
+        declared = self.declared_identifier()
+        self.omit = {self.find("mapping omit", name) for name in self.mapping.omit}
+        for field in _BY_COLUMN:
+            given = getattr(self.mapping, field)
+            self.given[field] = (
+                {self.find(f"mapping {field}", name): rule for name, rule in given.items()}
+                if isinstance(given, Mapping)
+                else {}
+            )
+        self.tags = self.default_tags() | self.given["tags"]
+        identifier, at = self.identifier(declared)
+        self.take_fixed(identifier)
         top: list[Column] = []
         nested: list[Column] = []
         tags: list[tuple[Column, Tag]] = []
         for index in range(len(self.columns)):
-            if index in self.omit or index == identifier_index:
-                self.refuse_rules(index, "is left out" if index in self.omit else "identifies the user")
+            if index == at:
+                self.refuse_rules(index, "identifies the user", "types", "tags", "null_token", "empty")
+            elif index in self.omit:
+                self.refuse_rules(index, "is left out", *_BY_COLUMN)
+            elif self.columns[index].strip().startswith(_NEVER_SENT):
+                self.refuse_rules(index, f"starts with {_NEVER_SENT}, so it is never sent", *_BY_COLUMN)
             elif index in self.tags:
-                self.refuse_rules(index, "holds tags")
                 tags.append((self.tag_column(index), self.tags[index]))
-            elif self.field(index) in READERS:
-                top.append(self.standard_column(index))
+            elif (name := self.standard_field(index)) is not None:
+                top.append(self.standard_column(index, name))
             elif self.mapping.extra_to is None:
-                top.append(self.extra_column(index))
+                top.append(self.top_column(index))
             else:
-                self.refuse_rules(index, f"goes into the object {self.mapping.extra_to}, where Braze drops the "
-                                         "whole update on a null")  # fmt: skip
-                nested.append(self.extra_column(index))
+                nested.append(self.nested_column(index))
         self.refuse_coinciding(top, nested)
-        execution_id = self.index.get(squash("ChannelExecutionID"))
-        return Layout(identifier, identifier_index, tuple(top), tuple(nested), tuple(tags), execution_id)
+        return Layout(
+            identifier,
+            at,
+            self.token,
+            tuple(top),
+            tuple(nested),
+            tuple(tags),
+            self.position("ChannelExecutionID"),
+        )
 
-    def refuse_rules(self, index: int, why: str) -> None:
-        for rule, found in self.rules.items():
-            if index in found:
-                fields = [
-                    self.columns[other] for other in range(len(self.columns)) if self.field(other) in READERS
-                ]
-                raise MappingError(
-                    f"mapping {rule}: the column {self.columns[index]!r} {why}; this rule is for top-level "
-                    f"fields only{nearest(self.columns[index], fields) if fields else ''}."
-                )
-        if index in self.types and "tags" not in why and "object" not in why:
-            raise MappingError(f"mapping types: the column {self.columns[index]!r} {why}, so it has no type.")
+    def position(self, name: str) -> int | None:
+        found = names.find(name, self.columns)
+        return found if found >= 0 else None
 
-    def rule(self, name: str, index: int, default: str | None) -> str | None:
-        given = getattr(self.mapping, name)
-        found: str | None = self.rules[name].get(index, default) if isinstance(given, Mapping) else given
+    def find(self, where: str, name: str) -> int:
+        found = names.find(name, self.columns)
+        if found < 0:
+            raise MappingError(
+                f"{where}: the export has no column {name!r}{names.nearest(name, self.columns)}."
+            )
         return found
 
+    def default_tags(self) -> dict[int, Tag]:
+        found = {
+            index: tag for name, tag in DEFAULT_TAGS.items() if (index := self.position(name)) is not None
+        }
+        return {
+            index: tag
+            for index, tag in found.items()
+            if index not in self.given["rename"] and index not in self.omit
+        }
+
+    def declared_identifier(self) -> int | None:
+        given = self.mapping.identifier
+        if given is None:
+            return None
+        found = names.find(given.column, self.columns)
+        if found < 0:
+            raise MappingError(
+                f"mapping identifier: none of the export's {len(self.columns)} columns is {given.column!r}"
+                f"{names.close(given.column, self.columns)}; does it have a header row?"
+            )
+        return found
+
+    def identifier(self, declared: int | None) -> tuple[Identifier, int]:
+        candidates = {
+            index: kind
+            for index in range(len(self.columns))
+            if index not in self.omit
+            and index not in self.tags
+            and (kind := self.primary_kind(index)) is not None
+        }
+        index = declared if declared is not None else next(iter(candidates), None)
+        if index is None:
+            raise ExportRefusedError(
+                f"None of the export's {len(self.columns)} columns is external_id"
+                f"{names.close('external_id', self.columns)}. Add it to the export template in RPI (with a header "
+                "row), or set mapping identifier to the column that identifies users."
+            )
+        others = [self.columns[other] for other in candidates if other != index]
+        if others:
+            raise MappingError(
+                f"mapping identifier: exactly one primary identifier is needed, but {others[0]!r} is one beside "
+                f"{self.columns[index]!r}; name it in omit, or choose with identifier."
+            )
+        found = self.mapping.identifier or Identifier(self.columns[index], candidates[index])
+        renamed = self.given["rename"].get(index)
+        if index in self.omit or (renamed is not None and renamed != found.kind):
+            raise MappingError(
+                f"mapping {'omit' if index in self.omit else 'rename'}: the column {self.columns[index]!r} "
+                f"identifies the user as {found.kind}."
+            )
+        return found, index
+
+    def primary_kind(self, index: int) -> str | None:
+        squashed = names.squash(self.given["rename"].get(index, self.columns[index]))
+        return next((kind for kind in PRIMARY_IDENTIFIERS[:2] if names.squash(kind) == squashed), None)
+
+    def standard_field(self, index: int) -> str | None:
+        renamed = self.given["rename"].get(index)
+        if renamed is not None:
+            return renamed if renamed in FIELDS else None
+        return standard_name(self.columns[index])
+
+    def refuse_rules(self, index: int, why: str, *fields: str) -> None:
+        for field in fields:
+            if index in self.given[field] and (field, self.given[field][index]) != ("empty", "omit"):
+                named = self.columns[index]
+                top = [each for other, each in enumerate(self.columns) if self.standard_field(other)]
+                near = names.nearest(named, top) if field in ("null_token", "empty") and top else ""
+                raise MappingError(
+                    f"mapping {field}: the column {named!r} {why}, so it takes no {field}{near}."
+                )
+
+    def take_fixed(self, identifier: Identifier) -> None:
+        """Note what the mapping itself writes to the top level of every object."""
+        self.taken[identifier.kind] = "the identifier"
+        if identifier.kind == "phone":
+            self.taken["email"] = "an identifier too, which Braze prefers to the phone"
+        for name in self.mapping.constants:
+            self.take(name, "a constant")
+        tagged = {tag.attribute for tag in self.tags.values()}
+        if self.mapping.offer is not None:
+            tagged.add(self.mapping.offer)
+        for name in sorted(tagged):
+            self.take(name, "an array of tags")
+
+    def take(self, target: str, what: str) -> None:
+        if target in self.taken:
+            raise MappingError(
+                f"mapping: {target!r} would be {what}, but is {self.taken[target]}: name or omit one of them otherwise."
+            )
+        self.taken[target] = what
+
     def tag_column(self, index: int) -> Column:
-        declared = self.types.get(index)
-        read = declared.reader() if declared else None
+        self.refuse_rules(index, "holds tags", "rename", "null_token", "empty")
+        declared: Type | None = self.given["types"].get(index)
         if declared and declared.name not in ("string", "array"):
             raise MappingError(
                 f"mapping types: the tag column {self.columns[index]!r} takes string or array."
             )
-        return Column(index, self.columns[index], self.tags[index].attribute, read)
+        read = _reader(declared)
+        return Column(index, self.columns[index], self.tags[index].attribute, read, self.token)
 
-    def standard_column(self, index: int) -> Column:
-        name = self.field(index)
-        read = READERS[name]
-        declared = self.types.get(index)
+    def standard_column(self, index: int, name: str) -> Column:
+        field = FIELDS[name]
+        declared: Type | None = self.given["types"].get(index)
+        read = None if field.read is checks.text else field.read
         if declared is not None:
-            natural = _NATURAL_TYPES.get(read, "string")
-            if declared.name != natural:
+            if declared.name != field.type:
                 raise MappingError(
-                    f"mapping types: Braze's field {name!r} takes {natural}, not {declared.name}."
+                    f"mapping types: Braze's field {name!r} takes {field.type}, not {declared.name}."
                 )
-            if declared.format or (declared.cut and read is values.text):
+            if declared.cut and read is not None:
+                raise MappingError(f"mapping types: Braze's field {name!r} cannot be cut.")
+            if declared.format or declared.cut:
                 read = declared.reader()
-        return self.top_column(index, name, None if read is values.text else read)
+        return self.at_top(index, name, read, text=field.read is checks.text)
 
-    def extra_column(self, index: int) -> Column:
-        name = self.rename.get(index) or key_of(self.columns[index])
+    def top_column(self, index: int) -> Column:
+        name = self.extra_key(index, checks.key)
+        if name in RESERVED or (right := misspelt(name)):
+            hint = "" if name in RESERVED else f"; did you mean {right!r}?"
+            raise MappingError(
+                f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}{hint}: rename or omit it."
+            )
+        declared: Type | None = self.given["types"].get(index)
+        return self.at_top(index, name, _reader(declared), text=declared is None or declared.name == "string")
+
+    def nested_column(self, index: int) -> Column:
+        why = f"goes into the object {self.mapping.extra_to}, where Braze drops the whole update on a null"
+        self.refuse_rules(index, why, "null_token", "empty")
+        name = self.extra_key(index, checks.nested_key)
+        declared: Type | None = self.given["types"].get(index)
+        read = _reader(declared)
+        if read is not None and declared is not None and declared.name in ("date", "datetime"):
+            read = values.nested(read)
+        return Column(index, self.columns[index], name, read, self.token)
+
+    def extra_key(self, index: int, check: Any) -> str:
+        name: str = self.given["rename"].get(index) or names.key_of(self.columns[index])
         try:
-            values.check_nested_key(name)
+            check(name)
         except ValueError as error:
             raise MappingError(
                 f"The column {self.columns[index]!r} would be {error}; give it a name with rename."
             ) from None
-        declared = self.types.get(index)
-        read = declared.reader() if declared and (declared.name != "string" or declared.cut) else None
-        if self.mapping.extra_to is None:
-            if name in RESERVED:
-                raise MappingError(
-                    f"The column {self.columns[index]!r} cannot be a custom attribute: rename or omit it."
-                )
-            return self.top_column(index, name, read)
-        if declared and declared.name in ("date", "datetime") and read is not None:
-            read = _as_nested_time(read)
-        return Column(index, self.columns[index], name, read)
+        return name
 
-    def top_column(self, index: int, name: str, read: values.Reader | None) -> Column:
-        return Column(
-            index,
-            self.columns[index],
-            name,
-            read,
-            self.rule("null_token", index, None),
-            self.rule("empty", index, "omit") or "omit",
-        )
+    def at_top(self, index: int, name: str, read: values.Reader | None, *, text: bool) -> Column:
+        empty = self.given["empty"].get(index)
+        if empty == "keep" and not text:
+            raise MappingError(
+                f"mapping empty: {self.columns[index]!r} cannot be kept empty: it takes no text; omit or null it."
+            )
+        if empty is None:
+            given = self.mapping.empty
+            empty = given if isinstance(given, str) and (text or given != "keep") else "omit"
+        token = self.given["null_token"].get(index, self.token)
+        return Column(index, self.columns[index], name, read, token, "null", empty)
 
     def refuse_coinciding(self, top: list[Column], nested: list[Column]) -> None:
-        taken = {tag.attribute for tag in self.tags.values()} | {self.mapping.offer}
-        for group in (top, nested):
-            seen: dict[str, str] = {}
+        if nested and self.mapping.extra_to is not None:
+            self.take(self.mapping.extra_to.split(".")[0], "the object of the extra columns")
+        for group, taken in ((top, self.taken), (nested, {})):
             for column in group:
-                if column.target in seen:
+                if column.target in taken:
                     raise MappingError(
-                        f"The columns {seen[column.target]!r} and {column.name!r} would both be "
-                        f"{column.target!r}: rename or omit one of them."
+                        f"The column {column.name!r} would be {column.target!r}, but that is {taken[column.target]}: "
+                        "rename or omit one of them."
                     )
-                seen[column.target] = column.name
-                if group is top and (column.target in taken or column.target in self.mapping.constants):
-                    raise MappingError(
-                        f"The column {column.name!r} would be {column.target!r}, which the mapping fills already: "
-                        "rename or omit it."
-                    )
+                taken[column.target] = f"the column {column.name!r}"
 
 
-def _as_nested_time(read: values.Reader) -> values.Reader:
-    return lambda cell: values.nested_time(read(cell))
+def _reader(declared: Type | None) -> values.Reader | None:
+    """Give the reader of a declared type; None for plain text."""
+    return None if declared is None or (declared.name == "string" and not declared.cut) else declared.reader()
 
 
 def settle(columns: tuple[str, ...], mapping: ExportMapping) -> Layout:

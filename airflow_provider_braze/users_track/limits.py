@@ -20,6 +20,9 @@ EXTERNAL_ID_BYTES = 987
 ALIAS_BYTES = 236
 """Longest alias_name and alias_label in UTF-8 (Braze docs: user alias object)."""
 
+DEVICE_ID_BYTES = 255
+"""Longest device_id of a push token in UTF-8 (Braze docs: POST /users/track, BAD_DEVICE_ID)."""
+
 STRING_CHARACTERS = 255
 """Longest string attribute; a longer one is silently not stored (Braze docs: custom attribute data types)."""
 

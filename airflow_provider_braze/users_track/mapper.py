@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
-import msgspec
-
 from airflow_provider_braze.exceptions import MappingError
-from airflow_provider_braze.users_track import limits, standard_fields, values
-from airflow_provider_braze.users_track.columns import Column, settle
-from airflow_provider_braze.users_track.mapping import ExportMapping, Tag
+from airflow_provider_braze.users_track import checks, limits, standard_fields
+from airflow_provider_braze.users_track.columns import Column, Layout, settle
+from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS, PRIMARY_IDENTIFIERS, RESERVED
 
 Profile = dict[str, Any]
 Identity = tuple[str | None, ...]
 
-_LARGEST_TEXT = limits.STRING_CHARACTERS * 6 + limits.KEY_CHARACTERS
-"""JSON bytes of one text and its key at the worst."""
+_ONLY_EXISTING = "_update_existing_only"
+_MERGE = "_merge_objects"
+
+_CHARACTER_BYTES = 6
+"""JSON bytes of one character at the worst: a control character, as \\\\u001f."""
+
+_ABSENT = object()
+_TRANSFORM = "the mapping's transform"
 
 
 class BadRecordError(Exception):
@@ -32,6 +39,9 @@ class BadRecordError(Exception):
 class Mapper:
     """Maps records of one export.
 
+    ``omitted`` counts by column the bad values that were left out, and ``execution_id_index`` is the position of
+    ChannelExecutionID or None.
+
     :param columns: header of the export.
     :param mapping: what the author declared.
     :param mode: ``upsert`` or ``append``.
@@ -44,148 +54,276 @@ class Mapper:
         layout = settle(tuple(columns), mapping)
         self.execution_id_index = layout.execution_id_index
         self.omitted: Counter[str] = Counter()
+        self._left_out: list[str] = []
         self._columns = tuple(columns)
         self._mapping = mapping
-        self._identifier = layout.identifier
+        self._kind = layout.identifier.kind
+        self._label = layout.identifier.label
+        self._identifier_column = layout.identifier.column
         self._identifier_index = layout.identifier_index
+        self._identifier_null = layout.identifier_null
+        self._guarded = _guarded(self._kind)
         self._append = mode == "append"
-        self._plain, self._special = _sort(layout.top)
-        self._nested_plain, self._nested_special = _sort(layout.nested)
-        self._tags = layout.tags
+        self._rejects = mapping.bad_values == "reject"
+        self._top = _Group(layout.top)
+        self._nested = _Group(layout.nested) if layout.nested else None
         self._path = (mapping.extra_to or "").split(".")
-        self._fixed_tags = {mapping.offer: [offer]} if mapping.offer and offer else {}
-        self._replaced = _replaced([tag for _, tag in layout.tags], mapping.offer)
-        nested_worst = len(layout.nested) * _LARGEST_TEXT
-        self._check_size = nested_worst > limits.NESTED_BYTES or bool(self._nested_special)
+        self._constants = dict(mapping.constants)
+        self._actions = _actions(layout, mapping.offer)
+        self._offer = {mapping.offer: offer} if mapping.offer and offer else {}
+        self._lone_tags, self._tags = _part_tags(layout, self._actions, self._offer)
+        self._lone_offer = {
+            name: tag
+            for name, tag in self._offer.items()
+            if not any(column.target == name for column in self._tags)
+        }
 
     @property
     def replaced_tags(self) -> frozenset[str]:
         """Tag attributes that are replaced, whose tags are nevertheless united when records are merged."""
-        return self._replaced
+        return frozenset(name for name, action in self._actions.items() if action == "replace")
 
     def map(self, cells: Sequence[str]) -> tuple[Identity, Profile]:
         """Map one record.
 
+        :return: who it is about (equal for two spellings of one email or phone), and the profile object.
         :raises BadRecordError: the record is invalid.
         """
+        if self._left_out:
+            self._left_out = []
         identity, profile = self._identify(cells[self._identifier_index])
-        profile["_update_existing_only"] = self._append
-        self._fill(profile, cells, self._plain, self._special)
-        if self._nested_plain or self._nested_special:
-            self._fill_nested(profile, cells)
+        self._fill(profile, cells, self._top)
+        if self._nested is not None:
+            self._fill_nested(profile, cells, self._nested)
         self._add_tags(profile, cells)
-        if self._mapping.constants:
-            profile.update(self._mapping.constants)
+        if self._constants:
+            profile.update(self._constants)
         if self._mapping.transform is not None:
-            profile = self._transformed(identity, profile, cells)
+            profile = self._transformed(profile, cells)
+        if self._left_out:
+            self.omitted.update(self._left_out)
         return identity, profile
 
     def _identify(self, cell: str) -> tuple[Identity, Profile]:
-        kind = self._identifier.kind
+        kind = self._kind
+        identity: Identity = (kind, cell)
+        # Four bytes at most for one character: most ids need no encoding to be measured.
+        if (
+            kind == "external_id"
+            and 0 < len(cell) <= limits.EXTERNAL_ID_BYTES // 4
+            and not cell.isspace()
+            and cell != self._identifier_null
+        ):
+            return identity, {kind: cell, _ONLY_EXISTING: self._append}
+        value: Any = cell
         try:
-            if not cell:
+            if not cell or cell.isspace() or cell == self._identifier_null:
                 raise ValueError("empty identifier")
             if kind == "user_alias":
-                label = self._identifier.label
                 _check_bytes(cell, limits.ALIAS_BYTES)
-                return (kind, cell, label), {kind: {"alias_name": cell, "alias_label": label}}
-            if kind == "email":
-                return (kind, cell.lower()), {kind: standard_fields.email(cell)}
-            _check_bytes(
-                cell, limits.EXTERNAL_ID_BYTES if kind == "external_id" else limits.STRING_CHARACTERS
-            )
-        except ValueError as error:
-            raise BadRecordError(self._identifier.column, str(error)) from None
-        return (kind, cell), {kind: cell}
-
-    def _fill(
-        self, into: Profile, cells: Sequence[str], plain: Sequence[Column], special: Sequence[Column]
-    ) -> None:
-        for column in plain:
-            cell = cells[column.index]
-            if cell:
-                if len(cell) > limits.STRING_CHARACTERS:
-                    self._bad(column.name, f"longer than {limits.STRING_CHARACTERS} characters")
-                else:
-                    into[column.target] = cell
-        for column in special:
-            cell = cells[column.index]
-            if not cell and column.empty == "omit":
-                continue
-            if cell == column.null_token or (not cell and column.empty == "null"):
-                into[column.target] = None
-            elif not cell:
-                into[column.target] = ""
+                identity = (kind, cell, self._label)
+                value = {"alias_name": cell, "alias_label": self._label}
+            elif kind == "email":
+                identity = (kind, standard_fields.email(cell).lower())
+            elif kind == "phone":
+                identity = (kind, _digits(checks.text(cell)))
             else:
-                try:
-                    into[column.target] = column.read(cell) if column.read else values.text(cell)
-                except ValueError as error:
-                    self._bad(column.name, str(error))
+                _check_bytes(
+                    cell, limits.EXTERNAL_ID_BYTES if kind == "external_id" else limits.STRING_CHARACTERS
+                )
+        except ValueError as error:
+            raise BadRecordError(self._identifier_column, str(error)) from None
+        return identity, {kind: value, _ONLY_EXISTING: self._append}
 
-    def _fill_nested(self, profile: Profile, cells: Sequence[str]) -> None:
-        found: Profile = {}
-        self._fill(found, cells, self._nested_plain, self._nested_special)
-        if not found:
+    def _fill(self, into: Profile, cells: Sequence[str], group: _Group) -> None:
+        most = limits.STRING_CHARACTERS
+        for index, target, name in group.plain:
+            if cell := cells[index]:
+                if len(cell) > most:
+                    self._bad(name, f"longer than {most} characters")
+                else:
+                    into[target] = cell
+        for index, target, name, read in group.read:
+            if cell := cells[index]:
+                try:
+                    into[target] = read(cell)
+                except ValueError as error:
+                    self._bad(name, str(error))
+        for column in group.ruled:
+            self._fill_ruled(into, cells[column.index], column)
+
+    def _fill_ruled(self, into: Profile, cell: str, column: Column) -> None:
+        if not cell or cell == column.null_token:
+            rule = column.null if cell else column.empty
+            if rule != "omit":
+                into[column.target] = None if rule == "null" else ""
             return
-        if self._check_size and len(msgspec.json.encode(found)) > limits.NESTED_BYTES:
-            self._bad(self._mapping.extra_to or "", f"more than {limits.NESTED_BYTES // 1000} KB as JSON")
+        try:
+            into[column.target] = (column.read or checks.text)(cell)
+        except ValueError as error:
+            self._bad(column.name, str(error))
+
+    def _fill_nested(self, profile: Profile, cells: Sequence[str], group: _Group) -> None:
+        found: Profile = {}
+        self._fill(found, cells, group)
+        if not found:
             return
         for key in reversed(self._path):
             found = {key: found}
-        profile |= found
-        profile["_merge_objects"] = True
+        if group.may_be_large and not self._fits(cells, group, found[self._path[0]]):
+            self._bad(
+                self._mapping.extra_to or "", f"more than {limits.NESTED_BYTES // 1000} KB as JSON together"
+            )
+            return
+        profile.update(found)
+        profile[_MERGE] = True
+
+    def _fits(self, cells: Sequence[str], group: _Group, found: Any) -> bool:
+        if sum(map(len, cells)) * _CHARACTER_BYTES + group.key_bytes <= limits.NESTED_BYTES:
+            return True
+        try:
+            return checks.json_bytes(found) <= limits.NESTED_BYTES
+        except ValueError as error:
+            self._bad(self._mapping.extra_to or "", str(error))
+            return True
 
     def _add_tags(self, profile: Profile, cells: Sequence[str]) -> None:
-        tags: dict[str, list[Any]] = {name: [*fixed] for name, fixed in self._fixed_tags.items()}
-        for column, tag in self._tags:
-            cell = cells[column.index]
-            if cell:
-                try:
-                    value = column.read(cell) if column.read else values.text(cell)
-                except ValueError as error:
-                    self._bad(column.name, str(error))
-                    continue
-                found = tags.setdefault(tag.attribute, [])
-                found += (
-                    item for item in (value if isinstance(value, list) else [value]) if item not in found
-                )
-        for name, found in tags.items():
-            profile[name] = found if name in self._replaced else {"add": found}
+        for index, name, attribute, null_token in self._lone_tags:
+            if tag := cells[index]:
+                if len(tag) > limits.STRING_CHARACTERS:
+                    self._bad(name, f"longer than {limits.STRING_CHARACTERS} characters")
+                elif tag != null_token:
+                    profile[attribute] = {"add": [tag]}
+        for attribute, tag in self._lone_offer.items():
+            profile[attribute] = {"add": [tag]}
+        if self._tags:
+            self._unite_tags(profile, cells)
 
-    def _transformed(self, identity: Identity, profile: Profile, cells: Sequence[str]) -> Profile:
-        before = {kind: profile.get(kind) for kind in standard_fields.IDENTIFIERS}
+    def _unite_tags(self, profile: Profile, cells: Sequence[str]) -> None:
+        found: dict[str, list[Any]] = {}
+        for column in self._tags:
+            name = column.target
+            tags = found.setdefault(name, [self._offer[name]] if name in self._offer else [])
+            cell = cells[column.index]
+            if not cell or cell == column.null_token:
+                continue
+            try:
+                value = (column.read or checks.text)(cell)
+                found[name] = checks.union(tags, value if isinstance(value, list) else [value])
+            except ValueError as error:
+                self._bad(column.name, str(error))
+        for name, tags in found.items():
+            if tags:
+                profile[name] = tags if self._actions[name] == "replace" else {"add": tags}
+
+    def _transformed(self, profile: Profile, cells: Sequence[str]) -> Profile:
+        transform = self._mapping.transform
+        assert transform is not None
+        if self._constants:
+            profile.update(deepcopy(self._constants))
+        checked = dict(profile)
+        before = {name: profile.get(name) for name in self._guarded}
+        if self._kind == "user_alias":
+            before["user_alias"] = dict(profile["user_alias"])
         record = dict(zip(self._columns, cells, strict=True))
         try:
-            changed = self._mapping.transform(profile, record) if self._mapping.transform else profile
+            changed = transform(profile, record)
         except Exception as error:
             # The exception's text may hold cells, so only its type is told.
-            raise BadRecordError("", f"the mapping's transform raised {type(error).__name__}") from None
+            raise BadRecordError("", f"{_TRANSFORM} raised {type(error).__name__}") from None
         if not isinstance(changed, dict):
-            raise BadRecordError("", "the mapping's transform returned no profile object")
-        if changed.get(str(identity[0])) != before[str(identity[0])]:
-            raise BadRecordError("", "the mapping's transform changed the identifier")
+            raise BadRecordError("", f"{_TRANSFORM} returned no profile object")
+        if {name: changed.get(name) for name in self._guarded} != before:
+            raise BadRecordError("", f"{_TRANSFORM} changed the identifier")
+        self._check_transformed(changed, checked)
+        changed[_ONLY_EXISTING] = self._append
         return changed
 
+    def _check_transformed(self, profile: Profile, checked: Profile) -> None:
+        for name, value in [*profile.items()]:
+            if name == self._kind or name in (_ONLY_EXISTING, _MERGE):
+                continue
+            if value is checked.get(name, _ABSENT) and not isinstance(value, dict | list):
+                continue
+            try:
+                _check_name(name)
+                standard_fields.check(name, value)
+            except ValueError as error:
+                # Only a known name is told: a key may have been made from a cell.
+                known = name if name in self._known_names() else ""
+                self._bad(known, f"{_TRANSFORM} gave {error}")
+                del profile[name]
+
+    def _known_names(self) -> set[str]:
+        return {*standard_fields.FIELDS, *self._top.targets, *self._constants, *self._actions, self._path[0]}
+
     def _bad(self, column: str, reason: str) -> None:
-        if self._mapping.bad_values == "reject":
+        if self._rejects:
             raise BadRecordError(column, reason)
-        self.omitted[column] += 1
+        self._left_out.append(column)
 
 
-def _sort(columns: Sequence[Column]) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
-    """Part the columns that are plain text or absent from those that need a closer look."""
-    special = tuple(
-        column for column in columns if column.read or column.null_token is not None or column.empty != "omit"
-    )
-    return tuple(column for column in columns if column not in special), special
+class _Group:
+    """The columns that go into one object: plain text, those with a reader, and those with a rule for no value."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        ruled = [column for column in columns if column.null_token is not None or column.empty != "omit"]
+        rest = [column for column in columns if column not in ruled]
+        self.ruled = tuple(ruled)
+        self.plain = tuple((each.index, each.target, each.name) for each in rest if each.read is None)
+        self.read = tuple(
+            (each.index, each.target, each.name, each.read) for each in rest if each.read is not None
+        )
+        self.targets = tuple(column.target for column in columns)
+        self.key_bytes = sum(len(target) * _CHARACTER_BYTES + 64 for target in self.targets)
+        worst = limits.STRING_CHARACTERS * _CHARACTER_BYTES * len(columns) + self.key_bytes
+        self.may_be_large = worst > limits.NESTED_BYTES or any(column.read for column in columns)
 
 
-def _replaced(tags: list[Tag], offer: str | None) -> frozenset[str]:
+def _guarded(kind: str) -> tuple[str, ...]:
+    """Name what a transform may not touch: Braze looks up primary identifiers first, then email, then phone."""
+    return IDENTIFIERS[: max(IDENTIFIERS.index(kind) + 1, len(PRIMARY_IDENTIFIERS))]
+
+
+def _actions(layout: Layout, offer: str | None) -> dict[str, str]:
     actions: dict[str, str] = {offer: "add"} if offer else {}
-    for tag in tags:
+    for _, tag in layout.tags:
         if actions.setdefault(tag.attribute, tag.action) != tag.action:
             raise MappingError(f"mapping tags: {tag.attribute!r} is both added to and replaced.")
-    return frozenset(name for name, action in actions.items() if action == "replace")
+    return actions
+
+
+def _part_tags(
+    layout: Layout, actions: dict[str, str], offer: dict[str, str]
+) -> tuple[tuple[tuple[int, str, str, str | None], ...], tuple[Column, ...]]:
+    """Part the columns that alone add one tag to their attribute, which are most, from all others."""
+    columns = [column for column, _ in layout.tags]
+    sources = Counter([column.target for column in columns] + [*offer])
+    lone = [
+        column
+        for column in columns
+        if column.read is None and sources[column.target] == 1 and actions[column.target] == "add"
+    ]
+    return (
+        tuple((column.index, column.name, column.target, column.null_token) for column in lone),
+        tuple(column for column in columns if column not in lone),
+    )
+
+
+def _check_name(name: Any) -> None:
+    if not isinstance(name, str):
+        raise ValueError("a key that is not text")
+    checks.key(name)
+    if name in RESERVED or standard_fields.misspelt(name):
+        raise ValueError("a key that is Braze's own, or a standard field misspelt")
+
+
+def _digits(phone: str) -> str:
+    """Reduce a phone to what Braze compares: ten digits alone are a number of the US (Braze docs: phone numbers)."""
+    digits = re.sub(r"[^0-9]", "", phone)
+    if not digits:
+        raise ValueError("a phone without digits")
+    return f"1{digits}" if len(digits) == 10 and not phone.lstrip().startswith("+") else digits
 
 
 def _check_bytes(text: str, most: int) -> None:

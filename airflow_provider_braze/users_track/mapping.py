@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
 from airflow_provider_braze.exceptions import MappingError
-from airflow_provider_braze.users_track import values
-from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS, RESERVED, misspelt
+from airflow_provider_braze.users_track import checks, standard_fields
+from airflow_provider_braze.users_track.declarations import (
+    Identifier,
+    Tag,
+    Type,
+    identifier_of,
+    not_one_of,
+    require_text,
+    tag_of,
+    type_of,
+)
+from airflow_provider_braze.users_track.names import nearest
+from airflow_provider_braze.users_track.standard_fields import FIELDS, RESERVED, misspelt
 
-TYPES = ("string", "integer", "number", "boolean", "date", "datetime", "array", "object")
+__all__ = ["DEFAULT_TAGS", "ExportMapping", "Identifier", "Tag", "Type"]
+
 EMPTY_RULES = ("omit", "null", "keep")
 BAD_VALUE_RULES = ("reject", "omit")
 
@@ -20,93 +32,6 @@ CDP_ATTRIBUTES = "rpi_cdp_attributes"
 OFFERS = "rpi_offers"
 
 Transform = Callable[[dict[str, Any], Mapping[str, str]], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """Which column identifies the user, and as what.
-
-    :param column: the export's column.
-    :param kind: ``external_id``, ``braze_id``, ``email``, ``phone`` or ``user_alias``.
-    :param label: alias label; required for ``user_alias``, and only there.
-    """
-
-    column: str
-    kind: str = "external_id"
-    label: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in IDENTIFIERS:
-            raise MappingError(_not_one_of("mapping identifier kind", self.kind, IDENTIFIERS))
-        if (self.kind == "user_alias") != bool(self.label):
-            raise MappingError("mapping identifier: a user_alias needs a label, and nothing else takes one.")
-
-
-@dataclass(frozen=True, slots=True)
-class Type:
-    """How the cells of a column are read.
-
-    :param name: ``string``, ``integer``, ``number``, ``boolean``, ``date``, ``datetime``, ``array`` or ``object``.
-    :param format: ``strptime`` format of a ``date`` (default ``%Y-%m-%d``) or ``datetime`` (default ISO 8601).
-    :param separator: between the items of an ``array``; without one the cell is a JSON array.
-    :param cut: cut a ``string`` at 255 characters instead of calling it bad.
-    """
-
-    name: str
-    format: str | None = None
-    separator: str | None = None
-    cut: bool = False
-
-    def __post_init__(self) -> None:
-        if self.name not in TYPES:
-            raise MappingError(_not_one_of("mapping types", self.name, TYPES))
-        for option, owners in (
-            ("format", ("date", "datetime")),
-            ("separator", ("array",)),
-            ("cut", ("string",)),
-        ):
-            if getattr(self, option) and self.name not in owners:
-                raise MappingError(
-                    f"mapping types: {option} belongs to {' or '.join(owners)}, not to {self.name}."
-                )
-        if self.separator == "":
-            raise MappingError("mapping types: separator is empty; leave it out for a JSON array.")
-
-    def reader(self) -> values.Reader:
-        """Make the function that reads one non-empty cell."""
-        match self.name:
-            case "string":
-                return values.cut_text if self.cut else values.text
-            case "integer":
-                return values.integer
-            case "number":
-                return values.number
-            case "boolean":
-                return values.boolean
-            case "date":
-                return values.date_reader(self.format or values.ISO_DATE)
-            case "datetime":
-                return values.datetime_reader(self.format)
-            case "array":
-                return values.array_reader(self.separator)
-            case _:
-                return values.json_object
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A column whose values are tags of an array attribute.
-
-    :param attribute: the array attribute at the top level of the profile.
-    :param action: ``add`` to what the profile has (default), or ``replace`` it.
-    """
-
-    attribute: str
-    action: str = "add"
-
-    def __post_init__(self) -> None:
-        if self.action not in ("add", "replace"):
-            raise MappingError(_not_one_of("mapping tags action", self.action, ("add", "replace")))
 
 
 DEFAULT_TAGS: Mapping[str, Tag] = MappingProxyType(
@@ -123,23 +48,31 @@ DEFAULT_TAGS: Mapping[str, Tag] = MappingProxyType(
 class ExportMapping:
     """How the records of an export become Braze profile objects. Column names match in any case, with spaces or ``_``.
 
+    A mistake that the mapping alone shows is raised when it is made; one that the export's header shows, before
+    the first request.
+
     :param identifier: column that identifies the user, as a name, an :class:`Identifier` or its dict
         (default: the column ``external_id``).
     :param rename: column to field: a standard field, or another name for an extra column.
-    :param omit: columns that are not sent.
+    :param omit: columns that are not sent. Columns that start with ``_`` never are.
     :param types: column to :class:`Type`, its name or its dict (default: text; zips and ids keep their zeros).
     :param extra_to: object that takes the columns which are neither standard field, tag nor identifier
         (default ``rpi_cdp_attributes``); a dotted path for a deeper object, None or "" for the top level.
     :param tags: column to :class:`Tag`, attribute name or dict, besides the defaults.
     :param null_token: cell text that unsets a top-level field: one for all, or column to token (default none).
+        Where nothing can be unset, a cell with the one token for all counts as empty: inside ``extra_to`` (Braze
+        drops the whole update on a null there), in tags and in the identifier.
     :param empty: what an empty cell of a top-level field does: ``omit`` (default), ``null`` (unset) or ``keep``
-        (send an empty string); one rule for all, or column to rule.
-    :param constants: field to value, written to every object, such as ``{"campaign": "spring"}``.
+        (send an empty string, where the field takes text); one rule for all, or column to rule.
+    :param constants: field to value, written to every object, such as ``{"campaign": "spring"}`` or
+        ``{"campaigns": {"add": ["spring"]}}``.
     :param offer: array attribute that takes the path's [Offer] segment (default ``rpi_offers``; None = none).
     :param bad_values: ``reject`` (default) makes a record with a bad value invalid; ``omit`` leaves that field
-        out, sends the rest, and counts it by column in the report.
+        out, sends the rest, and counts it by column in the report. A bad identifier is always invalid.
     :param transform: last resort, ``transform(profile, record) -> profile``: takes the finished object and the
-        record as ``{column: cell}``, and returns the object to send. It may not change the identifier.
+        record as ``{column: cell}``, and returns the object to send, which is checked like any other. It may not
+        change who is identified, and the mode stays. A record for which it raises is invalid.
+    :raises MappingError: naming the field of the mapping and what is wrong with it.
     """
 
     identifier: Identifier | None = None
@@ -156,41 +89,63 @@ class ExportMapping:
     transform: Transform | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        self._freeze("identifier", _identifier(self.identifier))
+        self._freeze("identifier", identifier_of(self.identifier))
         self._freeze("rename", _texts("rename", self.rename))
         self._freeze("omit", _names("omit", self.omit))
-        self._freeze("types", _each("types", self.types, _type))
-        self._freeze("tags", _each("tags", self.tags, _tag))
-        self._freeze("constants", _each("constants", self.constants, lambda value: value))
+        self._freeze("types", _each("types", self.types, type_of))
+        self._freeze("tags", _each("tags", self.tags, tag_of))
+        self._freeze("constants", _each("constants", self.constants, deepcopy))
         self._freeze("extra_to", self.extra_to or None)
         self._freeze("offer", self.offer or None)
-        for name in ("null_token", "empty"):
-            if isinstance(given := getattr(self, name), Mapping):
-                self._freeze(name, _texts(name, given))
-        self._check()
+        self._check_rules()
+        self._check_fields()
 
     def _freeze(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
 
-    def _check(self) -> None:
+    def _check_rules(self) -> None:
+        for name in ("null_token", "empty"):
+            if isinstance(given := getattr(self, name), Mapping):
+                self._freeze(name, _texts(name, given))
+        for token in self.null_token.values() if isinstance(self.null_token, Mapping) else (self.null_token,):
+            if token is not None:
+                require_text("null_token", token, hint=' For empty cells there is empty="null".')
         for rule in self.empty.values() if isinstance(self.empty, Mapping) else (self.empty,):
             if rule not in EMPTY_RULES:
-                raise MappingError(_not_one_of("mapping empty", rule, EMPTY_RULES))
+                raise MappingError(not_one_of("mapping empty", rule, EMPTY_RULES))
         if self.bad_values not in BAD_VALUE_RULES:
-            raise MappingError(_not_one_of("mapping bad_values", self.bad_values, BAD_VALUE_RULES))
+            raise MappingError(not_one_of("mapping bad_values", self.bad_values, BAD_VALUE_RULES))
         if self.transform is not None and not callable(self.transform):
             raise MappingError("mapping transform must be a function of the profile object and the record.")
-        for key in (self.extra_to or "").split(".") if self.extra_to else ():
-            _check_key("extra_to", key)
-        check_field("offer", self.offer)
+
+    def _check_fields(self) -> None:
+        if self.extra_to is not None:
+            require_text("extra_to", self.extra_to)
+            head, *deeper = self.extra_to.split(".")
+            check_custom("extra_to", head)
+            for key in deeper:
+                _check_key("extra_to", key, checks.nested_key)
+        if self.offer is not None:
+            require_text("offer", self.offer)
+            check_custom("offer", self.offer)
         for tag in self.tags.values():
-            check_field("tags", tag.attribute)
+            check_custom("tags", tag.attribute)
         for target in self.rename.values():
             check_field("rename", target)
-        for name in self.constants:
-            check_field("constants", name)
-            if name in RESERVED:
-                raise MappingError(f"mapping constants: {name!r} cannot be the same for all records.")
+            if target in RESERVED and target not in ("external_id", "braze_id"):
+                raise MappingError(f"mapping rename: no column can be {target!r}.")
+        for name, value in self.constants.items():
+            self._check_constant(name, value)
+
+    def _check_constant(self, name: str, value: Any) -> None:
+        check_field("constants", name)
+        if name in RESERVED:
+            raise MappingError(f"mapping constants: {name!r} cannot be the same for all records.")
+        try:
+            standard_fields.check(name, value)
+            checks.json_bytes(value)
+        except ValueError as error:
+            raise MappingError(f"mapping constants: the value of {name!r} is wrong: {error}.") from None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ExportMapping:
         # Airflow copies operators deeply; what is immutable need not be copied.
@@ -226,79 +181,27 @@ class ExportMapping:
         return found
 
 
-def check_field(where: str, name: str | None) -> None:
+def check_field(where: str, name: str) -> None:
     """Refuse a field name that Braze would keep for ever as a misspelt custom attribute, or cannot hold."""
-    if name is None:
-        return
-    _check_key(where, name)
+    _check_key(where, name, checks.key)
     if right := misspelt(name):
         raise MappingError(
             f"mapping {where}: {name!r} would become a custom attribute for ever; did you mean {right!r}?"
         )
 
 
-def _check_key(where: str, key: str) -> None:
+def check_custom(where: str, name: str) -> None:
+    """Refuse what cannot be the name of a custom attribute."""
+    check_field(where, name)
+    if name in FIELDS or name in RESERVED:
+        raise MappingError(f"mapping {where}: {name!r} is Braze's own and cannot be a custom attribute.")
+
+
+def _check_key(where: str, key: str, check: Callable[[str], None]) -> None:
     try:
-        values.check_nested_key(key)
+        check(key)
     except ValueError as error:
         raise MappingError(f"mapping {where}: {key!r} is {error}.") from None
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Write an aside for an error message: the nearest right name, or all of them."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else f" (there are: {', '.join(names)})"
-
-
-def _not_one_of(where: str, given: Any, known: Iterable[str]) -> str:
-    return f"{where}: {given!r} is not one of {', '.join(known)}."
-
-
-def _identifier(given: Any) -> Identifier | None:
-    if given is None or isinstance(given, Identifier):
-        return given
-    if isinstance(given, str):
-        return Identifier(given)
-    if isinstance(given, Mapping):
-        kinds = [kind for kind in IDENTIFIERS if kind in given]
-        if len(kinds) > 1:
-            raise MappingError(
-                f"mapping identifier: exactly one identifier is needed, not {' and '.join(kinds)}."
-            )
-        if kinds:
-            return Identifier(given[kinds[0]], kinds[0], given.get("label"))
-        try:
-            return Identifier(**given)
-        except TypeError:
-            raise MappingError("mapping identifier takes column, kind and label.") from None
-    raise MappingError("mapping identifier must be one column's name, or a dict of column, kind and label.")
-
-
-def _type(given: Any) -> Type:
-    found: Type = _built(Type, "types", "name", given)
-    return found
-
-
-def _tag(given: Any) -> Tag:
-    found: Tag = _built(Tag, "tags", "attribute", given)
-    return found
-
-
-def _built(cls: type, where: str, first: str, given: Any) -> Any:
-    if isinstance(given, cls):
-        return given
-    if isinstance(given, str):
-        return cls(given)
-    if isinstance(given, Mapping):
-        given = {first if key == "type" else key: value for key, value in given.items()}
-        known = [each.name for each in fields(cls)]
-        for key in given:
-            if key not in known:
-                raise MappingError(f"mapping {where}: no {key!r}{nearest(str(key), known)}.")
-        if first in given:
-            return cls(**given)
-    raise MappingError(f"mapping {where}: {given!r} must be a name, or a dict with {first!r}.")
 
 
 def _each(where: str, given: Any, read: Callable[[Any], Any]) -> Mapping[str, Any]:
@@ -316,9 +219,12 @@ def _texts(where: str, given: Any) -> Mapping[str, str]:
 
 
 def _names(where: str, given: Any) -> tuple[str, ...]:
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         raise MappingError(f"mapping {where} must be a list of column names.")
-    return tuple(given)
+    names = tuple(given)
+    if not all(isinstance(name, str) for name in names):
+        raise MappingError(f"mapping {where} must be a list of column names.")
+    return names
 
 
 def _plain(value: Any) -> Any:

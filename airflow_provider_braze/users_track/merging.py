@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track import checks, limits, standard_fields
+from airflow_provider_braze.users_track.standard_fields import FIELDS
 
 _EACH_COUNTS = frozenset({"subscription_groups", "push_tokens"})
 """Arrays whose items are instructions: a later array does not replace an earlier one."""
 
-_NEVER_MERGED = frozenset({"current_location", "facebook", "twitter"})
-"""Standard fields whose object is always set whole."""
+_CAN_REFUSE = frozenset(
+    {
+        "email",
+        "email_subscribe",
+        "push_subscribe",
+        "subscription_groups",
+        "current_location",
+        "push_tokens",
+        "email_subscription_info",
+    }
+)
+"""Fields whose bad value makes Braze refuse the whole object (Braze docs: POST /users/track)."""
 
+_SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
+_MERGE = "_merge_objects"
 _CANNOT = object()
 
 
@@ -21,82 +34,123 @@ def merge(
     """Fold the newer object of a user into the older: scalars, last wins; ``add`` arrays and tags, union.
 
     :param united: array attributes whose plain arrays are tags, so that they are united too.
-    :return: one object for both, or None where Braze must get them one after the other.
+    :return: one object for both, or None where Braze must get them one after the other: also where Braze may
+        refuse or ignore a part of one, which must not take the other with it.
     """
-    if older.get("_update_existing_only") != newer.get("_update_existing_only"):
+    if any(older.get(flag) != newer.get(flag) for flag in _SAME_IN_BOTH) or _may_be_refused(older, newer):
         return None
-    deep = bool(newer.get("_merge_objects"))
-    if deep != bool(older.get("_merge_objects")) and _has_objects(older) and _has_objects(newer):
+    deciding = newer if _has_objects(newer) else older
+    deep = deciding.get(_MERGE) is True
+    if deciding is newer and deep != (older.get(_MERGE) is True) and _has_objects(older):
         return None
     merged = dict(older)
     for key, value in newer.items():
         if key not in older:
             merged[key] = value
-            continue
-        both = _both(key, older[key], value, deep=deep, unite=key in united)
-        if both is _CANNOT:
-            return None
-        merged[key] = both
+        elif older[key] != value or isinstance(value, dict):
+            both = _both(key, older[key], value, deep=deep, unite=key in united)
+            if both is _CANNOT:
+                return None
+            merged[key] = both
+    if _MERGE in deciding:
+        merged[_MERGE] = deciding[_MERGE]
     return merged
 
 
+def _may_be_refused(*profiles: dict[str, Any]) -> bool:
+    return any(
+        not _is_taken(key, profile[key]) for profile in profiles for key in _CAN_REFUSE & profile.keys()
+    )
+
+
+def _is_taken(key: str, value: Any) -> bool:
+    """Tell whether Braze surely takes a value, rather than refusing or ignoring it."""
+    try:
+        standard_fields.check(key, value)
+    except ValueError:
+        return False
+    return True
+
+
 def _has_objects(profile: dict[str, Any]) -> bool:
-    return any(isinstance(value, dict) and key != "user_alias" for key, value in profile.items())
+    """Tell whether ``_merge_objects`` means anything to a profile object."""
+    return any(
+        isinstance(value, dict) and key not in FIELDS and key != "user_alias" and not _is_simple_change(value)
+        for key, value in profile.items()
+    )
+
+
+def _is_simple_change(value: dict[str, Any]) -> bool:
+    return checks.is_change(value) and not value.keys() & checks.OBJECT_ARRAY_CHANGES
 
 
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool) -> Any:
-    if key in _EACH_COUNTS:
-        return _CANNOT
-    if isinstance(new, list):
-        return _union(old, new) if unite and isinstance(old, list) else new
-    if not isinstance(new, dict) or key in _NEVER_MERGED or "$time" in new:
+    if key == "user_alias":
         return new
+    if key in _EACH_COUNTS or not _is_taken(key, new):
+        return _CANNOT
+    if isinstance(new, list) and unite and isinstance(old, list):
+        return _union(old, new)
+    if not isinstance(new, dict) or key in FIELDS or new.keys() == checks.TIME:
+        return new
+    if checks.is_change(new):
+        return _changed(old, new)
+    return _object(old, new) if deep else new
+
+
+def _object(old: Any, new: dict[str, Any]) -> Any:
+    """Merge two objects as Braze does with ``_merge_objects``."""
+    if not _is_object(old) or not _is_taken("", old):
+        return _CANNOT
+    merged = deep_merge(old, new)
+    return _CANNOT if merged is None or checks.json_bytes(merged) > limits.NESTED_BYTES else merged
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict) and not checks.is_change(value)
+
+
+def _changed(old: Any, new: dict[str, Any]) -> Any:
     if new.keys() == {"add"}:
         return _added(old, new["add"])
-    if new.keys() == {"inc"}:
-        return _incremented(old, new["inc"])
-    if new.keys() & {"remove", "$add", "$remove", "$update"} or not isinstance(old, dict):
-        return _CANNOT if new != old else new
-    if old.keys() & {"add", "inc", "remove", "$add", "$remove", "$update"} or has_null(old) or has_null(new):
-        return _CANNOT
-    return deep_merge(old, new) if deep else new
+    return _incremented(old, new["inc"]) if new.keys() == checks.INCREMENT else _CANNOT
+
+
+def _added(old: Any, items: list[Any]) -> Any:
+    if isinstance(old, dict) and old.keys() == {"add"} and _is_taken("", old):
+        united = _union(old["add"], items)
+        return united if united is _CANNOT else {"add": united}
+    return _union(old, items) if isinstance(old, list) else _CANNOT
 
 
 def _union(old: list[Any], new: list[Any]) -> Any:
-    items = old + [item for item in new if item not in old]
-    return items if len(items) <= limits.ARRAY_ITEMS else _CANNOT
-
-
-def _added(old: Any, items: Any) -> Any:
-    if not isinstance(items, list):
+    try:
+        return checks.union(old, new)
+    except ValueError:
         return _CANNOT
-    if isinstance(old, list):
-        return _union(old, items)
-    if isinstance(old, dict) and old.keys() == {"add"} and isinstance(old["add"], list):
-        united = _union(old["add"], items)
-        return united if united is _CANNOT else {"add": united}
-    return _CANNOT
 
 
-def _incremented(old: Any, by: Any) -> Any:
-    base = old.get("inc") if isinstance(old, dict) and old.keys() == {"inc"} else old
-    if not all(isinstance(number, int) and not isinstance(number, bool) for number in (base, by)):
+def _incremented(old: Any, by: int) -> Any:
+    is_change = isinstance(old, dict) and old.keys() == checks.INCREMENT
+    base = old["inc"] if is_change else old
+    if not isinstance(base, int) or isinstance(base, bool):
         return _CANNOT
-    return {"inc": base + by} if isinstance(old, dict) else base + by
+    return {"inc": base + by} if is_change else base + by
 
 
-def has_null(value: Any) -> bool:
-    """Tell whether an object holds a null at any depth, on which Braze drops the whole update."""
-    if isinstance(value, dict):
-        return any(item is None or has_null(item) for item in value.values())
-    return isinstance(value, list) and any(item is None or has_null(item) for item in value)
+def deep_merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any] | None:
+    """Merge as Braze does with ``_merge_objects``: objects key by key, everything else replaced.
 
-
-def deep_merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Merge as Braze does with ``_merge_objects``: objects key by key, everything else replaced."""
+    :return: None where an object takes the place of another value: merged, it would no longer do so at Braze.
+    """
     merged = dict(old)
     for key, value in new.items():
-        before = merged.get(key)
-        both_objects = isinstance(before, dict) and isinstance(value, dict) and "$time" not in value
-        merged[key] = deep_merge(before, value) if both_objects and isinstance(before, dict) else value
+        if key in merged and isinstance(value, dict) and value.keys() != checks.TIME:
+            before = merged[key]
+            if not isinstance(before, dict) or before.keys() == checks.TIME:
+                return None
+            value = deep_merge(before, value)
+            if value is None:
+                return None
+        merged[key] = value
     return merged

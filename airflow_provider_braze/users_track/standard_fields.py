@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 import zoneinfo
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from airflow_provider_braze.users_track import values
+from airflow_provider_braze.users_track import checks, limits, values
+from airflow_provider_braze.users_track.names import squash
 
 IDENTIFIERS = ("external_id", "braze_id", "user_alias", "email", "phone")
 """What a profile can be found by, in Braze's order of precedence."""
@@ -19,7 +22,10 @@ IDENTIFIERS = ("external_id", "braze_id", "user_alias", "email", "phone")
 PRIMARY_IDENTIFIERS = ("external_id", "braze_id", "user_alias")
 """An object may hold only one of these; email and phone identify only in their absence."""
 
-RESERVED = (*PRIMARY_IDENTIFIERS, "alias_name", "alias_label", "_update_existing_only", "_merge_objects")
+FLAGS = ("_update_existing_only", "_merge_objects", "push_token_import")
+
+RESERVED = (*PRIMARY_IDENTIFIERS, "alias_name", "alias_label", *FLAGS, "email_subscription_info", "bio")
+"""Names that are no attributes: identifiers, flags, and what Braze refuses or ignores."""
 
 COUNTRY_NAMES = frozenset({"Australia", "United States"})
 """Country names Braze is known to map; any other text than a code may set the stored country to null."""
@@ -41,14 +47,28 @@ GENDERS = frozenset("MFONP")
 SUBSCRIPTION_STATES = frozenset({"opted_in", "subscribed", "unsubscribed"})
 GROUP_STATES = frozenset({"subscribed", "unsubscribed"})
 
-_EMAIL = re.compile(r"[^\s@,;<>()\"]+@[^\s@,;<>()\"]+\.[^\s@.,;<>()\"]{2,}\Z")
+_WORD = r"[^\s@.,;<>()\"]+"
+_EMAIL = re.compile(rf"[^\s@,;<>()\"]+@(?:{_WORD}\.)+[^\s@.,;<>()\"]{{2,}}\Z")
+
+
+class Field(NamedTuple):
+    """A standard field.
+
+    :param type: the name of the one :class:`Type` that it takes.
+    :param read: reader of its cells.
+    :param check: check of its JSON values, null aside; raises ``ValueError``.
+    """
+
+    type: str
+    read: values.Reader
+    check: Callable[[Any], Any]
 
 
 def email(cell: str) -> str:
     """Check that a text has the shape of an e-mail address."""
     if not _EMAIL.match(cell) or ".." in cell:
         raise ValueError("not a valid email")
-    return values.text(cell)
+    return checks.text(cell)
 
 
 def country(cell: str) -> str:
@@ -79,23 +99,43 @@ def subscription_state(cell: str) -> str:
     return cell
 
 
-def subscription_groups(cell: str) -> list[Any]:
-    """Read subscription groups from JSON."""
-    groups: list[Any] = values.array_reader(None)(cell)
-    for group in groups:
-        if not isinstance(group, dict) or not isinstance(group.get("subscription_group_id"), str):
-            raise ValueError("a subscription group without subscription_group_id")
+def subscription_groups(groups: list[Any]) -> list[Any]:
+    """Check subscription groups."""
+    for group in checks.array(groups):
+        if not isinstance(group, dict):
+            raise ValueError("a subscription group that is not an object")
+        try:
+            UUID(group.get("subscription_group_id"))
+        except (ValueError, TypeError, AttributeError):
+            raise ValueError("a subscription_group_id that is not a UUID") from None
         if group.get("subscription_state") not in GROUP_STATES:
             raise ValueError("a subscription_state that is not subscribed or unsubscribed")
     return groups
 
 
-def location(cell: str) -> dict[str, Any]:
-    """Read a location from JSON: an object with longitude and latitude."""
-    place = values.json_object(cell)
-    if not all(isinstance(place.get(axis), int | float) for axis in ("longitude", "latitude")):
-        raise ValueError("not an object with the numbers longitude and latitude")
-    return place
+def location(place: dict[str, Any]) -> dict[str, Any]:
+    """Check a location: an object with longitude and latitude."""
+    for axis, most in (("longitude", 180), ("latitude", 90)):
+        degrees = place.get(axis)
+        if not isinstance(degrees, int | float) or isinstance(degrees, bool) or not -most <= degrees <= most:
+            raise ValueError(f"not an object with the numbers longitude and latitude: {axis} is wrong")
+    return checks.json_object(place)
+
+
+def push_tokens(tokens: list[Any]) -> list[Any]:
+    """Check push tokens."""
+    for token in checks.array(tokens):
+        if not isinstance(token, dict) or not all(
+            isinstance(token.get(name), str) and token[name] for name in ("app_id", "token")
+        ):
+            raise ValueError("a push token without app_id and token")
+        device = token.get("device_id", "12345678")
+        if (
+            not isinstance(device, str)
+            or not 8 <= len(device.encode("utf-8", "replace")) <= limits.DEVICE_ID_BYTES
+        ):
+            raise ValueError(f"a device_id that is not 8 to {limits.DEVICE_ID_BYTES} bytes long")
+    return tokens
 
 
 @cache
@@ -103,49 +143,91 @@ def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones())
 
 
-_DATE = values.date_reader(values.ISO_DATE)
-_TIME = values.datetime_reader(None)
+def _text(read: values.Reader, type: str = "string") -> Field:
+    def check(value: Any) -> None:
+        if not isinstance(value, str):
+            raise ValueError("not text")
+        read(value)
 
-READERS: dict[str, values.Reader] = {
-    "first_name": values.text,
-    "last_name": values.text,
-    "email": email,
-    "phone": values.text,
-    "country": country,
-    "language": values.text,
-    "home_city": values.text,
-    "image_url": values.text,
-    "time_zone": time_zone,
-    "dob": _DATE,
-    "gender": gender,
-    "email_subscribe": subscription_state,
-    "push_subscribe": subscription_state,
-    "subscription_groups": subscription_groups,
-    "email_open_tracking_disabled": values.boolean,
-    "email_click_tracking_disabled": values.boolean,
-    "current_location": location,
+    return Field(type, read, check)
+
+
+def _json(type: str, kind: type, check: Callable[[Any], Any]) -> Field:
+    what = "a JSON object" if kind is dict else "a JSON array"
+
+    def check_kind(value: Any) -> None:
+        if not isinstance(value, kind):
+            raise ValueError(f"not {what}")
+        check(value)
+
+    return Field(type, lambda cell: check(values.decode(cell, kind, what)), check_kind)
+
+
+def _is_boolean(value: Any) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("not a boolean")
+
+
+_BOOLEAN = Field("boolean", values.boolean, _is_boolean)
+_TIME = _text(checks.time, "datetime")
+
+FIELDS: Mapping[str, Field] = {
+    "first_name": _text(checks.text),
+    "last_name": _text(checks.text),
+    "email": _text(email),
+    "phone": _text(checks.text),
+    "country": _text(country),
+    "language": _text(checks.text),
+    "home_city": _text(checks.text),
+    "image_url": _text(checks.text),
+    "time_zone": _text(time_zone),
+    "dob": _text(values.iso_date, "date"),
+    "gender": _text(gender),
+    "email_subscribe": _text(subscription_state),
+    "push_subscribe": _text(subscription_state),
+    "subscription_groups": _json("array", list, subscription_groups),
+    "email_open_tracking_disabled": _BOOLEAN,
+    "email_click_tracking_disabled": _BOOLEAN,
+    "current_location": _json("object", dict, location),
     "date_of_first_session": _TIME,
     "date_of_last_session": _TIME,
     "marked_email_as_spam_at": _TIME,
-    "push_tokens": values.array_reader(None),
-    "facebook": values.json_object,
-    "twitter": values.json_object,
+    "push_tokens": _json("array", list, push_tokens),
+    "facebook": _json("object", dict, checks.json_object),
+    "twitter": _json("object", dict, checks.json_object),
 }
+"""Braze's standard fields."""
+
+READERS: Mapping[str, values.Reader] = {name: field.read for name, field in FIELDS.items()}
 """Field name to the reader of its cells."""
 
 
-def squash(name: str) -> str:
-    """Reduce a name to what people mean by it: no case, spaces, underscores or hyphens."""
-    return re.sub(r"[\s_-]+", "", name).lower()
+def check(name: str, value: Any) -> None:
+    """Check the value of any attribute, standard or custom, as Braze takes it.
+
+    :raises ValueError: with a reason that holds none of the value.
+    """
+    if name in FIELDS:
+        if value is not None:
+            FIELDS[name].check(value)
+    else:
+        checks.attribute(value)
 
 
-_SQUASHED = {squash(name): name for name in (*READERS, *PRIMARY_IDENTIFIERS)}
+_SQUASHED = {squash(name): name for name in (*FIELDS, *PRIMARY_IDENTIFIERS)}
 _LETTERS = {"".join(sorted(squashed)): name for squashed, name in _SQUASHED.items()}
 
 
+def standard_name(name: str) -> str | None:
+    """Give the standard field that a column's name means, in any case, with spaces, underscores or hyphens."""
+    found = _SQUASHED.get(squash(name))
+    return found if found in FIELDS else None
+
+
+@lru_cache(maxsize=4096)
 def misspelt(name: str) -> str | None:
     """Give the standard field that a name misspells: other case, spaces or hyphens, or swapped letters."""
-    if name in READERS or name in RESERVED:
+    if name in FIELDS or name in RESERVED:
         return None
     squashed = squash(name)
     return _SQUASHED.get(squashed) or _LETTERS.get("".join(sorted(squashed)))

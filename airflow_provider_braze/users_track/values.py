@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track import checks, limits
 
 Reader = Callable[[str], Any]
 """Turns a non-empty cell into a JSON value; raises ``ValueError`` with a reason that holds no cell content."""
@@ -19,15 +19,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 ISO_DATE = "%Y-%m-%d"
 
-_LATEST_YEAR = 3000
-"""Braze stores a later date as text, or not at all in an object (Braze docs: user attributes object)."""
-
-
-def text(cell: str) -> str:
-    """Keep the text, at most 255 characters long."""
-    if len(cell) > limits.STRING_CHARACTERS:
-        raise ValueError(f"longer than {limits.STRING_CHARACTERS} characters")
-    return cell
+text: Reader = checks.text
 
 
 def cut_text(cell: str) -> str:
@@ -44,10 +36,10 @@ def integer(cell: str) -> int:
 
 def number(cell: str) -> int | float:
     """Read a finite number with a decimal point."""
-    if not _NUMBER.match(cell):
-        raise ValueError("not a number")
     if _INTEGER.match(cell):
         return int(cell)
+    if not _NUMBER.match(cell):
+        raise ValueError("not a number")
     value = float(cell)
     if value in (float("inf"), float("-inf")):
         raise ValueError("not a finite number")
@@ -62,124 +54,96 @@ def boolean(cell: str) -> bool:
         raise ValueError("not a boolean (true, t, 1, false, f, 0)") from None
 
 
+def is_format(format: str, kind: str) -> bool:
+    """Tell whether a ``strptime`` format reads a whole date, or a whole date and hour."""
+    moment = datetime(2001, 2, 3, 16, tzinfo=UTC)
+    try:
+        found = datetime.strptime(moment.strftime(format), format)
+    except (ValueError, re.error):
+        return False
+    return found.date() == moment.date() and (kind == "date" or found.hour == moment.hour)
+
+
+def iso_date(cell: str) -> str:
+    """Read ``YYYY-MM-DD``, strictly."""
+    # strptime is slow, and by itself fromisoformat takes a week of a year too.
+    try:
+        if date.fromisoformat(cell).isoformat() != cell:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"not a date in the format {ISO_DATE}") from None
+    checks.year(int(cell[:4]))
+    return cell
+
+
 def date_reader(format: str) -> Reader:
     """Make a reader of dates in a ``strptime`` format; it gives ``YYYY-MM-DD``."""
+    if format == ISO_DATE:
+        return iso_date
 
     def read(cell: str) -> str:
-        return _date(cell, format).isoformat()
+        try:
+            value = datetime.strptime(cell, format).date()
+        except ValueError:
+            raise ValueError(f"not a date in the format {format}") from None
+        checks.year(value.year)
+        return value.isoformat()
 
     return read
 
 
 def datetime_reader(format: str | None) -> Reader:
     """Make a reader of times, ISO 8601 or in a ``strptime`` format; without a zone they are UTC."""
+    if format is None:
+        return checks.time
 
     def read(cell: str) -> str:
         try:
-            value = datetime.strptime(cell, format) if format else datetime.fromisoformat(cell)
+            value = datetime.strptime(cell, format)
         except ValueError:
-            raise ValueError(f"not a time in the format {format or 'ISO 8601'}") from None
-        _check_year(value.year)
-        return iso(value)
+            raise ValueError(f"not a time in the format {format}") from None
+        return checks.iso(value)
 
     return read
 
 
-def iso(value: datetime) -> str:
-    """Write a time as ISO 8601 with its zone."""
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat().replace("+00:00", "Z")
+def nested(read: Reader) -> Reader:
+    """Make a reader wrap its date or time for use inside an object, where Braze takes times only as ``$time``."""
 
+    def read_nested(cell: str) -> dict[str, str]:
+        value: str = read(cell)
+        return {"$time": value if "T" in value else f"{value}T00:00:00Z"}
 
-def nested_time(value: str) -> dict[str, str]:
-    """Wrap a date or time for use inside an object, where Braze takes times only as ``$time``."""
-    return {"$time": value if "T" in value else f"{value}T00:00:00Z"}
-
-
-def _date(cell: str, format: str) -> date:
-    try:
-        # ISO dates are by far the most common, and strptime is slow.
-        if format == ISO_DATE:
-            if len(cell) != len("YYYY-MM-DD"):
-                raise ValueError
-            value = date.fromisoformat(cell)
-        else:
-            value = datetime.strptime(cell, format).date()
-    except ValueError:
-        raise ValueError(f"not a date in the format {format}") from None
-    _check_year(value.year)
-    return value
-
-
-def _check_year(year: int) -> None:
-    if year > _LATEST_YEAR:
-        raise ValueError(f"a year after {_LATEST_YEAR}")
+    return read_nested
 
 
 def array_reader(separator: str | None) -> Reader:
     """Make a reader of arrays: items between separators, or a JSON array where there is no separator."""
+    if separator is None:
+        return json_array
 
     def read(cell: str) -> list[Any]:
-        if separator is None:
-            return check_array(_json(cell, list, "a JSON array"))
-        return check_array([item for part in cell.split(separator) if (item := part.strip())])
+        return checks.array([item for part in cell.split(separator) if (item := part.strip())])
 
     return read
 
 
+def json_array(cell: str) -> list[Any]:
+    """Read a JSON array."""
+    return checks.array(decode(cell, list, "a JSON array"))
+
+
 def json_object(cell: str) -> dict[str, Any]:
     """Read a JSON object."""
-    return check_object(_json(cell, dict, "a JSON object"))
+    return checks.json_object(decode(cell, dict, "a JSON object"))
 
 
-def _json(cell: str, kind: type, what: str) -> Any:
+def decode(cell: str, kind: type, what: str) -> Any:
+    """Read JSON of one kind."""
     try:
-        value = msgspec.json.decode(cell.encode())
-    except (msgspec.DecodeError, UnicodeEncodeError):
+        value = msgspec.json.decode(cell)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise ValueError(f"not {what}") from None
     if not isinstance(value, kind):
         raise ValueError(f"not {what}")
     return value
-
-
-def check_array(items: list[Any]) -> list[Any]:
-    """Check an array attribute: at most 500 items and 100 KB."""
-    if len(items) > limits.ARRAY_ITEMS:
-        raise ValueError(f"more than {limits.ARRAY_ITEMS} items")
-    for item in items:
-        _check_nested(item)
-    _check_size(items)
-    return items
-
-
-def check_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Check an object attribute: keys, strings, no nulls (Braze drops the whole update on one), 100 KB."""
-    _check_nested(value)
-    _check_size(value)
-    return value
-
-
-def check_nested_key(key: str) -> None:
-    """Check a key inside an object: 1 to 255 characters, no space, ``.`` or ``$``."""
-    if not 0 < len(key) <= limits.KEY_CHARACTERS:
-        raise ValueError(f"a key that is empty or longer than {limits.KEY_CHARACTERS} characters")
-    if " " in key or "." in key or "$" in key:
-        raise ValueError("a key with a space, '.' or '$'")
-
-
-def _check_nested(value: Any) -> None:
-    if value is None:
-        raise ValueError("a null inside an object or array, on which Braze drops the whole update")
-    if isinstance(value, str):
-        text(value)
-    elif isinstance(value, list):
-        for item in value:
-            _check_nested(item)
-    elif isinstance(value, dict) and set(value) != {"$time"}:
-        for key, item in value.items():
-            check_nested_key(key)
-            _check_nested(item)
-
-
-def _check_size(value: Any) -> None:
-    if len(msgspec.json.encode(value)) > limits.NESTED_BYTES:
-        raise ValueError(f"more than {limits.NESTED_BYTES // 1000} KB as JSON")
