@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
+
+# Before anything imports airflow: a test run leaves no ~/airflow behind, and reads none that is there.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
 
 from tests.sandbox_process import SandboxProcess
 
