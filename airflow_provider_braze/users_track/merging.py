@@ -25,6 +25,7 @@ _CAN_REFUSE = frozenset(
 
 _SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
 _MERGE = "_merge_objects"
+_FLAGS = frozenset({*_SAME_IN_BOTH, _MERGE})
 _CANNOT = object()
 
 
@@ -47,11 +48,12 @@ def merge(
     for key, value in newer.items():
         if key not in older:
             merged[key] = value
-        elif older[key] != value or isinstance(value, dict):
+        elif key not in _FLAGS:
             both = _both(key, older[key], value, deep=deep, unite=key in united)
             if both is _CANNOT:
                 return None
             merged[key] = both
+    merged.pop(_MERGE, None)
     if _MERGE in deciding:
         merged[_MERGE] = deciding[_MERGE]
     return merged
@@ -85,7 +87,7 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
 
 
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool) -> Any:
-    if key == "user_alias":
+    if key == "user_alias" or (new == old and isinstance(new, str)):
         return new
     if key in _EACH_COUNTS or not _is_taken(key, new):
         return _CANNOT
