@@ -1,0 +1,115 @@
+"""What the tests of the pipeline share: objects, a push to a real server, and the sum of guarantee 1."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_braze.users_track.account import FAILED, OUTCOMES, WRITTEN_DOWN, Account
+from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing
+from airflow_provider_braze.users_track.push import Push
+from airflow_provider_braze.users_track.workspace import Workspace
+
+KEY = "sandbox-key-0000-1111"
+
+
+def outgoing(user: str, line: int = 2, array: str = "attributes", **content: Any) -> Outgoing:
+    """One record's object for a user with an external_id."""
+    cells = [user, *map(str, content.values())]
+    return Outgoing(array, ("external_id", user), {"external_id": user, **content}, [Origin(line, cells)])
+
+
+def event(user: str, line: int = 2, name: str = "chat") -> Outgoing:
+    return outgoing(user, line, "events", name=name, time="2026-01-02T03:04:05Z")
+
+
+def purchase(user: str, line: int = 2) -> Outgoing:
+    bought = {"product_id": "p", "currency": "EUR", "price": 1.5, "time": "2026-01-02T03:04:05Z"}
+    return outgoing(user, line, "purchases", **bought)
+
+
+def people(count: int, **content: Any) -> list[Outgoing]:
+    """Objects of as many different users, with lines as in a file that has a header."""
+    return [outgoing(f"u{n:06}", n + 2, city=f"c{n}", **content) for n in range(count)]
+
+
+def batch_of(*items: Outgoing) -> Batch:
+    for item in items:
+        assert item.encode() is None
+    return Batch(list(items))
+
+
+@dataclass
+class Written:
+    """A sink that keeps what a rejects file would hold."""
+
+    rows: list[tuple[int, str, str, str]] = field(default_factory=list)
+
+    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
+        self.rows.append((origin.line, outcome, reason, column))
+
+    def lines(self, outcome: str) -> list[int]:
+        return sorted(row[0] for row in self.rows if row[1] == outcome)
+
+
+@dataclass
+class Pushed:
+    """A push that has ended."""
+
+    account: Account
+    written: Written
+    push: Push
+    error: BaseException | None
+
+    def __getitem__(self, outcome: str) -> int:
+        return self.account.outcomes[outcome]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {outcome: count for outcome, count in self.account.outcomes.items() if count}
+
+
+def check_sum(account: Account, written: Written | None = None) -> None:
+    """Guarantee 1: every record has exactly one outcome, and every failed one is written down exactly once."""
+    assert set(account.outcomes) <= set(OUTCOMES)
+    assert min(account.outcomes.values(), default=0) >= 0
+    assert sum(account.outcomes.values()) == account.records, dict(account.outcomes)
+    assert account.failed == sum(account.outcomes[outcome] for outcome in FAILED)
+    assert sum(account.reasons.values()) == sum(account.outcomes[outcome] for outcome in WRITTEN_DOWN)
+    assert 0 <= account.retries <= account.requests
+    if written is not None:
+        expected = {outcome: account.outcomes[outcome] for outcome in WRITTEN_DOWN}
+        assert Counter(row[1] for row in written.rows) == Counter(expected)
+        lines = [row[0] for row in written.rows]
+        assert len(lines) == len(set(lines)), "a record was written down twice"
+
+
+def counted(items: Iterable[Outgoing | None], account: Account) -> Iterator[Outgoing | None]:
+    """Yield objects as the sources of a push do, which count each record that is valid."""
+    for item in items:
+        if item is not None:
+            account.records += 1
+        yield item
+
+
+def workspace(url: str, **settings: Any) -> Workspace:
+    return Workspace(endpoint=url, api_key=settings.pop("api_key", KEY), **settings)
+
+
+def start(
+    items: Iterable[Outgoing | None], where: Workspace, **options: Any
+) -> tuple[Push, Account, Written]:
+    written = Written()
+    account = Account(written)
+    return Push(counted(items, account), where, account, **options), account, written
+
+
+def run(items: Iterable[Outgoing | None], where: Workspace, seconds: float = 60, **options: Any) -> Pushed:
+    """Push, check the sum, and never wait for ever."""
+    push, account, written = start(items, where, **options)
+    asyncio.run(asyncio.wait_for(push.run(), seconds))
+    check_sum(account, written)
+    return Pushed(account, written, push, push.error)

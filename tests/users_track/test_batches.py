@@ -1,0 +1,469 @@
+"""Batches: full, within both limits, no user twice in flight, and merged exactly within the look-ahead."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.users_track import batches, limits
+from airflow_provider_braze.users_track.batches import (
+    LOOK_AHEAD_RECORDS,
+    MOST_CHARACTERS,
+    MOST_RECORDS,
+    Batch,
+    Origin,
+    Outgoing,
+    Window,
+)
+from tests.users_track.pushing import batch_of, event, outgoing, people, purchase
+
+
+def deal(items: Iterable[Outgoing], window: Window | None = None) -> list[Batch]:
+    """Send everything as a push with one request at a time would, checking the window's bounds."""
+    window = window or Window()
+    found: list[Batch] = []
+
+    def take() -> None:
+        batch = window.take()
+        if batch is not None:
+            found.append(batch)
+            window.release(batch.items)
+
+    for item in items:
+        assert window.add(item) is None
+        assert window.records <= MOST_RECORDS
+        while window.full:
+            take()
+    window.finish()
+    while not window.empty:
+        take()
+    assert window.records == window.characters == 0
+    return found
+
+
+def lines(item: Outgoing) -> list[int]:
+    return [origin.line for origin in item.origins]
+
+
+def test_a_thousand_users_make_fourteen_requests() -> None:
+    sizes = [len(batch.items) for batch in deal(people(1000))]
+    assert sizes == [75] * 13 + [25]
+
+
+def test_every_batch_but_the_last_is_full_in_a_long_file() -> None:
+    sizes = [len(batch.items) for batch in deal(people(20_000))]
+    assert set(sizes[:-1]) == {75}
+    assert sum(sizes) == 20_000
+
+
+@pytest.mark.parametrize("share", [2, 10, 50])
+def test_duplicates_do_not_shrink_batches(share: int) -> None:
+    chance = random.Random(share)
+    items = []
+    for n in range(12_000):
+        again = items and chance.randrange(100) < share
+        user = chance.choice(items[-3000:]).identity[1] if again else f"u{n}"
+        items.append(outgoing(user, n, x=n))
+    found = deal(items)
+    assert {len(batch.items) for batch in found[:-1]} == {75}
+    assert sum(len(item.origins) for batch in found for item in batch.items) == 12_000
+
+
+def test_adjacent_records_of_one_user_do_not_shrink_batches() -> None:
+    found = deal(outgoing(f"u{n // 20}", n, x=n) for n in range(40_000))
+    assert [len(batch.items) for batch in found] == [75] * 26 + [50]
+
+
+@pytest.mark.parametrize("distance", [1, 2, 74, 75, 76, 4925, LOOK_AHEAD_RECORDS - 1, LOOK_AHEAD_RECORDS])
+@pytest.mark.parametrize("before", [0, 74, 75, 3000])
+def test_records_within_the_look_ahead_are_merged(distance: int, before: int) -> None:
+    items = people(before + distance + 100)
+    items[before] = outgoing("twice", before, x=1, y=1)
+    items[before + distance] = outgoing("twice", before + distance, x=2)
+    twice = [i for batch in deal(items) for i in batch.items if i.identity[1] == "twice"]
+    assert [lines(item) for item in twice] == [[before, before + distance]]
+    assert twice[0].content == {"external_id": "twice", "x": 2, "y": 1}
+    assert json.loads(twice[0].body) == twice[0].content
+
+
+@pytest.mark.parametrize("distance", [LOOK_AHEAD_RECORDS + 1, LOOK_AHEAD_RECORDS + 74, 7000])
+def test_records_beyond_the_look_ahead_go_out_one_after_the_other(distance: int) -> None:
+    items = people(distance + 100)
+    items[0] = outgoing("twice", 0, x=1)
+    items[distance] = outgoing("twice", distance, x=2)
+    twice = [i for batch in deal(items) for i in batch.items if i.identity[1] == "twice"]
+    assert [lines(item) for item in twice] == [[0], [distance]]
+
+
+def test_users_with_many_records_before_them_are_looked_ahead_for_as_far() -> None:
+    # 74 users take 4,000 records, so that the 75th of the batch lies late in the window.
+    items = [outgoing(f"many{n % 74}", n, x=n) for n in range(4000)]
+    items += [outgoing("late", 4000, x=1), *people(4500), outgoing("late", 8501, x=2)]
+    late = [i for batch in deal(items) for i in batch.items if i.identity[1] == "late"]
+    assert [lines(item) for item in late] == [[4000, 8501]]
+
+
+def test_invalid_records_count_for_the_look_ahead() -> None:
+    window = Window()
+    window.add(outgoing("twice", 0, x=1))
+    for _ in range(LOOK_AHEAD_RECORDS):
+        window.skip()
+    window.add(outgoing("twice", 1, x=2))
+    window.finish()
+    batch = window.take()
+    assert batch is not None
+    assert lines(batch.items[0]) == [0]
+
+
+def test_one_user_twenty_thousand_times() -> None:
+    found = deal(outgoing("one", n, x=n, tags={"add": [n % 7]}) for n in range(20_000))
+    items = [item for batch in found for item in batch.items]
+    assert [line for item in items for line in lines(item)] == list(range(20_000))
+    assert len(items) == math.ceil(20_000 / (LOOK_AHEAD_RECORDS + 1))
+    assert items[-1].content["x"] == 19_999
+    assert {len(batch.items) for batch in found} == {1}
+
+
+def test_what_is_merged_does_not_depend_on_how_long_a_user_is_in_flight() -> None:
+    """A user's second object merges with the same records, whether the first was answered at once or late."""
+    items = [*people(6000), outgoing("a", 6000, x=0)]
+    at = (0, 5001, 5500)
+    for position in at:
+        items[position] = outgoing("a", position, x=position)
+    found = [lines(i) for batch in deal(items) for i in batch.items if i.identity[1] == "a"]
+
+    window, slow, flying = Window(), [], []
+    for item in [outgoing(i.identity[1], i.origins[0].line, x=0) for i in items]:  # type: ignore[arg-type]
+        window.add(item)
+        while window.full and (batch := window.take()):
+            flying.append(batch)
+    window.finish()
+    while not window.empty or flying:
+        batch = window.take()
+        if batch:
+            flying.append(batch)
+        else:
+            done = flying.pop(0)
+            slow += [lines(i) for i in done.items if i.identity[1] == "a"]
+            window.release(done.items)
+    assert slow == found == [[0], [5001, 5500, 6000]]
+
+
+class TestInFlight:
+    def test_no_user_is_dealt_out_before_release(self) -> None:
+        window = Window(objects_per_request=2)
+        for item in (outgoing("a", 1, x=1), outgoing("b", 2)):
+            window.add(item)
+        window.finish()
+        first = window.take()
+        assert first is not None
+        window.add(outgoing("a", 3, x=2))
+        window.finish()
+        assert window.take() is None
+        assert not window.empty
+        window.release(first.items)
+        second = window.take()
+        assert second is not None
+        assert [lines(item) for item in second.items] == [[3]]
+
+    def test_records_that_wait_are_merged_with_each_other_not_with_those_in_flight(self) -> None:
+        window = Window()
+        window.add(outgoing("a", 1, x=1))
+        window.finish()
+        first = window.take()
+        assert first is not None
+        body = first.body(None)
+        window.add(outgoing("a", 2, x=2))
+        window.add(outgoing("a", 3, y=3))
+        window.finish()
+        assert first.body(None) == body
+        window.release(first.items)
+        second = window.take()
+        assert second is not None
+        assert second.items[0].content == {"external_id": "a", "x": 2, "y": 3}
+
+    def test_a_user_with_several_objects_is_released_once(self) -> None:
+        window = Window(objects_per_request=2)
+        for line in range(5):
+            window.add(event("a", line))
+        sent = []
+        while batch := window.take():
+            assert window.take() is None
+            sent.append([origin.line for item in batch.items for origin in item.origins])
+            window.release(batch.items)
+        assert sent == [[0, 1], [2, 3], [4]]
+        assert window.empty
+
+    def test_an_object_that_waited_is_looked_ahead_for_after_release(self) -> None:
+        window = Window(objects_per_request=1)
+        window.add(outgoing("a", 0, x=1))
+        for _ in range(LOOK_AHEAD_RECORDS):
+            window.skip()
+        first = window.take()
+        assert first is not None
+        window.add(outgoing("a", 1, x=2))
+        window.release(first.items)
+        assert not window.full
+        for _ in range(LOOK_AHEAD_RECORDS):
+            window.skip()
+        assert window.full
+        second = window.take()
+        assert second is not None
+        assert lines(second.items[0]) == [1]
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.data())
+    def test_any_order_of_reading_sending_and_answering(self, data: st.DataObject) -> None:
+        """Model: a user is never twice in flight, one attributes object a batch, file order, nothing lost."""
+        look_ahead = data.draw(st.integers(0, 12))
+        before, batches.LOOK_AHEAD_RECORDS = batches.LOOK_AHEAD_RECORDS, look_ahead
+        try:
+            window = Window(objects_per_request=data.draw(st.integers(1, 4)), bytes_per_request=400)
+            flying: list[Batch] = []
+            seen: dict[Any, list[int]] = {}
+            total = data.draw(st.integers(0, 40))
+            line = 0
+            while line < total or flying or not window.empty:
+                if line < total and not window.full:
+                    user = data.draw(st.sampled_from("abcd"))
+                    array = data.draw(st.sampled_from(["attributes"] * 4 + ["events"]))
+                    extra = {"name": "n", "time": "t"} if array == "events" else {"x": line}
+                    assert window.add(outgoing(user, line, array, **extra)) is None
+                    line += 1
+                    if line == total:
+                        window.finish()
+                    continue
+                batch = window.take()
+                if batch is not None and (not flying or data.draw(st.booleans())):
+                    flying.append(batch)
+                    self._check(batch, flying, window.objects_per_request, look_ahead, seen)
+                    continue
+                if batch is not None:
+                    flying.append(batch)
+                    self._check(batch, flying, window.objects_per_request, look_ahead, seen)
+                assert flying, "neither something to send nor something to wait for"
+                window.release(flying.pop(data.draw(st.integers(0, len(flying) - 1))).items)
+            assert sorted(each for found in seen.values() for each in found) == list(range(total))
+            assert all(found == sorted(found) for found in seen.values())
+            assert window.records == window.characters == 0
+        finally:
+            batches.LOOK_AHEAD_RECORDS = before
+
+    @staticmethod
+    def _check(
+        batch: Batch, flying: list[Batch], objects: int, look_ahead: int, seen: dict[Any, list[int]]
+    ) -> None:
+        assert 0 < len(batch.items) <= objects
+        assert len(batch.body(None)) <= 400
+        users = [{item.identity for item in each.items} for each in flying]
+        assert sum(map(len, users)) == len(set().union(*users))
+        attributes = [item.identity for item in batch.items if item.array == "attributes"]
+        assert len(attributes) == len(set(attributes))
+        for item in batch.items:
+            assert lines(item)[-1] - lines(item)[0] <= look_ahead
+            seen.setdefault(item.identity, []).extend(lines(item))
+
+
+class TestLimits:
+    def test_the_byte_limit_closes_a_batch(self) -> None:
+        found = deal(outgoing(f"u{n}", n, text="x" * 100_000) for n in range(100))
+        assert [len(batch.items) for batch in found] == [39, 39, 22]
+        assert all(len(batch.body(None)) <= limits.BYTES_PER_REQUEST for batch in found)
+
+    @pytest.mark.parametrize("partner", [None, "acme", "ä" * 50])
+    def test_no_body_is_larger_than_the_limit_and_none_could_hold_one_more(self, partner: str | None) -> None:
+        window = Window(bytes_per_request=1000, partner=partner)
+        found = deal((outgoing(f"u{n:03}", n, text="é" * (n % 40)) for n in range(300)), window)
+        for batch, after in zip(found, [*found[1:], None], strict=True):
+            size = len(batch.body(partner))
+            assert size <= 1000
+            if after is not None:
+                spare = len('"events":[],"purchases":[],')
+                assert size + 1 + len(after.items[0].body) > 1000 - spare
+
+    def test_one_object_over_the_limit_is_invalid_and_one_at_it_is_not(self) -> None:
+        envelope = len('{"attributes":[],"events":[],"purchases":[]}')
+        window = Window(bytes_per_request=1000)
+        base = len('{"external_id":"u","text":""}')
+        assert window.add(outgoing("u", 1, text="x" * (1000 - envelope - base))) is None
+        reason = window.add(outgoing("v", 2, text="x" * (1001 - envelope - base)))
+        assert reason == "larger than a request may be (1000 bytes)"
+        window.finish()
+        batch = window.take()
+        assert batch is not None
+        assert [item.identity[1] for item in batch.items] == ["u"]
+        assert window.empty
+
+    def test_records_that_fit_alone_are_not_merged_into_one_that_does_not(self) -> None:
+        window = Window(bytes_per_request=1000)
+        found = deal([outgoing("u", 1, a="x" * 500), outgoing("u", 2, b="y" * 500)], window)
+        assert [lines(item) for batch in found for item in batch.items] == [[1], [2]]
+
+    @pytest.mark.parametrize(
+        "value", [float("nan"), float("inf"), object(), "\ud800", {"deep": [1, {"x": -math.inf}]}, {None: 1}]
+    )
+    def test_what_is_no_json_is_invalid_alone(self, value: Any) -> None:
+        window = Window()
+        assert window.add(outgoing("u", 1, x=1)) is None
+        reason = window.add(outgoing("u", 2, x=value))
+        assert reason is not None
+        assert reason.startswith("not JSON")
+        window.add(outgoing("u", 3, y=3))
+        window.finish()
+        batch = window.take()
+        assert batch is not None
+        assert [lines(item) for item in batch.items] == [[1, 3]]
+
+    def test_a_null_is_sent_though_a_number_that_is_none_is_not(self) -> None:
+        assert outgoing("u", x=None, y=[1.5, {"z": None}]).encode() is None
+
+    def test_memory_is_bounded_by_characters(self) -> None:
+        window, most = Window(), 0
+        for n in range(2000):
+            window.add(outgoing(f"u{n}", n, text="x" * 40_000))
+            most = max(most, window.characters)
+            while window.full:
+                batch = window.take()
+                assert batch is not None
+                assert len(batch.items) == 75
+                window.release(batch.items)
+        assert MOST_CHARACTERS <= most < MOST_CHARACTERS + 100_000
+
+    def test_empty_cells_weigh_too(self) -> None:
+        window = Window()
+        for n in range(1000):
+            item = Outgoing("attributes", ("external_id", str(n)), {}, [Origin(n, [""] * 10_000)])
+            window.add(item)
+            if window.full:
+                break
+        assert window.records < 500
+
+    def test_memory_is_bounded_by_records_while_every_user_is_in_flight(self) -> None:
+        window = Window()
+        window.add(outgoing("a", 0, x=0))
+        window.finish()
+        first = window.take()
+        assert first is not None
+        n = 0
+        while not window.full:
+            n += 1
+            assert window.add(outgoing("a", n, x=n)) is None
+        assert n == MOST_RECORDS
+        assert window.take() is None
+        window.release(first.items)
+        assert window.take() is not None
+
+    def test_a_lower_number_of_objects_holds_from_the_next_batch_on(self) -> None:
+        window = Window()
+        for item in people(100):
+            window.add(item)
+        window.finish()
+        assert len(window.take().items) == 75  # type: ignore[union-attr]
+        window.objects_per_request = 10
+        assert len(window.take().items) == 10  # type: ignore[union-attr]
+
+
+class TestArrays:
+    def test_events_and_purchases_never_merge(self) -> None:
+        found = deal([event("a", n) for n in range(3)] + [purchase("a", n) for n in range(3, 6)])
+        assert [lines(item) for item in found[0].items] == [[0], [1], [2], [3], [4], [5]]
+        assert found[0].counts() == {"attributes": 0, "events": 3, "purchases": 3}
+
+    def test_a_users_attributes_and_events_travel_together(self) -> None:
+        items = [outgoing("a", 1, x=1), outgoing("b", 2, x=1), event("a", 3), event("b", 4), event("a", 5)]
+        found = deal(items)
+        assert len(found) == 1
+        assert [lines(item) for item in found[0].items] == [[1], [3], [5], [2], [4]]
+
+    def test_without_room_the_rest_of_a_user_follows_after_the_answer(self) -> None:
+        found = deal([outgoing("a", 1, x=1), event("a", 2), event("a", 3)], Window(objects_per_request=2))
+        assert [[lines(item) for item in batch.items] for batch in found] == [[[1], [2]], [[3]]]
+
+    def test_what_braze_would_process_out_of_order_goes_in_separate_requests(self) -> None:
+        items = [event("a", 1), outgoing("a", 2, x=1), purchase("a", 3), event("a", 4)]
+        found = deal(items)
+        assert [[lines(item) for item in batch.items] for batch in found] == [[[1]], [[2], [3]], [[4]]]
+
+    def test_attributes_that_cannot_merge_go_one_after_the_other(self) -> None:
+        found = deal([outgoing("a", 1, t={"add": ["x"]}), outgoing("a", 2, t={"remove": ["x"]})])
+        assert [[lines(item) for item in batch.items] for batch in found] == [[[1]], [[2]]]
+
+    def test_tags_are_united_where_they_are_plain_arrays(self) -> None:
+        window = Window(united=frozenset({"tags"}))
+        found = deal(
+            [outgoing("a", 1, tags=["x"], other=["x"]), outgoing("a", 2, tags=["y"], other=["y"])], window
+        )
+        assert found[0].items[0].content == {"external_id": "a", "tags": ["x", "y"], "other": ["y"]}
+
+    def test_events_need_no_look_ahead(self) -> None:
+        window = Window(objects_per_request=2)
+        window.add(event("a", 1))
+        window.add(event("b", 2))
+        assert window.full
+
+    def test_drain_gives_everything_that_was_not_dealt_out(self) -> None:
+        window = Window(objects_per_request=1)
+        for item in [outgoing("a", 1), outgoing("b", 2), event("b", 3)]:
+            window.add(item)
+        window.finish()
+        window.take()
+        window.add(outgoing("a", 4))
+        assert sorted(line for item in window.drain() for line in lines(item)) == [2, 3, 4]
+        assert window.empty
+        assert window.take() is None
+        assert window.records == window.characters == 0
+
+
+class TestBatch:
+    def test_the_body_has_only_arrays_that_are_not_empty(self) -> None:
+        assert json.loads(batch_of(event("a")).body(None)).keys() == {"events"}
+        whole = json.loads(batch_of(outgoing("a", x=1), event("a"), purchase("b")).body("acme"))
+        assert list(whole) == ["attributes", "events", "purchases", "partner"]
+        assert whole["partner"] == "acme"
+        assert whole["attributes"] == [{"external_id": "a", "x": 1}]
+
+    def test_objects_are_placed_within_their_array(self) -> None:
+        first, second, third = outgoing("a"), event("a"), outgoing("b")
+        batch = batch_of(first, second, third)
+        assert batch.placed("attributes", 1) is third
+        assert batch.placed("events", 0) is second
+        for array, index in [
+            ("attributes", 2),
+            ("attributes", -1),
+            ("purchases", 0),
+            ("user_identifiers", 0),
+        ]:
+            assert batch.placed(array, index) is None
+
+    def test_halves_keep_order_and_what_was_lost(self) -> None:
+        batch = batch_of(*people(5))
+        batch.lost = True
+        left, right = batch.halves()
+        assert left.items + right.items == batch.items
+        assert (len(left.items), len(right.items)) == (2, 3)
+        assert left.lost
+        assert right.lost
+
+    @pytest.mark.parametrize(
+        ("item", "repeatable"),
+        [
+            (outgoing("a", x=1, tags={"add": ["x"]}, gone={"remove": ["y"]}), True),
+            (outgoing("a", nested={"inc": "a column of that name", "other": 1}), True),
+            (outgoing("a", rows={"$update": [{"$identifier_key": "k"}]}), True),
+            (outgoing("a", n={"inc": 1}), False),
+            (outgoing("a", rows={"$add": [{}]}), False),
+            (event("a"), False),
+            (purchase("a"), False),
+        ],
+    )
+    def test_sets_may_be_sent_twice_events_and_increments_may_not(
+        self, item: Outgoing, repeatable: bool
+    ) -> None:
+        assert item.repeatable is repeatable

@@ -1,0 +1,383 @@
+"""Verdicts: what each documented and recorded answer of Braze says of each object."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.exceptions import (
+    BrazeAuthError,
+    BrazePermissionError,
+    BrazeRefusedError,
+)
+from airflow_provider_braze.users_track.batches import Batch
+from airflow_provider_braze.users_track.verdict import Action, Verdict, judge, message_of, parse, refusal
+from tests.users_track.pushing import KEY, batch_of, event, outgoing, people, purchase
+
+EMAIL = "The value provided for the 'email' field is not a valid email."
+ALL_BAD = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
+
+
+def redact(text: str) -> str:
+    return text.replace(KEY, "***")
+
+
+def answered(status: int, answer: Any, batch: Batch | None = None) -> Verdict:
+    body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+    return judge(status, body, batch or three(), redact)
+
+
+def three() -> Batch:
+    return batch_of(*people(3))
+
+
+def mixed() -> Batch:
+    """Attributes 0 and 1, events 0 and 1, purchase 0, not in the order of the arrays."""
+    return batch_of(outgoing("a"), event("a"), outgoing("b"), event("c"), purchase("d"))
+
+
+def outcomes(verdict: Verdict) -> list[str]:
+    assert verdict.action is Action.SETTLE
+    return [outcome for _, outcome, _ in verdict.outcomes]
+
+
+def reasons(verdict: Verdict) -> list[str]:
+    return [reason for _, _, reason in verdict.outcomes]
+
+
+def named(index: Any, array: Any = "attributes", **rest: Any) -> dict[str, Any]:
+    return {"type": EMAIL, "input_array": array, "index": index, **rest}
+
+
+class TestSuccess:
+    @pytest.mark.parametrize("status", [200, 201, 203, 207])
+    @pytest.mark.parametrize("errors", [{}, {"errors": None}, {"errors": []}])
+    def test_json_without_errors_is_accepted(self, status: int, errors: dict[str, Any]) -> None:
+        verdict = answered(status, {"attributes_processed": 3, "message": "success", **errors})
+        assert outcomes(verdict) == ["accepted"] * 3
+        assert verdict.note is None
+
+    def test_every_object_has_its_outcome_in_the_batchs_order(self) -> None:
+        batch = mixed()
+        verdict = answered(201, {"message": "success", "errors": [named(1, "events")]}, batch)
+        assert [item for item, _, _ in verdict.outcomes] == batch.items
+        assert outcomes(verdict) == ["accepted", "accepted", "accepted", "rejected", "accepted"]
+
+    def test_an_index_counts_within_its_array(self) -> None:
+        for array, index, position in [
+            ("attributes", 0, 0),
+            ("attributes", 1, 2),
+            ("events", 0, 1),
+            ("events", 1, 3),
+            ("purchases", 0, 4),
+        ]:
+            found = outcomes(answered(201, {"errors": [named(index, array)]}, mixed()))
+            assert [n for n, outcome in enumerate(found) if outcome == "rejected"] == [position]
+
+    def test_the_recorded_partial_failure(self) -> None:
+        push = "'push_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'"
+        answer = {
+            "attributes_processed": 1,
+            "errors": [
+                {"index": 0, "input_array": "attributes", "type": push},
+                {"index": 2, "input_array": "attributes", "type": "You must specify only one of ..."},
+            ],
+            "message": "success",
+        }
+        verdict = answered(201, answer)
+        assert outcomes(verdict) == ["rejected", "accepted", "rejected"]
+        assert reasons(verdict) == [push, "", "You must specify only one of ..."]
+        assert verdict.note is None
+
+    def test_several_errors_of_one_object_are_all_told_once(self) -> None:
+        errors = [named(1, type=text) for text in ("first wrong", "second wrong", "first wrong")]
+        assert reasons(answered(201, {"errors": errors})) == ["", "first wrong; second wrong", ""]
+
+    @pytest.mark.parametrize(
+        ("sent", "told"),
+        [
+            (EMAIL, EMAIL),
+            ("EMAIL_BAD_FORMAT", f"EMAIL_BAD_FORMAT: {EMAIL}"),
+            ("email_bad_format", f"email_bad_format: {EMAIL}"),
+            ("SOMETHING_NEW", "SOMETHING_NEW"),
+        ],
+    )
+    def test_codes_and_sentences_are_understood(self, sent: str, told: str) -> None:
+        assert reasons(answered(201, {"errors": [named(0, type=sent)]}))[0] == told
+
+    @pytest.mark.parametrize("entry", [{"message": "said here"}, {"type": None, "message": "said here"}])
+    def test_the_reason_may_be_in_message(self, entry: dict[str, Any]) -> None:
+        verdict = answered(201, {"errors": [{"input_array": "attributes", "index": 0, **entry}]})
+        assert reasons(verdict)[0] == "said here"
+
+    def test_an_error_without_a_reason_rejects_too(self) -> None:
+        verdict = answered(201, {"errors": [{"input_array": "attributes", "index": 0}]})
+        assert (outcomes(verdict)[0], reasons(verdict)[0]) == ("rejected", "no reason given")
+
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            {"type": EMAIL},
+            {"type": EMAIL, "index": 0},
+            {"type": EMAIL, "input_array": "attributes"},
+            named(-1),
+            named(3),
+            named(10**30),
+            named(True),
+            named(False),
+            named("0"),
+            named(0.0),
+            named(None),
+            named([0]),
+            named(0, "user_identifiers"),
+            named(0, "events"),
+            named(0, None),
+            named(0, 5),
+            named(0, ["attributes"]),
+            EMAIL,
+            None,
+            17,
+            [],
+            ["attributes", 0],
+            {},
+        ],
+    )
+    def test_an_entry_that_names_no_row_makes_its_batch_unknown(self, entry: Any) -> None:
+        verdict = answered(201, {"attributes_processed": 3, "message": "success", "errors": [entry]})
+        assert outcomes(verdict) == ["unknown"] * 3
+        assert all(reason.startswith("Braze named an error but no record: ") for reason in reasons(verdict))
+
+    def test_the_reason_of_an_entry_that_names_no_row_is_told(self) -> None:
+        for entry, told in [({"type": "odd"}, "odd"), ("odd", "odd"), (None, "no reason given")]:
+            verdict = answered(201, {"errors": [entry]})
+            assert reasons(verdict)[0] == f"Braze named an error but no record: {told}"
+
+    @pytest.mark.parametrize("errors", ["a text", {"type": "odd"}, 17, True])
+    def test_errors_that_are_no_list_make_the_batch_unknown(self, errors: Any) -> None:
+        assert outcomes(answered(201, {"errors": errors})) == ["unknown"] * 3
+
+    def test_a_single_error_may_stand_without_a_list(self) -> None:
+        assert outcomes(answered(201, {"errors": named(1)})) == ["accepted", "rejected", "accepted"]
+
+    @pytest.mark.parametrize("order", [1, -1])
+    def test_beside_an_entry_that_names_none_the_named_one_is_rejected(self, order: int) -> None:
+        errors = [named(1), {"type": "odd"}][::order]
+        verdict = answered(201, {"errors": errors})
+        assert outcomes(verdict) == ["unknown", "rejected", "unknown"]
+        assert reasons(verdict)[1] == EMAIL
+        assert verdict.note is None
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"<html>ok</html>", b'{"message":"success"', b"[]", b'[{"message":"success"}]', b'"success"'],
+    )
+    @pytest.mark.parametrize("status", [200, 201, 202, 204])
+    def test_a_success_without_a_json_object_is_unknown(self, status: int, body: bytes) -> None:
+        verdict = answered(status, body)
+        assert outcomes(verdict) == ["unknown"] * 3
+        assert reasons(verdict)[0] == f"Braze answered {status} without JSON"
+
+    @pytest.mark.parametrize(
+        ("status", "answer"),
+        [
+            (202, {"message": "queued"}),
+            (202, {}),
+            (202, {"message": "success"}),
+            (201, {"message": "queued"}),
+        ],
+    )
+    def test_queued_is_unknown(self, status: int, answer: dict[str, Any]) -> None:
+        verdict = answered(status, answer)
+        assert outcomes(verdict) == ["unknown"] * 3
+        assert "maintenance" in reasons(verdict)[0]
+
+    @pytest.mark.parametrize(
+        ("answer", "note"),
+        [
+            ({"attributes_processed": 2}, "Braze counted 2 attributes where 3 were to be expected"),
+            ({"attributes_processed": 4}, "Braze counted 4 attributes where 3 were to be expected"),
+            (
+                {"attributes_processed": "u000001"},
+                "Braze counted something that is no number of attributes where 3 were to be expected",
+            ),
+            ({"events_processed": 1}, "Braze counted 1 events where 0 were to be expected"),
+            ({"attributes_processed": 3, "events_processed": 0}, None),
+            ({}, None),
+        ],
+    )
+    def test_a_count_that_does_not_fit_is_noted_and_accepted(self, answer: dict[str, Any], note: str) -> None:
+        verdict = answered(201, answer)
+        assert outcomes(verdict) == ["accepted"] * 3
+        assert verdict.note == note
+
+    def test_beside_errors_the_count_is_of_the_rest(self) -> None:
+        assert answered(201, {"attributes_processed": 2, "errors": [named(0)]}).note is None
+        note = answered(201, {"attributes_processed": 3, "errors": [named(0)]}).note
+        assert note == "Braze counted 3 attributes where 2 were to be expected"
+
+
+class TestRefusedBatch:
+    def test_all_bad_is_read_from_errors_not_from_the_message(self) -> None:
+        verdict = answered(400, {"message": ALL_BAD, "errors": [named(0), named(1, type="odd"), named(2)]})
+        assert outcomes(verdict) == ["rejected"] * 3
+        assert reasons(verdict) == [EMAIL, "odd", EMAIL]
+
+    @pytest.mark.parametrize(
+        "errors",
+        [[], None, [named(0)], [named(0), named(1)], [named(n) for n in range(3)] + [{"type": "odd"}], 17],
+    )
+    def test_anything_less_is_split(self, errors: Any) -> None:
+        verdict = answered(400, {"message": "Bad Request", "errors": errors})
+        assert verdict.action is Action.SPLIT
+        assert not verdict.too_many
+        assert verdict.outcomes == []
+
+    @pytest.mark.parametrize(
+        "message",
+        ["Max Input Length Exceeded", "max input length exceeded.", "Error: MAX INPUT LENGTH EXCEEDED"],
+    )
+    def test_too_many_objects_is_told_apart(self, message: str) -> None:
+        for key in ("message", "error"):
+            verdict = answered(400, {key: message})
+            assert (verdict.action, verdict.too_many) == (Action.SPLIT, True)
+
+    @pytest.mark.parametrize("status", [400, 413, 422])
+    @pytest.mark.parametrize("body", [b"", b"<html>Too large</html>", b"[]", b'{"error":"syntax"}'])
+    def test_any_other_refusal_is_split(self, status: int, body: bytes) -> None:
+        assert answered(status, body).action is Action.SPLIT
+
+    @pytest.mark.parametrize(
+        ("answer", "reason"),
+        [
+            ({"message": ALL_BAD, "errors": [named(0)]}, EMAIL),
+            ({"message": ALL_BAD, "errors": [{"type": "odd"}, "and a text"]}, "odd; and a text"),
+            ({"message": ALL_BAD, "errors": 17}, "17"),
+            ({"message": "Max Input Length Exceeded"}, "Max Input Length Exceeded"),
+            ({"error": "Error while parsing request body."}, "Error while parsing request body."),
+            ({}, "Braze answered 400"),
+            (b"<html>", "Braze answered 400"),
+        ],
+    )
+    def test_a_single_object_is_rejected(self, answer: Any, reason: str) -> None:
+        verdict = answered(400, answer, batch_of(outgoing("a")))
+        assert outcomes(verdict) == ["rejected"]
+        assert reasons(verdict) == [reason]
+
+    def test_a_single_object_too_large_is_rejected(self) -> None:
+        verdict = answered(413, b"", batch_of(outgoing("a")))
+        assert (outcomes(verdict), reasons(verdict)) == (["rejected"], ["Braze answered 413"])
+
+
+class TestElsewise:
+    def test_a_429_waits(self) -> None:
+        assert answered(429, {"message": "Rate Limited"}).action is Action.WAIT
+
+    @pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 520, 599])
+    @pytest.mark.parametrize("body", [b"", b"<html>", b'{"message":"Internal"}'])
+    def test_trouble_is_tried_again(self, status: int, body: bytes) -> None:
+        assert answered(status, body).action is Action.RETRY
+
+    @pytest.mark.parametrize(
+        ("status", "kind", "words"),
+        [
+            (401, BrazeAuthError, ["key", "REST endpoint", "cluster"]),
+            (403, BrazePermissionError, ["users.track", "IP allowlist", "Access Denied"]),
+            (404, BrazeRefusedError, ["REST endpoint"]),
+            (405, BrazeRefusedError, ["405"]),
+            (415, BrazeRefusedError, ["415"]),
+            (301, BrazeRefusedError, ["redirect", "host"]),
+            (307, BrazeRefusedError, ["redirect", "host"]),
+        ],
+    )
+    def test_what_repeating_cannot_mend_stops_and_says_what_to_fix(
+        self, status: int, kind: type[BrazeRefusedError], words: list[str]
+    ) -> None:
+        verdict = answered(status, {"message": f"Access Denied {KEY}"})
+        assert verdict.action is Action.STOP
+        assert type(verdict.error) is kind
+        assert verdict.error.status == status
+        assert not verdict.error.retryable
+        assert KEY not in str(verdict.error)
+        for word in words:
+            assert word in str(verdict.error)
+
+
+class TestSecrets:
+    def test_an_echoed_key_is_in_no_reason(self) -> None:
+        for answer, batch in [
+            ({"errors": [named(0, type=f"bad {KEY}")]}, None),
+            ({"errors": [{"type": f"bad {KEY}"}]}, None),
+            ({"errors": f"bad {KEY}"}, None),
+            ({"message": f"bad {KEY}"}, batch_of(outgoing("a"))),
+        ]:
+            status = 201 if "errors" in answer else 400
+            assert KEY not in str(reasons(answered(status, answer, batch)))
+
+    @pytest.mark.parametrize("before", range(270, 310))
+    def test_a_key_is_not_left_over_by_cutting(self, before: int) -> None:
+        message = "x" * before + " " + KEY + " and so on " * 20
+        assert KEY[:8] not in redact(message_of({"message": message}))
+        assert KEY[:8] not in str(refusal(403, message_of({"message": message}), redact))
+
+    def test_an_unplaced_error_tells_no_value_of_any_object(self) -> None:
+        batch = batch_of(outgoing("a", city="Old Town"), outgoing("b", email="ann@example.org"))
+        verdict = answered(201, {"errors": [{"type": "'ANN@example.org' of Old Town is wrong"}]}, batch)
+        assert reasons(verdict) == ["Braze named an error but no record: '…' of … is wrong"] * 2
+
+
+class TestAnything:
+    @settings(max_examples=400, deadline=None)
+    @given(status=st.integers(200, 599), body=st.binary(max_size=40))
+    def test_any_bytes_are_read(self, status: int, body: bytes) -> None:
+        self._check(status, body)
+
+    json_values = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-3, 3)
+        | st.floats()
+        | st.text(max_size=8)
+        | st.just("attributes"),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["errors", "index", "input_array", "type", "message", "attributes_processed"]
+                ),
+                inner,
+            )
+        ),
+        max_leaves=12,
+    )
+
+    @settings(max_examples=600, deadline=None)
+    @given(
+        status=st.sampled_from([200, 201, 202, 400, 413]),
+        answer=st.fixed_dictionaries({}, optional={"errors": json_values, "message": json_values}),
+    )
+    def test_any_json_is_read(self, status: int, answer: dict[str, Any]) -> None:
+        self._check(status, json.dumps(answer).encode())
+
+    @staticmethod
+    def _check(status: int, body: bytes) -> None:
+        batch = three()
+        verdict = judge(status, body, batch, redact)
+        if verdict.action is Action.SETTLE:
+            assert [item for item, _, _ in verdict.outcomes] == batch.items
+            assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
+            assert all(bool(reason) is (outcome != "accepted") for _, outcome, reason in verdict.outcomes)
+        assert (verdict.error is not None) is (verdict.action is Action.STOP)
+
+    @pytest.mark.parametrize("body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf{}"])
+    def test_what_is_no_json_is_none(self, body: bytes) -> None:
+        assert parse(body) is None
+
+    @pytest.mark.parametrize(
+        ("answer", "text"), [(None, ""), ([], ""), ({"message": 5}, "5"), ({"message": None}, "")]
+    )
+    def test_a_message_is_a_text(self, answer: Any, text: str) -> None:
+        assert message_of(answer) == text
