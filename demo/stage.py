@@ -63,8 +63,13 @@ def stage(*, port: int | None = None, scheduled: bool) -> Iterator[Stage]:
         airflow.set_variable("redpoint_settle_seconds", str(SETTLE_SECONDS))
         airflow.unpause(DAG_ID)
         say(f"Airflow is up on {airflow.url}")
-        yield Stage(sandbox, airflow, base_path)
-        say("Stopping everything ...")
+        try:
+            yield Stage(sandbox, airflow, base_path)
+        finally:
+            # A second Ctrl-C must not leave half of the processes behind.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            say("Stopping everything ...")
 
 
 def land_samples(base_path: Path, *, but: int | None = None) -> None:
