@@ -157,7 +157,7 @@ MISTAKES = [
     ({"rename": ["a"]}, "mapping rename must be a dict keyed by column"),
     ({"rename": {1: "a"}}, "mapping rename must be a dict keyed by column"),
     ({"rename": {"a": None}}, "mapping rename: the value of 'a' must be text, not None."),
-    ({"rename": {"a": "First_Name"}}, "'First_Name' for ever; did you mean 'first_name'?"),
+    ({"rename": {"a": "First_Name"}}, "attribute for ever; did you mean 'first_name'?"),
     ({"rename": {"a": "b.c"}}, "mapping rename: 'b.c' is a key with '.' or '$'."),
     ({"rename": {"a": " b"}}, "mapping rename: ' b' is a key with spaces at its ends."),
     ({"rename": {"a": ""}}, "mapping rename: '' is a key that is empty or longer than 255 characters."),
