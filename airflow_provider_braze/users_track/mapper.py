@@ -170,22 +170,14 @@ class Mapper:
             return
         for key in reversed(self._path):
             found = {key: found}
-        if group.may_be_large and not self._fits(cells, group, found[self._path[0]]):
-            self._bad(
-                self._mapping.extra_to or "", f"more than {limits.NESTED_BYTES // 1000} KB as JSON together"
-            )
-            return
+        if group.may_be_large:
+            try:
+                _check_large(cells, group, found[self._path[0]])
+            except ValueError as error:
+                self._bad(self._mapping.extra_to or "", str(error))
+                return
         profile.update(found)
         profile[_MERGE] = True
-
-    def _fits(self, cells: Sequence[str], group: _Group, found: Any) -> bool:
-        if sum(map(len, cells)) * _CHARACTER_BYTES + group.key_bytes <= limits.NESTED_BYTES:
-            return True
-        try:
-            return checks.json_bytes(found) <= limits.NESTED_BYTES
-        except ValueError as error:
-            self._bad(self._mapping.extra_to or "", str(error))
-            return True
 
     def _add_tags(self, profile: Profile, cells: Sequence[str]) -> None:
         for index, name, attribute, null_token in self._lone_tags:
@@ -308,6 +300,12 @@ def _part_tags(
         tuple((column.index, column.name, column.target, column.null_token) for column in lone),
         tuple(column for column in columns if column not in lone),
     )
+
+
+def _check_large(cells: Sequence[str], group: _Group, found: Any) -> None:
+    worst = sum(map(len, cells)) * _CHARACTER_BYTES + group.key_bytes
+    if worst > limits.NESTED_BYTES and checks.json_bytes(found) > limits.NESTED_BYTES:
+        raise ValueError(f"more than {limits.NESTED_BYTES // 1000} KB as JSON together")
 
 
 def _check_name(name: Any) -> None:
