@@ -15,7 +15,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint test demo airflow lock clean
+.PHONY: help install install-oldest lint test bench demo airflow lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -26,7 +26,7 @@ install-oldest: .venv-3.1/.installed  ## Install the project and the oldest supp
 
 $(BIN)/uv:
 	@$(call venv,.venv)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/python -m pip install -qq --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: requirements/airflow-3.3.txt $(PROJECT) | $(BIN)/uv
 	@$(call install_into,.venv,$<)
@@ -62,6 +62,11 @@ test: lint install-oldest  ## Everything that CI runs, on both ends of the suppo
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
 	echo "== Airflow 3.3: the DAGs on a real Airflow"
 	$(BIN)/python -m pytest -m system tests/system
+
+bench: install  ## Measure speed, memory and limits on a quiet machine, and write docs/benchmarks.md
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement setup.cfg --extra bench \
+		--constraint requirements/airflow-3.3.txt
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 demo: install  ## Push six exports into the sandbox on a real Airflow, and check what arrived
 	@$(BIN)/python -m demo
