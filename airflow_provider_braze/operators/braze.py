@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, BaseOperator
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
 from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.links.braze import BrazeDashboardLink
+from airflow_provider_braze.operators.progress import ProgressWriter
 from airflow_provider_braze.parameters import as_bool, as_optional_text
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
@@ -17,6 +19,8 @@ from airflow_provider_braze.pushes.report import too_many_failed
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.users_track.account import OUTCOMES
+from airflow_provider_braze.users_track.clusters import dashboard_of
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.version_compat import AirflowFailException
 
@@ -24,8 +28,36 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_braze.pushes.rows import Rows
-    from airflow_provider_braze.users_track.account import Account
     from airflow_provider_braze.users_track.workspace import Workspace
+
+REPORT_KEY = "report"
+"""XCom key of the report of a push whose task failed; of any other it is the return value."""
+
+TASK_DOC = """
+Pushes one export to Braze and accounts for every record.
+
+* **While it runs:** the log says every few seconds how far it is; the tab *Braze* shows it live on Airflow 3.3.
+* **Afterwards:** the tab *Braze*, here and on the run, shows every outcome. *Accepted* means that Braze queued a
+  record, no more.
+* **Failed records** are in the rejects file, each with its line and reason. Mend it there and push it again: it is
+  an export like any other.
+* **Clearing this task pushes the export again.**
+"""
+"""Documentation of a task of this kind in Airflow's UI, unless its author writes another."""
+
+_TOLD_TO_ASSETS = (
+    "status",
+    "mode",
+    "records",
+    *OUTCOMES,
+    "failed",
+    "data_points",
+    "dry_run",
+    "export",
+    "fingerprint",
+    "report_path",
+    "rejects_path",
+)
 
 
 class BrazeUserTrackOperator(BaseOperator):
@@ -36,6 +68,11 @@ class BrazeUserTrackOperator(BaseOperator):
     ``unknown``, ``not_sent``, ``merged``, ``not_found``, ``planned``, ``unchanged``), ``requests``, ``retries``,
     ``seconds``, ``report_path``, ``rejects_path`` and more. Executing it always pushes, also an export that is
     marked as pushed. ``execute({})`` works in a script, without a running Airflow.
+
+    While it runs, the log has a line every few seconds, and on Airflow 3.3+ ``context["task_state_store"]`` has the
+    progress under ``braze_progress``. Assets in ``outlets`` get the report's counts as the ``extra`` of their event.
+    Name mapped tasks by their export with ``map_index_template="{{ task.export.offer }} / {{ task.export.path }}"``,
+    and document them with ``doc_md=TASK_DOC``, which tasks that are not mapped have by themselves.
 
     :param export: path or URL of an export, one item of ``RedpointExportSensor``'s list, or the rejects file of an
         earlier push, as written or with cells mended: the report beside it supplies everything else. (templated)
@@ -79,6 +116,9 @@ class BrazeUserTrackOperator(BaseOperator):
         "confirm",
     )
     ui_color = "#d8d0ff"
+    operator_extra_links = (BrazeDashboardLink(),)
+    # Subclasses inherit it: by this name the Braze tab finds the pushes of a run.
+    custom_operator_name = "BrazeUserTrackOperator"
 
     def __init__(
         self,
@@ -101,7 +141,7 @@ class BrazeUserTrackOperator(BaseOperator):
         confirm: bool | str = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"doc_md": TASK_DOC, **kwargs})
         self.export = export
         self.attributes = attributes
         self.events = events
@@ -119,6 +159,7 @@ class BrazeUserTrackOperator(BaseOperator):
         self.max_data_points = max_data_points
         self.retry_events = retry_events
         self.confirm = confirm
+        self.dashboard_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return the report."""
@@ -133,10 +174,11 @@ class BrazeUserTrackOperator(BaseOperator):
         except BrazeError as error:
             if error.report is not None and (ti := context.get("ti")) is not None:
                 # A failed task returns nothing, yet its report is what the next one wants to know.
-                ti.xcom_push(key="report", value=error.report)
+                ti.xcom_push(key=REPORT_KEY, value=error.report)
             if error.retryable:
                 raise
             raise AirflowFailException(str(error)) from error
+        self._tell_assets(context, report)
         return report
 
     def _push(self, context: Context) -> dict[str, Any]:
@@ -145,14 +187,26 @@ class BrazeUserTrackOperator(BaseOperator):
         if has_rows == (self.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
         conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
+        workspace = self._workspace(conn_id)
+        self._link_dashboard(context, workspace)
+        writer = self._progress_writer(context, workspace)
         common: dict[str, Any] = {
-            "workspace": self._workspace(conn_id),
+            "workspace": workspace,
             "braze_conn_id": conn_id,
             "run": run_name(context, self.task_id),
             "mode": as_optional_text("mode", self.mode) or AUTO,
             "reports_path": as_optional_text("reports_path", self.reports_path),
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
+            "progress": writer,
         }
+        try:
+            return self._make_push(common, rejects, has_rows).execute()
+        finally:
+            writer.close()
+
+    def _make_push(
+        self, common: dict[str, Any], rejects: ExportItem | None, has_rows: bool
+    ) -> RowsPush | ExportPush:
         if has_rows or rejects:
             return RowsPush(
                 **common,
@@ -161,8 +215,7 @@ class BrazeUserTrackOperator(BaseOperator):
                 events=self.events,
                 purchases=self.purchases,
                 retry_events=as_bool("retry_events", self.retry_events, default=False),
-                progress=lambda account: self._log_progress(account, None),
-            ).execute()
+            )
         return ExportPush(
             **common,
             export=self.export,
@@ -173,8 +226,24 @@ class BrazeUserTrackOperator(BaseOperator):
             else Dialect.from_dict(self.dialect or {}),
             max_data_points=self._max_data_points(),
             confirm=as_bool("confirm", self.confirm, default=False),
-            progress=self._log_progress,
-        ).execute()
+        )
+
+    def _link_dashboard(self, context: Context, workspace: Workspace) -> None:
+        self.dashboard_url = dashboard_of(workspace.endpoint)
+        if self.dashboard_url and (ti := context.get("ti")) is not None:
+            # Airflow itself pushes links when a task ends, which a killed one never does.
+            ti.xcom_push(key=BrazeDashboardLink().xcom_key, value=self.dashboard_url)
+
+    def _progress_writer(self, context: Context, workspace: Workspace) -> ProgressWriter:
+        facts = {"endpoint": workspace.endpoint, "try_number": getattr(context.get("ti"), "try_number", 1)}
+        # Airflow has the store from 3.3 on.
+        return ProgressWriter(self.log, context.get("task_state_store"), facts)  # type: ignore[arg-type]
+
+    def _tell_assets(self, context: Context, report: Mapping[str, Any]) -> None:
+        events = context.get("outlet_events")
+        for asset in self.outlets:
+            if events is not None and isinstance(asset, Asset):
+                events[asset].extra = {name: report.get(name) for name in _TOLD_TO_ASSETS}
 
     def _rejects_of_rows(self) -> ExportItem | None:
         """Tell whether the export is the rejects file of a push of rows."""
@@ -232,17 +301,6 @@ class BrazeUserTrackOperator(BaseOperator):
         places = [report["report_path"] and f"Report: {report['report_path']}"]
         places.append(report["rejects_path"] and f"Rejects: {report['rejects_path']}")
         return ". ".join(filter(None, places))
-
-    def _log_progress(self, account: Account, share: float | None) -> None:
-        read = "" if share is None else f"{share:.0%} read, "
-        self.log.info(
-            "%s%d records, %d accepted, %d failed, %d requests.",
-            read,
-            account.records,
-            account.outcomes["accepted"] + account.outcomes["merged"],
-            account.failed,
-            account.requests,
-        )
 
 
 def run_name(context: Mapping[str, Any], task_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
@@ -18,6 +18,7 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem
+from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
@@ -29,9 +30,6 @@ from airflow_provider_braze.users_track.plan import plan
 from airflow_provider_braze.users_track.push import Push, describe
 from airflow_provider_braze.users_track.rejects import RejectsFile
 from airflow_provider_braze.users_track.workspace import Workspace
-
-Progress = Callable[[Account, float], None]
-"""Called every few seconds with the counts and the share of the file that was read."""
 
 
 @dataclass(kw_only=True)
@@ -51,7 +49,7 @@ class ExportPush:
     :param dry_run: send nothing, plan only.
     :param max_data_points: refuse a push that would cost more.
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
-    :param progress: called every few seconds.
+    :param progress: takes the progress every few seconds, as JSON.
     """
 
     export: Any
@@ -66,7 +64,7 @@ class ExportPush:
     dry_run: bool = False
     max_data_points: int | None = None
     confirm: bool = False
-    progress: Progress | None = None
+    progress: Tell | None = None
 
     def execute(self) -> dict[str, Any]:
         """Push, and write report, rejects and marker.
@@ -109,6 +107,7 @@ class _Attempt:
         self.rejects = RejectsFile(self.home.child(REJECTS_NAME), ())
         self.account = Account(self.rejects)
         self.source: ExportSource | None = None
+        self.progress: Progress | None = None
         self.extra: dict[str, Any] = {}
         self.started = time.monotonic()
         self.started_at = datetime.now(UTC)
@@ -146,10 +145,12 @@ class _Attempt:
             push = Push(
                 objects, self.push.workspace, self.account, united=source.united, confirm=self._must_confirm()
             )
+            self.progress = progress = self._watch(push, source)
             try:
-                asyncio.run(push.run(self._ticker(source)))
+                asyncio.run(push.run(progress.tick, TICK))
             finally:
                 self.extra = reports.waits(push.limiter)
+                progress.finish()
             return push.error
 
     def _must_confirm(self) -> bool:
@@ -171,12 +172,15 @@ class _Attempt:
                 f"The push would cost {cost} data points, more than max_data_points ({most}); nothing was sent."
             )
 
-    def _ticker(self, source: ExportSource) -> Callable[[], None] | None:
-        progress = self.push.progress
-        if progress is None:
-            return None
+    def _watch(self, push: Push, source: ExportSource) -> Progress:
         size = max(self.before.size, 1)
-        return lambda: progress(self.account, min(source.bytes_read / size, 1.0))
+        return Progress(
+            self.account,
+            self.reading.item.path,
+            tell=self.push.progress,
+            share=lambda: min(source.bytes_read / size, 1.0),
+            paused_for=lambda: push.limiter.paused_for,
+        )
 
     def _check_unchanged(self) -> None:
         try:
@@ -218,6 +222,7 @@ class _Attempt:
             **self.extra,
             "seconds": round(time.monotonic() - self.started, 3),
             "started_at": self.started_at.isoformat(timespec="seconds"),
+            "samples": self.progress.samples() if self.progress else [],
             "report_path": self.home.child(REPORT_NAME).url,
             "rejects_path": rejects_path,
             "export": item.path,

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem, check_mode
+from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
 from airflow_provider_braze.pushes.source import open_buffered
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location, locate
@@ -82,7 +83,7 @@ class RowsPush:
     :param dry_run: send nothing, plan only.
     :param retry_events: send events, purchases and increments again after a lost answer.
     :param rejects: instead of rows, the rejects file of an earlier push of rows.
-    :param progress: called every few seconds with the counts.
+    :param progress: takes the progress every few seconds, as JSON.
     """
 
     workspace: Workspace
@@ -96,7 +97,7 @@ class RowsPush:
     dry_run: bool = False
     retry_events: bool = False
     rejects: ExportItem | None = None
-    progress: Callable[[Account], None] | None = None
+    progress: Tell | None = None
 
     def execute(self) -> dict[str, Any]:
         """Push, and give the report.
@@ -150,12 +151,14 @@ class RowsPush:
         if self.dry_run:
             return plan(objects, self.workspace, account).as_dict(), None
         push = Push(objects, self.workspace, account, retry_events=self.retry_events)
-        progress = self.progress
+        progress = Progress(account, tell=self.progress, paused_for=lambda: push.limiter.paused_for)
+        error: BaseException | None = None
         try:
-            asyncio.run(push.run(None if progress is None else lambda: progress(account)))
-        except BaseException as error:
-            return reports.waits(push.limiter), error
-        return reports.waits(push.limiter), push.error
+            asyncio.run(push.run(progress.tick, TICK))
+        except BaseException as raised:
+            error = raised
+        progress.finish()
+        return {**reports.waits(push.limiter), "samples": progress.samples()}, error or push.error
 
     def _objects(self, account: Account) -> Iterator[Outgoing | None]:
         if self.rejects is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 CLUSTERS: Mapping[str, str] = MappingProxyType(
     {f"US-{number:02}": f"https://rest.iad-{number:02}.braze.com" for number in range(1, 9)}
@@ -18,3 +19,17 @@ CLUSTERS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Cluster name to REST endpoint. A connection may name any other host; this list only serves messages."""
+
+
+def dashboard_of(endpoint: str) -> str | None:
+    """Name the dashboard of a REST endpoint (Braze docs: API and SDK endpoints); None for a host that is not listed."""
+    host = urlsplit(endpoint).hostname
+    return next((_dashboard(known) for known in CLUSTERS.values() if urlsplit(known).hostname == host), None)
+
+
+def _dashboard(endpoint: str) -> str:
+    cluster = endpoint.removeprefix("https://rest.")
+    place, _, domain = cluster.partition(".")
+    if place.startswith(("iad-", "fra-")):
+        return f"https://dashboard-{place[-2:]}.{domain}"
+    return f"https://dashboard.{cluster}"

@@ -1,0 +1,1 @@
+"""Links beside a task, out of Airflow."""

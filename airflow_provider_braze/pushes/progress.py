@@ -1,0 +1,170 @@
+"""How far a push has come while it runs: counts, pace, waiting for Braze, and samples for a chart."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_braze.users_track.account import OUTCOMES, Account
+
+PROGRESS_KEY = "braze_progress"
+"""Key of Airflow's task state store (3.3+) under which a running push keeps its progress."""
+
+MOST_SAMPLES = 60
+"""Points of the chart; they fit a report, and a value of the task state store (65,535 bytes)."""
+
+TICK = 1.0
+"""Seconds between looks at the counts: the pace of a push of a few seconds can be seen, too."""
+
+EVERY = 5.0
+"""Seconds between two tellings."""
+
+_RECENT = 10.0
+"""Seconds over which the current pace is taken."""
+
+Tell = Callable[[dict[str, Any]], None]
+"""Takes the progress every few seconds, and once more at the end. It is called on the event loop: it must not block."""
+
+
+class Samples:
+    """At most 60 points ``[seconds, settled records]``, evenly apart however long the push takes.
+
+    When there are too many, every other one is dropped and the interval doubles.
+
+    :param interval: seconds between two points, to start with.
+    """
+
+    def __init__(self, interval: float = TICK) -> None:
+        self.interval = interval
+        self._points: list[tuple[float, int]] = [(0.0, 0)]
+
+    def add(self, seconds: float, settled: int) -> None:
+        """Take a point, unless the last one is too near."""
+        if seconds - self._points[-1][0] < self.interval:
+            return
+        self._points.append((seconds, settled))
+        if len(self._points) >= MOST_SAMPLES:
+            self._points = self._points[::2]
+            self.interval *= 2
+
+    def until(self, seconds: float, settled: int) -> list[list[float]]:
+        """List the points up to now."""
+        points = list(self._points)
+        if seconds > points[-1][0]:
+            points.append((seconds, settled))
+        return [[round(at, 1), count] for at, count in points]
+
+
+class Progress:
+    """Watches one push.
+
+    :param account: its counts.
+    :param export: path of what is pushed; None for rows of an author's own.
+    :param tell: takes the progress every few seconds.
+    :param share: share of the file that was read; None where there is no file.
+    :param paused_for: seconds for which Braze lets nothing through.
+    :param clock: monotonic seconds.
+    :param wall: the time of day.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        export: str | None = None,
+        *,
+        tell: Tell | None = None,
+        share: Callable[[], float] | None = None,
+        paused_for: Callable[[], float] = lambda: 0.0,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._account, self._export, self._tell = account, export, tell
+        self._share, self._paused_for = share, paused_for
+        self._clock, self._wall = clock, wall
+        self._started = clock()
+        self._told_at = float("-inf")
+        self._recent: deque[tuple[float, int]] = deque([(0.0, 0)])
+        self._ended: float | None = None
+        self._samples = Samples()
+
+    def tick(self) -> None:
+        """Look at the counts, and tell when it is time."""
+        now = self._elapsed
+        self._look(now)
+        if self._tell is not None and now - self._told_at >= EVERY:
+            self._told_at = now
+            self._tell(self.as_dict())
+
+    def finish(self) -> None:
+        """Tell a last time, now that nothing moves any more."""
+        self._look(self._elapsed)
+        self._ended = self._elapsed
+        if self._tell is not None:
+            self._tell(self.as_dict())
+
+    def samples(self) -> list[list[float]]:
+        """Points ``[seconds, settled records]`` so far, at most 60."""
+        return self._samples.until(self._elapsed, self._settled)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Write the progress as JSON; times are ISO 8601 in UTC, durations seconds."""
+        counts = self._account.outcomes
+        paused_for = self._paused_for() if self._ended is None else 0.0
+        return {
+            "at": self._wall().isoformat(timespec="seconds"),
+            "export": self._export,
+            "share": None if self._share is None else round(self._share(), 4),
+            "records": self._account.records,
+            **{outcome: counts[outcome] for outcome in OUTCOMES},
+            "failed": self._account.failed,
+            "records_per_second": round(self._pace(), 1),
+            "requests": self._account.requests,
+            "waiting_until": self._waiting_until(paused_for),
+            "elapsed": round(self._elapsed, 1),
+            "samples": self.samples(),
+        }
+
+    @property
+    def _elapsed(self) -> float:
+        return self._clock() - self._started if self._ended is None else self._ended
+
+    @property
+    def _settled(self) -> int:
+        return sum(self._account.outcomes.values())
+
+    def _look(self, now: float) -> None:
+        self._samples.add(now, self._settled)
+        self._recent.append((now, self._settled))
+        while len(self._recent) > 2 and self._recent[1][0] <= now - _RECENT:
+            self._recent.popleft()
+
+    def _pace(self) -> float:
+        """Records that were settled in a second, lately; over the whole push once it has ended."""
+        since, before = self._recent[0] if self._ended is None else (0.0, 0)
+        seconds = self._elapsed - since
+        return (self._settled - before) / seconds if seconds > 0 else 0.0
+
+    def _waiting_until(self, paused_for: float) -> str | None:
+        if paused_for <= 0:
+            return None
+        return (self._wall() + timedelta(seconds=paused_for)).isoformat(timespec="seconds")
+
+
+def in_words(progress: dict[str, Any]) -> str:
+    """Say the progress in one line, for a log."""
+    read = "" if progress["share"] is None else f"{progress['share']:.0%} read, "
+    parts = [
+        f"{read}{progress['records']:,} records",
+        f"{progress['records_per_second']:,.0f} a second",
+        f"{progress['accepted']:,} accepted",
+        f"{progress['failed']:,} failed",
+        f"{progress['requests']:,} requests",
+    ]
+    parts += [f"{progress[name]:,} {name}" for name in ("merged", "not_found") if progress[name]]
+    if progress["waiting_until"]:
+        until = datetime.fromisoformat(progress["waiting_until"]).astimezone(UTC)
+        parts.append(f"waiting for Braze until {until:%H:%M} UTC")
+    return f"{', '.join(parts)}."

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, in_words
+from airflow_provider_braze.users_track.account import Account, Forgetful
+
+NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that goes only when told to."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Watched:
+    """A progress with everything that it looks at."""
+
+    def __init__(self, **given: Any) -> None:
+        self.clock, self.account, self.told = Clock(), Account(Forgetful()), []
+        self.paused_for = 0.0
+        self.progress = Progress(
+            self.account,
+            "/exports/one.txt",
+            tell=self.told.append,
+            paused_for=lambda: self.paused_for,
+            clock=self.clock,
+            wall=lambda: NOON,
+            **given,
+        )
+
+    def go(self, seconds: int, accepted_per_second: int) -> None:
+        for _ in range(seconds):
+            self.clock.now += 1
+            self.account.records += accepted_per_second
+            self.account.outcomes["accepted"] += accepted_per_second
+            self.progress.tick()
+
+
+class TestSamples:
+    @pytest.mark.parametrize("seconds", [1, 58, 59, 60, 61, 1000, 7 * 3600])
+    def test_never_more_than_sixty_and_evenly_apart(self, seconds: int) -> None:
+        samples = Samples()
+        for second in range(1, seconds + 1):
+            samples.add(second, second * 10)
+        points = samples.until(seconds + 0.5, seconds * 10)
+        assert 2 <= len(points) <= MOST_SAMPLES
+        assert (points[0], points[-1]) == ([0, 0], [seconds + 0.5, seconds * 10])
+        gaps = {later[0] - earlier[0] for earlier, later in zip(points[:-2], points[1:-1], strict=True)}
+        assert gaps <= {samples.interval}
+
+    def test_keep_what_was_seen(self) -> None:
+        samples = Samples()
+        for second in range(1, 200):
+            samples.add(second, second**2)
+        assert all(count == at**2 for at, count in samples.until(199, 199**2))
+
+    def test_of_a_push_that_was_over_before_the_first_look(self) -> None:
+        assert Samples().until(0.31, 25) == [[0, 0], [0.3, 25]]
+
+
+class TestProgress:
+    def test_tells_at_once_and_then_every_few_seconds(self) -> None:
+        watched = Watched()
+        watched.go(11, 10)
+        assert [told["elapsed"] for told in watched.told] == [1, 1 + EVERY, 1 + 2 * EVERY]
+
+    def test_tells_what_a_person_wants_to_know(self) -> None:
+        watched = Watched(share=lambda: 0.25)
+        watched.account.outcomes["invalid"] = watched.account.records = 3
+        watched.account.requests = 4
+        watched.go(1, 100)
+        (told,) = watched.told
+        assert told["export"] == "/exports/one.txt"
+        assert (told["share"], told["records"], told["accepted"], told["failed"]) == (0.25, 103, 100, 3)
+        assert (told["invalid"], told["requests"], told["elapsed"]) == (3, 4, 1)
+        assert told["samples"] == [[0, 0], [1, 103]]
+        assert told["waiting_until"] is None
+        assert json.loads(json.dumps(told)) == told
+
+    def test_pace_is_the_latest_and_in_the_end_that_of_the_whole_push(self) -> None:
+        watched = Watched()
+        watched.go(60, 10)
+        watched.go(20, 100)
+        assert watched.progress.as_dict()["records_per_second"] == 100
+        watched.progress.finish()
+        assert watched.told[-1]["records_per_second"] == (600 + 2000) / 80
+
+    def test_names_the_time_until_which_braze_lets_nothing_through(self) -> None:
+        watched = Watched()
+        watched.paused_for = 90
+        watched.go(1, 10)
+        assert watched.told[0]["waiting_until"] == "2026-11-21T12:02:00+00:00"
+        watched.progress.finish()
+        assert watched.told[-1]["waiting_until"] is None
+
+    def test_stands_still_once_it_has_ended(self) -> None:
+        watched = Watched()
+        watched.go(3, 10)
+        watched.progress.finish()
+        watched.clock.now += 1000
+        assert watched.progress.samples()[-1] == [3, 30]
+
+    def test_the_largest_fits_a_value_of_the_task_state_store(self) -> None:
+        watched = Watched()
+        watched.account.records = 10**12
+        watched.go(7200, 10**9)
+        assert len(json.dumps(watched.progress.as_dict())) < 10_000
+
+
+class TestWords:
+    def test_say_every_count(self) -> None:
+        watched = Watched(share=lambda: 0.4235)
+        watched.account.outcomes["unknown"] = 2
+        watched.account.outcomes["merged"] = 7
+        watched.account.requests = 20
+        watched.paused_for = 90
+        watched.go(1, 1234)
+        assert in_words(watched.told[0]) == (
+            "42% read, 1,234 records, 1,243 a second, 1,234 accepted, 2 failed, 20 requests, 7 merged, "
+            "waiting for Braze until 12:02 UTC."
+        )
+
+    def test_leave_out_what_is_not(self) -> None:
+        watched = Watched()
+        watched.go(1, 5)
+        assert in_words(watched.told[0]) == "5 records, 5 a second, 5 accepted, 0 failed, 0 requests."
