@@ -1,0 +1,192 @@
+"""What is measured, part by part. Variants alternate within a round, so that a slow hour befalls all of them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import clients, generate
+from benchmarks.measure import Child, SinkProcess, python_with
+from benchmarks.runs import PRODUCT, Run, push, run_of
+
+LATENCY_MS = 50
+SMALL = 75
+CLIENT_RECORDS = 20_000
+"""Of these the bodies are made that the clients post."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured.
+
+    :param sizes: records of a small, a middle and a large export.
+    :param shared: records that each of the processes pushes that share the limit.
+    :param processes: how many they are.
+    :param rounds: how often each variant runs.
+    :param small_rounds: how often the 75 records are pushed.
+    :param requests: requests of a client at full speed; a third of them with latency.
+    """
+
+    sizes: tuple[int, int, int] = (100_000, 1_000_000, 5_000_000)
+    shared: int = 1_000_000
+    processes: int = 4
+    rounds: int = 3
+    small_rounds: int = 7
+    requests: int = 30_000
+
+
+SMOKE = Scale(sizes=(1_000, 2_000, 4_000), shared=2_000, processes=2, rounds=1, small_rounds=1, requests=150)
+
+Result = dict[str, Any]
+
+
+def baselines(scale: Scale, say: Callable[[str], None]) -> Result:
+    """Product, waves of threads, HttpHook and the floor, into a sink without latency."""
+    path = _export(scale.sizes[1])
+    modules = {
+        "product": PRODUCT,
+        "waves": "benchmarks.baseline_waves",
+        "http_hook": "benchmarks.baseline_http_hook",
+        "floor": "benchmarks.baseline_floor",
+    }
+    return _rounds(scale, say, {name: lambda name=name: push(name, modules[name], path) for name in modules})
+
+
+def growth(scale: Scale, say: Callable[[str], None]) -> Result:
+    """The product alone, at full speed, with exports of three sizes."""
+    return _rounds(scale, say, {_size(records): _pushing(_size(records), records) for records in scale.sizes})
+
+
+def limit(scale: Scale, say: Callable[[str], None]) -> Result:
+    """The product at Braze's limit with the latency of a real network, over http and TLS."""
+    sink = ("--latency-ms", str(LATENCY_MS), "--limit", "3000/3")
+    variants = {_size(records): _pushing(_size(records), records, *sink) for records in scale.sizes}
+    tls = f"{_size(scale.sizes[1])}, TLS"
+    variants[tls] = _pushing(tls, scale.sizes[1], *sink, "--tls")
+    return _rounds(scale, say, variants)
+
+
+def sharing(scale: Scale, say: Callable[[str], None]) -> Result:
+    """Four processes, which know nothing of each other, on one limit; sliding windows and windows by the clock."""
+    path = _export(scale.shared)
+    sink = ("--latency-ms", str(LATENCY_MS), "--limit", "3000/3")
+    return _rounds(
+        scale,
+        say,
+        {
+            "sliding window": lambda: _share("sliding window", scale.processes, path, *sink),
+            "window by the clock": lambda: _share(
+                "window by the clock", scale.processes, path, *sink, "--by-clock"
+            ),
+        },
+    )
+
+
+def small(scale: Scale, say: Callable[[str], None]) -> Result:
+    """An export of 75 records through the operator, beside one round trip."""
+    path = _export(SMALL)
+    turns = []
+    for turn in range(scale.small_rounds):
+        with SinkProcess("--latency-ms", str(LATENCY_MS)) as sink:
+            connection = {"conn_type": "braze", "host": sink.url, "password": "benchmark-key"}
+            environment = {"AIRFLOW_CONN_BRAZE_DEFAULT": json.dumps(connection)}
+            turns.append(Child("benchmarks.small_export", [path], environment).reap().said)
+        say(f"round {turn + 1}: {turns[-1]['first']:.3f} s, then {turns[-1]['second']:.3f} s")
+    return {"round_trip": LATENCY_MS / 1000, "turns": turns}
+
+
+def http_clients(scale: Scale, say: Callable[[str], None]) -> Result:
+    """aiohttp, pycurl and a Rust client with the same bodies, at full speed and at the pace of the limit."""
+    path = _export(CLIENT_RECORDS)
+    installed = [name for name in clients.NAMES if importlib.util.find_spec(name)]
+    turns: list[Result] = []
+    for turn in range(scale.rounds):
+        for latency, in_flight, requests in ((0, 32, scale.requests), (LATENCY_MS, 50, scale.requests // 3)):
+            for tls in (False, True):
+                for name in installed:
+                    case = {"client": name, "latency_ms": latency, "tls": tls, "in_flight": in_flight}
+                    turns.append(case | _send(name, path, latency, in_flight, requests, tls))
+                    say(f"round {turn + 1}: {case} {turns[-1]['cpu_us']:.0f} us")
+    return {"turns": turns, "missing": [name for name in clients.NAMES if name not in installed]}
+
+
+PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
+    "baselines": baselines,
+    "growth": growth,
+    "limit": limit,
+    "sharing": sharing,
+    "small": small,
+    "clients": http_clients,
+}
+
+
+def _export(records: int) -> str:
+    return str(generate.export(records))
+
+
+def _size(records: int) -> str:
+    return f"{records:,} records"
+
+
+def _pushing(variant: str, records: int, *sink: str) -> Callable[[], Run]:
+    path = _export(records)
+    return lambda: push(variant, PRODUCT, path, *sink)
+
+
+def _rounds(scale: Scale, say: Callable[[str], None], variants: dict[str, Callable[[], Run]]) -> Result:
+    runs: list[Run] = []
+    bare = []
+    for turn in range(scale.rounds):
+        bare.append(python_with(PRODUCT).peak_mb)
+        for name, run in variants.items():
+            runs.append(run())
+            say(f"round {turn + 1}: {name}: {runs[-1].wall:.1f} s, {runs[-1].cpu:.1f} CPU s")
+    return {"runs": [run.as_dict() for run in runs], "bare_mb": bare}
+
+
+def _share(variant: str, processes: int, path: str, *sink: str) -> Run:
+    """Push the same export with several processes at once, and take them together as one."""
+    with SinkProcess(*sink) as server:
+        children = [Child(PRODUCT, [path, "--host", server.url]) for _ in range(processes)]
+        ended = [child.reap() for child in children]
+    each = [run_of(variant, measured, server.counts) for measured in ended]
+    wall = max(measured.ended for measured in ended) - min(measured.started for measured in ended)
+    return Run(
+        variant=variant,
+        records=sum(run.records for run in each),
+        objects=sum(run.objects for run in each),
+        wall=wall,
+        seconds=max(run.seconds for run in each),
+        cpu=sum(run.cpu for run in each),
+        peak_mb=max(run.peak_mb for run in each),
+        requests=each[0].requests,
+        refused=each[0].refused,
+        most_in_3s=each[0].most_in_3s,
+    )
+
+
+def _send(name: str, path: str, latency: float, in_flight: int, requests: int, tls: bool) -> Result:
+    with SinkProcess("--latency-ms", str(latency), *(["--tls"] if tls else [])) as sink:
+        arguments = [
+            name,
+            path,
+            "--host",
+            sink.url,
+            "--requests",
+            str(requests),
+            "--in-flight",
+            str(in_flight),
+        ]
+        if sink.certificate:
+            arguments += ["--certificate", sink.certificate]
+        measured = Child("benchmarks.clients", arguments, sink.trust).reap()
+    said = measured.said
+    return {
+        "requests_per_second": said["requests"] / said["seconds"],
+        "cpu_us": said["client_cpu"] / said["requests"] * 1e6,
+        "peak_mb": measured.peak_mb,
+        "connections": sink.counts["connections"],
+    }

@@ -1,0 +1,43 @@
+"""Push one export with the product as a whole process, without Airflow, and print the report.
+
+python -m benchmarks.push EXPORT --host http://127.0.0.1:40123
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+
+from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.users_track.workspace import Workspace
+
+
+def main() -> None:
+    """Push from the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("export")
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--api-key", default="benchmark-key")
+    parser.add_argument("--requests-per-second", type=float, help="default: the product's")
+    parser.add_argument("--max-in-flight", type=int, help="default: the product's")
+    options = parser.parse_args()
+    extras = {
+        "requests_per_second": options.requests_per_second,
+        "max_in_flight": options.max_in_flight,
+    }
+    with tempfile.TemporaryDirectory() as reports:
+        push = ExportPush(
+            export=options.export,
+            workspace=Workspace.from_settings(options.host, options.api_key, extras),
+            braze_conn_id="benchmark",
+            run="benchmark",
+            reports_path=reports,
+        )
+        print(json.dumps(push.execute()))
+
+
+if __name__ == "__main__":
+    main()

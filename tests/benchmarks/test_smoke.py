@@ -1,0 +1,35 @@
+"""The harness is kept alive: everything runs once at a tiny size, and nothing is said about times."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.measure import Child
+from benchmarks.parts import PARTS
+
+
+def test_every_part_measures_and_is_written_down(tmp_path):
+    Child("benchmarks.run", ["--smoke", str(tmp_path)]).reap()
+    parts = json.loads((tmp_path / "results.json").read_text())["parts"]
+    assert list(parts) == list(PARTS)
+    for name in ("baselines", "growth", "limit", "sharing"):
+        for run in parts[name]["runs"]:
+            assert run["wall"] > 0, run
+            assert run["cpu"] > 0, run
+            assert run["peak_mb"] > 10, run
+            assert run["requests"] >= run["objects"] / 75, run
+            assert run["refused"] == 0, run
+    product, *baselines = parts["baselines"]["runs"]
+    assert product["objects"] < product["records"], "records of one user were not merged"
+    assert all(run["objects"] == run["records"] == product["records"] for run in baselines)
+    assert [turn["records"] for turn in parts["small"]["turns"]] == [75]
+    assert {turn["client"] for turn in parts["clients"]["turns"]} | set(parts["clients"]["missing"]) == {
+        "aiohttp",
+        "pycurl",
+        "pyreqwest",
+    }
+
+    document = (tmp_path / "benchmarks.md").read_text()
+    assert "Not measured yet" not in document
+    promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
+    assert len(promises.splitlines()) == 2 + 8
