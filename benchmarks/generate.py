@@ -2,7 +2,7 @@
 
     python -m benchmarks.generate 100000
 
-About 150 bytes a record; a third of the lines have qualified values (delimiters, quotes, a few line ends), many are
+About 150 bytes a record; half of the lines have qualified values (delimiters, quotes, a few line ends), many are
 not ASCII, 8 % of the cells are empty, and 2 % of the records are further ones of a user who came shortly before
 (half of them) or anywhere before.
 """
