@@ -15,7 +15,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint test bench demo airflow lock clean
+.PHONY: help install install-oldest lint test bench demo airflow docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -74,9 +74,12 @@ demo: install  ## Push six exports into the sandbox on a real Airflow, and check
 airflow: install  ## The demo's Airflow with its UI, until Ctrl-C (make airflow PORT=8080)
 	@exec $(BIN)/python -m demo --ui --port $(PORT)
 
+docs: install  ## Build the documentation strictly into build/docs
+	@$(BIN)/mkdocs build --strict
+
 lock: $(BIN)/uv  ## Resolve both dependency locks again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
-		--output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
+		--extra docs --output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
 		--exclude-newer 2026-04-01 --output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
 

@@ -1,0 +1,203 @@
+"""The documentation says what the code does: no link, parameter, default or example is out of date."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.__main__ import _parser
+from airflow_provider_braze.exceptions import BrazeError
+from airflow_provider_braze.get_provider_info import get_provider_info
+from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.sandbox.__main__ import parser as sandbox_parser
+from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+from airflow_provider_braze.users_track.account import OUTCOMES
+from airflow_provider_braze.users_track.mapping import ExportMapping, Identifier, Tag, Type
+from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
+from tests.docs.messages import texts
+from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, options, prose
+
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as MkDocs makes them."""
+    found = [re.sub(r"[^\w\s-]", "", name).strip().lower() for name in _HEADING.findall(prose(page))]
+    return {re.sub(r"[\s-]+", "-", name) for name in found}
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_every_relative_link_resolves(page: Path) -> None:
+    for link in _LINK.findall(prose(page)):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in _anchors(target), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_every_python_example_parses(page: Path) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            try:
+                ast.parse(block.text)
+            except SyntaxError as error:
+                pytest.fail(f"{page.name}, line {block.line}: {error}")
+
+
+def _is_dag(text: str) -> bool:
+    return "with DAG(" in text and "import" in text
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(block, id=f"{page.name}, line {block.line}")
+        for page in [README, *PAGES]
+        for block in blocks(page)
+        if block.language == "python" and _is_dag(block.text)
+    ],
+)
+def test_every_dag_example_makes_a_dag(block: Any) -> None:
+    if "RetryRule" in block.text and importlib.util.find_spec("airflow.sdk.definitions.retry_policy") is None:
+        pytest.skip("retry policies came with Airflow 3.3")
+
+    exec(compile(block.text, "example", "exec"), {"__name__": "example"})
+
+
+def _signature(cls: type) -> dict[str, inspect.Parameter]:
+    found = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    return {name: each for name, each in found.items() if name not in ("self", "kwargs")}
+
+
+def _default(parameter: inspect.Parameter) -> str | None:
+    return None if parameter.default is inspect.Parameter.empty else repr(parameter.default)
+
+
+@pytest.mark.parametrize(
+    ("page", "cls"), [("operator.md", BrazeUserTrackOperator), ("sensor.md", RedpointExportSensor)]
+)
+def test_every_parameter_is_documented_with_its_default_and_templating(page: str, cls: Any) -> None:
+    documented, actual = options(DOCS / page), _signature(cls)
+
+    assert documented.keys() == actual.keys()
+    assert {name: each.default for name, each in documented.items()} == {
+        name: _default(each) for name, each in actual.items()
+    }
+    assert {name for name, each in documented.items() if each.templated} == set(cls.template_fields)
+
+
+def test_every_field_of_the_mapping_is_documented_with_its_default() -> None:
+    defaults = ExportMapping()
+    documented = options(DOCS / "mapping.md")
+
+    assert documented.keys() == ExportMapping.__dataclass_fields__.keys()
+    for name, each in documented.items():
+        assert each.default is not None, name
+        given = getattr(defaults, name)
+        assert ast.literal_eval(each.default) == (dict(given) if hasattr(given, "keys") else given), name
+
+
+@pytest.mark.parametrize(
+    ("page", "cls"),
+    [
+        ("mapping.md", Identifier),
+        ("mapping.md", Type),
+        ("mapping.md", Tag),
+        ("operator.md", Dialect),
+    ],
+)
+def test_every_option_in_a_table_is_documented(page: str, cls: Any) -> None:
+    text = (DOCS / page).read_text("utf-8")
+
+    for name in cls.__dataclass_fields__:
+        assert f"\n| `{name}` |" in text, name
+
+
+def test_every_extra_of_the_connection_is_documented_with_its_default() -> None:
+    documented = options(DOCS / "connection.md")
+    defaults = Workspace(endpoint="https://x", api_key="k")
+
+    assert documented.keys() == set(EXTRAS)
+    assert set(EXTRAS) == get_provider_info()["connection-types"][0]["conn-fields"].keys()
+    for name, each in documented.items():
+        assert each.default == repr(getattr(defaults, name, False)), name
+
+
+def test_every_argument_of_the_hook_is_documented() -> None:
+    text = (DOCS / "connection.md").read_text("utf-8")
+
+    for method in (BrazeHook.track_users, BrazeHook.export_users, BrazeHook.run):
+        names = [
+            name
+            for name, each in inspect.signature(method).parameters.items()
+            if name != "self" and each.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        assert f"| `{method.__name__}({', '.join(names)})` |" in text
+
+
+def test_every_option_of_the_command_lines_is_documented() -> None:
+    subcommands = _parser()._subparsers
+    assert subcommands is not None
+    plan = next(action.choices["plan"] for action in subcommands._group_actions if action.choices)
+    for page, parser in (("recipes.md", plan), ("sandbox.md", sandbox_parser())):
+        text = (DOCS / page).read_text("utf-8")
+        for action in parser._actions:
+            for flag in action.option_strings:
+                assert flag in ("-h", "--help") or re.search(rf"`{flag}[` ]", text), f"{page}: {flag}"
+
+
+def test_every_outcome_and_exception_is_documented() -> None:
+    outcomes = (DOCS / "outcomes.md").read_text("utf-8")
+    for name in OUTCOMES:
+        assert f"| `{name}` |" in outcomes, name
+    pages = "".join(page.read_text("utf-8") for page in PAGES)
+
+    def children(cls: type[BrazeError]) -> list[type[BrazeError]]:
+        return [cls, *(each for child in cls.__subclasses__() for each in children(child))]
+
+    for cls in children(BrazeError):
+        if cls.__module__ == "airflow_provider_braze.exceptions":
+            assert f"`{cls.__name__}`" in pages, cls.__name__
+
+
+def test_every_message_that_is_explained_is_one_of_the_code() -> None:
+    pages = (DOCS / "troubleshooting.md").read_text("utf-8")
+    known = "\n".join(texts())
+
+    for message in re.findall(r"^\| `([^`]+)` \|", pages, re.MULTILINE):
+        pattern = ".*".join(map(re.escape, message.split("…")))
+        assert re.search(pattern, known), f"no text of the code says {message!r}"
+
+
+def test_every_dependency_has_its_reason() -> None:
+    setup = (ROOT / "setup.cfg").read_text("utf-8")
+    required = re.search(r"install_requires =\n((?:    .+\n)+)", setup)
+    assert required is not None
+    text = (DOCS / "dependencies.md").read_text("utf-8")
+
+    for line in required[1].split():
+        assert f"| `{re.split('[><=]', line)[0]}` |" in text, line
+
+
+@pytest.mark.skipif(importlib.util.find_spec("mkdocs") is None, reason="mkdocs is not installed here")
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "site" / "index.html").exists()
