@@ -1,0 +1,94 @@
+"""
+### Redpoint exports to Braze, as they land
+
+Starts by itself when Redpoint Interaction has finished writing an export, and pushes it into Braze; several that land
+together are pushed one at a time, oldest first. What is marked as pushed is left out, so that an export which is
+offered twice is pushed once. A run that finds nothing left to push ends as *skipped*.
+
+**Use this DAG or `redpoint_to_braze`, not both**: that one looks every 15 minutes and has a form. Both ship paused;
+switch one of them on. This one needs a running triggerer.
+
+**By hand** it pushes nothing: there is no file that started it. Use `redpoint_with_approval` for that.
+
+| set up once | as | |
+|---|---|---|
+| where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
+| the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
+| when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
+
+A change of a Variable is seen at the next look, 30 seconds later at most. An export whose push failed is offered
+again after an hour, as long as it is not older than a week.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.configuration import conf
+from airflow.sdk import DAG, Asset, AssetWatcher, task
+
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.redpoint.offers import left_to_push
+from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
+from airflow_provider_braze.version_compat import AirflowSkipException
+
+BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+
+redpoint_exports = Asset(
+    name="redpoint_exports",
+    watchers=[
+        AssetWatcher(
+            name="landed",
+            # Nothing is rendered here: the triggerer reads the Variables, at each look.
+            trigger=RedpointExportTrigger(
+                base_path_variable="redpoint_base_path",
+                settle_seconds_variable="redpoint_settle_seconds",
+                braze_conn_id_variable="redpoint_braze_conn_id",
+                poke_interval=30,
+            ),
+        )
+    ],
+)
+
+with DAG(
+    dag_id="redpoint_on_landing",
+    dag_display_name="Redpoint exports to Braze, as they land",
+    description="Started by each export that lands; pushes it into Braze, one at a time, oldest first",
+    doc_md=__doc__,
+    tags=["braze", "redpoint"],
+    schedule=[redpoint_exports],
+    catchup=False,
+    is_paused_upon_creation=True,
+    # Two runs at once could push one export twice, or two of one person in the wrong order.
+    max_active_runs=1,
+) as dag:
+
+    @task(task_display_name="What has landed and is not pushed yet")
+    def landed_exports(braze_conn_id: str, triggering_asset_events: Any = None) -> list[dict[str, Any]]:
+        """Collect the exports of every event that started this run: several may share one."""
+        events = [event for of_asset in triggering_asset_events.values() for event in of_asset]
+        # An event that somebody made in the UI has no payload.
+        offered = [item for event in events for item in event.extra.get("payload", {}).get("items", [])]
+        if not offered:
+            raise AirflowSkipException(
+                "Started by hand, so no export started this run and nothing is pushed. "
+                "Use redpoint_with_approval to push by hand."
+            )
+        left = left_to_push(offered, braze_conn_id)
+        print(f"{len(offered)} offered in {len(events)} events, {len(left)} of them left to push.")
+        if not left:
+            raise AirflowSkipException("Everything that started this run is pushed already.")
+        # A longer list fails a task that is mapped over it; what is left over is offered again.
+        return left[: conf.getint("core", "max_map_length", fallback=1024)]
+
+    BrazeUserTrackOperator.partial(
+        task_id="push_export",
+        task_display_name="Push to Braze",
+        braze_conn_id=BRAZE_CONN_ID,
+        # The oldest first, alone: a later export of the same person must win.
+        max_active_tis_per_dag=1,
+        retries=2,
+        retry_delay=timedelta(seconds=30),
+        map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
+    ).expand(export=landed_exports(BRAZE_CONN_ID))
