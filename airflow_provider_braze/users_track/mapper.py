@@ -23,6 +23,7 @@ _MERGE = "_merge_objects"
 _CHARACTER_BYTES = 6
 """JSON bytes of one character at the worst: a control character, as \\\\u001f."""
 
+_TOO_LONG = f"longer than {limits.STRING_CHARACTERS} characters"
 _ABSENT = object()
 _TRANSFORM = "the mapping's transform"
 
@@ -140,7 +141,7 @@ class Mapper:
         for index, target, name in group.plain:
             if cell := cells[index]:
                 if len(cell) > most:
-                    self._bad(name, f"longer than {most} characters")
+                    self._bad(name, _TOO_LONG)
                 else:
                     into[target] = cell
         for index, target, name, read in group.read:
@@ -180,11 +181,11 @@ class Mapper:
         profile[_MERGE] = True
 
     def _add_tags(self, profile: Profile, cells: Sequence[str]) -> None:
-        for index, name, attribute, null_token in self._lone_tags:
+        for index, name, attribute in self._lone_tags:
             if tag := cells[index]:
                 if len(tag) > limits.STRING_CHARACTERS:
-                    self._bad(name, f"longer than {limits.STRING_CHARACTERS} characters")
-                elif tag != null_token:
+                    self._bad(name, _TOO_LONG)
+                else:
                     profile[attribute] = {"add": [tag]}
         for attribute, tag in self._lone_offer.items():
             profile[attribute] = {"add": [tag]}
@@ -287,17 +288,20 @@ def _actions(layout: Layout, offer: str | None) -> dict[str, str]:
 
 def _part_tags(
     layout: Layout, actions: dict[str, str], offer: dict[str, str]
-) -> tuple[tuple[tuple[int, str, str, str | None], ...], tuple[Column, ...]]:
+) -> tuple[tuple[tuple[int, str, str], ...], tuple[Column, ...]]:
     """Part the columns that alone add one tag to their attribute, which are most, from all others."""
     columns = [column for column, _ in layout.tags]
     sources = Counter([column.target for column in columns] + [*offer])
     lone = [
         column
         for column in columns
-        if column.read is None and sources[column.target] == 1 and actions[column.target] == "add"
+        if column.read is None
+        and column.null_token is None
+        and sources[column.target] == 1
+        and actions[column.target] == "add"
     ]
     return (
-        tuple((column.index, column.name, column.target, column.null_token) for column in lone),
+        tuple((column.index, column.name, column.target) for column in lone),
         tuple(column for column in columns if column not in lone),
     )
 

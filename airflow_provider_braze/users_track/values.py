@@ -66,13 +66,14 @@ def is_format(format: str, kind: str) -> bool:
 
 def iso_date(cell: str) -> str:
     """Read ``YYYY-MM-DD``, strictly."""
-    # strptime is slow, and by itself fromisoformat takes a week of a year too.
+    # By itself fromisoformat takes dates without dashes, and weeks of a year, too.
     try:
-        if date.fromisoformat(cell).isoformat() != cell:
+        if len(cell) != 10 or cell[4] != "-" or cell[7] != "-":
             raise ValueError
+        found = date.fromisoformat(cell)
     except ValueError:
         raise ValueError(f"not a date in the format {ISO_DATE}") from None
-    checks.year(int(cell[:4]))
+    checks.year(found.year)
     return cell
 
 
