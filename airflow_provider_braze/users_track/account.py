@@ -97,9 +97,11 @@ class Account:
         self._settle(origins, outcome, reason, without_values(reason, item.content))
 
     def leave(self, items: Iterable[Outgoing], *, lost: bool, reason: str) -> None:
-        """Settle those objects that have no outcome, and will get no answer any more."""
+        """Settle those objects that have no outcome, and will get no answer any more, with a reason of ours."""
         for item in items:
-            self.settle(item, "unknown" if lost else "not_sent", reason)
+            origins, item.origins = item.origins, []
+            if origins:
+                self._settle(origins, "unknown" if lost else "not_sent", reason, reason)
 
     def settle_rest(self, outcome: str) -> None:
         """Count what was read and has no outcome because an interruption tore it from the push's hands."""

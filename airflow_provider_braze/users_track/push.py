@@ -163,6 +163,7 @@ class Push:
                     self._window.skip()
                 read += 1
                 if read % _BREATH == 0:
+                    self._stop_on_trouble()
                     await asyncio.sleep(0)
         except Exception as error:
             self._exhausted = True
