@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import BaseOperator, BaseSensorOperator
 
 from airflow_provider_braze.__main__ import _parser
 from airflow_provider_braze.exceptions import BrazeError
@@ -99,6 +100,21 @@ def test_every_parameter_is_documented_with_its_default_and_templating(page: str
         name: _default(each) for name, each in actual.items()
     }
     assert {name for name, each in documented.items() if each.templated} == set(cls.template_fields)
+
+
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_every_example_gives_parameters_that_exist(page: Path) -> None:
+    ours = (BrazeUserTrackOperator, RedpointExportSensor, ExportMapping, Identifier, Tag, Type, Dialect)
+    for block in blocks(page):
+        if block.language != "python":
+            continue
+        for node in ast.walk(ast.parse(block.text)):
+            if isinstance(node, ast.Call):
+                name = ast.unparse(node.func).split(".")[0]
+                for cls in (cls for cls in ours if cls.__name__ == name):
+                    known = {*_signature(cls), *_signature(BaseSensorOperator), *_signature(BaseOperator)}
+                    given = {each.arg for each in node.keywords if each.arg}
+                    assert given <= known, f"{page.name}, line {block.line}"
 
 
 def test_every_field_of_the_mapping_is_documented_with_its_default() -> None:
