@@ -22,11 +22,17 @@ from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.sandbox.__main__ import parser as sandbox_parser
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.account import OUTCOMES
 from airflow_provider_braze.users_track.mapping import ExportMapping, Identifier, Tag, Type
 from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
+from tests import samples
+from tests.connections import connect
 from tests.docs.messages import texts
 from tests.docs.pages import DOCS, PAGES, README, ROOT, blocks, options, prose
+from tests.sandbox_process import SandboxProcess
+
+EVENT = {"external_id": "P0001", "name": "conversation_ended", "time": "2026-03-01T12:00:00Z"}
 
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -115,6 +121,35 @@ def test_every_example_gives_parameters_that_exist(page: Path) -> None:
                     known = {*_signature(cls), *_signature(BaseSensorOperator), *_signature(BaseOperator)}
                     given = {each.arg for each in node.keywords if each.arg}
                     assert given <= known, f"{page.name}, line {block.line}"
+
+
+def test_every_parameter_of_the_trigger_is_documented_with_its_default() -> None:
+    text = (DOCS / "sensor.md").read_text("utf-8")
+
+    for name, each in _signature(RedpointExportTrigger).items():
+        if name != "parameters":
+            assert re.search(
+                rf"^\| `{name}` \|.*\| `{re.escape(str(_default(each)))}` \|$", text, re.MULTILINE
+            ), name
+
+
+def test_every_field_of_a_report_is_documented(
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    connect(monkeypatch, sandbox)
+    export = str(samples.EXPORTS[0].land(tmp_path))
+    reports = [
+        BrazeUserTrackOperator(task_id="push", **given).execute({})
+        for given in ({"export": export}, {"export": export, "dry_run": True}, {"events": [EVENT]})
+    ]
+    documented = {name for line in _rows(DOCS / "outcomes.md") for name in re.findall(r"`(\w+)`", line)}
+
+    assert {name for report in reports for name in report} <= documented
+
+
+def _rows(page: Path) -> list[str]:
+    """The first cells of a page's tables."""
+    return [line.split(" | ")[0] for line in page.read_text("utf-8").splitlines() if line.startswith("| ")]
 
 
 def test_every_field_of_the_mapping_is_documented_with_its_default() -> None:
