@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -95,13 +95,15 @@ class Client:
             async with self._session.post(url, data=body, allow_redirects=False, **self._proxy) as response:
                 return Answer(response.status, response.headers, await _read(response))
         except aiohttp.ClientConnectorCertificateError as error:
-            raise NoAnswerError(_describe(error), sent=False, untrusted=True) from None
+            failure = NoAnswerError(_describe(error), sent=False, untrusted=True)
         except _NEVER_SENT as error:
-            raise NoAnswerError(_describe(error), sent=False) from None
+            failure = NoAnswerError(_describe(error), sent=False)
         except TimeoutError:
-            raise NoAnswerError(f"no answer within {self._workspace.timeout:g} s", sent=True) from None
+            failure = NoAnswerError(f"no answer within {self._workspace.timeout:g} s", sent=True)
         except (aiohttp.ClientError, OSError) as error:
-            raise NoAnswerError(_describe(error), sent=True) from None
+            failure = NoAnswerError(_describe(error), sent=True)
+        # Raised out here, so that the original, which holds the request and with it the key, is not its context.
+        raise failure
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -121,13 +123,10 @@ def _proxy(endpoint: str) -> dict[str, Any]:
     address = urllib.request.getproxies().get(parts.scheme)
     if not address or is_loopback(host) or urllib.request.proxy_bypass(host):
         return {}
-    proxy = urlsplit(address if "://" in address else f"http://{address}")
-    name = f"[{proxy.hostname}]" if ":" in (proxy.hostname or "") else proxy.hostname
-    found: dict[str, Any] = {"proxy": f"{proxy.scheme}://{name}" + (f":{proxy.port}" if proxy.port else "")}
-    if proxy.username:
-        found["proxy_auth"] = aiohttp.BasicAuth(unquote(proxy.username), unquote(proxy.password or ""))
-    return found
+    return {"proxy": address if "://" in address else f"http://{address}"}
 
 
 def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    # Its own text would hold the proxy's URL, and with it the proxy's password.
+    text = f"{error.status} {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
