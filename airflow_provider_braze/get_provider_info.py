@@ -41,6 +41,31 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_braze.triggers.redpoint"],
             },
         ],
+        "extra-links": ["airflow_provider_braze.links.braze.BrazeDashboardLink"],
+        "plugins": [
+            {
+                "name": "airflow_provider_braze",
+                "plugin-class": "airflow_provider_braze.plugins.braze_tab.BrazeTabPlugin",
+            },
+        ],
+        "config": {
+            "braze": {
+                "description": "The Braze tab on DAG runs and task instances.",
+                "options": {
+                    "rejects_in_ui": {
+                        "description": (
+                            "Let whoever may read a DAG's XComs see the first records of a push's rejects file, "
+                            "masked, and download the whole file with its personal data, where the API server can "
+                            "read it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
+                    },
+                },
+            },
+        },
         "connection-types": [
             {
                 "connection-type": "braze",

@@ -19,6 +19,7 @@ from airflow_provider_braze.pushes.report import too_many_failed
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.storage.reports_folder import push_name
 from airflow_provider_braze.users_track.account import OUTCOMES
 from airflow_provider_braze.users_track.clusters import dashboard_of
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -309,7 +310,4 @@ def run_name(context: Mapping[str, Any], task_id: str) -> str:
     run_id = getattr(ti, "run_id", None)
     if not run_id:
         return f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    parts = [run_id, task_id]
-    if (map_index := getattr(ti, "map_index", -1)) is not None and map_index >= 0:
-        parts.append(str(map_index))
-    return "--".join([*parts, f"try{getattr(ti, 'try_number', 1)}"])
+    return push_name(run_id, task_id, getattr(ti, "map_index", -1), getattr(ti, "try_number", 1))

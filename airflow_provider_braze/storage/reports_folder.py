@@ -32,6 +32,14 @@ def safe_name(text: str) -> str:
     return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
+def push_name(run_id: str, task_id: str, map_index: int | None, try_number: int) -> str:
+    """Name one push of a task in the reports folder: its run, the task and the try."""
+    parts = [run_id, task_id]
+    if map_index is not None and map_index >= 0:
+        parts.append(str(map_index))
+    return "--".join([*parts, f"try{try_number}"])
+
+
 @dataclass(frozen=True, slots=True)
 class ReportsFolder:
     """Names and reads what lies in a reports folder."""

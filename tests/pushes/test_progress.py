@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -54,7 +55,7 @@ class TestSamples:
         points = samples.until(seconds + 0.5, seconds * 10)
         assert 2 <= len(points) <= MOST_SAMPLES
         assert (points[0], points[-1]) == ([0, 0], [seconds + 0.5, seconds * 10])
-        gaps = {later[0] - earlier[0] for earlier, later in zip(points[:-2], points[1:-1], strict=True)}
+        gaps = {later[0] - earlier[0] for earlier, later in itertools.pairwise(points[:-1])}
         assert gaps <= {samples.interval}
 
     def test_keep_what_was_seen(self) -> None:

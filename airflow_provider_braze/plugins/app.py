@@ -1,0 +1,172 @@
+"""The web app of the Braze tab, mounted into Airflow's API server."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag
+from airflow.utils.session import create_session
+from fastapi import Depends, FastAPI, HTTPException, Query, Request
+from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from airflow_provider_braze.plugins import rejects
+from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
+from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, Summary, card_of
+from airflow_provider_braze.plugins.pages import render
+from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, pushes_of
+from airflow_provider_braze.storage.reports_folder import safe_name
+
+CARDS_PER_PAGE = 25
+
+NO_SUCH_RUN = "There is no such run."
+NO_PUSH_IN_RUN = "No task of this run pushes anything to Braze."
+NO_PUSH_IN_TASK = "This task does not push to Braze. The run's own Braze tab shows all of its pushes."
+NOT_SIGNED_IN = "Your session has ended. Sign in to Airflow again, then reload this page."
+NOT_ALLOWED = "You may not see what this DAG pushed: reading its tasks and XComs takes Airflow's permission."
+
+# What the tab shows is in XCom and the task state store: whoever may read these through Airflow's API may read it here.
+MAY_READ = [
+    Depends(requires_access_dag("GET", DagAccessEntity.XCOM)),
+    Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)),
+]
+
+app = FastAPI(title="Braze tab", docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
+def show_run(dag_id: str, run_id: str, page: Annotated[int, Query(ge=1)] = 1) -> HTMLResponse:
+    """Show every push of a run."""
+    tasks = _pushes(dag_id, run_id)
+    first = (page - 1) * CARDS_PER_PAGE
+    return _page(
+        "run.html",
+        tasks=tasks,
+        shown=tasks[first : first + CARDS_PER_PAGE],
+        where=(dag_id, run_id),
+        summary=Summary.of(tasks) if len(tasks) > 1 else None,
+        empty=NO_PUSH_IN_RUN,
+        page=page,
+        pages=-(-len(tasks) // CARDS_PER_PAGE),
+    )
+
+
+@app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}", dependencies=MAY_READ)
+def show_task(dag_id: str, run_id: str, task_id: str, map_index: str) -> HTMLResponse:
+    """Show the push of one task instance."""
+    tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
+    return _page(
+        "run.html", tasks=tasks, shown=tasks, where=(dag_id, run_id), empty=NO_PUSH_IN_TASK, page=1, pages=1
+    )
+
+
+@app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}/rejects.csv", dependencies=MAY_READ)
+def download_rejects(dag_id: str, run_id: str, task_id: str, map_index: str) -> StreamingResponse:
+    """Give the rejects file, where an administrator allows it."""
+    tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
+    path = card_of(tasks[0], has_store=HAS_STORE).rejects_path if tasks else ""
+    if not path or not rejects.in_ui() or not _is_own(run_id, tasks[0], path):
+        raise HTTPException(HTTPStatus.NOT_FOUND, rejects.SWITCHED_OFF if path else NO_SUCH_RUN)
+    try:
+        content = rejects.chunks(path)
+    except rejects.UnreadableError:
+        raise HTTPException(HTTPStatus.NOT_FOUND, rejects.UNREADABLE) from None
+    name = (
+        safe_name(f"{task_id}-{map_index}-rejects")
+        if _map_index(map_index) >= 0
+        else f"{safe_name(task_id)}-rejects"
+    )
+    return StreamingResponse(
+        content,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', **_headers()},
+    )
+
+
+@app.exception_handler(StarletteHTTPException)
+async def show_refusal(request: Request, error: StarletteHTTPException) -> HTMLResponse:  # noqa: ARG001
+    """Say in the tab why there is nothing to see."""
+    said = {HTTPStatus.UNAUTHORIZED: NOT_SIGNED_IN, HTTPStatus.FORBIDDEN: NOT_ALLOWED}
+    sentence = said.get(HTTPStatus(error.status_code), str(error.detail))
+    return _html("sentence.html", error.status_code, sentence=sentence, live=False)
+
+
+def _pushes(dag_id: str, run_id: str, place: tuple[str, int] | None = None) -> list[PushTask]:
+    with create_session(scoped=False) as session:
+        if not has_run(session, dag_id, run_id):
+            raise HTTPException(HTTPStatus.NOT_FOUND, NO_SUCH_RUN)
+        return pushes_of(session, dag_id, run_id, place)
+
+
+def _map_index(text: str) -> int:
+    """Read a map index; a task that is not mapped leaves Airflow's placeholder in the address."""
+    return int(text) if text.isdecimal() and text.isascii() else -1
+
+
+def _page(
+    template: str,
+    *,
+    tasks: Sequence[PushTask],
+    shown: Sequence[PushTask],
+    where: tuple[str, str],
+    **given: Any,
+) -> HTMLResponse:
+    cards = [card_of(task, has_store=HAS_STORE) for task in shown]
+    return _html(
+        template,
+        cards=[(card, _links(where, card), _rejects(where[1], card)) for card in cards],
+        live=any(task.state in UNFINISHED for task in tasks),
+        **given,
+    )
+
+
+def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
+    dag_id, run_id = (quote(part, safe="") for part in where)
+    task_id, map_index = quote(card.task.task_id, safe=""), card.task.map_index
+    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
+    index = map_index if map_index >= 0 else "-"
+    return {
+        "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
+        "rejects": f"{root_path()}{PREFIX}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv",
+    }
+
+
+def _is_own(run_id: str, task: PushTask, path: str) -> bool:
+    return rejects.is_of_push(path, run_id, task.task_id, task.map_index, task.try_number)
+
+
+def _rejects(run_id: str, card: Card) -> rejects.Preview | str:
+    """Give the preview of a card's rejects, or the sentence that stands for it."""
+    if not card.rejects_path:
+        return ""
+    if not rejects.in_ui():
+        return rejects.SWITCHED_OFF
+    try:
+        if _is_own(run_id, card.task, card.rejects_path):
+            return rejects.preview(card.rejects_path)
+    except rejects.UnreadableError:
+        pass
+    return rejects.UNREADABLE
+
+
+def _headers(nonce: str = "") -> dict[str, str]:
+    own = f"'nonce-{nonce}'" if nonce else "'none'"
+    return {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src {own}; script-src {own}; connect-src 'self'; "
+            "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+        ),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _html(template: str, status: int = HTTPStatus.OK, **given: Any) -> HTMLResponse:
+    nonce = secrets.token_urlsafe(16)
+    return HTMLResponse(render(template, nonce=nonce, **given), status, _headers(nonce))

@@ -1,0 +1,276 @@
+"""One card of the tab for each push of a run: what its task, its report and its progress say.
+
+Reports come from XCom, which people may edit: nothing here relies on a value being what the operator wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_braze.plugins import wording
+from airflow_provider_braze.plugins.charts import RateChart, Segment, bar, count, number, rate_chart
+from airflow_provider_braze.users_track.clusters import dashboard_of
+
+RUNNING = "running"
+UNFINISHED = frozenset(
+    {None, "scheduled", "queued", RUNNING, "restarting", "deferred", "up_for_retry", "up_for_reschedule"}
+)
+"""States that change by themselves: the page refreshes."""
+
+_TONES = {
+    "complete": "success",
+    "success": "success",
+    "partial": "warning",
+    "up_for_retry": "warning",
+    "failed": "error",
+    "upstream_failed": "warning",
+    "planned": "info",
+    RUNNING: "running",
+    "waiting": "waiting",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PushTask:
+    """One task instance that pushes, as Airflow's database knows it.
+
+    :param name: what the UI calls the task.
+    :param label: what the UI calls its map index, None where it is not mapped.
+    :param report: report of its last try, None where there is none.
+    :param progress: its progress in the task state store, None where there is none.
+    """
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    name: str
+    label: str | None = None
+    report: Mapping[str, Any] | None = None
+    progress: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word in a colour."""
+
+    word: str
+    tone: str
+
+
+@dataclass(slots=True)
+class Card:
+    """What the template shows of one push."""
+
+    task: PushTask
+    title: str
+    place: str
+    badges: list[Badge]
+    sentence: str = ""
+    error: str = ""
+    share: float | None = None
+    waiting_until: datetime | None = None
+    segments: list[Segment] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    chart: RateChart | None = None
+    reasons: list[tuple[str, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    dashboard: str | None = None
+    report_path: str = ""
+    rejects_path: str = ""
+
+    @property
+    def anchor(self) -> str:
+        """Id of the card in the page, the same after a refresh."""
+        return f"{self.task.task_id}-{self.task.map_index}"
+
+
+def card_of(task: PushTask, *, has_store: bool) -> Card:
+    """Make the card of one push.
+
+    :param has_store: whether this Airflow has a task state store (3.3+).
+    """
+    progress = _progress_of(task)
+    if task.state == RUNNING:
+        return _running(task, progress, has_store=has_store)
+    if task.report is not None:
+        return _ended(task, task.report)
+    if progress is not None and task.state != "success":
+        card = _of_progress(task, progress, Badge(_state_word(task.state), _TONES.get(str(task.state), "")))
+        card.sentence = wording.NO_REPORT_YET.format(count(progress, "try_number") or 1)
+        return card
+    card = _empty(task)
+    card.sentence = wording.STATE_SENTENCES.get(task.state, "")
+    return card
+
+
+def _progress_of(task: PushTask) -> Mapping[str, Any] | None:
+    """Progress of the current try: the store outlives a try, and a task that is cleared."""
+    if task.progress is None or count(task.progress, "try_number") != task.try_number:
+        return None
+    return task.progress
+
+
+def _empty(task: PushTask) -> Card:
+    word = _state_word(task.state)
+    return Card(task, task.label or task.name, "", [Badge(word, _TONES.get(str(task.state), ""))])
+
+
+def _running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: bool) -> Card:
+    if progress is None:
+        card = _empty(task)
+        card.sentence = wording.STARTING if has_store else wording.NO_STORE
+        return card
+    until = _moment(progress.get("waiting_until"))
+    card = _of_progress(
+        task, progress, Badge("waiting for Braze" if until else RUNNING, "waiting" if until else RUNNING)
+    )
+    card.waiting_until = until
+    return card
+
+
+def _of_progress(task: PushTask, progress: Mapping[str, Any], badge: Badge) -> Card:
+    share = progress.get("share")
+    return Card(
+        task,
+        _title(task, progress),
+        "",
+        [badge],
+        share=min(number(progress, "share"), 1.0) if isinstance(share, int | float) else None,
+        segments=bar(progress, running=True),
+        facts=[
+            ("Records read", f"{count(progress, 'records'):,}"),
+            ("Pace", f"{number(progress, 'records_per_second'):,.0f} records/s"),
+            ("Running for", wording.duration(number(progress, "elapsed"))),
+            ("Failed", f"{count(progress, 'failed'):,}"),
+            ("Requests", f"{count(progress, 'requests'):,}"),
+        ],
+        chart=rate_chart(progress.get("samples")),
+        dashboard=_dashboard(progress),
+    )
+
+
+def _ended(task: PushTask, report: Mapping[str, Any]) -> Card:
+    status = _text(report, "status") or "ended"
+    badges = [Badge(status, _TONES.get(status, ""))]
+    if task.state not in (None, "success") and task.state != status:
+        badges.append(Badge(f"task {_state_word(task.state)}", _TONES.get(str(task.state), "")))
+    if mode := _text(report, "mode"):
+        badges.append(Badge(mode, ""))
+    card = Card(
+        task,
+        _title(task, report),
+        " / ".join(filter(None, (_text(report, name) for name in ("channel", "offer", "workflow_id")))),
+        badges,
+        error=_text(report, "error"),
+        segments=bar(report),
+        facts=_facts(report),
+        chart=rate_chart(report.get("samples")),
+        reasons=_reasons(report),
+        notes=[note for note in _list(report.get("notes")) if isinstance(note, str)],
+        dashboard=_dashboard(report),
+        report_path=_text(report, "report_path"),
+        rejects_path=_text(report, "rejects_path"),
+    )
+    if task.state == "failed" and not card.error and count(report, "failed"):
+        card.sentence = wording.TOO_MANY_FAILED
+    return card
+
+
+def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    planned = report.get("dry_run") is True
+    records, seconds = count(report, "records"), number(report, "seconds")
+    requests, retries = count(report, "requests"), count(report, "retries")
+    waited, refused = number(report, "waited_seconds"), count(report, "rate_limited")
+    facts = [("Records", f"{records:,}")]
+    if planned:
+        facts += [
+            ("Requests planned", f"{count(report, 'planned_requests'):,}"),
+            ("Shortest at the limit", wording.duration(number(report, "seconds_at_limit"))),
+            ("Data points it would cost", f"{count(report, 'data_points'):,}"),
+        ]
+        return facts
+    return [
+        *facts,
+        ("Pace", f"{records / seconds:,.0f} records/s" if seconds else "none"),
+        ("Duration", wording.duration(seconds)),
+        ("Requests", f"{requests:,}" + (f" ({retries:,} again)" if retries else "")),
+        (
+            "Waited for the limit",
+            f"{wording.duration(waited)} ({refused:,} refusals)" if waited or refused else "not at all",
+        ),
+        ("Data points", f"{count(report, 'data_points'):,}"),
+    ]
+
+
+def _reasons(report: Mapping[str, Any]) -> list[tuple[str, int]]:
+    reasons = report.get("reasons")
+    if not isinstance(reasons, Mapping):
+        return []
+    counted = [(str(reason), count(reasons, reason)) for reason in reasons]
+    return sorted(counted, key=lambda pair: -pair[1])
+
+
+def _title(task: PushTask, record: Mapping[str, Any]) -> str:
+    export = _text(record, "export").replace("\\", "/").rstrip("/")
+    return export.rpartition("/")[2] or task.label or task.name
+
+
+def _state_word(state: str | None) -> str:
+    return (state or "not started").replace("_", " ")
+
+
+def _dashboard(record: Mapping[str, Any]) -> str | None:
+    try:
+        return dashboard_of(_text(record, "endpoint"))
+    except ValueError:
+        return None
+
+
+def _text(record: Mapping[str, Any], name: str) -> str:
+    value = record.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _list(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else ()
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """All pushes of a run together."""
+
+    exports: int
+    running: int
+    records: int
+    failed: int
+    data_points: int
+    segments: list[Segment]
+
+    @classmethod
+    def of(cls, tasks: Sequence[PushTask]) -> Summary:
+        """Add up what the reports, and the progress of running pushes, say."""
+        said = [(_progress_of(task) if task.state == RUNNING else task.report) or {} for task in tasks]
+        totals: dict[str, Any] = {}
+        for record in said:
+            for name in (*wording.OUTCOME_MEANINGS, "records", "failed", "data_points"):
+                totals[name] = totals.get(name, 0) + count(record, name)
+        running = sum(task.state == RUNNING for task in tasks)
+        return cls(
+            len(tasks),
+            running,
+            totals["records"],
+            totals["failed"],
+            totals["data_points"],
+            bar(totals, running=bool(running)),
+        )

@@ -1,0 +1,107 @@
+"""The rejects file in the UI, where an administrator allows it: a masked preview, and the file itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from airflow.configuration import conf
+
+from airflow_provider_braze.pushes.export_item import REJECTS_NAME
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.users_track.reasons import without_values
+from airflow_provider_braze.users_track.rejects import OWN_COLUMNS
+
+SWITCHED_OFF = (
+    "It holds personal data, so it is not shown here; an administrator can switch that on with "
+    "[braze] rejects_in_ui."
+)
+UNREADABLE = "The API server cannot read it: look where the workers write it."
+
+PREVIEW_RECORDS = 20
+_PREVIEW_BYTES = 256 * 1024
+_CHUNK = 1 << 18
+_HEADER = ",".join(OWN_COLUMNS).encode()
+_MASK = "•••"
+
+
+class UnreadableError(Exception):
+    """It is not there, not readable from here, or not a rejects file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first records of a rejects file, its values masked."""
+
+    columns: tuple[str, ...]
+    records: tuple[tuple[str, ...], ...]
+
+
+def in_ui() -> bool:
+    """Tell whether rejects may be shown and downloaded."""
+    return conf.getboolean("braze", "rejects_in_ui", fallback=False)
+
+
+def is_of_push(path: str, run_id: str, task_id: str, map_index: int, try_number: int) -> bool:
+    """Tell whether a path is that of a rejects file of this very task: it comes from an XCom, which people may edit."""
+    tries = range(1, try_number + 1)
+    folders = {safe_name(push_name(run_id, task_id, map_index, number)) for number in tries}
+    return path.split("/")[-2:] in [[folder, REJECTS_NAME] for folder in folders]
+
+
+def preview(path: str) -> Preview:
+    """Read the first records, with all values masked.
+
+    :raises UnreadableError: this machine cannot.
+    """
+    with _opened(path) as file:
+        content = file.read(_PREVIEW_BYTES)
+    if len(content) == _PREVIEW_BYTES:
+        content = content[: content.rfind(b"\n") + 1]
+    text = content.decode("utf-8", "replace")
+    try:
+        header, *records = csv.reader(io.StringIO(text, newline=""))
+    except (csv.Error, ValueError):
+        raise UnreadableError from None
+    return Preview(tuple(header), tuple(_masked(record) for record in records[:PREVIEW_RECORDS]))
+
+
+def chunks(path: str) -> Iterator[bytes]:
+    """Open the file now, and give it piece by piece.
+
+    :raises UnreadableError: this machine cannot.
+    """
+    return _pieces(_opened(path))
+
+
+def _pieces(file: io.BufferedReader) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_CHUNK):
+            yield piece
+
+
+def _opened(path: str) -> io.BufferedReader:
+    """Open a file that is a rejects file by its first bytes, and nothing else."""
+    try:
+        location: Location = locate(path)
+        file = io.BufferedReader(location.fs.open(location.path, "rb"), _CHUNK)
+        if file.peek(len(_HEADER))[: len(_HEADER)] == _HEADER:
+            return file
+        file.close()
+    except Exception:
+        # Storages and the providers that serve them raise what they like; to the reader it is all the same.
+        raise UnreadableError from None
+    raise UnreadableError
+
+
+def _masked(record: list[str]) -> tuple[str, ...]:
+    own, cells = record[: len(OWN_COLUMNS)], record[len(OWN_COLUMNS) :]
+    line, outcome, reason, column = (*own, *[""] * len(OWN_COLUMNS))[: len(OWN_COLUMNS)]
+    return (line, outcome, without_values(reason, cells), column, *(_mask(cell) for cell in cells))
+
+
+def _mask(cell: str) -> str:
+    return f"{cell[0]}{_MASK}" if len(cell) > 3 else _MASK if cell else ""

@@ -1,0 +1,122 @@
+"""The pushes of a run, as Airflow's database knows them: task instances, XCom and the task state store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.models.dagrun import DagRun
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.xcom import XComModel
+from sqlalchemy import select
+
+from airflow_provider_braze.plugins.cards import PushTask
+from airflow_provider_braze.pushes.progress import PROGRESS_KEY
+
+try:
+    from airflow.models.task_state_store import TaskStateStoreModel
+except ImportError:
+    # Airflow has the task state store from 3.3 on.
+    TaskStateStoreModel = None  # type: ignore[assignment,misc]
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+HAS_STORE = TaskStateStoreModel is not None
+
+OPERATOR = "BrazeUserTrackOperator"
+"""``custom_operator_name`` of the operator and of whatever inherits from it."""
+
+RETURN_VALUE, REPORT_KEY = "return_value", "report"
+"""XCom keys of a report: of a task that succeeded, and of one that failed."""
+
+_Place = tuple[str, int]
+"""Task id and map index."""
+
+
+def has_run(session: Session, dag_id: str, run_id: str) -> bool:
+    """Tell whether there is such a run."""
+    found = select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+    return session.scalar(found) is not None
+
+
+def pushes_of(session: Session, dag_id: str, run_id: str, place: _Place | None = None) -> list[PushTask]:
+    """Find the pushes of a run in the order of their tasks.
+
+    :param place: only this task id and map index.
+    """
+    rows = select(*_columns()).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.run_id == run_id,
+        TaskInstance.custom_operator_name == OPERATOR,
+    )
+    if place is not None:
+        rows = rows.where(TaskInstance.task_id == place[0], TaskInstance.map_index == place[1])
+    found = session.execute(rows.order_by(TaskInstance.task_id, TaskInstance.map_index)).all()
+    task_ids = {row.task_id for row in found}
+    reports = _reports(session, dag_id, run_id, task_ids)
+    progress = _progress(session, dag_id, run_id, task_ids)
+    return [
+        PushTask(
+            task_id=row.task_id,
+            map_index=row.map_index,
+            state=None if row.state is None else str(row.state),
+            try_number=row.try_number,
+            name=row.task_display_name,
+            label=row.rendered_map_index,
+            report=reports.get((row.task_id, row.map_index)),
+            progress=progress.get((row.task_id, row.map_index)),
+        )
+        for row in found
+    ]
+
+
+def _columns() -> list[Any]:
+    names = ("task_id", "map_index", "state", "try_number", "task_display_name", "rendered_map_index")
+    return [getattr(TaskInstance, name) for name in names]
+
+
+def _reports(
+    session: Session, dag_id: str, run_id: str, task_ids: set[str]
+) -> dict[_Place, Mapping[str, Any]]:
+    rows = select(XComModel.task_id, XComModel.map_index, XComModel.key, XComModel.value).where(
+        XComModel.dag_id == dag_id,
+        XComModel.run_id == run_id,
+        XComModel.key.in_((RETURN_VALUE, REPORT_KEY)),
+        XComModel.task_id.in_(task_ids),
+    )
+    reports: dict[_Place, Mapping[str, Any]] = {}
+    # "report" sorts before "return_value", which is the later word where a task has both.
+    for row in session.execute(rows.order_by(XComModel.key)).all():
+        value = XComModel.deserialize_value(row)
+        if isinstance(value, Mapping) and "status" in value:
+            reports[row.task_id, row.map_index] = value
+    return reports
+
+
+def _progress(
+    session: Session, dag_id: str, run_id: str, task_ids: set[str]
+) -> dict[_Place, Mapping[str, Any]]:
+    if TaskStateStoreModel is None:
+        return {}
+    store = TaskStateStoreModel
+    rows = select(store.task_id, store.map_index, store.value).where(
+        store.dag_id == dag_id,
+        store.run_id == run_id,
+        store.key == PROGRESS_KEY,
+        store.task_id.in_(task_ids),
+    )
+    return {
+        (row.task_id, row.map_index): value
+        for row in session.execute(rows).all()
+        if (value := _json_object(row.value)) is not None
+    }
+
+
+def _json_object(text: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        return None
+    return value if isinstance(value, Mapping) else None

@@ -1,0 +1,93 @@
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  let outside = null;
+  try {
+    outside = window.parent === window ? null : window.parent.document;
+  } catch {
+    // Framed by a page of another origin: the system's colours do.
+  }
+
+  // Airflow's own theme, custom ones too; without it, what the system prefers.
+  const TOKENS = ["bg", "bg-subtle", "bg-muted", "fg", "fg-muted", "border", "border-emphasized"];
+  const follow = () => {
+    const theirs = outside.documentElement;
+    const style = window.parent.getComputedStyle(theirs);
+    const dark = theirs.classList.contains("dark") || theirs.dataset.theme === "dark";
+    root.dataset.theme = dark ? "dark" : "light";
+    for (const token of TOKENS) {
+      const value = style.getPropertyValue(`--chakra-colors-${token}`).trim();
+      if (value) root.style.setProperty(`--${token}`, value);
+    }
+  };
+  if (outside) {
+    follow();
+    new MutationObserver(follow).observe(outside.documentElement, {
+      attributes: true,
+      attributeFilter: ["class", "data-theme", "style"],
+    });
+  }
+
+  // Airflow's frame lets no link out of it; the page around it may follow one.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[target]");
+    if (!link || !outside) return;
+    event.preventDefault();
+    const theirs = outside.createElement("a");
+    theirs.href = link.href;
+    theirs.rel = "noopener noreferrer";
+    if (link.hasAttribute("download")) theirs.download = "";
+    else if (link.target === "_blank" || event.ctrlKey || event.metaKey) theirs.target = "_blank";
+    outside.body.append(theirs);
+    theirs.click();
+    theirs.remove();
+  });
+
+  const localTimes = () => {
+    for (const time of document.querySelectorAll("time")) {
+      const at = new Date(time.dateTime);
+      time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+      time.title = at.toString();
+    }
+  };
+  localTimes();
+
+  // While pushes are under way: fetch the page again, and keep what the reader had open and focused.
+  let paused = false;
+  const bindPause = () => {
+    const button = document.getElementById("pause");
+    if (!button) return;
+    button.hidden = false;
+    button.setAttribute("aria-pressed", String(paused));
+    button.textContent = paused ? "Go on" : "Pause";
+    button.onclick = () => {
+      paused = !paused;
+      bindPause();
+    };
+  };
+  const refresh = async () => {
+    const main = document.querySelector("main");
+    if (!("live" in main.dataset)) return;
+    try {
+      if (!paused && !document.hidden) {
+        const answer = await fetch(location.href, { credentials: "same-origin" });
+        if (answer.ok && !paused) replace(main, await answer.text());
+      }
+    } catch {
+      // The server is away for a moment: the next try may find it.
+    }
+    setTimeout(refresh, 3000);
+  };
+  const replace = (main, html) => {
+    const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("main");
+    const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
+    const focused = document.activeElement?.id;
+    main.replaceWith(document.adoptNode(fresh));
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    localTimes();
+    bindPause();
+  };
+  bindPause();
+  setTimeout(refresh, 3000);
+})();

@@ -1,0 +1,70 @@
+"""How the tab says things: outcomes, states, durations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+OUTCOME_MEANINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "accepted": "Braze queued it",
+        "merged": "sent together with another record of the same user",
+        "rejected": "Braze refused it",
+        "invalid": "failed our checks, not sent",
+        "unknown": "sent, but Braze's answer was lost",
+        "not_sent": "read, but the push stopped first",
+        "not_found": "Braze does not know this user",
+        "planned": "would be sent",
+        "unchanged": "nothing new to send",
+        "in_flight": "read, not settled yet",
+    }
+)
+
+STATE_SENTENCES: Mapping[str | None, str] = MappingProxyType(
+    {
+        None: "Has not started yet.",
+        "scheduled": "Is about to start.",
+        "queued": "Is about to start.",
+        "success": "Ended well, but its report is not in Airflow's database: XCom is off, or kept elsewhere.",
+        "failed": "Failed before there was anything to report; the task's log says why.",
+        "up_for_retry": "Failed and will be tried again; the task's log says why.",
+        "up_for_reschedule": "Waits for its next turn.",
+        "deferred": "Waits.",
+        "restarting": "Is being started again.",
+        "skipped": "Was skipped: there was nothing to push.",
+        "upstream_failed": "Did not start, because a task before it failed.",
+        "removed": "Is no longer part of the DAG.",
+    }
+)
+
+STARTING = "Has just started; its progress shows here in a few seconds."
+NO_STORE = "Is running. Its log says how far it is; Airflow shows that on this tab from version 3.3 on."
+NO_REPORT_YET = "Ended without a report. This is how far try {} had come:"
+TOO_MANY_FAILED = "The push went through, but the task failed because too many of its records did."
+
+
+def duration(seconds: float) -> str:
+    """Say a duration in the two largest units that matter."""
+    if seconds < 10:
+        return f"{math.ceil(seconds * 10) / 10:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def percent(share: float) -> str:
+    """Say a share without calling a little nothing, or nearly all everything."""
+    if 0 < share < 0.01:
+        return "< 1 %"
+    if 0.99 < share < 1:
+        return "> 99 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def spaced(outcome: str) -> str:
+    """Name an outcome as people read it."""
+    return outcome.replace("_", " ")
