@@ -1,0 +1,315 @@
+"""The account: one outcome for every record, counts that never fail, and no personal value in a reason."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful, points
+from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.reasons import LONGEST, in_words, shortened, without_values
+from airflow_provider_braze.users_track.rejects import RejectsInReport
+from tests.users_track.pushing import Written, check_sum, event, outgoing, purchase
+
+
+@pytest.fixture
+def written() -> Written:
+    return Written()
+
+
+@pytest.fixture
+def account(written: Written) -> Account:
+    return Account(written)
+
+
+def merged(count: int, **content: Any) -> Outgoing:
+    item = outgoing("a", 2, **content)
+    item.origins = [Origin(2 + n, ["a"]) for n in range(count)]
+    return item
+
+
+class TestOutcomes:
+    def test_of_an_accepted_object_one_record_is_accepted_and_the_others_merged(
+        self, account: Account, written: Written
+    ) -> None:
+        account.records = 4
+        account.settle(merged(4), "accepted")
+        assert account.outcomes == {"accepted": 1, "merged": 3}
+        assert account.objects == 1
+        check_sum(account, written)
+
+    @pytest.mark.parametrize("outcome", ["rejected", "invalid", "unknown", "not_sent", "not_found"])
+    def test_otherwise_they_share_its_outcome_and_each_is_written_down(
+        self, account: Account, written: Written, outcome: str
+    ) -> None:
+        account.records = 4
+        account.settle(merged(4), outcome, "because")
+        assert {k: v for k, v in account.outcomes.items() if v} == {outcome: 4}
+        assert written.rows == [(2 + n, outcome, "because", "") for n in range(4)]
+        assert account.reasons == {"because": 4}
+        assert account.objects == 0
+        assert not account.data_points
+        check_sum(account, written)
+
+    @pytest.mark.parametrize("outcome", ["planned", "unchanged"])
+    def test_what_is_no_failure_is_not_written_down(
+        self, account: Account, written: Written, outcome: str
+    ) -> None:
+        account.records = 3
+        account.settle(merged(3), outcome)
+        assert account.outcomes[outcome] == 3
+        assert not written.rows
+        check_sum(account, written)
+
+    @pytest.mark.parametrize("first", OUTCOMES)
+    @pytest.mark.parametrize("second", ["accepted", "unknown"])
+    def test_nothing_is_settled_twice(self, account: Account, first: str, second: str) -> None:
+        account.records = 2
+        item = merged(2)
+        account.settle(item, first, "because")
+        before = dict(account.outcomes)
+        account.settle(item, second, "again")
+        account.leave([item], lost=True, reason="again")
+        assert {k: v for k, v in account.outcomes.items() if v} == {k: v for k, v in before.items() if v}
+        check_sum(account)
+
+    def test_a_record_that_never_became_an_object(self, account: Account, written: Written) -> None:
+        account.refuse(Origin(7, ["x"]), "Country", "no country")
+        assert account.records == 1
+        assert written.rows == [(7, "invalid", "no country", "Country")]
+        assert account.reasons == {"Country: no country": 1}
+        check_sum(account, written)
+
+    @pytest.mark.parametrize(("lost", "outcome"), [(True, "unknown"), (False, "not_sent")])
+    def test_what_gets_no_answer(self, account: Account, written: Written, lost: bool, outcome: str) -> None:
+        account.records = 2
+        account.leave([outgoing("a", 2), outgoing("b", 3)], lost=lost, reason="stopped")
+        assert account.outcomes[outcome] == account.failed == 2
+        check_sum(account, written)
+
+    def test_failed_is_what_the_words_say(self, account: Account) -> None:
+        for n, outcome in enumerate(OUTCOMES):
+            account.records += n
+            account.settle(merged(n), outcome, "because") if n else None
+        expected = {outcome: n for n, outcome in enumerate(OUTCOMES)}
+        assert account.failed == sum(expected[o] for o in ("rejected", "invalid", "unknown", "not_sent"))
+        check_sum(account)
+
+
+class TestTrouble:
+    def test_a_sink_that_fails_never_breaks_the_sum(self, account: Account) -> None:
+        class Broken(Written):
+            def write(self, *record: Any) -> None:
+                if len(self.rows) == 2:
+                    raise OSError(28, "No space left on device")
+                super().write(*record)
+
+        account.sink = broken = Broken()
+        account.records = 3
+        account.settle(merged(3), "rejected", "because")
+        account.refuse(Origin(9, []), "", "too wide")
+        account.records += 1
+        account.leave([outgoing("b", 10)], lost=False, reason="stopped")
+        assert isinstance(account.trouble, OSError)
+        assert len(broken.rows) == 2
+        assert account.failed == account.records == 5
+        check_sum(account)
+
+    def test_flush_finds_trouble_and_needs_no_flush_of_the_sink(self, account: Account) -> None:
+        account.flush()
+        assert account.trouble is None
+
+        class Broken(Written):
+            def flush(self) -> None:
+                raise OSError("full")
+
+        account.sink = Broken()
+        account.flush()
+        assert isinstance(account.trouble, OSError)
+
+    def test_records_torn_away_by_an_interruption_are_counted_and_noted(self, account: Account) -> None:
+        account.records = 5
+        account.settle(merged(2), "accepted")
+        account.settle_rest("unknown")
+        assert account.outcomes["unknown"] == 3
+        assert sum(account.outcomes.values()) == account.records
+        assert len(account.notes) == 1
+        account.settle_rest("unknown")
+        assert account.outcomes["unknown"] == 3
+        assert len(account.notes) == 1
+
+    def test_a_sink_that_forgets(self) -> None:
+        account = Account(Forgetful())
+        account.refuse(Origin(1, []), "", "because")
+        assert account.trouble is None
+
+
+class TestReasons:
+    def test_there_are_never_more_than_fifty_and_none_is_lost(
+        self, account: Account, written: Written
+    ) -> None:
+        for n in range(200):
+            account.refuse(Origin(n, []), "", f"reason {n}")
+        account.refuse(Origin(500, []), "", "reason 3")
+        assert len(account.reasons) == 51
+        assert account.reasons["other reasons"] == 150
+        assert account.reasons["reason 3"] == 2
+        assert len({reason for _, _, reason, _ in written.rows}) == 200
+        check_sum(account, written)
+
+    def test_notes_are_kept_once_and_not_without_end(self, account: Account) -> None:
+        for n in range(200):
+            account.note(f"note {n % 70}")
+        assert len(account.notes) == len(set(account.notes)) == 50
+
+    def test_long_ones_are_cut(self, account: Account, written: Written) -> None:
+        account.records = 1
+        account.settle(outgoing("a"), "rejected", "word " * 1000)
+        assert all(len(reason) <= LONGEST + 2 for reason in account.reasons)
+        assert len(written.rows[0][2]) <= LONGEST + 2
+
+    def test_the_report_holds_no_value_where_the_rejects_file_may(
+        self, account: Account, written: Written
+    ) -> None:
+        account.records = 1
+        account.settle(outgoing("ann", email="ann@example.org"), "rejected", "'ann@example.org' is odd")
+        assert account.reasons == {"'…' is odd": 1}
+        assert written.rows[0][2] == "'ann@example.org' is odd"
+
+    def test_failed_rows_in_the_report_hold_none_either(self) -> None:
+        sink = RejectsInReport()
+        account = Account(sink, records=1)
+        account.settle(outgoing("ann", email="ann@example.org"), "rejected", "'ann@example.org' is odd")
+        assert sink.rows == [{"index": 2, "outcome": "rejected", "reason": "'…' is odd"}]
+
+    def test_a_value_is_taken_out_before_the_reason_is_cut(self, account: Account) -> None:
+        account.records = 1
+        value = "Some Long Street " * 40
+        account.settle(outgoing("a", street=value), "rejected", f"'{value}' is odd")
+        assert "Street" not in str(account.reasons)
+
+    @pytest.mark.parametrize(
+        ("content", "reason", "public"),
+        [
+            ({"email": "ann@example.org"}, "<ann@example.org> is odd", "<…> is odd"),
+            ({"email": "Ann@Example.org"}, "ann@example.org is odd", "… is odd"),
+            ({"a": {"b": ["deep value"]}}, "deep value", "…"),
+            ({"a": {"add": ["tag one", "tag"]}}, "tag one and tag", "… and …"),
+            ({"phone": 4915112345678}, "4915112345678 is odd", "… is odd"),
+            ({"weight": 81.25}, "'81.25' is odd", "'…' is odd"),
+            ({"country": "DE"}, "'DE' is odd, DEN is not", "'…' is odd, DEN is not"),
+            ({"country": "is"}, "this is odd", "this is odd"),
+            ({"name": "ann"}, "cannot be ann", "cannot be …"),
+            ({"name": "  ann  "}, "'ann'", "'…'"),
+            ({"name": "a.c"}, "abc a.c", "abc …"),
+            ({"name": " ", "x": "", "y": None, "z": True}, "True is not '' or ' '", "True is not '' or ' '"),
+            ({"a": "ann", "b": "ann lee"}, "ann lee", "…"),
+            (["ann", {"x": "lee"}], "ann lee", "… …"),
+            (
+                {"push_subscribe": "subscribed", "email_subscribe": "x"},
+                "'email_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'",
+                "'email_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'",
+            ),
+            ({"a": "email"}, in_words("EMAIL_BAD_FORMAT"), in_words("EMAIL_BAD_FORMAT")),
+            (
+                {"a": "email"},
+                f"{in_words('EMAIL_BAD_FORMAT')}; 'email' is odd",
+                "EMAIL_BAD_FORMAT: The value provided for the '…' field is not a valid ….; '…' is odd",
+            ),
+        ],
+    )
+    def test_values_are_taken_out_of_reasons(self, content: Any, reason: str, public: str) -> None:
+        assert without_values(reason, content) == public
+
+    def test_what_is_cut_leaves_no_half_word(self) -> None:
+        assert shortened("short") == "short"
+        assert shortened("x" * LONGEST) == "x" * LONGEST
+        text = "a" * (LONGEST - 5) + " secret-word-here"
+        assert shortened(text) == "a" * (LONGEST - 5) + " …"
+
+
+class TestDataPoints:
+    @pytest.mark.parametrize(
+        ("name", "value", "count"),
+        [
+            ("city", "x", 1),
+            ("n", 0, 1),
+            ("n", None, 1),
+            ("first_name", "x", 1),
+            ("current_location", {"longitude": 1, "latitude": 2}, 1),
+            ("tags", ["a", "b", "c"], 1),
+            ("tags", {"add": ["a", "b", "c"]}, 3),
+            ("tags", {"add": ["a"], "remove": ["b", "c"]}, 3),
+            ("tags", {"add": "a"}, 1),
+            ("rows", {"$add": [{}, {}], "$update": [{}]}, 3),
+            ("n", {"inc": 5}, 1),
+            ("at", {"$time": "2026-01-01"}, 1),
+            ("nested", {"a": 1, "b": {"c": 2, "d": {"e": 3, "f": 4}}, "g": [1, 2]}, 5),
+            ("nested", {}, 0),
+        ],
+    )
+    def test_points_of_one_attribute(self, name: str, value: Any, count: int) -> None:
+        assert points(name, value) == count
+
+    def test_of_an_object(self, account: Account) -> None:
+        account.records = 1
+        item = outgoing(
+            "a",
+            email="a@example.org",
+            email_subscribe="subscribed",
+            push_subscribe="subscribed",
+            subscription_groups=[],
+            user_alias={"alias_name": "x", "alias_label": "y"},
+            _update_existing_only=True,
+            _merge_objects=True,
+            name="a custom attribute like any other",
+            nested={"a": 1, "b": 2},
+        )
+        account.settle(item, "accepted")
+        assert account.data_points == {"email": 1, "name": 1, "nested": 2}
+
+    def test_the_identifier_is_free(self, account: Account) -> None:
+        account.records = 1
+        content = {"email": "a@example.org", "city": "x"}
+        account.settle(
+            Outgoing("attributes", ("email", "a@example.org"), content, [Origin(2, [])]), "accepted"
+        )
+        assert account.data_points == {"city": 1}
+
+    @pytest.mark.parametrize(
+        ("quantity", "count"), [(3, 3), (1, 1), ("3", 1), (None, 1), (-2, 1), (0, 1), ([], 1), (2.5, 1)]
+    )
+    def test_of_purchases_whatever_their_quantity_is(
+        self, account: Account, quantity: Any, count: int
+    ) -> None:
+        account.records = 2
+        bought = purchase("a")
+        bought.content["quantity"] = quantity
+        account.settle(bought, "accepted")
+        account.settle(purchase("b"), "accepted")
+        assert account.data_points == {"purchases": count + 1}
+        check_sum(account)
+
+    def test_of_events(self, account: Account) -> None:
+        account.records = 1
+        account.settle(event("a"), "accepted")
+        assert account.data_points == {"events": 1}
+
+
+def test_any_order_of_outcomes_adds_up() -> None:
+    chance = random.Random(2)
+    for _ in range(50):
+        written = Written()
+        account = Account(written)
+        line = 0
+        for _ in range(chance.randrange(40)):
+            count = chance.randrange(1, 5)
+            item = Outgoing(
+                "attributes", ("external_id", "a"), {}, [Origin(line + n, []) for n in range(count)]
+            )
+            line += count
+            account.records += count
+            account.settle(item, chance.choice(OUTCOMES), chance.choice(["x", "y"]))
+        check_sum(account, written)
