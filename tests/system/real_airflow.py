@@ -84,6 +84,7 @@ class RealAirflow:
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.python = python
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._commands: dict[str, tuple[str, ...]] = {}
         self._session = requests.Session()
         self._session.trust_env = False
         self._environment = self._make_environment(dags_folder, connections or {})
@@ -139,10 +140,14 @@ class RealAirflow:
             raise AirflowTroubleError(
                 f"airflow db migrate failed:\n{migration.stdout[-2000:]}{migration.stderr[-2000:]}"
             )
-        self._spawn("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1")
-        self._spawn("scheduler", "--skip-serve-logs")
-        self._spawn("triggerer", "--skip-serve-logs")
-        self._spawn("dag-processor")
+        self._commands = {
+            "api-server": ("--host", "127.0.0.1", "--port", port, "--workers", "1"),
+            "scheduler": ("--skip-serve-logs",),
+            "triggerer": ("--skip-serve-logs",),
+            "dag-processor": (),
+        }
+        for name in self._commands:
+            self.spawn(name)
         self.wait_for(self._healthy, "all of its components healthy", START_SECONDS)
 
     def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -152,11 +157,12 @@ class RealAirflow:
             command, env=self._environment, cwd=self.home, capture_output=True, text=True, check=False
         )
 
-    def _spawn(self, *arguments: str) -> None:
-        with (self.home / f"{arguments[0]}.log").open("wb") as log:
-            self.processes[arguments[0]] = subprocess.Popen(
-                [self.python, "-m", "airflow", *arguments],
-                env=self._environment,
+    def spawn(self, name: str, **settings: str) -> None:
+        """Start one component, with further ``AIRFLOW__SECTION__KEY`` environment variables if need be."""
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [self.python, "-m", "airflow", name, *self._commands[name]],
+                env=self._environment | settings,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -164,6 +170,18 @@ class RealAirflow:
                 # A Ctrl-C in the terminal must reach us alone, so that we end the components in order.
                 start_new_session=True,
             )
+
+    def kill(self, name: str) -> None:
+        """Kill one component and all that it had started, as a machine that fails does."""
+        process = psutil.Process(self.processes.pop(name).pid)
+        for each in [process, *process.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        process.wait(timeout=STOP_SECONDS)
+
+    def end(self, name: str) -> None:
+        """Ask one component to end."""
+        end_process_trees(self.processes.pop(name))
 
     def _healthy(self) -> bool:
         for name, process in self.processes.items():
@@ -219,6 +237,22 @@ class RealAirflow:
                 f"{errors[0]['filename']} cannot be imported:\n{errors[0]['stack_trace']}"
             )
         return any(dag["dag_id"] == dag_id for dag in self.api("GET", "dags")["dags"])
+
+    def pause(self, dag_id: str) -> None:
+        """Switch a DAG off."""
+        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 120)
+        self.api("PATCH", f"dags/{dag_id}", is_paused=True)
+
+    def parse_again(self, dag_id: str) -> None:
+        """Have a DAG's file parsed now: only then does Airflow start, or end, what watches its assets."""
+        self.api("PUT", f"parseDagFile/{self.api('GET', f'dags/{dag_id}')['file_token']}")
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """Return the runs of a DAG, oldest first."""
+        runs: list[dict[str, Any]] = self.api("GET", f"dags/{dag_id}/dagRuns?order_by=run_after&limit=100")[
+            "dag_runs"
+        ]
+        return runs
 
     def set_variable(self, name: str, value: str) -> None:
         """Set an Airflow Variable, as its page in the UI does."""

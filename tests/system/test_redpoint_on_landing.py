@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.expected import wrong_counts
+from tests.samples import EXPORTS, SampleExport
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import FINISHED, RealAirflow
+
+pytestmark = pytest.mark.system
+
+DAG_ID = "redpoint_on_landing"
+COMMA, TAB, WRAPPED, UTF16, SHORT_HEADER, BROKEN = EXPORTS
+# A triggerer that was killed is given up by the next one after so many seconds, 30 by default.
+TRIGGERER = {
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+}
+
+
+@pytest.fixture
+def watched(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Path]:
+    """A base path that the DAG watches; nothing else runs by itself."""
+    airflow.pause("redpoint_to_braze")
+    airflow.set_variable("redpoint_base_path", str(tmp_path))
+    airflow.set_variable("redpoint_settle_seconds", "0")
+    airflow.end("scheduler")
+    airflow.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
+    airflow.unpause(DAG_ID)
+    airflow.parse_again(DAG_ID)
+    yield tmp_path
+    airflow.pause(DAG_ID)
+    airflow.parse_again(DAG_ID)
+    airflow.end("scheduler")
+    airflow.spawn("scheduler")
+
+
+def reports(airflow: RealAirflow) -> list[dict[str, Any]]:
+    """What every run pushed so far, in the order of the runs."""
+    return [
+        airflow.xcom(DAG_ID, run["dag_run_id"], "push_export", task["map_index"])
+        for run in airflow.runs(DAG_ID)
+        for task in airflow.tasks(DAG_ID, run["dag_run_id"])
+        if task["task_id"] == "push_export" and task["state"] == "success"
+    ]
+
+
+def pushed(airflow: RealAirflow, *exports: SampleExport) -> bool:
+    """Tell whether exactly these have been pushed, and no run is left that is not over."""
+    done = {int(report["channel_execution_id"]) for report in reports(airflow)}
+    runs = airflow.runs(DAG_ID)
+    assert not [run for run in runs if run["state"] == "failed"], airflow.states(
+        DAG_ID, runs[-1]["dag_run_id"]
+    )
+    return done == {export.execution_id for export in exports} and all(
+        run["state"] in FINISHED for run in runs
+    )
+
+
+def land(base: Path, *exports: SampleExport) -> None:
+    for age, export in enumerate(reversed(exports), start=1):
+        export.land(base, modified=time.time() - 60 * age)
+
+
+def test_each_export_that_lands_starts_a_run_and_a_killed_triggerer_loses_none(
+    airflow: RealAirflow, watched: Path
+) -> None:
+    land(watched, COMMA)
+    airflow.wait_for(lambda: pushed(airflow, COMMA), "a run that started by itself", 150)
+
+    # While nobody watches, two land together.
+    airflow.kill("triggerer")
+    land(watched, WRAPPED, UTF16)
+    airflow.spawn("triggerer", **TRIGGERER)
+    airflow.wait_for(lambda: pushed(airflow, COMMA, WRAPPED, UTF16), "the pushes after the restart", 150)
+
+    done = reports(airflow)
+    assert [int(report["channel_execution_id"]) for report in done] == [5719, 5721, 5722]
+    for report in done:
+        assert wrong_counts(report, int(report["channel_execution_id"])) == []
+    assert {run["run_type"] for run in airflow.runs(DAG_ID)} == {"asset_triggered"}
+
+
+def test_by_hand_it_says_what_to_use_instead(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    airflow.unpause(DAG_ID)
+
+    run_id = airflow.trigger(DAG_ID)
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    assert airflow.states(DAG_ID, run_id) == {"landed_exports": ["skipped"], "push_export": ["skipped"]}
+    assert "Use redpoint_with_approval" in airflow.log(DAG_ID, run_id, "landed_exports")
+    airflow.pause(DAG_ID)
