@@ -190,6 +190,14 @@ def test_every_extra_of_the_connection_is_documented_with_its_default() -> None:
         assert each.default == repr(getattr(defaults, name, False)), name
 
 
+def test_every_option_of_airflows_configuration_is_documented() -> None:
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+
+    for section, content in get_provider_info()["config"].items():
+        for name in content["options"]:
+            assert f"`[{section}] {name}`" in text
+
+
 def test_every_argument_of_the_hook_is_documented() -> None:
     text = (DOCS / "connection.md").read_text("utf-8")
 
