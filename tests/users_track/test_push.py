@@ -713,6 +713,22 @@ class TestInterrupted:
         assert account.outcomes["unknown"] > 0
         check_profiles(slow, Pushed(account, written, push, None), 30_000)
 
+    def test_while_an_answer_is_accounted_for(self, sandbox: SandboxProcess) -> None:
+        class Torn(Written):
+            def write(self, *record: Any) -> None:
+                super().write(*record)
+                if len(self.rows) == 1:
+                    raise Interrupted
+
+        items = people(10)
+        items[4] = outgoing("u000004", 6, email="nobody")
+        push, account, _ = start(items, workspace(sandbox.url))
+        account.sink = sink = Torn()
+        with pytest.raises(Interrupted):
+            asyncio.run(push.run())
+        check_sum(account, sink)
+        assert account.outcomes == {"accepted": 4, "merged": 0, "rejected": 1, "unknown": 5}
+
     def test_between_the_halves_of_a_batch(self) -> None:
         seen: list[bytes] = []
 
