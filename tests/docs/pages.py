@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +13,7 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 README = ROOT / "README.md"
 
-_FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _OPTION = re.compile(
     r"^### `(\w+)`\n\nType: .+?\. (?:Required|Default: `(.*?)`)\.(?: (Templated)\.)? *$", re.MULTILINE
 )
@@ -36,7 +37,7 @@ class Option(NamedTuple):
 def blocks(page: Path) -> Iterator[Block]:
     text = page.read_text("utf-8")
     for found in _FENCE.finditer(text):
-        yield Block(text.count("\n", 0, found.start()) + 1, found[1], found[2])
+        yield Block(text.count("\n", 0, found.start()) + 1, found[2], dedent(found[3]))
 
 
 def prose(page: Path) -> str:
