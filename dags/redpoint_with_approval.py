@@ -43,7 +43,7 @@ with DAG(
             type="integer",
             minimum=0,
             title="Ask above this many users",
-            description="A person is asked before more user objects than this are pushed.",
+            description="A person is asked before more users than this are pushed.",
         ),
         "ask_above_data_points": Param(
             100_000,
@@ -83,7 +83,7 @@ with DAG(
         return {
             "exports": len(exports),
             "unplanned": len(exports) - len(plans),
-            "users": sum(plan["planned"] for plan in plans),
+            "users": sum(plan["users"] for plan in plans),
             "failed": sum(plan["failed"] for plan in plans),
             "data_points": sum(plan["data_points"] for plan in plans),
         }

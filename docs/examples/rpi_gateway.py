@@ -65,7 +65,8 @@ class Airflow:
     def start(self, run: dict[str, Any]) -> tuple[int, str]:
         """Start a run, and give Airflow's status, 0 for none, and its answer."""
         status, answer = self._post(self.runs, run)
-        if status == 401 and self.login["username"]:
+        # 401: none, or one that has expired. 403: one from before Airflow's secret changed.
+        if status in (401, 403) and self.login["username"]:
             status, answer = self._post("/auth/token", self.login)
             if status == 201:
                 self.token = json.loads(answer)["access_token"]

@@ -45,7 +45,9 @@ class AnsweringAirflow:
             self.tokens |= {"new-token"} if good else set()
             return (201, {"access_token": "new-token"}) if good else (401, {"detail": "no"})
         if authorization.removeprefix("Bearer ") not in self.tokens:
-            return 401, {"detail": "Not authenticated"}
+            return (
+                (403, {"detail": "Token Expired"}) if authorization != "Bearer " else (401, {"detail": "No"})
+            )
         return (self.answers.pop(0) if self.answers else 200), {"dag_run_id": body["dag_run_id"]}
 
 

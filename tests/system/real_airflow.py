@@ -191,12 +191,13 @@ class RealAirflow:
                 )
         try:
             health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=5).json()
-            self._session.headers["Authorization"] = f"Bearer {self._token()}"
+            self._session.headers["Authorization"] = f"Bearer {self.token()}"
         except (requests.RequestException, ValueError, KeyError):
             return False
         return all((health.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
 
-    def _token(self) -> str:
+    def token(self) -> str:
+        """Ask for a token, as a user who may do everything."""
         return str(self._session.get(f"{self.url}/auth/token", timeout=5).json()["access_token"])
 
     def component_log(self, name: str) -> str:
@@ -218,7 +219,7 @@ class RealAirflow:
 
     def api(self, method: str, path: str, **body: Any) -> Any:
         """Call the public REST API below ``/api/v2`` and return its JSON."""
-        response = self._session.request(method, f"{self.url}/api/v2/{path}", json=body or None, timeout=30)
+        response = self._session.request(method, f"{self.url}/api/v2/{path}", json=body or None, timeout=90)
         if not response.ok:
             raise AirflowTroubleError(
                 f"{method} {path} answered {response.status_code}: {response.text[:1000]}"

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.samples import EXPORTS
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import RealAirflow
+
+pytestmark = pytest.mark.system
+
+DAG_ID = "redpoint_with_approval"
+COMMA, TAB = EXPORTS[:2]
+
+
+@pytest.fixture(autouse=True)
+def landed(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> None:
+    airflow.unpause(DAG_ID)
+    airflow.set_variable("redpoint_base_path", str(tmp_path))
+    airflow.set_variable("redpoint_settle_seconds", "0")
+    COMMA.land(tmp_path, modified=time.time() - 120)
+    TAB.land(tmp_path, modified=time.time() - 60)
+
+
+def answer(airflow: RealAirflow, run_id: str, option: str) -> str:
+    """Wait until the person is asked, answer as the UI does, and return the question."""
+    path = f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/ask/-1/hitlDetails"
+    airflow.wait_for(
+        lambda: airflow.states(DAG_ID, run_id).get("ask") in (["awaiting_input"], ["deferred"]),
+        "a question for a person",
+        120,
+    )
+    question = airflow.api("GET", path)
+    assert airflow.states(DAG_ID, run_id)["push_export"] == ["None"]
+    airflow.api("PATCH", path, chosen_options=[option], params_input={})
+    return f"{question['subject']} {question['body']}"
+
+
+def test_a_large_push_waits_until_it_is_approved(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_users=4)
+
+    question = answer(airflow, run_id, "Approve")
+
+    assert "Push 5 users to Braze?" in question
+    assert "2 exports, 5 users, at most" in question
+    assert "0 exports could not be planned" in question
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    assert airflow.states(DAG_ID, run_id)["push_export"] == ["success", "success"]
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+
+
+def test_a_rejected_push_sends_nothing(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_data_points=0)
+
+    answer(airflow, run_id, "Reject")
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    assert airflow.states(DAG_ID, run_id)["push_export"] == ["skipped"]
+    assert sandbox.profiles() == {}
+
+
+def test_nobody_is_asked_about_a_small_push(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID)
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    states = airflow.states(DAG_ID, run_id)
+    assert states["ask"] == ["skipped"]
+    assert states["push_export"] == ["success", "success"]

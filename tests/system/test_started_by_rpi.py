@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.expected import wrong_counts
+from tests.rpi_gateway import DOCUMENTED_BODY, Gateway
+from tests.samples import EXPORTS
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import RealAirflow
+
+pytestmark = pytest.mark.system
+
+DAG_ID = "redpoint_to_braze"
+COMMA, TAB = EXPORTS[:2]
+
+
+def test_a_call_of_rpi_starts_one_run_that_pushes_the_export(
+    airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    airflow.unpause(DAG_ID)
+    airflow.set_variable("redpoint_base_path", str(tmp_path))
+    airflow.set_variable("redpoint_settle_seconds", "0")
+    COMMA.land(tmp_path, modified=time.time() - 60)
+    TAB.land(tmp_path, modified=time.time() - 60)
+    body = DOCUMENTED_BODY | {"channelName": COMMA.channel, "offerName": COMMA.offer}
+
+    with Gateway(airflow.url, AIRFLOW_TOKEN=airflow.token()) as gateway:
+        first, second = gateway.call(body), gateway.call(body)
+
+    assert first.json() == {"detail": "rpi-5719 is started"}
+    assert second.json() == {"detail": "rpi-5719 was started before"}
+    assert airflow.wait_for_run(DAG_ID, "rpi-5719") == "success"
+    # The other export of the same workflow id lies in another channel.
+    assert len(airflow.states(DAG_ID, "rpi-5719")["push_export"]) == 1
+    assert wrong_counts(airflow.xcom(DAG_ID, "rpi-5719", "push_export", 0), 5719) == []
+
+
+def test_a_gateway_without_a_token_starts_nothing(airflow: RealAirflow) -> None:
+    with Gateway(airflow.url, AIRFLOW_TOKEN="not-one") as gateway:
+        assert gateway.call().status_code == 502
+    assert "Invalid JWT token" in gateway.log
