@@ -163,6 +163,4 @@ def points(name: str, value: Any) -> int:
         return 1
     if value.keys() & {"add", "remove", "$add", "$remove", "$update"}:
         return sum(len(items) if isinstance(items, list) else 1 for items in value.values())
-    if value.keys() & {"inc", "$time"}:
-        return 1
     return sum(points("", item) for item in value.values())

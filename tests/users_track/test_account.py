@@ -98,6 +98,18 @@ class TestOutcomes:
         check_sum(account)
 
 
+def test_an_account_starts_at_nothing(account: Account) -> None:
+    counts = (
+        account.records,
+        account.requests,
+        account.retries,
+        account.objects,
+        account.bytes,
+        account.failed,
+    )
+    assert counts == (0, 0, 0, 0, 0, 0)
+
+
 class TestTrouble:
     def test_a_sink_that_fails_never_breaks_the_sum(self, account: Account) -> None:
         class Broken(Written):

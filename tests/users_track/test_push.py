@@ -7,6 +7,7 @@ import json
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -323,6 +324,16 @@ class TestFaults:
         assert pushed.counts == {"unknown": 10}
         assert pushed.account.requests == 3
 
+    def test_any_answer_ends_the_silence(
+        self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 0.9)
+        hang = {"kind": "hang"}
+        sandbox.faults(hang, hang, {"status": 500}, hang, hang)
+        pushed = run(people(10), workspace(sandbox.url, timeout=0.3))
+        assert pushed.counts == {"accepted": 10}
+        assert pushed.account.requests == 6
+
     def test_time_that_a_429_orders_is_no_silence(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -393,6 +404,23 @@ class TestHonestRetries:
         assert isinstance(pushed.error, BrazeAuthError)
         assert pushed.counts == {outcome: 10}
         check_profiles(sandbox, pushed, 10)
+
+    def test_a_lost_answer_then_nobody_there(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def once() -> None:
+                connection, _ = server.accept()
+                connection.recv(65536)
+                server.close()
+                connection.close()
+
+            thread = threading.Thread(target=once, daemon=True)
+            thread.start()
+            pushed = run(people(10), workspace(f"http://127.0.0.1:{server.getsockname()[1]}"))
+            thread.join(10)
+        assert isinstance(pushed.error, BrazeUnreachableError)
+        assert pushed.counts == {"unknown": 10}
+        assert (pushed.account.requests, pushed.account.retries) == (1, 0)
 
     def test_a_lost_answer_then_a_refusal_in_halves(self, sandbox: SandboxProcess) -> None:
         sandbox.faults(
