@@ -1,0 +1,133 @@
+"""What the shipped DAGs that start or ask by themselves do between sensor and push, without a running Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG
+
+from airflow_provider_braze.redpoint.findings import Memory, look
+from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
+from airflow_provider_braze.version_compat import AirflowSkipException
+from tests.dags.test_shipped_dags import load
+from tests.inbox import land
+
+
+@pytest.fixture(scope="module")
+def on_landing() -> DAG:
+    return load("redpoint_on_landing")
+
+
+@pytest.fixture(scope="module")
+def with_approval() -> DAG:
+    return load("redpoint_with_approval")
+
+
+def function(dag: DAG, task_id: str) -> Callable[..., Any]:
+    found: Callable[..., Any] = dag.get_task(task_id).python_callable
+    return found
+
+
+def event(*items: dict[str, Any]) -> SimpleNamespace:
+    return SimpleNamespace(
+        extra={"from_trigger": True, "payload": {"status": "landed", "items": list(items)}}
+    )
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> list[dict[str, Any]]:
+    for number in range(1, 4):
+        land(tmp_path, f"RPI_Export_{number}.txt", age=60 - number)
+    return look(ExportSearch.read(base_path=str(tmp_path), settle_seconds=0), Memory()).items
+
+
+def test_what_watches_reads_the_same_variables_as_the_polling_dag(on_landing: DAG) -> None:
+    (asset,) = on_landing.timetable.asset_condition.objects
+    (watcher,) = asset.watchers
+
+    assert isinstance(watcher.trigger, RedpointExportTrigger)
+    assert watcher.trigger.variables == {
+        "base_path": "redpoint_base_path",
+        "braze_conn_id": "redpoint_braze_conn_id",
+        "settle_seconds": "redpoint_settle_seconds",
+    }
+
+
+def test_exports_are_pushed_one_at_a_time(on_landing: DAG, with_approval: DAG) -> None:
+    for dag in (on_landing, with_approval):
+        assert dag.max_active_runs == 1
+        assert dag.get_task("push_export").partial_kwargs["max_active_tis_per_dag"] == 1
+
+
+def test_every_event_of_a_run_counts_and_each_export_once(
+    on_landing: DAG, items: list[dict[str, Any]]
+) -> None:
+    first, second, third = items
+    landed = function(on_landing, "landed_exports")
+
+    assert landed("braze_default", {"asset": [event(third), event(second, first), event(third)]}) == items
+
+
+def test_what_is_pushed_through_this_connection_is_left_out(
+    on_landing: DAG, items: list[dict[str, Any]]
+) -> None:
+    landed = function(on_landing, "landed_exports")
+    for item in items[:2]:
+        ReportsFolder.at(item["reports_path"]).mark_pushed("braze_default", item["fingerprint"])
+
+    assert landed("braze_default", {"asset": [event(*items)]}) == items[2:]
+    assert landed("another", {"asset": [event(*items)]}) == items
+    with pytest.raises(AirflowSkipException, match="pushed already"):
+        landed("braze_default", {"asset": [event(*items[:2])]})
+
+
+@pytest.mark.parametrize("events", [{}, {"asset": [SimpleNamespace(extra={})]}])
+def test_a_run_that_no_export_started_says_so(on_landing: DAG, events: dict[str, Any]) -> None:
+    with pytest.raises(AirflowSkipException, match="redpoint_with_approval"):
+        function(on_landing, "landed_exports")("braze_default", events)
+
+
+def test_no_more_than_airflow_can_map(
+    on_landing: DAG, items: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
+
+    assert function(on_landing, "landed_exports")("braze_default", {"asset": [event(*items)]}) == items[:2]
+
+
+def plan(users: int, data_points: int) -> dict[str, int]:
+    return {"users": users, "failed": 1, "data_points": data_points}
+
+
+@pytest.mark.parametrize(
+    ("plans", "next_task"),
+    [
+        ([plan(4, 10), plan(6, 90)], "push_export"),
+        ([plan(4, 10), plan(7, 90)], "ask"),
+        ([plan(4, 10), plan(6, 91)], "ask"),
+        # A plan that failed may be of any size.
+        ([plan(4, 10)], "ask"),
+        ([], "ask"),
+    ],
+)
+def test_a_person_is_asked_above_a_limit_and_in_doubt(
+    with_approval: DAG, plans: list[dict[str, int]], next_task: str
+) -> None:
+    size = function(with_approval, "sum_of_plans")([{}, {}], plans)
+    limits = {"ask_above_users": 10, "ask_above_data_points": 100}
+
+    assert function(with_approval, "by_size")(size, limits) == next_task
+
+
+def test_who_does_not_answer_has_not_agreed(with_approval: DAG) -> None:
+    ask = with_approval.get_task("ask")
+
+    assert ask.defaults == ["Reject"]
+    assert ask.response_timeout is not None
+    assert with_approval.get_task("plan_export").partial_kwargs["dry_run"] is True
