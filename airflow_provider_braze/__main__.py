@@ -173,13 +173,13 @@ def _print(
         "users": planned.users,
         "requests": planned.planned_requests,
         "bytes": planned.planned_bytes,
-        "data points": sum(account.data_points.values()),
+        "data points": account.data_points.total(),
     }
     for name, value in rows.items():
         facts.add_row(name, f"{value:,}")
     facts.add_row("at the limit", f"{planned.seconds_at_limit:,.1f} s")
     console.print(facts)
-    _print_counts(console, "Data points", account.data_points)
+    _print_counts(console, "Data points", account.data_points.by_attribute())
     _print_counts(console, "Bad values left out", source.omitted_values)
     _print_counts(console, "Reasons", account.reasons)
     for line, column, reason in failures.rows:

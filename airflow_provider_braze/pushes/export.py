@@ -166,7 +166,7 @@ class _Attempt:
         with open_buffered(self.location) as file:
             source = self._open(file)
             plan(source.objects(account), self.push.workspace, account, united=source.united)
-        cost = sum(account.data_points.values())
+        cost = account.data_points.total()
         if cost > most:
             raise TooManyDataPointsError(
                 f"The push would cost {cost} data points, more than max_data_points ({most}); nothing was sent."

@@ -29,8 +29,8 @@ def counts(account: Account) -> dict[str, Any]:
         "retries": account.retries,
         "objects": account.objects,
         "bytes": account.bytes,
-        "data_points": sum(account.data_points.values()),
-        "data_points_by_attribute": dict(account.data_points.most_common()),
+        "data_points": account.data_points.total(),
+        "data_points_by_attribute": account.data_points.by_attribute(),
         "reasons": dict(account.reasons.most_common()),
         "notes": list(account.notes),
     }

@@ -174,7 +174,7 @@ class RowsPush:
         with open_buffered(locate(rejects.path)) as file:
             reader = RejectsReader(file, name=rejects.where.name)
             for (index, cells, problem), outcome in reader.with_outcomes():
-                origin = Origin(index, cells)
+                origin = Origin.of(index, cells)
                 array, text = cells if len(cells) == len(_COLUMNS) else ("", "")
                 row = _row_of(text)
                 if problem is not None or array not in ARRAYS or row is None:
@@ -196,7 +196,7 @@ class RowsPush:
 
     def _object(self, account: Account, array: str, index: int, row: Any) -> Outgoing | None:
         identity = identity_of(row) if isinstance(row, Mapping) else None
-        origin = Origin(index, (array, _as_json(row)) if self.reports_path or self.rejects else ())
+        origin = Origin.of(index, (array, _as_json(row)) if self.reports_path or self.rejects else ())
         if identity is None:
             reason = (
                 "no identifier"

@@ -14,6 +14,7 @@ from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.data_points import NO_SURPLUS, Surplus
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
@@ -95,8 +96,9 @@ class ExportSource:
         """Yield the object of each valid record; an invalid one is settled at once, and yields None."""
         map_record = self._mapper.map
         at = self._mapper.execution_id_index if self._expected else None
+        many = self._mapper.object_of_many
         for line, cells, problem in self._reader:
-            origin = Origin(line, cells)
+            origin = Origin.of(line, cells)
             if problem is not None:
                 account.refuse(origin, "", problem)
                 yield None
@@ -110,4 +112,8 @@ class ExportSource:
             account.records += 1
             if at is not None and cells[at] != self._expected:
                 self.execution_id_mismatches += 1
-            yield Outgoing("attributes", identity, profile, [origin])
+            more: Surplus | None = None
+            if many is not None:
+                nested = profile.get(many)
+                more = {many: len(nested) - 1} if nested and len(nested) > 1 else NO_SURPLUS
+            yield Outgoing("attributes", identity, profile, [origin], more)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.data_points import DataPoints
 from airflow_provider_braze.users_track.reasons import shortened, without_values
-from airflow_provider_braze.users_track.standard_fields import READERS
 
 OUTCOMES = (
     "accepted",
@@ -30,9 +30,6 @@ WRITTEN_DOWN = (*FAILED, "not_found")
 
 _MOST_REASONS = 50
 _OTHER_REASONS = "other reasons"
-
-_FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
-_NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})
 
 
 class Sink(Protocol):
@@ -65,7 +62,7 @@ class Account:
     records: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    data_points: Counter[str] = field(default_factory=Counter)
+    data_points: DataPoints = field(default_factory=DataPoints)
     notes: list[str] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
@@ -145,22 +142,9 @@ class Account:
             self.notes.append(text)
 
     def count_data_points(self, item: Outgoing) -> None:
-        """Add what Braze bills for an object (Braze docs: data points)."""
-        if item.array != "attributes":
+        """Add what Braze bills for an object."""
+        if item.array == "attributes":
+            self.data_points.add(str(item.identity[0]), item.names, item.more or {})
+        else:
             quantity = item.content.get("quantity") if item.array == "purchases" else 1
-            self.data_points[item.array] += quantity if isinstance(quantity, int) and quantity > 0 else 1
-            return
-        identifier = item.identity[0]
-        for name, value in item.content.items():
-            if name in _FREE or name in _NOT_DATA or name == identifier:
-                continue
-            self.data_points[name] += points(name, value)
-
-
-def points(name: str, value: Any) -> int:
-    """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
-    if name in READERS or not isinstance(value, dict):
-        return 1
-    if value.keys() & {"add", "remove", "$add", "$remove", "$update"}:
-        return sum(len(items) if isinstance(items, list) else 1 for items in value.values())
-    return sum(points("", item) for item in value.values())
+            self.data_points.add_other(item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)

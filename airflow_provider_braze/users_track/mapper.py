@@ -84,6 +84,16 @@ class Mapper:
         """Tag attributes that are replaced, whose tags are nevertheless united when records are merged."""
         return frozenset(name for name, action in self._actions.items() if action == "replace")
 
+    @property
+    def object_of_many(self) -> str | None:
+        """The one attribute that costs a data point for each of its keys; None where there may be others."""
+        mapping = self._mapping
+        special = self._tags or mapping.constants or mapping.transform
+        nested = mapping.extra_to is not None and "." not in mapping.extra_to
+        if special or not nested or any(each.name == "object" for each in mapping.types.values()):
+            return None
+        return mapping.extra_to
+
     def map(self, cells: Sequence[str]) -> tuple[Identity, Profile]:
         """Map one record.
 

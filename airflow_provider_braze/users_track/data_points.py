@@ -1,0 +1,77 @@
+"""What Braze bills for an object (Braze docs: data points): every attribute sent, changed or not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from airflow_provider_braze.users_track.standard_fields import READERS
+
+Names = tuple[str, ...]
+Surplus = Mapping[str, int]
+NO_SURPLUS: Surplus = MappingProxyType({})
+
+_FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
+_NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})
+_MOST_SHAPES = 10_000
+
+
+def points(name: str, value: Any) -> int:
+    """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
+    if name in READERS or not isinstance(value, dict):
+        return 1
+    if value.keys() & {"add", "remove", "$add", "$remove", "$update"}:
+        return sum(len(items) if isinstance(items, list) else 1 for items in value.values())
+    return sum(points("", item) for item in value.values())
+
+
+def surplus(content: Mapping[str, Any]) -> Surplus:
+    """Give the attributes that do not count as one, with what they count besides."""
+    return {
+        name: more
+        for name, value in content.items()
+        if value.__class__ is dict and (more := points(name, value) - 1)
+    }
+
+
+class DataPoints:
+    """Counts the data points of many objects by their attribute names, most of which come again and again."""
+
+    def __init__(self) -> None:
+        self._shapes: Counter[tuple[str, Names]] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, kind: str, names: Names, more: Surplus) -> None:
+        """Count one attributes object.
+
+        :param kind: how its user is identified, which is not billed.
+        :param names: the object's keys.
+        :param more: what :func:`surplus` says of it.
+        """
+        self._shapes[kind, names] += 1
+        for name, count in more.items():
+            self._counts[name] += count
+        if len(self._shapes) > _MOST_SHAPES:
+            self._resolve()
+
+    def add_other(self, array: str, count: int) -> None:
+        """Count an event, or a purchase of several pieces."""
+        self._counts[array] += count
+
+    def _resolve(self) -> None:
+        for (kind, names), count in self._shapes.items():
+            for name in names:
+                self._counts[name] += count if name != kind else 0
+        self._shapes.clear()
+
+    def by_attribute(self) -> dict[str, int]:
+        """Give the data points by attribute, most first."""
+        self._resolve()
+        billed = Counter({name: n for name, n in self._counts.items() if n and name not in _FREE | _NOT_DATA})
+        return dict(billed.most_common())
+
+    def total(self) -> int:
+        """Give all data points."""
+        return sum(self.by_attribute().values())
