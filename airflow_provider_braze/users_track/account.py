@@ -144,7 +144,9 @@ class Account:
     def count_data_points(self, item: Outgoing) -> None:
         """Add what Braze bills for an object."""
         if item.array == "attributes":
-            self.data_points.add(str(item.identity[0]), item.names, item.more or {})
+            self.data_points.add(str(item.identity[0]), *item.billed())
         else:
             quantity = item.content.get("quantity") if item.array == "purchases" else 1
-            self.data_points.add_other(item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)
+            self.data_points.add_other(
+                item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1
+            )

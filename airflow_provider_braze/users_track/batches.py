@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.data_points import Surplus, surplus
+from airflow_provider_braze.users_track.data_points import Names, Surplus, surplus
 from airflow_provider_braze.users_track.merging import merge
 
 ARRAYS = ("attributes", "events", "purchases")
@@ -79,7 +79,18 @@ class Outgoing:
     :param more: the data points that its attributes count beyond one each (default: found out).
     """
 
-    __slots__ = ("_content", "array", "body", "identity", "more", "names", "origins", "position", "ripe", "weight")
+    __slots__ = (
+        "_content",
+        "array",
+        "body",
+        "identity",
+        "more",
+        "names",
+        "origins",
+        "position",
+        "ripe",
+        "weight",
+    )
 
     def __init__(
         self,
@@ -95,7 +106,7 @@ class Outgoing:
         self.more = more
         self._content: dict[str, Any] | None = content
         self.body = b""
-        self.names: tuple[str, ...] = ()
+        self.names: Names = ()
         # Of its place in the window: the ordinal of its first record, whether nothing more can be folded into it,
         # and what it takes of the window.
         self.position = 0
@@ -109,6 +120,10 @@ class Outgoing:
             found: dict[str, Any] = msgspec.json.decode(self.body)
             return found
         return self._content
+
+    def billed(self) -> tuple[Names, Surplus]:
+        """Give the names of its attributes, and what those count that are not one data point."""
+        return self.names or tuple(self.content), surplus(self.content) if self.more is None else self.more
 
     def encode(self) -> str | None:
         """Write the object as JSON; the reason when it cannot be sent."""

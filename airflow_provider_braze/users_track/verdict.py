@@ -117,7 +117,9 @@ def _place(errors: Any, batch: Batch, redact: Callable[[str], str]) -> tuple[dic
             unplaced = unplaced or reason
         else:
             before = rejected.get(id(item))
-            rejected[id(item)] = reason if before is None else before if reason in before else f"{before}; {reason}"
+            rejected[id(item)] = (
+                reason if before is None else before if reason in before else f"{before}; {reason}"
+            )
     return rejected, unplaced
 
 

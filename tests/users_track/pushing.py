@@ -19,7 +19,7 @@ KEY = "sandbox-key-0000-1111"
 def outgoing(user: str, line: int = 2, array: str = "attributes", **content: Any) -> Outgoing:
     """One record's object for a user with an external_id."""
     cells = [user, *map(str, content.values())]
-    return Outgoing(array, ("external_id", user), {"external_id": user, **content}, [Origin(line, cells)])
+    return Outgoing(array, ("external_id", user), {"external_id": user, **content}, [Origin.of(line, cells)])
 
 
 def event(user: str, line: int = 2, name: str = "chat") -> Outgoing:

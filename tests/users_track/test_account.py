@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful, points
+from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.data_points import points
 from airflow_provider_braze.users_track.reasons import LONGEST, in_words, shortened, without_values
 from airflow_provider_braze.users_track.rejects import RejectsInReport
 from tests.users_track.pushing import Written, check_sum, event, outgoing, purchase
@@ -26,7 +27,7 @@ def account(written: Written) -> Account:
 
 def merged(count: int, **content: Any) -> Outgoing:
     item = outgoing("a", 2, **content)
-    item.origins = [Origin(2 + n, ["a"]) for n in range(count)]
+    item.origins = [Origin.of(2 + n, ["a"]) for n in range(count)]
     return item
 
 
@@ -50,7 +51,7 @@ class TestOutcomes:
         assert written.rows == [(2 + n, outcome, "because", "") for n in range(4)]
         assert account.reasons == {"because": 4}
         assert account.objects == 0
-        assert not account.data_points
+        assert not account.data_points.by_attribute()
         check_sum(account, written)
 
     @pytest.mark.parametrize("outcome", ["planned", "unchanged"])
@@ -76,7 +77,7 @@ class TestOutcomes:
         check_sum(account)
 
     def test_a_record_that_never_became_an_object(self, account: Account, written: Written) -> None:
-        account.refuse(Origin(7, ["x"]), "Country", "no country")
+        account.refuse(Origin.of(7, ["x"]), "Country", "no country")
         assert account.records == 1
         assert written.rows == [(7, "invalid", "no country", "Country")]
         assert account.reasons == {"Country: no country": 1}
@@ -121,7 +122,7 @@ class TestTrouble:
         account.sink = broken = Broken()
         account.records = 3
         account.settle(merged(3), "rejected", "because")
-        account.refuse(Origin(9, []), "", "too wide")
+        account.refuse(Origin.of(9, []), "", "too wide")
         account.records += 1
         account.leave([outgoing("b", 10)], lost=False, reason="stopped")
         assert isinstance(account.trouble, OSError)
@@ -154,7 +155,7 @@ class TestTrouble:
 
     def test_a_sink_that_forgets(self) -> None:
         account = Account(Forgetful())
-        account.refuse(Origin(1, []), "", "because")
+        account.refuse(Origin.of(1, []), "", "because")
         assert account.trouble is None
 
 
@@ -163,8 +164,8 @@ class TestReasons:
         self, account: Account, written: Written
     ) -> None:
         for n in range(200):
-            account.refuse(Origin(n, []), "", f"reason {n}")
-        account.refuse(Origin(500, []), "", "reason 3")
+            account.refuse(Origin.of(n, []), "", f"reason {n}")
+        account.refuse(Origin.of(500, []), "", "reason 3")
         assert len(account.reasons) == 51
         assert account.reasons["other reasons"] == 150
         assert account.reasons["reason 3"] == 2
@@ -280,15 +281,15 @@ class TestDataPoints:
             nested={"a": 1, "b": 2},
         )
         account.settle(item, "accepted")
-        assert account.data_points == {"email": 1, "name": 1, "nested": 2}
+        assert account.data_points.by_attribute() == {"email": 1, "name": 1, "nested": 2}
 
     def test_the_identifier_is_free(self, account: Account) -> None:
         account.records = 1
         content = {"email": "a@example.org", "city": "x"}
         account.settle(
-            Outgoing("attributes", ("email", "a@example.org"), content, [Origin(2, [])]), "accepted"
+            Outgoing("attributes", ("email", "a@example.org"), content, [Origin.of(2, [])]), "accepted"
         )
-        assert account.data_points == {"city": 1}
+        assert account.data_points.by_attribute() == {"city": 1}
 
     @pytest.mark.parametrize(
         ("quantity", "count"), [(3, 3), (1, 1), ("3", 1), (None, 1), (-2, 1), (0, 1), ([], 1), (2.5, 1)]
@@ -301,13 +302,13 @@ class TestDataPoints:
         bought.content["quantity"] = quantity
         account.settle(bought, "accepted")
         account.settle(purchase("b"), "accepted")
-        assert account.data_points == {"purchases": count + 1}
+        assert account.data_points.by_attribute() == {"purchases": count + 1}
         check_sum(account)
 
     def test_of_events(self, account: Account) -> None:
         account.records = 1
         account.settle(event("a"), "accepted")
-        assert account.data_points == {"events": 1}
+        assert account.data_points.by_attribute() == {"events": 1}
 
 
 def test_any_order_of_outcomes_adds_up() -> None:
@@ -319,7 +320,7 @@ def test_any_order_of_outcomes_adds_up() -> None:
         for _ in range(chance.randrange(40)):
             count = chance.randrange(1, 5)
             item = Outgoing(
-                "attributes", ("external_id", "a"), {}, [Origin(line + n, []) for n in range(count)]
+                "attributes", ("external_id", "a"), {}, [Origin.of(line + n, []) for n in range(count)]
             )
             line += count
             account.records += count

@@ -339,7 +339,7 @@ class TestLimits:
     def test_empty_cells_weigh_too(self) -> None:
         window = Window()
         for n in range(1000):
-            item = Outgoing("attributes", ("external_id", str(n)), {}, [Origin(n, [""] * 10_000)])
+            item = Outgoing("attributes", ("external_id", str(n)), {}, [Origin.of(n, [""] * 100_000)])
             window.add(item)
             if window.full:
                 break

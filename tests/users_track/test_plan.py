@@ -30,7 +30,7 @@ def test_a_thousand_users() -> None:
     assert found.seconds_at_limit == 2
     assert account.outcomes == {"planned": 1000}
     assert account.requests == account.retries == account.bytes == 0
-    assert account.data_points == {"city": 1000}
+    assert account.data_points.by_attribute() == {"city": 1000}
 
 
 def test_nothing() -> None:
@@ -43,13 +43,13 @@ def test_merged_records_share_the_outcome_of_their_object() -> None:
     found, account, _ = planned([outgoing("a", 2, x=1), outgoing("a", 3, x=2), outgoing("b", 4)])
     assert (found.users, found.planned_requests) == (2, 1)
     assert account.outcomes == {"planned": 3}
-    assert account.data_points == {"x": 1}
+    assert account.data_points.by_attribute() == {"x": 1}
 
 
 def test_a_user_with_events_is_one_user() -> None:
     found, account, _ = planned([outgoing("a", 2, x=1), event("a", 3), event("a", 4), event("b", 5)])
     assert found.users == 2
-    assert account.data_points == {"x": 1, "events": 3}
+    assert account.data_points.by_attribute() == {"x": 1, "events": 3}
 
 
 def test_bytes_are_those_of_the_bodies_with_the_partner() -> None:

@@ -179,7 +179,7 @@ class TestOneUser:
         account = type(pushed.account)(Written())
         planned = plan(counted(items(), account), workspace(slow.url), account)
         assert planned.users == pushed.account.objects
-        assert account.data_points == pushed.account.data_points
+        assert account.data_points.by_attribute() == pushed.account.data_points
         assert abs(planned.planned_requests - pushed.account.requests) <= 1
         assert account.outcomes["planned"] == 12_000
 

@@ -44,8 +44,8 @@ def test_nothing_is_created_when_nothing_failed(rejects: RejectsFile, home: Path
 
 
 def test_a_record_with_its_line_outcome_reason_and_column(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "no city", "city")
-    rejects.write(Origin(9, ("c", "d")), "rejected", 'odd, and "so"\non', "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "no city", "city")
+    rejects.write(Origin.of(9, ("c", "d")), "rejected", 'odd, and "so"\non', "")
     assert rejects.written == 2
     assert rejects.close() == str(home / "rejects.csv")
     assert read(home / "rejects.csv") == [
@@ -58,14 +58,14 @@ def test_a_record_with_its_line_outcome_reason_and_column(rejects: RejectsFile, 
 def test_columns_may_be_known_only_later(home: Path) -> None:
     rejects = RejectsFile(locate(str(home / "rejects.csv")), ())
     rejects.columns = ("x",)
-    rejects.write(Origin(1, ["1"]), "invalid", "r", "")
+    rejects.write(Origin.of(1, ["1"]), "invalid", "r", "")
     rejects.close()
     assert read(home / "rejects.csv")[0] == [*OWN_COLUMNS, "x"]
 
 
 @pytest.mark.parametrize("cells", [["a"], ["a", "b", "surplus", "", "more"], []])
 def test_cells_keep_their_number(rejects: RejectsFile, home: Path, cells: list[str]) -> None:
-    rejects.write(Origin(7, cells), "invalid", "wrong width", "")
+    rejects.write(Origin.of(7, cells), "invalid", "wrong width", "")
     rejects.close()
     assert read(home / "rejects.csv")[1][4:] == cells
 
@@ -92,21 +92,21 @@ def test_cells_keep_their_number(rejects: RejectsFile, home: Path, cells: list[s
 )
 def test_any_cell_comes_back_as_it_was(rejects: RejectsFile, home: Path, cell: str) -> None:
     csv.field_size_limit(1_000_000)
-    rejects.write(Origin(7, [cell, "after"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, [cell, "after"]), "invalid", "r", "")
     rejects.close()
     assert read(home / "rejects.csv")[1][4:] == [cell, "after"]
 
 
 def test_bytes_that_are_not_of_the_encoding_come_back_as_they_were(rejects: RejectsFile, home: Path) -> None:
     raw = b"M\xfcller \xff\xc3"
-    rejects.write(Origin(7, [raw.decode("utf-8", "surrogateescape"), "x"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, [raw.decode("utf-8", "surrogateescape"), "x"]), "invalid", "r", "")
     rejects.close()
     assert raw in (home / "rejects.csv").read_bytes()
 
 
 def test_half_a_character_is_spelt_out_and_spoils_no_other_record(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["\ud800 é", "\udcff"]), "invalid", "half a \ud800", "")
-    rejects.write(Origin(8, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["\ud800 é", "\udcff"]), "invalid", "half a \ud800", "")
+    rejects.write(Origin.of(8, ["a", "b"]), "invalid", "r", "")
     assert rejects.close() is not None
     rows = read(home / "rejects.csv")
     assert rows[1] == ["7", "invalid", "half a \\ud800", "", "\\ud800 é", "\udcff"]
@@ -121,7 +121,7 @@ def test_only_its_owner_may_read_it_also_before_it_is_whole(rejects: RejectsFile
     left.chmod(0o666)
     before = os.umask(0)
     try:
-        rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+        rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     finally:
         os.umask(before)
     assert stat.S_IMODE(left.stat().st_mode) == 0o600
@@ -131,7 +131,7 @@ def test_only_its_owner_may_read_it_also_before_it_is_whole(rejects: RejectsFile
 
 
 def test_it_has_a_temporary_name_until_it_is_whole(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     assert [each.name for each in home.iterdir()] == ["rejects.csv.part"]
     rejects.close()
     assert [each.name for each in home.iterdir()] == ["rejects.csv"]
@@ -140,13 +140,13 @@ def test_it_has_a_temporary_name_until_it_is_whole(rejects: RejectsFile, home: P
 def test_it_replaces_that_of_an_earlier_push_of_the_same_run(rejects: RejectsFile, home: Path) -> None:
     home.mkdir()
     (home / "rejects.csv").write_text("old")
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     rejects.close()
     assert "old" not in (home / "rejects.csv").read_text()
 
 
 def test_closing_twice_is_closing_once(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     url = rejects.close()
     content = (home / "rejects.csv").read_bytes()
     assert rejects.close() == url == str(home / "rejects.csv")
@@ -154,16 +154,16 @@ def test_closing_twice_is_closing_once(rejects: RejectsFile, home: Path) -> None
 
 
 def test_what_was_closed_is_not_written_over(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     rejects.close()
     content = (home / "rejects.csv").read_bytes()
     with pytest.raises(RejectsError):
-        rejects.write(Origin(8, ["c", "d"]), "invalid", "r", "")
+        rejects.write(Origin.of(8, ["c", "d"]), "invalid", "r", "")
     assert (home / "rejects.csv").read_bytes() == content
 
 
 def test_flush_brings_records_to_the_disk(rejects: RejectsFile, home: Path) -> None:
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     rejects.flush()
     assert b"7,invalid" in (home / "rejects.csv.part").read_bytes()
     rejects.close()
@@ -173,7 +173,7 @@ def test_on_another_storage(tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     location = Location(memory, "/reports/run/rejects.csv", "memory://reports/run/rejects.csv")
     rejects = RejectsFile(location, COLUMNS)
-    rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+    rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     rejects.flush()
     assert rejects.close() == "memory://reports/run/rejects.csv"
     assert memory.ls("/reports/run", detail=False) == ["/reports/run/rejects.csv"]
@@ -185,7 +185,7 @@ class TestCannotBeWritten:
         (tmp_path / "run").write_text("a file where the folder should be")
         rejects = RejectsFile(locate(str(tmp_path / "run" / "rejects.csv")), COLUMNS)
         with pytest.raises(RejectsError, match="reports_path") as caught:
-            rejects.write(Origin(7, ["ann@example.org", "b"]), "invalid", "r", "")
+            rejects.write(Origin.of(7, ["ann@example.org", "b"]), "invalid", "r", "")
         assert isinstance(caught.value, BrazeError)
         assert "ann@" not in str(caught.value)
         assert rejects.written == 0
@@ -217,7 +217,7 @@ print(type(account.trouble).__name__, account.failed, rejects.written < 3000, re
         assert not (tmp_path / "rejects.csv").exists()
 
     def test_a_folder_that_vanished_before_the_end(self, rejects: RejectsFile, home: Path) -> None:
-        rejects.write(Origin(7, ["a", "b"]), "invalid", "r", "")
+        rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
         (home / "rejects.csv.part").unlink()
         with pytest.raises(RejectsError):
             rejects.close()
@@ -233,6 +233,6 @@ def test_open_private_makes_a_private_file(tmp_path: Path) -> None:
 def test_rows_in_the_report_are_kept_up_to_a_number() -> None:
     sink = RejectsInReport(most=2)
     for n in range(5):
-        sink.write(Origin(n, ["private"]), "invalid", "because", "")
+        sink.write(Origin.of(n, ["private"]), "invalid", "because", "")
     assert sink.rows == [{"index": n, "outcome": "invalid", "reason": "because"} for n in (0, 1)]
     assert sink.is_report

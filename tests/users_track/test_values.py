@@ -140,7 +140,8 @@ def test_any_cell_is_read_or_has_a_reason(cell, name):
     else:
         reason = ""
         json.dumps(value, allow_nan=False)
-    assert len(cell) < 4 or cell not in reason
+    # A short cell may be in the reason by chance, as "form" is in "format".
+    assert len(cell) < 8 or cell not in reason
 
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(allow_nan=True) | st.sampled_from(
