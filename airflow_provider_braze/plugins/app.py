@@ -48,6 +48,7 @@ def show_run(dag_id: str, run_id: str, page: Annotated[int, Query(ge=1)] = 1) ->
         "run.html",
         tasks=tasks,
         shown=tasks[first : first + CARDS_PER_PAGE],
+        in_run=True,
         where=(dag_id, run_id),
         summary=Summary.of(tasks) if len(tasks) > 1 else None,
         empty=NO_PUSH_IN_RUN,
@@ -61,7 +62,15 @@ def show_task(dag_id: str, run_id: str, task_id: str, map_index: str) -> HTMLRes
     """Show the push of one task instance."""
     tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
     return _page(
-        "run.html", tasks=tasks, shown=tasks, where=(dag_id, run_id), empty=NO_PUSH_IN_TASK, page=1, pages=1
+        "run.html",
+        tasks=tasks,
+        shown=tasks,
+        in_run=False,
+        where=(dag_id, run_id),
+        summary=None,
+        empty=NO_PUSH_IN_TASK,
+        page=1,
+        pages=1,
     )
 
 

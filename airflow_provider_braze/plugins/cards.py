@@ -116,7 +116,7 @@ def _progress_of(task: PushTask) -> Mapping[str, Any] | None:
 
 def _empty(task: PushTask) -> Card:
     word = _state_word(task.state)
-    return Card(task, task.label or task.name, "", [Badge(word, _TONES.get(str(task.state), ""))])
+    return Card(task, _name(task), "", [Badge(word, _TONES.get(str(task.state), ""))])
 
 
 def _running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: bool) -> Card:
@@ -216,7 +216,12 @@ def _reasons(report: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 def _title(task: PushTask, record: Mapping[str, Any]) -> str:
     export = _text(record, "export").replace("\\", "/").rstrip("/")
-    return export.rpartition("/")[2] or task.label or task.name
+    return export.rpartition("/")[2] or _name(task)
+
+
+def _name(task: PushTask) -> str:
+    """Name a task instance as Airflow's own pages do."""
+    return task.name if task.label is None else f"{task.name} [{task.label}]"
 
 
 def _state_word(state: str | None) -> str:

@@ -116,7 +116,7 @@ class Progress:
         return {
             "at": self._wall().isoformat(timespec="seconds"),
             "export": self._export,
-            "share": None if self._share is None else round(self._share(), 4),
+            "share": self._share_done(),
             "records": self._account.records,
             **{outcome: counts[outcome] for outcome in OUTCOMES},
             "failed": self._account.failed,
@@ -126,6 +126,12 @@ class Progress:
             "elapsed": round(self._elapsed, 1),
             "samples": self.samples(),
         }
+
+    def _share_done(self) -> float | None:
+        """Share of the file that is settled: reading runs ahead of what Braze has answered."""
+        if self._share is None:
+            return None
+        return round(self._share() * self._settled / max(self._account.records, 1), 4)
 
     @property
     def _elapsed(self) -> float:
@@ -155,9 +161,9 @@ class Progress:
 
 def in_words(progress: dict[str, Any]) -> str:
     """Say the progress in one line, for a log."""
-    read = "" if progress["share"] is None else f"{progress['share']:.0%} read, "
+    done = "" if progress["share"] is None else f"{progress['share']:.0%} done, "
     parts = [
-        f"{read}{progress['records']:,} records",
+        f"{done}{progress['records']:,} records",
         f"{progress['records_per_second']:,.0f} a second",
         f"{progress['accepted']:,} accepted",
         f"{progress['failed']:,} failed",

@@ -87,6 +87,13 @@ class TestProgress:
         assert told["waiting_until"] is None
         assert json.loads(json.dumps(told)) == told
 
+    def test_share_is_of_what_is_settled_not_of_what_is_read(self) -> None:
+        watched = Watched(share=lambda: 0.5)
+        watched.account.records = 100
+        assert watched.progress.as_dict()["share"] == 0
+        watched.account.outcomes["accepted"] = 50
+        assert watched.progress.as_dict()["share"] == 0.25
+
     def test_pace_is_the_latest_and_in_the_end_that_of_the_whole_push(self) -> None:
         watched = Watched()
         watched.go(60, 10)
@@ -120,13 +127,14 @@ class TestProgress:
 class TestWords:
     def test_say_every_count(self) -> None:
         watched = Watched(share=lambda: 0.4235)
-        watched.account.outcomes["unknown"] = 2
+        watched.account.outcomes["unknown"] = watched.account.records = 2
         watched.account.outcomes["merged"] = 7
+        watched.account.records += 7
         watched.account.requests = 20
         watched.paused_for = 90
         watched.go(1, 1234)
         assert in_words(watched.told[0]) == (
-            "42% read, 1,234 records, 1,243 a second, 1,234 accepted, 2 failed, 20 requests, 7 merged, "
+            "42% done, 1,243 records, 1,243 a second, 1,234 accepted, 2 failed, 20 requests, 7 merged, "
             "waiting for Braze until 12:02 UTC."
         )
 

@@ -9,12 +9,13 @@
   }
 
   // Airflow's own theme, custom ones too; without it, what the system prefers.
-  const TOKENS = ["bg", "bg-subtle", "bg-muted", "fg", "fg-muted", "border", "border-emphasized"];
+  const TOKENS = ["bg", "fg", "fg-muted"];
   const follow = () => {
     const theirs = outside.documentElement;
     const style = window.parent.getComputedStyle(theirs);
     const dark = theirs.classList.contains("dark") || theirs.dataset.theme === "dark";
     root.dataset.theme = dark ? "dark" : "light";
+    root.style.setProperty("--font", window.parent.getComputedStyle(outside.body).fontFamily);
     for (const token of TOKENS) {
       const value = style.getPropertyValue(`--chakra-colors-${token}`).trim();
       if (value) root.style.setProperty(`--${token}`, value);
@@ -79,7 +80,9 @@
     setTimeout(refresh, 3000);
   };
   const replace = (main, html) => {
-    const fresh = new DOMParser().parseFromString(html, "text/html").querySelector("main");
+    const end = "</main>";
+    const part = html.slice(html.indexOf("<main"), html.indexOf(end) + end.length);
+    const fresh = new DOMParser().parseFromString(part, "text/html").querySelector("main");
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
     const focused = document.activeElement?.id;
     main.replaceWith(document.adoptNode(fresh));

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import Asset
+
+from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
+from airflow_provider_braze.operators.progress import ProgressWriter
+from airflow_provider_braze.pushes.progress import PROGRESS_KEY, Progress
+from airflow_provider_braze.users_track.account import Account, Forgetful
+from tests.connections import connect
+from tests.sandbox_process import SandboxProcess
+
+LOG = logging.getLogger(__name__)
+
+
+class Store:
+    """A task state store that can be slow or broken."""
+
+    def __init__(self, *, error: Exception | None = None) -> None:
+        self.error = error
+        self.open = threading.Event()
+        self.open.set()
+        self.kept: list[Any] = []
+        self.threads: set[str] = set()
+
+    def set(self, key: str, value: Any) -> None:
+        assert key == PROGRESS_KEY
+        self.open.wait(10)
+        self.threads.add(threading.current_thread().name)
+        if self.error is not None:
+            raise self.error
+        self.kept.append(value)
+
+
+def progress(records: int) -> dict[str, Any]:
+    account = Account(Forgetful())
+    account.records = records
+    return Progress(account).as_dict()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_keeps_progress_and_facts_from_a_thread_of_its_own() -> None:
+    store = Store()
+    writer = ProgressWriter(LOG, store, {"try_number": 2})
+    writer(progress(10))
+    writer.close()
+    assert (store.kept[-1]["records"], store.kept[-1]["try_number"]) == (10, 2)
+    assert threading.current_thread().name not in store.threads
+
+
+def test_a_slow_store_holds_nothing_up_and_gets_the_last_word() -> None:
+    store = Store()
+    store.open.clear()
+    writer = ProgressWriter(LOG, store, {})
+    started = time.monotonic()
+    for records in range(1, 6):
+        writer(progress(records))
+    assert time.monotonic() - started < 1
+    store.open.set()
+    writer.close()
+    assert [kept["records"] for kept in store.kept] == [1, 5]
+
+
+def test_a_broken_store_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(error=RuntimeError("the key is sandbox-key"))
+    writer = ProgressWriter(LOG, store, {})
+    with caplog.at_level(logging.INFO, LOG.name):
+        for records in (1, 2):
+            writer(progress(records))
+            wait_until(lambda: not writer._writing or not writer._writing.is_alive())
+        writer.close()
+        store.error = None
+        writer(progress(3))
+        writer.close()
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert warnings == [
+        "The progress cannot be kept in Airflow's task state store (RuntimeError); the push goes on."
+    ]
+    assert [kept["records"] for kept in store.kept] == [3]
+
+
+def test_without_a_store_only_the_log_tells(caplog: pytest.LogCaptureFixture) -> None:
+    writer = ProgressWriter(LOG, None, {})
+    with caplog.at_level(logging.INFO, LOG.name):
+        writer(progress(7))
+        writer.close()
+    assert [record.getMessage()[:9] for record in caplog.records] == ["7 records"]
+
+
+class TestOperator:
+    @pytest.fixture(autouse=True)
+    def connection(self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
+        connect(monkeypatch, sandbox, requests_per_second=2)
+
+    @pytest.fixture
+    def export(self, tmp_path: Path) -> str:
+        path = tmp_path / "Braze Append" / "Offer" / "8828" / "RPI_Export_1.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("external_id,first_name\n" + "".join(f"U{n},Ann\n" for n in range(600)))
+        return str(path)
+
+    def test_tells_the_store_while_it_runs(self, export: str) -> None:
+        store = Store()
+        operator = BrazeUserTrackOperator(task_id="push", export=export)
+        report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
+        first, last = store.kept[0], store.kept[-1]
+        assert 0 < first["accepted"] < 600
+        assert (first["export"], first["try_number"], first["share"]) == (export, 1, first["accepted"] / 600)
+        assert (last["accepted"], last["waiting_until"]) == (600, None)
+        assert report["samples"] == last["samples"]
+        assert report["samples"][-1][1] == 600
+        assert len(report["samples"]) > 2
+
+    def test_a_broken_store_never_stops_the_push(self, export: str) -> None:
+        store = Store(error=OSError("gone"))
+        operator = BrazeUserTrackOperator(task_id="push", export=export)
+        report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
+        assert report["status"] == "complete"
+
+    def test_rows_of_an_authors_own_have_no_share(self) -> None:
+        store = Store()
+        rows = [{"external_id": f"U{n}", "first_name": "Ann"} for n in range(100)]
+        operator = BrazeUserTrackOperator(task_id="push", attributes=rows)
+        report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
+        assert (store.kept[-1]["share"], store.kept[-1]["export"]) == (None, None)
+        assert report["samples"][-1][1] == 100
+
+    def test_a_plan_has_no_progress(self, export: str) -> None:
+        store = Store()
+        operator = BrazeUserTrackOperator(task_id="push", export=export, dry_run=True)
+        report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
+        assert (report["samples"], store.kept) == ([], [])
+
+    def test_tells_the_assets_that_its_author_listed(self, export: str) -> None:
+        class Event:
+            extra: dict[str, Any] | None = None
+
+        asset = Asset("braze://workspace")
+        events = {asset: Event()}
+        operator = BrazeUserTrackOperator(task_id="push", export=export, outlets=[asset], dry_run=True)
+        report = operator.execute({"outlet_events": events})  # type: ignore[typeddict-item]
+        extra = events[asset].extra
+        assert extra is not None
+        assert (extra["records"], extra["planned"], extra["status"]) == (600, 600, "planned")
+        assert extra == {name: report[name] for name in extra}
+
+    def test_is_documented_in_the_ui_unless_its_author_does(self) -> None:
+        assert BrazeUserTrackOperator(task_id="push", export="x").doc_md == TASK_DOC
+        assert BrazeUserTrackOperator(task_id="push", export="x", doc_md="mine").doc_md == "mine"

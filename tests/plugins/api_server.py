@@ -1,0 +1,87 @@
+"""A real Airflow API server with real rows, and nothing else of Airflow, below a sub-path."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from tests.system.real_airflow import REPOSITORY, START_SECONDS, AirflowTroubleError, RealAirflow
+
+SUB_PATH = "/team-a"
+ADMIN, VIEWER, NOBODY = "adam", "vera", "nora"
+
+
+class ApiServer(RealAirflow):
+    """Start and stop one API server; use it as a context manager.
+
+    :param rows: what ``fill.py`` puts into its database.
+    :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
+    """
+
+    def __init__(self, rows: Mapping[str, Any], settings: Mapping[str, str] | None = None) -> None:
+        super().__init__(settings=settings)
+        self.rows = rows
+        self.port = self.url.rpartition(":")[2]
+        self.url += SUB_PATH
+        self._environment |= {
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+            # Whoever has no role may sign in and see nothing.
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer,{NOBODY}:",
+        }
+
+    def start(self) -> None:
+        """Make the database, fill it, start the server, wait until it answers."""
+        migration = self.airflow("db", "migrate")
+        if migration.returncode:
+            raise AirflowTroubleError(migration.stderr[-2000:])
+        self._fill()
+        self._commands = {"api-server": ("--host", "127.0.0.1", "--port", self.port, "--workers", "1")}
+        self.spawn("api-server")
+        self.wait_for(self._answers, "an API server that answers", START_SECONDS)
+
+    def _fill(self) -> None:
+        path = self.home / "rows.json"
+        path.write_text(json.dumps(self.rows))
+        script = Path(__file__).with_name("fill.py")
+        filled = subprocess.run(
+            [sys.executable, str(script), str(path)],
+            env=self._environment | {"PYTHONPATH": str(REPOSITORY)},
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if filled.returncode:
+            raise AirflowTroubleError(filled.stderr[-3000:])
+
+    def _answers(self) -> bool:
+        try:
+            return self._session.get(f"{self.url}/api/v2/version", timeout=5).ok
+        except requests.RequestException:
+            return False
+
+    def sign_in(self, user: str) -> str:
+        """Sign in, and return the token."""
+        passwords = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())
+        answer = self._session.post(
+            f"{self.url}/auth/token", json={"username": user, "password": passwords[user]}, timeout=10
+        )
+        return str(answer.json()["access_token"])
+
+    def get(self, path: str, user: str | None = VIEWER, *, cookie: bool = False) -> requests.Response:
+        """Ask for a page of the tab, as a browser does in Airflow's frame or as a program does."""
+        token = None if user is None else self.sign_in(user)
+        return requests.get(
+            f"{self.url}/braze/{path}",
+            headers={"Authorization": f"Bearer {token}"} if token and not cookie else {},
+            cookies={"_token": token} if token and cookie else {},
+            timeout=60,
+        )

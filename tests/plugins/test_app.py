@@ -1,0 +1,254 @@
+"""The pages, in this process: what they say and how. ``test_server.py`` asks a real API server who may see them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from airflow_provider_braze.plugins import app as module
+from airflow_provider_braze.plugins.cards import PushTask
+from airflow_provider_braze.plugins.rejects import SWITCHED_OFF, UNREADABLE
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.users_track.batches import Origin
+from airflow_provider_braze.users_track.rejects import RejectsFile
+from tests.plugins.invented import SCRIPT, progress, report
+
+RUN = "manual__2026-11-21T10:00:00+00:00"
+PAGE = f"/dags/one/runs/{RUN}"
+
+Show = Callable[..., str]
+
+
+@pytest.fixture
+def client() -> Iterator[TestClient]:
+    for dependency in module.MAY_READ:
+        module.app.dependency_overrides[dependency.dependency] = lambda: None  # type: ignore[index]
+    yield TestClient(module.app)
+    module.app.dependency_overrides.clear()
+
+
+@pytest.fixture
+def show(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """Get a page on tasks that are given as dicts."""
+
+    def get(*tasks: dict[str, Any], page: str = PAGE) -> str:
+        made = [
+            PushTask(
+                **{
+                    "task_id": "push",
+                    "map_index": n,
+                    "state": "success",
+                    "try_number": 1,
+                    "name": "Push",
+                    **task,
+                }
+            )
+            for n, task in enumerate(tasks)
+        ]
+        monkeypatch.setattr(module, "_pushes", lambda *_: made)
+        return str(client.get(page).raise_for_status().text)
+
+    return get
+
+
+@pytest.fixture
+def rejects(tmp_path: Path) -> str:
+    """A rejects file of the first push of the run, as the operator writes it."""
+    folder = tmp_path / "fingerprint" / safe_name(push_name(RUN, "push", 0, 1))
+    file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email"))
+    for line in range(2, 40):
+        file.write(
+            Origin(line, (f"Customer{line}", f"{SCRIPT}{line}")), "invalid", f"bad {SCRIPT}{line}", "email"
+        )
+    url = file.close()
+    assert url is not None
+    return url
+
+
+class Visible(HTMLParser):
+    """The text of a page, and its tags."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.ids, self._silent = "", [], [], False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._silent = tag in ("style", "script")
+        self.tags.append((tag, dict(attrs)))
+        if identity := dict(attrs).get("id"):
+            self.ids.append(identity)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.text += data
+
+
+def text_of(page: str) -> str:
+    return re.sub(r"\s+", " ", Visible(page).text)
+
+
+class TestPage:
+    def test_shows_each_push(self, show: Show) -> None:
+        text = text_of(show({"report": report(accepted=90, invalid=10)}, {"report": report(accepted=5)}))
+        assert "2 pushes" in text
+        assert "90 accepted 90 % " in text
+        assert "10 invalid 10 % " in text
+        assert "not at all" in text
+
+    def test_links_to_the_task_and_the_dashboard(self, show: Show) -> None:
+        page = show({"report": report(accepted=1)}, {"map_index": -1, "report": report(accepted=1)})
+        links = [attributes["href"] for tag, attributes in Visible(page).tags if tag == "a"]
+        run = "manual__2026-11-21T10%3A00%3A00%2B00%3A00"
+        assert links == [
+            f"/dags/one/runs/{run}/tasks/push/mapped/0",
+            "https://dashboard-01.braze.com",
+            f"/dags/one/runs/{run}/tasks/push",
+            "https://dashboard-01.braze.com",
+        ]
+
+    def test_is_live_while_pushes_are_under_way_and_only_then(self, show: Show) -> None:
+        assert "data-live" in show({"state": "running", "progress": progress()}).split("</style>")[1]
+        assert "data-live" not in show({"report": report(accepted=1)}).split("</style>")[1]
+
+    def test_shows_progress(self, show: Show) -> None:
+        page = show({"state": "running", "progress": progress(waiting_until="2026-11-21T12:02:00+00:00")})
+        assert "Waiting for Braze until 12:02 UTC" in text_of(page)
+        assert "40 % of the file" in text_of(page)
+        assert "245 in flight" in text_of(page)
+
+    def test_of_a_run_without_a_push(self, show: Show) -> None:
+        assert module.NO_PUSH_IN_RUN in text_of(show())
+        assert module.NO_PUSH_IN_TASK in text_of(show(page=f"{PAGE}/tasks/find/-1"))
+
+    def test_a_thousand_exports_are_paged(self, show: Show) -> None:
+        tasks = [{"report": report(accepted=1, export=f"/x/{n}.txt")} for n in range(60)]
+        first, last = show(*tasks), show(*tasks, page=f"{PAGE}?page=3")
+        assert "60 pushes" in text_of(last)
+        assert ("0.txt" in first, "59.txt" in first, "59.txt" in last) == (True, False, True)
+        assert "Page 3 of 3" in text_of(last)
+
+    def test_everything_is_escaped(self, show: Show) -> None:
+        nasty = report(
+            accepted=1,
+            invalid=1,
+            export=f"/x/{SCRIPT}.txt",
+            channel=SCRIPT,
+            offer='"><img src=x onerror=alert(1)>',
+            status=SCRIPT,
+            mode=SCRIPT,
+            error=SCRIPT,
+            reasons={SCRIPT: 1},
+            notes=[SCRIPT],
+            report_path=SCRIPT,
+            rejects_path=SCRIPT,
+            endpoint="javascript:alert(1)",
+        )
+        page = show(
+            {"report": nasty, "name": SCRIPT, "label": SCRIPT, "task_id": '"><script>'},
+            {"state": SCRIPT, "name": SCRIPT},
+            {"state": "running", "progress": progress(export=SCRIPT, waiting_until=SCRIPT)},
+        )
+        tags = [tag for tag, _ in Visible(page).tags]
+        assert tags.count("script") == 1
+        assert "img" not in tags
+        assert Visible(page).text.count("alert('seen')") >= 10
+
+    def test_ids_are_unique(self, show: Show) -> None:
+        ids = Visible(show({"report": report(accepted=1)}, {"report": report(accepted=1)})).ids
+        assert len(ids) == len(set(ids))
+
+    def test_nothing_but_its_own_style_and_script_can_run(self, client: TestClient, show: Show) -> None:
+        page = show({"report": report(accepted=1)})
+        answer = client.get(PAGE)
+        policy = answer.headers["content-security-policy"]
+        (nonce,) = set(re.findall(r"'nonce-([^']+)'", policy))
+        assert policy.startswith("default-src 'none'; ")
+        assert answer.text.count(f'nonce="{nonce}"') == 2
+        assert nonce not in page
+        assert not [
+            tag for tag, attributes in Visible(page).tags if "style" in attributes or "onclick" in attributes
+        ]
+        assert answer.headers["cache-control"] == "no-store"
+
+
+class TestRejects:
+    def test_are_only_named_by_default(self, show: Show, client: TestClient, rejects: str) -> None:
+        text = text_of(show({"report": report(invalid=38, rejects_path=rejects)}))
+        assert rejects in text
+        assert SWITCHED_OFF in text
+        assert "Customer" not in text
+        assert client.get(f"{PAGE}/tasks/push/0/rejects.csv").status_code == 404
+
+    @pytest.fixture
+    def allowed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW__BRAZE__REJECTS_IN_UI", "True")
+
+    @pytest.mark.usefixtures("allowed")
+    def test_are_shown_masked_where_that_is_switched_on(self, show: Show, rejects: str) -> None:
+        page = show({"report": report(invalid=38, rejects_path=rejects)})
+        text = text_of(page)
+        assert re.findall(r"<th scope=\"col\">(\w+)</th>", page.partition("<details")[2]) == [
+            "_line",
+            "_outcome",
+            "_reason",
+            "_column",
+            "external_id",
+            "email",
+        ]
+        assert "C•••" in text
+        assert "Customer" not in page
+        assert "alert('seen')" not in text
+        assert page.count("<td>invalid</td>") == 20
+
+    @pytest.mark.usefixtures("allowed")
+    def test_can_be_downloaded_where_that_is_switched_on(
+        self, show: Show, client: TestClient, rejects: str
+    ) -> None:
+        show({"report": report(invalid=38, rejects_path=rejects)})
+        answer = client.get(f"{PAGE}/tasks/push/0/rejects.csv")
+        assert answer.content == Path(rejects).read_bytes()
+        assert answer.headers["content-disposition"] == 'attachment; filename="push-0-rejects.csv"'
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+    @pytest.mark.usefixtures("allowed")
+    @pytest.mark.parametrize(
+        "kind", ["gone", "no rejects file", "of another task", "not of a push", "elsewhere"]
+    )
+    def test_a_path_that_someone_wrote_into_the_xcom_opens_nothing(
+        self, show: Show, client: TestClient, rejects: str, tmp_path: Path, kind: str
+    ) -> None:
+        path = Path(rejects)
+        if kind == "gone":
+            path.unlink()
+        elif kind == "no rejects file":
+            path.write_text("root:x:0:0\nCustomer,secret\n")
+        elif kind == "of another task":
+            other = path.parent.parent / safe_name(push_name(RUN, "other", 0, 1))
+            path = path.parent.rename(other) / path.name
+        elif kind == "not of a push":
+            path = path.rename(tmp_path / "rejects.csv")
+        else:
+            path = Path("s3://nowhere") / path.parent.name / path.name
+        text = text_of(show({"report": report(invalid=38, rejects_path=str(path))}))
+        assert UNREADABLE in text
+        assert "Download" not in text
+        answer = client.get(f"{PAGE}/tasks/push/0/rejects.csv")
+        assert answer.status_code == 404
+        assert "Customer" not in answer.text
+
+    @pytest.mark.usefixtures("allowed")
+    def test_of_an_earlier_try_are_this_tasks_too(self, show: Show, rejects: str) -> None:
+        text = text_of(show({"try_number": 3, "report": report(invalid=38, rejects_path=rejects)}))
+        assert "Download" in text

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.plugins import wording
+from airflow_provider_braze.plugins.cards import Card, PushTask, Summary, card_of
+from tests.plugins.invented import progress, report
+
+
+def make(**given: Any) -> PushTask:
+    return PushTask(
+        **{"task_id": "push", "map_index": 0, "state": "success", "try_number": 1, "name": "Push", **given}
+    )
+
+
+def card(*, has_store: bool = True, **given: Any) -> Card:
+    return card_of(make(**given), has_store=has_store)
+
+
+def words(shown: Card) -> list[str]:
+    return [badge.word for badge in shown.badges]
+
+
+class TestEnded:
+    def test_shows_what_the_report_says(self) -> None:
+        shown = card(
+            report=report(
+                accepted=90,
+                invalid=10,
+                reasons={"email: not a valid email": 3, "external_id: empty": 7},
+                rate_limited=4,
+                waited_seconds=75.2,
+                notes=["a note"],
+                rejects_path="/reports/one/rejects.csv",
+            )
+        )
+        assert (shown.title, shown.place) == ("RPI_Export_6001.txt", "Braze Append / Spring / 8828")
+        assert words(shown) == ["complete", "upsert"]
+        assert dict(shown.facts) == {
+            "Records": "100",
+            "Pace": "10 records/s",
+            "Duration": "10 s",
+            "Requests": "12 (2 again)",
+            "Waited for the limit": "1 min 15 s (4 refusals)",
+            "Data points": "4,321",
+        }
+        assert shown.reasons == [("external_id: empty", 7), ("email: not a valid email", 3)]
+        assert shown.dashboard == "https://dashboard-01.braze.com"
+        assert (shown.notes, shown.rejects_path) == (["a note"], "/reports/one/rejects.csv")
+        assert shown.chart is not None
+
+    def test_a_failed_task_with_its_report(self) -> None:
+        shown = card(state="failed", report=report(status="partial", accepted=1, error="Braze answered 500."))
+        assert words(shown) == ["partial", "task failed", "upsert"]
+        assert (shown.error, shown.sentence) == ("Braze answered 500.", "")
+
+    def test_a_task_that_failed_for_too_many_failed_records(self) -> None:
+        shown = card(state="failed", report=report(accepted=1, invalid=9))
+        assert words(shown) == ["complete", "task failed", "upsert"]
+        assert shown.sentence == wording.TOO_MANY_FAILED
+
+    def test_a_plan(self) -> None:
+        shown = card(report=report(status="planned", planned=10, dry_run=True, planned_requests=3))
+        assert dict(shown.facts)["Requests planned"] == "3"
+        assert dict(shown.facts)["Data points it would cost"] == "4,321"
+
+    def test_rows_are_named_by_their_task(self) -> None:
+        assert card(report=report(export=None)).title == "Push"
+        assert card(report=report(export=None), label="the first").title == "Push [the first]"
+
+    def test_a_windows_path_is_named_by_its_file(self) -> None:
+        assert card(report=report(export="\\\\share\\Braze Append\\x.txt")).title == "x.txt"
+
+    @pytest.mark.parametrize(
+        "edited",
+        [
+            {"status": "complete"},
+            {"status": 5, "records": "x", "reasons": [1], "notes": {}, "samples": 3, "endpoint": 7},
+            {
+                "status": "x",
+                "reasons": {"r": "many"},
+                "notes": [1, None],
+                "endpoint": "https://[",
+                "export": [],
+            },
+            {"status": None, "seconds": float("nan"), "waited_seconds": float("inf"), "records": -5},
+        ],
+    )
+    def test_an_edited_report_is_no_error(self, edited: dict[str, Any]) -> None:
+        assert card(report=edited).dashboard is None
+
+
+class TestRunning:
+    def test_shows_progress(self) -> None:
+        shown = card(state="running", progress=progress())
+        assert (shown.share, words(shown), shown.waiting_until) == (0.4, ["running"], None)
+        assert dict(shown.facts)["Pace"] == "250 records/s"
+        assert shown.dashboard == "https://dashboard-01.braze.eu"
+        assert shown.chart is not None
+
+    def test_says_that_it_waits_for_braze(self) -> None:
+        shown = card(state="running", progress=progress(waiting_until="2026-11-21T12:02:00+00:00"))
+        assert words(shown) == ["waiting for Braze"]
+        assert shown.waiting_until is not None
+        assert shown.waiting_until.minute == 2
+
+    def test_does_not_show_the_progress_of_an_earlier_try(self) -> None:
+        shown = card(state="running", try_number=2, progress=progress())
+        assert (shown.sentence, shown.segments) == (wording.STARTING, [])
+
+    def test_says_that_airflow_has_no_store_before_3_3(self) -> None:
+        assert card(state="running", has_store=False).sentence == wording.NO_STORE
+
+    def test_a_killed_task_shows_how_far_it_had_come(self) -> None:
+        shown = card(state="failed", progress=progress())
+        assert shown.sentence == "Ended without a report. This is how far try 1 had come:"
+        assert (shown.share, words(shown)) == (0.4, ["failed"])
+
+    @pytest.mark.parametrize("share", [None, "x", 7, float("nan")])
+    def test_an_edited_progress_is_no_error(self, share: Any) -> None:
+        shown = card(state="running", progress=progress(share=share, waiting_until="soon", samples="x"))
+        assert shown.share in (None, 1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        "scheduled",
+        "queued",
+        "success",
+        "failed",
+        "up_for_retry",
+        "skipped",
+        "upstream_failed",
+        "removed",
+        None,
+    ],
+)
+def test_every_state_without_a_report_has_a_sentence(state: str | None) -> None:
+    assert card(state=state).sentence.endswith(".")
+
+
+def test_summary_adds_up_reports_and_the_progress_of_running_pushes() -> None:
+    summary = Summary.of(
+        [
+            make(report=report(accepted=100, invalid=5)),
+            make(state="running", report=report(accepted=999), progress=progress()),
+            make(state=None),
+        ]
+    )
+    assert (summary.exports, summary.running, summary.records, summary.failed) == (3, 1, 1105, 10)
+    assert summary.data_points == 4321
+    assert {segment.outcome: segment.records for segment in summary.segments} == {
+        "accepted": 850,
+        "invalid": 10,
+        "in_flight": 245,
+    }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0.0 s"),
+        (0.01, "0.1 s"),
+        (9.96, "10.0 s"),
+        (59.4, "59 s"),
+        (75, "1 min 15 s"),
+        (3725, "1 h 2 min"),
+    ],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert wording.duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(0, "0 %"), (0.0001, "< 1 %"), (0.5, "50 %"), (0.9999, "> 99 %"), (1, "100 %")]
+)
+def test_percent(share: float, said: str) -> None:
+    assert wording.percent(share) == said

@@ -1,0 +1,159 @@
+"""The tab in a real API server below a sub-path, with real rows: Airflow's permissions, its list of plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_braze.get_provider_info import get_provider_info
+from airflow_provider_braze.plugins import app as module
+from airflow_provider_braze.plugins.braze_tab import BrazeTabPlugin
+from airflow_provider_braze.plugins.runs import HAS_STORE
+from tests.plugins.api_server import ADMIN, NOBODY, SUB_PATH, VIEWER, ApiServer
+from tests.plugins.invented import SCRIPT, progress, report
+
+RUN, OTHER_RUN = "manual__2026-11-21T10:00:00+00:00", "manual__2026-11-21T11:00:00+00:00"
+
+
+def rows() -> dict[str, Any]:
+    pushes = [
+        {"state": "success", "label": SCRIPT, "return_value": report(accepted=90, merged=3, invalid=7)},
+        {
+            "state": "failed",
+            "report": report(
+                status="partial",
+                accepted=11,
+                not_sent=2,
+                error="Braze answered 500.",
+                export=f"/x/{SCRIPT}.txt",
+                reasons={SCRIPT: 2},
+            ),
+        },
+        {"state": "running", "return_value": report(accepted=31337)},
+        {"state": "success", "return_value": "kept by an XCom backend"},
+    ]
+    if HAS_STORE:
+        pushes[2]["progress"] = progress()
+    mapped = [{"task_id": "push", "map_index": n, "name": "Push", **push} for n, push in enumerate(pushes)]
+    other = {"task_id": "other", "state": "success", "operator": "PythonOperator"}
+    return {
+        "one": {
+            RUN: [*mapped, {**other, "return_value": report(accepted=4242)}],
+            OTHER_RUN: [other, {"task_id": "single", "state": None}],
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ApiServer]:
+    with ApiServer(rows()) as running:
+        yield running
+
+
+def test_a_run_shows_all_of_its_pushes_and_nothing_else(server: ApiServer) -> None:
+    text = server.get(f"dags/one/runs/{RUN}").text
+    assert "4 pushes, 1 running" in text
+    assert "<b>90</b> accepted" in text
+    assert "Braze answered 500." in text
+    assert "its report is not in Airflow" in text
+    assert "31,337" not in text
+    assert "4,242" not in text
+    if HAS_STORE:
+        assert "40 % of the file" in text
+        assert "https://dashboard-01.braze.eu" in text
+
+
+def test_content_from_the_database_is_escaped(server: ApiServer) -> None:
+    text = server.get(f"dags/one/runs/{RUN}").text
+    assert SCRIPT not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_a_task_shows_its_own_push(server: ApiServer) -> None:
+    text = server.get(f"dags/one/runs/{RUN}/tasks/push/1").text
+    assert "<b>11</b> accepted" in text
+    assert "<b>90</b> accepted" not in text
+
+
+def test_a_task_that_is_not_mapped_leaves_airflows_placeholder_in_the_address(server: ApiServer) -> None:
+    text = server.get(f"dags/one/runs/{OTHER_RUN}/tasks/single/%7BMAP_INDEX%7D").text
+    assert "Has not started yet." in text
+
+
+def test_what_pushes_nothing_says_so(server: ApiServer) -> None:
+    assert module.NO_PUSH_IN_TASK in server.get(f"dags/one/runs/{RUN}/tasks/other/-1").text.replace(
+        "&#39;", "'"
+    )
+
+
+def test_links_stay_below_the_sub_path(server: ApiServer) -> None:
+    text = server.get(f"dags/one/runs/{RUN}").text
+    assert (
+        f'href="{SUB_PATH}/dags/one/runs/manual__2026-11-21T10%3A00%3A00%2B00%3A00/tasks/push/mapped/0"'
+        in text
+    )
+
+
+PAGES = [
+    f"dags/one/runs/{RUN}",
+    f"dags/one/runs/{RUN}/tasks/push/0",
+    f"dags/one/runs/{RUN}/tasks/push/0/rejects.csv",
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+class TestPermission:
+    def test_nobody_who_is_not_signed_in(self, server: ApiServer, page: str) -> None:
+        answer = server.get(page, user=None)
+        assert answer.status_code == 401
+        assert module.NOT_SIGNED_IN in answer.text
+        assert "accepted" not in answer.text.partition("<main")[2]
+
+    def test_nobody_without_permission(self, server: ApiServer, page: str) -> None:
+        answer = server.get(page, user=NOBODY)
+        assert answer.status_code == 403
+        assert module.NOT_ALLOWED in answer.text.replace("&#39;", "'")
+        assert "accepted" not in answer.text.partition("<main")[2]
+
+    def test_a_viewer_by_header_and_by_the_browsers_cookie(self, server: ApiServer, page: str) -> None:
+        assert server.get(page, user=VIEWER).status_code != 401
+        assert server.get(page, user=VIEWER, cookie=True).status_code not in (401, 403)
+
+
+def test_every_route_asks_for_permission() -> None:
+    routes = [route for route in module.app.routes if hasattr(route, "dependencies")]
+    assert len(routes) == 3
+    assert all(route.dependencies == module.MAY_READ for route in routes)
+
+
+@pytest.mark.parametrize(
+    "page", ["dags/none/runs/x", "dags/one/runs/none", "dags/~/runs/none", "dags/one", "", "static/tab.css"]
+)
+def test_what_is_not_there(server: ApiServer, page: str) -> None:
+    answer = server.get(page)
+    assert answer.status_code == 404
+    assert "<p class=" in answer.text
+
+
+def test_airflow_lists_the_tab_below_the_sub_path(server: ApiServer) -> None:
+    answer = requests.get(
+        f"{server.url}/api/v2/plugins",
+        headers={"Authorization": f"Bearer {server.sign_in(ADMIN)}"},
+        timeout=60,
+    )
+    (plugin,) = (one for one in answer.json()["plugins"] if one["name"] == BrazeTabPlugin.name)
+    assert {view["destination"]: view["href"] for view in plugin["external_views"]} == {
+        "dag_run": f"{SUB_PATH}/braze/dags/{{DAG_ID}}/runs/{{RUN_ID}}",
+        "task_instance": f"{SUB_PATH}/braze/dags/{{DAG_ID}}/runs/{{RUN_ID}}/tasks/{{TASK_ID}}/{{MAP_INDEX}}",
+    }
+
+
+def test_provider_info_names_the_plugin() -> None:
+    (plugin,) = get_provider_info()["plugins"]
+    assert plugin == {
+        "name": BrazeTabPlugin.name,
+        "plugin-class": f"{BrazeTabPlugin.__module__}.{BrazeTabPlugin.__name__}",
+    }
