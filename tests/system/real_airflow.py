@@ -113,6 +113,8 @@ class RealAirflow:
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # A worker that asks twice because a busy machine was slow to answer is told that its task runs already.
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
             "PYTHONUNBUFFERED": "1",
             **{
                 f"AIRFLOW_CONN_{name.upper()}": json.dumps(dict(value)) for name, value in connections.items()
