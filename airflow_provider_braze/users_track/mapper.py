@@ -68,7 +68,8 @@ class Mapper:
         self._rejects = mapping.bad_values == "reject"
         self._top = _Group(layout.top)
         self._nested = _Group(layout.nested) if layout.nested else None
-        self._path = (mapping.extra_to or "").split(".")
+        self._extra_to = mapping.extra_to or ""
+        self._path = self._extra_to.split(".")
         self._constants = dict(mapping.constants)
         self._actions = _actions(layout, mapping.offer)
         self._offer = {mapping.offer: offer} if mapping.offer and offer else {}
@@ -185,7 +186,7 @@ class Mapper:
             try:
                 _check_large(cells, group, found[self._path[0]])
             except ValueError as error:
-                self._bad(self._mapping.extra_to or "", str(error))
+                self._bad(self._extra_to, str(error))
                 return
         profile.update(found)
         profile[_MERGE] = True

@@ -25,7 +25,10 @@ _CAN_REFUSE = frozenset(
 
 _SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
 _MERGE = "_merge_objects"
-_FLAGS = frozenset({*_SAME_IN_BOTH, _MERGE})
+_ALIAS = "user_alias"
+_SETTLED = frozenset({*_SAME_IN_BOTH, _MERGE, _ALIAS})
+"""What is the same in both objects, or settled for both: one user has one alias here."""
+
 _CANNOT = object()
 
 
@@ -48,7 +51,7 @@ def merge(
     for key, value in newer.items():
         if key not in older:
             merged[key] = value
-        elif key not in _FLAGS:
+        elif key not in _SETTLED:
             both = _both(key, older[key], value, deep=deep, unite=key in united)
             if both is _CANNOT:
                 return None
@@ -77,7 +80,7 @@ def _is_taken(key: str, value: Any) -> bool:
 def _has_objects(profile: dict[str, Any]) -> bool:
     """Tell whether ``_merge_objects`` means anything to a profile object."""
     return any(
-        isinstance(value, dict) and key not in FIELDS and key != "user_alias" and not _is_simple_change(value)
+        isinstance(value, dict) and key not in FIELDS and key != _ALIAS and not _is_simple_change(value)
         for key, value in profile.items()
     )
 
@@ -87,7 +90,7 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
 
 
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool) -> Any:
-    if key == "user_alias" or (new == old and isinstance(new, str)):
+    if new == old and isinstance(new, str):
         return new
     if key in _EACH_COUNTS or not _is_taken(key, new):
         return _CANNOT
@@ -119,7 +122,7 @@ def _changed(old: Any, new: dict[str, Any]) -> Any:
 
 
 def _added(old: Any, items: list[Any]) -> Any:
-    if isinstance(old, dict) and old.keys() == {"add"} and _is_taken("", old):
+    if isinstance(old, dict) and old.keys() == {"add"} and isinstance(old["add"], list):
         united = _union(old["add"], items)
         return united if united is _CANNOT else {"add": united}
     return _union(old, items) if isinstance(old, list) else _CANNOT

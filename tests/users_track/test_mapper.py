@@ -90,6 +90,7 @@ def test_each_record_has_lists_of_its_own():
         ({"email": "id"}, "Jo@Example.com", ("email", "jo@example.com"), {"email": "Jo@Example.com"}),
         ({"phone": "id"}, "+1 (555) 010-9999", ("phone", "15550109999"), {"phone": "+1 (555) 010-9999"}),
         ({"phone": "id"}, "555 010 9999", ("phone", "15550109999"), {"phone": "555 010 9999"}),
+        ({"phone": "id"}, " +5550109999", ("phone", "5550109999"), {"phone": " +5550109999"}),
         ({"phone": "id"}, "+555 010 9999", ("phone", "5550109999"), {"phone": "+555 010 9999"}),
         (
             {"user_alias": "id", "label": "crm"},
@@ -272,6 +273,39 @@ def test_a_large_object_within_the_limit_is_sent():
     assert len(mapped(wide)["rpi_cdp_attributes"]) == 70
     exact = {"external_id": "P1", "a": json.dumps(["x" * 250] * 395)}
     assert len(mapped(exact, types={"a": "array"})["rpi_cdp_attributes"]["a"]) == 395
+
+
+def test_an_object_may_have_100_kb_exactly():
+    record = {"external_id": "P1"} | {f"c{n:03}": "v" * 254 for n in range(380)}
+    record |= {"c000": "v" * 54, "c001": "v" * 133}
+    assert len(json.dumps(mapped(record)["rpi_cdp_attributes"], separators=(",", ":"))) == 100_000
+    assert refused(record | {"c001": "v" * 134}) == (
+        "rpi_cdp_attributes",
+        "more than 100 KB as JSON together",
+    )
+
+
+@pytest.mark.parametrize(
+    "columns", [[f"{n:03}" + "k" * 252 for n in range(390)], [f"c{n:04}" for n in range(8400)]]
+)
+def test_keys_count_too(columns):
+    record = {"external_id": "P1"} | dict.fromkeys(columns, "v")
+    assert refused(record) == ("rpi_cdp_attributes", "more than 100 KB as JSON together")
+
+
+def test_a_tag_may_have_255_characters():
+    assert mapped({"external_id": "P1", "output_name": "x" * 255}) == {
+        "rpi_audience_outputs": {"add": ["x" * 255]}
+    }
+
+
+def test_where_the_execution_id_is():
+    assert mapper_of(["external_id", "channel execution id"]).execution_id_index == 1
+    assert mapper_of(["external_id"]).execution_id_index is None
+
+
+def test_the_offer_may_be_left_out():
+    assert "rpi_offers" not in Mapper(["external_id"], ExportMapping(), mode="upsert").map(["P1"])[1]
 
 
 # Nulls and empty cells
@@ -466,6 +500,16 @@ def test_a_transform_may_not_change_an_alias_in_place():
         mapper.map(["A1"])
 
 
+def test_what_a_transform_changes_in_place_is_checked():
+    def transform(profile, record):
+        profile["rpi_cdp_attributes"]["zip"] = None
+        return profile
+
+    column, reason = refused({"external_id": "P1", "zip": "1"}, transform=transform)
+    assert column == "rpi_cdp_attributes"
+    assert "a null inside an object" in reason
+
+
 def test_the_mode_stays_whatever_a_transform_does():
     def transform(profile, record):
         return {"external_id": profile["external_id"], "x": 1}
@@ -482,6 +526,7 @@ def test_the_mode_stays_whatever_a_transform_does():
         ({"rpi_cdp_attributes": {"a": None}}, "rpi_cdp_attributes",
          "a null inside an object or array, on which Braze drops the whole update"),
         ({"secret@example.com": 1}, "", "a key with '.' or '$'"),
+        ({"First_Name": None}, "", "a key that is Braze's own, or a standard field misspelt"),
         ({"First_Name": "x"}, "", "a key that is Braze's own, or a standard field misspelt"),
         ({"alias_name": "x"}, "", "a key that is Braze's own, or a standard field misspelt"),
         ({5: "x"}, "", "a key that is not text"),

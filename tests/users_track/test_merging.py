@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import msgspec
 import pytest
@@ -186,6 +187,13 @@ def test_what_is_merged(older, newer, expected):
             id="a reset inside",
         ),
         pytest.param({"x": "t"}, {"x": {"a": 1}, "_merge_objects": True}, id="a reset"),
+        pytest.param(
+            {"x": {"a": None}, "_merge_objects": True},
+            {"x": {"b": 1}, "_merge_objects": True},
+            id="an older null inside",
+        ),
+        pytest.param({"x": {"add": "ab"}}, {"x": {"add": ["c"]}}, id="an older add that is ignored"),
+        pytest.param({"x": {"add": [None]}}, {"x": {"add": ["c"]}}, id="an older add of null"),
         pytest.param({"x": None}, {"x": {"a": 1}, "_merge_objects": True}, id="an unset, then an object"),
         pytest.param({"x": {"add": ["a"]}}, {"x": {"remove": ["a"]}}, id="a remove"),
         pytest.param({"x": {"$add": [{"a": 1}]}}, {"x": {"$add": [{"a": 1}]}}, id="the same $add twice"),
@@ -235,9 +243,20 @@ def test_a_merged_array_or_object_is_at_most_100_kb():
     assert both({"x": {"a": some}} | flag, {"x": {"b": more}} | flag) is None
 
 
+def test_a_merged_object_may_have_100_kb_exactly():
+    flag = {"_merge_objects": True}
+    older = {"x": {f"k{n:03}": "v" * 254 for n in range(378)}} | flag
+    merged = both(older, {"x": {"last": "v" * 197}} | flag)
+    assert merged is not None
+    assert len(json.dumps(merged["x"], separators=(",", ":"))) == 100_000
+    assert both(older, {"x": {"last": "v" * 198}} | flag) is None
+
+
 def test_an_alias_stays():
     alias = {"user_alias": {"alias_name": "a", "alias_label": "b"}}
     assert both(alias | {"x": 1}, alias | {"x": 2}) == alias | {"x": 2}
+    older, newer = alias | {"x": 1}, alias | {"y": {"a": 1}, "_merge_objects": True}
+    assert both(older, newer) == older | newer
 
 
 def test_deep_merge_leaves_its_arguments_alone():
