@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 # Before anything imports airflow: a test run leaves no ~/airflow behind, and reads none that is there.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
 
 from tests.sandbox_process import SandboxProcess
+
+# pytest --hypothesis-profile=long: an hour instead of seconds.
+settings.register_profile("long", max_examples=5000)
 
 
 @pytest.fixture(scope="session")
