@@ -85,3 +85,11 @@ lock: $(BIN)/uv  ## Resolve both dependency locks again
 
 clean:  ## Remove the virtual environments and everything that was built
 	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+MUTMUT := mutmut==3.8.1
+
+.PHONY: mutation
+mutation: install  ## Change the mapper, the batcher and the verdict a thousand times: which change does no test notice?
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(MUTMUT)
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
