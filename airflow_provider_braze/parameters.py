@@ -84,6 +84,29 @@ def as_whole_number(name: str, value: Any, *, default: int | None = None, minimu
     return int(number)
 
 
+def as_optional_whole_number(name: str, value: Any, *, minimum: int = 0) -> int | None:
+    """Read a whole number of at least ``minimum``, or None where it is unset."""
+    return None if is_unset(value) else as_whole_number(name, value, minimum=minimum)
+
+
+def as_threshold(name: str, value: Any) -> int | float | None:
+    """Read a number of records: a whole number is a count, a number below 1 a share; None where it is unset."""
+    number = None if is_unset(value) else _threshold(value)
+    if number is None and not is_unset(value):
+        raise BrazeSetupError(f"{name} must be a count, or a share below 1 such as 0.05, not {value!r}.")
+    return number
+
+
+def _threshold(value: Any) -> int | float | None:
+    try:
+        number = as_number("", value)
+    except BrazeSetupError:
+        return None
+    if number == int(number) and not (isinstance(value, str) and number < 1 and "." in value):
+        return int(number)
+    return number if number < 1 else None
+
+
 def as_optional_seconds(name: str, value: Any) -> float | None:
     """Read a duration: a timedelta or a number of seconds, at least 0; None where it is unset."""
     return as_optional_number(name, value.total_seconds() if isinstance(value, timedelta) else value)

@@ -19,6 +19,15 @@ from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 
 ENDED_AT = "{{ dag_run.run_after.isoformat() }}"
 
+EVENTS = """[
+  {
+    "external_id": {{ params.external_id | tojson }},
+    "name": "conversation_ended",
+    "time": "{{ dag_run.run_after.isoformat() }}",
+    "properties": {"topic": {{ params.topic | tojson }}, "resolved": {{ params.resolved | tojson }}}
+  }
+]"""
+
 with DAG(
     dag_id="conversation_to_braze",
     dag_display_name="A conversation to Braze",
@@ -39,7 +48,7 @@ with DAG(
         "external_id": Param(
             type="string",
             minLength=1,
-            maxLength=997,
+            maxLength=987,
             title="External ID",
             description="Whose conversation it was.",
         ),
@@ -52,6 +61,7 @@ with DAG(
     record = BrazeUserTrackOperator(
         task_id="record_conversation",
         braze_conn_id="braze_{{ params.environment }}",
+        # The name that Braze assigned to you as a partner; leave it out if there is none.
         partner="airflow-conversations",
         # Both rows may fail without failing the task: the branch below decides what then.
         max_rejected=2,
@@ -62,14 +72,8 @@ with DAG(
                 "last_conversation_at": {"$time": ENDED_AT},
             }
         ],
-        events=[
-            {
-                "external_id": "{{ params.external_id }}",
-                "name": "conversation_ended",
-                "time": ENDED_AT,
-                "properties": {"topic": "{{ params.topic }}", "resolved": "{{ params.resolved }}"},
-            }
-        ],
+        # As JSON text, so that a switch stays a switch.
+        events=EVENTS,
     )
 
     @task.branch

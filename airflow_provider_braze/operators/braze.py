@@ -12,13 +12,19 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooMa
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.progress import ProgressWriter
-from airflow_provider_braze.parameters import as_bool, as_optional_text
+from airflow_provider_braze.operators.rows import rows_of, unrendered
+from airflow_provider_braze.parameters import (
+    as_bool,
+    as_optional_text,
+    as_optional_whole_number,
+    as_threshold,
+)
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
 from airflow_provider_braze.pushes.report import too_many_failed
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.redpoint.search import read_parameter
 from airflow_provider_braze.storage.reports_folder import push_name
 from airflow_provider_braze.users_track.account import OUTCOMES
 from airflow_provider_braze.users_track.clusters import dashboard_of
@@ -144,9 +150,9 @@ class BrazeUserTrackOperator(BaseOperator):
     ) -> None:
         super().__init__(**{"doc_md": TASK_DOC, **kwargs})
         self.export = export
-        self.attributes = attributes
-        self.events = events
-        self.purchases = purchases
+        self.attributes = unrendered(attributes)
+        self.events = unrendered(events)
+        self.purchases = unrendered(purchases)
         self.mode = mode
         self.channel_modes = channel_modes
         self.mapping = mapping
@@ -165,11 +171,12 @@ class BrazeUserTrackOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return the report."""
         try:
+            max_rejected = as_threshold("max_rejected", self.max_rejected)
             report = self._push(context)
             self._log(report)
-            too_many = None if report["dry_run"] else too_many_failed(report, self._max_rejected())
+            too_many = None if report["dry_run"] else too_many_failed(report, max_rejected)
             if too_many:
-                error = TooManyFailedRecordsError(f"{too_many}. {self._where_to_look(report)}")
+                error = TooManyFailedRecordsError(f"{too_many}. {self._where_to_look(report)}".rstrip())
                 error.report = report
                 raise error
         except BrazeError as error:
@@ -198,6 +205,7 @@ class BrazeUserTrackOperator(BaseOperator):
             "mode": as_optional_text("mode", self.mode) or AUTO,
             "reports_path": as_optional_text("reports_path", self.reports_path),
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
+            "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
             "progress": writer,
         }
         try:
@@ -208,25 +216,29 @@ class BrazeUserTrackOperator(BaseOperator):
     def _make_push(
         self, common: dict[str, Any], rejects: ExportItem | None, has_rows: bool
     ) -> RowsPush | ExportPush:
+        confirm = as_bool("confirm", self.confirm, default=False)
         if has_rows or rejects:
+            if confirm:
+                raise BrazeSetupError(
+                    "confirm looks up the users of an export; rows of your own cannot be confirmed."
+                )
             return RowsPush(
                 **common,
                 rejects=rejects,
-                attributes=self.attributes,
-                events=self.events,
-                purchases=self.purchases,
+                attributes=rows_of(self.attributes),
+                events=rows_of(self.events),
+                purchases=rows_of(self.purchases),
                 retry_events=as_bool("retry_events", self.retry_events, default=False),
             )
         return ExportPush(
             **common,
             export=self.export,
-            channel_modes=DEFAULT_CHANNEL_MODES if self.channel_modes is None else self.channel_modes,
+            channel_modes=read_parameter("channel_modes", self.channel_modes),
             mapping=None if self.mapping is None else ExportMapping.of(self.mapping),
             dialect=self.dialect
             if isinstance(self.dialect, Dialect)
             else Dialect.from_dict(self.dialect or {}),
-            max_data_points=self._max_data_points(),
-            confirm=as_bool("confirm", self.confirm, default=False),
+            confirm=confirm,
         )
 
     def _link_dashboard(self, context: Context, workspace: Workspace) -> None:
@@ -257,30 +269,6 @@ class BrazeUserTrackOperator(BaseOperator):
         workspace = BrazeHook(conn_id).workspace
         return workspace.for_partner(self.partner) if self.partner else workspace
 
-    def _max_rejected(self) -> int | float | None:
-        value = self.max_rejected
-        text = None if isinstance(value, int | float) else as_optional_text("max_rejected", value)
-        if text is not None:
-            try:
-                value = float(text) if "." in text else int(text)
-            except ValueError:
-                value = -1
-        elif not isinstance(value, int | float):
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-            raise BrazeSetupError(
-                f"max_rejected must be a count, or a share below 1 such as 0.05, not {self.max_rejected!r}."
-            )
-        return value
-
-    def _max_data_points(self) -> int | None:
-        text = as_optional_text("max_data_points", self.max_data_points)
-        if text is None:
-            return None
-        if not text.isdigit():
-            raise BrazeSetupError(f"max_data_points must be a whole number, not {self.max_data_points!r}.")
-        return int(text)
-
     def _log(self, report: Mapping[str, Any]) -> None:
         shown = (
             "records",
@@ -294,9 +282,8 @@ class BrazeUserTrackOperator(BaseOperator):
             "planned",
         )
         counts = ", ".join(f"{report[name]} {name}" for name in shown if report[name] or name == "records")
-        self.log.info(
-            "Push %s (%s): %s. %s", report["status"], report["mode"], counts, self._where_to_look(report)
-        )
+        where = self._where_to_look(report)
+        self.log.info("Push %s (%s): %s.%s", report["status"], report["mode"], counts, where and f" {where}")
 
     def _where_to_look(self, report: Mapping[str, Any]) -> str:
         places = [report["report_path"] and f"Report: {report['report_path']}"]

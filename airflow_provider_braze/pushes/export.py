@@ -14,7 +14,6 @@ from airflow_provider_braze.exceptions import (
     BrazeSetupError,
     ExportChangedError,
     ExportRefusedError,
-    TooManyDataPointsError,
 )
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem
@@ -26,7 +25,7 @@ from airflow_provider_braze.storage.location import Location, Stat, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.plan import plan
+from airflow_provider_braze.users_track.plan import plan, refuse_above
 from airflow_provider_braze.users_track.push import Push, describe
 from airflow_provider_braze.users_track.rejects import RejectsFile
 from airflow_provider_braze.users_track.workspace import Workspace
@@ -162,15 +161,10 @@ class _Attempt:
         return source
 
     def _guard_data_points(self, most: int) -> None:
-        account = Account(Forgetful())
         with open_buffered(self.location) as file:
             source = self._open(file)
-            plan(source.objects(account), self.push.workspace, account, united=source.united)
-        cost = account.data_points.total()
-        if cost > most:
-            raise TooManyDataPointsError(
-                f"The push would cost {cost} data points, more than max_data_points ({most}); nothing was sent."
-            )
+            account = Account(Forgetful())
+            refuse_above(most, source.objects(account), self.push.workspace, account, united=source.united)
 
     def _watch(self, push: Push, source: ExportSource) -> Progress:
         size = max(self.before.size, 1)
@@ -202,7 +196,9 @@ class _Attempt:
         reports.write(self.home.child(REPORT_NAME), report)
         if report["status"] == reports.COMPLETE:
             self.folder.mark_pushed(self.push.braze_conn_id, self.fingerprint)
-        elif isinstance(error, ExportRefusedError) or (report["status"] == reports.FAILED and error is None):
+        elif not self.push.dry_run and (
+            isinstance(error, ExportRefusedError) or (report["status"] == reports.FAILED and error is None)
+        ):
             # Refused for what it is, by us or by Braze record for record: not to be offered for ever.
             self.folder.mark_refused(self.push.braze_conn_id, self.fingerprint, self.push.run)
         return report

@@ -105,6 +105,11 @@ class ExportItem:
         if mode != AUTO:
             return check_mode(mode)
         found = self.mode or channel_modes.get(self.where.channel)
+        if found is None and not self.where.channel:
+            raise BrazeSetupError(
+                f"mode is auto, but {self.path} does not lie in [Channel]/[Offer]/[Workflow ID], so that no channel "
+                "tells it: set mode to upsert or append."
+            )
         if found is None:
             raise BrazeSetupError(
                 f"mode is auto, but channel_modes does not know the channel {self.where.channel!r}: add it to "

@@ -18,9 +18,9 @@ from airflow_provider_braze.pushes.source import open_buffered
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
-from airflow_provider_braze.users_track.plan import plan
+from airflow_provider_braze.users_track.plan import plan, refuse_above
 from airflow_provider_braze.users_track.push import Push
 from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
@@ -81,6 +81,7 @@ class RowsPush:
     :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
     :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
     :param dry_run: send nothing, plan only.
+    :param max_data_points: refuse a push that would cost more.
     :param retry_events: send events, purchases and increments again after a lost answer.
     :param rejects: instead of rows, the rejects file of an earlier push of rows.
     :param progress: takes the progress every few seconds, as JSON.
@@ -95,6 +96,7 @@ class RowsPush:
     mode: str = AUTO
     reports_path: str | None = None
     dry_run: bool = False
+    max_data_points: int | None = None
     retry_events: bool = False
     rejects: ExportItem | None = None
     progress: Tell | None = None
@@ -150,6 +152,12 @@ class RowsPush:
         objects = self._objects(account)
         if self.dry_run:
             return plan(objects, self.workspace, account).as_dict(), None
+        if self.max_data_points is not None:
+            guarded = Account(Forgetful())
+            try:
+                refuse_above(self.max_data_points, self._objects(guarded), self.workspace, guarded)
+            except BrazeError as refused:
+                return {}, refused
         push = Push(objects, self.workspace, account, retry_events=self.retry_events)
         progress = Progress(account, tell=self.progress, paused_for=lambda: push.limiter.paused_for)
         error: BaseException | None = None
@@ -166,7 +174,12 @@ class RowsPush:
             return
         index = 0
         for array in ARRAYS:
-            for row in read_rows(array, getattr(self, array)):
+            rows = getattr(self, array)
+            if self.max_data_points is not None and isinstance(rows, Iterator):
+                # It is gone through twice, once for the guard.
+                rows = list(rows)
+                setattr(self, array, rows)
+            for row in read_rows(array, rows):
                 yield self._object(account, array, index, row)
                 index += 1
 

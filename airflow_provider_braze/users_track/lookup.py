@@ -16,6 +16,7 @@ from airflow_provider_braze.exceptions import (
     BrazeUnreachableError,
 )
 from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Outgoing
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.limiter import Limiter
@@ -36,12 +37,15 @@ class Lookup:
 
     :param client: sends the requests.
     :param workspace: redacts its key from messages.
+    :param account: counts the requests.
     :param limiter: paces the requests.
     """
 
-    def __init__(self, client: Client, workspace: Workspace, limiter: Limiter | None = None) -> None:
+    def __init__(
+        self, client: Client, workspace: Workspace, account: Account, limiter: Limiter | None = None
+    ) -> None:
         self.limiter = limiter or Limiter(limits.EXPORT_IDS_PER_MINUTE / 60)
-        self.requests = 0
+        self._account = account
         self._client = client
         self._workspace = workspace
 
@@ -95,11 +99,12 @@ class Lookup:
         """Ask once, after any number of 429s; the reason where no answer came."""
         while True:
             await self.limiter.acquire()
-            self.requests += 1
+            self._account.requests += 1
             try:
                 answer = await self._client.post(EXPORT_IDS, body)
             except NoAnswerError as error:
                 self.limiter.answered()
+                self._account.requests -= not error.sent
                 return error.reason
             except BaseException:
                 self.limiter.answered()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_braze.exceptions import TooManyDataPointsError
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Batch, Outgoing, Window
 from airflow_provider_braze.users_track.workspace import Workspace
@@ -94,6 +95,26 @@ def _count(batch: Batch, workspace: Workspace, account: Account, found: Plan, ou
         if len(found.sample_payloads) < SAMPLE_PAYLOADS:
             found.sample_payloads.append(item.content)
         account.settle(item, outcome)
+
+
+def refuse_above(
+    most: int,
+    source: Iterator[Outgoing | None],
+    workspace: Workspace,
+    account: Account,
+    *,
+    united: frozenset[str] = frozenset(),
+) -> None:
+    """Refuse a push that would cost too much.
+
+    :raises TooManyDataPointsError: it would cost more than ``most`` data points.
+    """
+    plan(source, workspace, account, united=united)
+    cost = account.data_points.total()
+    if cost > most:
+        raise TooManyDataPointsError(
+            f"The push would cost {cost} data points, more than max_data_points ({most}); nothing was sent."
+        )
 
 
 def mask(value: Any) -> Any:

@@ -63,7 +63,7 @@ class Push:
         self._reading = asyncio.Lock()
         self._client = Client(workspace)
         self._exchange = Exchange(self._client, self.limiter, account, workspace, retry_events=retry_events)
-        self._lookup = Lookup(self._client, workspace) if confirm else None
+        self._lookup = Lookup(self._client, workspace, account) if confirm else None
         self._objects_per_request = workspace.objects_per_request
         if confirm:
             self._window.objects_per_request = _LOOKED_UP_TOGETHER
@@ -215,7 +215,7 @@ class Push:
             if self._lookup is None:
                 self._window.objects_per_request = fewer
             self.account.note(
-                f"Braze refused {refused} objects in one request; {fewer} are sent from here on. Set the "
+                f"Braze refused {refused} objects in one request; at most {fewer} go into one from here on. Set the "
                 "connection's extra objects_per_request to what your contract allows."
             )
 

@@ -17,6 +17,7 @@ EXTRAS = ("requests_per_second", "max_in_flight", "timeout", "objects_per_reques
 CONNECT_TIMEOUT = 5.0
 TIMEOUT = 30.0
 MAX_IN_FLIGHT = 96
+MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +71,8 @@ class Workspace:
             max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT)),
             connect_timeout=connect_timeout,
             timeout=timeout,
-            objects_per_request=_whole(
-                "objects_per_request", given.get("objects_per_request", limits.OBJECTS_PER_REQUEST)
-            ),
-            partner=str(partner) if partner else None,
+            objects_per_request=_objects(given.get("objects_per_request", limits.OBJECTS_PER_REQUEST)),
+            partner=_partner(partner),
         )
 
     def for_partner(self, partner: str) -> Workspace:
@@ -185,6 +184,22 @@ def _whole(name: str, value: Any) -> int:
     if number != int(number):
         raise BrazeSetupError(f"The Braze connection's extra {name} must be a whole number, not {value!r}.")
     return int(number)
+
+
+def _objects(value: Any) -> int:
+    number = _whole("objects_per_request", value)
+    if number > MOST_OBJECTS:
+        raise BrazeSetupError(
+            f"The Braze connection's extra objects_per_request must be at most {MOST_OBJECTS}, 75 of each kind as old "
+            f"contracts allow, not {value!r}."
+        )
+    return number
+
+
+def _partner(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise BrazeSetupError(f"The Braze connection's extra partner must be a name, not {value!r}.")
+    return value or None
 
 
 def _boolean(name: str, value: Any) -> bool:

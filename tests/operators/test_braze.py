@@ -187,10 +187,13 @@ class TestThreshold:
     def test_never_in_a_dry_run(self, execute: Execute, export: Callable[..., str]) -> None:
         check(execute(export=export(0, 5), dry_run=True), status="planned", records=5, invalid=5)
 
-    @pytest.mark.parametrize("value", ["lots", -1, "-0.5", True])
-    def test_a_wrong_one_is_named(self, execute: Execute, export: Callable[..., str], value: Any) -> None:
+    @pytest.mark.parametrize("value", ["lots", -1, "-0.5", True, "5%", 2.5, float("nan")])
+    def test_a_wrong_one_is_named_before_anything_is_sent(
+        self, execute: Execute, export: Callable[..., str], sandbox: SandboxProcess, value: Any
+    ) -> None:
         with pytest.raises(AirflowFailException, match="max_rejected"):
             execute(export=export(1), max_rejected=value)
+        assert sandbox.stats()["requests"] == 0
 
 
 class TestTemplates:
@@ -222,6 +225,8 @@ class TestTemplates:
             execute(export=export(1), dry_run="maybe")
         with pytest.raises(AirflowFailException, match="max_data_points"):
             execute(export=export(1), max_data_points="many")
+        with pytest.raises(AirflowFailException, match="channel_modes"):
+            execute(export=export(1), channel_modes="upsert")
 
     def test_a_file_name_is_not_rendered_again(self, tmp_path: Path) -> None:
         path = tmp_path / "Braze Append" / "{{ 7 * 6 }}" / "8828" / "RPI_Export_1.txt"
@@ -262,6 +267,24 @@ class TestRows:
 
         check(execute(attributes=rows), records=200, accepted=200, requests=3)
         assert sandbox.stats()["profiles"] == 200
+
+    def test_a_function_is_not_called_by_rendering(self, sandbox: SandboxProcess) -> None:
+        operator = rendered(
+            {}, attributes=lambda: [{"external_id": "U1", "x": 1}], events=lambda: iter([EVENT])
+        )
+        check(operator.execute({}), records=2, accepted=2)  # type: ignore[typeddict-item]
+
+    def test_the_data_point_guard_counts_them(self, execute: Execute, sandbox: SandboxProcess) -> None:
+        rows = [{"external_id": f"U{n}", "x": 1, "y": 2} for n in range(10)]
+        for given in (rows, lambda: iter(rows), iter(rows)):
+            with pytest.raises(AirflowFailException, match="20 data points"):
+                execute(attributes=given, max_data_points="19")
+        assert sandbox.stats()["requests"] == 0
+        check(execute(attributes=iter(rows), max_data_points=20), records=10, accepted=10)
+
+    def test_they_cannot_be_confirmed(self, execute: Execute) -> None:
+        with pytest.raises(AirflowFailException, match="confirm"):
+            execute(events=[EVENT], confirm=True)
 
     @pytest.mark.parametrize(("mode", "known"), [("append", True), ("upsert", False)])
     def test_a_mode_sets_the_flag(

@@ -120,6 +120,9 @@ class TestMarkers:
         assert len(self.marks(path, "refused")) == 1
 
     def test_a_dry_run_marks_nothing(self, push: Push, land: Land) -> None:
+        path = land("first_name\nAnn\n")
+        with pytest.raises(ExportRefusedError):
+            push(path, dry_run=True)
         path = land(HEADER + rows(1))
         push(path, dry_run=True)
         assert self.marks(path, "pushed") == self.marks(path, "refused") == []
@@ -331,6 +334,7 @@ class TestConfirm:
         check(report, status="complete", records=200, accepted=100, not_found=100)
         assert {row["external_id"] for row in rejects(report)} == {f"U{n}" for n in range(1, 200, 2)}
         assert sandbox.stats()["by_path"]["/users/export/ids"] == 4
+        assert report["requests"] == sandbox.stats()["requests"]
 
     def test_an_upsert_has_nothing_to_confirm(self, push: Push, land: Land, sandbox: SandboxProcess) -> None:
         check(push(land(HEADER + rows(2)), confirm=True), records=2, accepted=2)
@@ -342,7 +346,7 @@ class TestConfirm:
         limited = replace(workspace, api_key=sandbox.track_only_key)
         with pytest.raises(Exception, match=r"users\.export\.ids") as caught:
             push(land(HEADER + rows(2), channel=APPEND), confirm=True, workspace=limited)
-        check(caught.value.report, status="failed", records=2, not_sent=2, requests=0)
+        check(caught.value.report, status="failed", records=2, not_sent=2, requests=1)
 
 
 class TestRejectsAgain:

@@ -1,0 +1,30 @@
+"""Functions as rows: Airflow would call whatever is callable in a template field, with arguments of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class RowsFunction:
+    """Holds a function that gives rows until the task runs.
+
+    :param function: returns or yields rows.
+    """
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+
+    def __repr__(self) -> str:
+        # Without the address, which would make every parsing of the DAG a new version of it.
+        return f"rows of {getattr(self.function, '__qualname__', type(self.function).__name__)}"
+
+
+def unrendered(rows: Any) -> Any:
+    """Keep a function out of Airflow's rendering; anything else is rendered."""
+    return RowsFunction(rows) if callable(rows) else rows
+
+
+def rows_of(rows: Any) -> Any:
+    """Take the function out again."""
+    return rows.function if isinstance(rows, RowsFunction) else rows
