@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import Asset
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
 from airflow_provider_braze.operators.progress import ProgressWriter
@@ -145,15 +146,11 @@ class TestOperator:
         assert (report["samples"], store.kept) == ([], [])
 
     def test_tells_the_assets_that_its_author_listed(self, export: str) -> None:
-        class Event:
-            extra: dict[str, Any] | None = None
-
         asset = Asset("braze://workspace")
-        events = {asset: Event()}
+        events = OutletEventAccessors()
         operator = BrazeUserTrackOperator(task_id="push", export=export, outlets=[asset], dry_run=True)
         report = operator.execute({"outlet_events": events})  # type: ignore[typeddict-item]
         extra = events[asset].extra
-        assert extra is not None
         assert (extra["records"], extra["planned"], extra["status"]) == (600, 600, "planned")
         assert extra == {name: report[name] for name in extra}
 
