@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.system
 
 DAG_ID = "redpoint_on_landing"
 COMMA, TAB, WRAPPED, UTF16, SHORT_HEADER, BROKEN = EXPORTS
+STATE_STORE = importlib.util.find_spec("airflow.models.asset_state_store") is not None  # Airflow 3.3
 # A triggerer that was killed is given up by the next one after so many seconds, 30 by default.
 TRIGGERER = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
@@ -38,6 +40,24 @@ def watched(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> It
     airflow.parse_again(DAG_ID)
     airflow.end("scheduler")
     airflow.spawn("scheduler")
+
+
+def asset(airflow: RealAirflow) -> int:
+    (found,) = airflow.api("GET", "assets?name_pattern=redpoint_exports")["assets"]
+    return int(found["id"])
+
+
+def kept(airflow: RealAirflow) -> list[str]:
+    """The keys of Airflow's asset state store."""
+    entries = airflow.api("GET", f"assets/{asset(airflow)}/state-store")["asset_state_store"]
+    return [entry["key"] for entry in entries]
+
+
+def events(airflow: RealAirflow) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = airflow.api("GET", f"assets/events?asset_id={asset(airflow)}")[
+        "asset_events"
+    ]
+    return found
 
 
 def reports(airflow: RealAirflow) -> list[dict[str, Any]]:
@@ -72,6 +92,8 @@ def test_each_export_that_lands_starts_a_run_and_a_killed_triggerer_loses_none(
 ) -> None:
     land(watched, COMMA)
     airflow.wait_for(lambda: pushed(airflow, COMMA), "a run that started by itself", 150)
+    if STATE_STORE:
+        airflow.wait_for(lambda: len(kept(airflow)) == 2, "the offer, and the list of offers, kept", 90)
 
     # While nobody watches, two land together.
     airflow.kill("triggerer")
@@ -79,19 +101,11 @@ def test_each_export_that_lands_starts_a_run_and_a_killed_triggerer_loses_none(
     airflow.spawn("triggerer", **TRIGGERER)
     airflow.wait_for(lambda: pushed(airflow, COMMA, WRAPPED, UTF16), "the pushes after the restart", 150)
 
+    assert len(events(airflow)) == 2, (
+        "what was kept is not offered again, what landed together is offered together"
+    )
     done = reports(airflow)
     assert [int(report["channel_execution_id"]) for report in done] == [5719, 5721, 5722]
     for report in done:
         assert wrong_counts(report, int(report["channel_execution_id"])) == []
     assert {run["run_type"] for run in airflow.runs(DAG_ID)} == {"asset_triggered"}
-
-
-def test_by_hand_it_says_what_to_use_instead(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
-    airflow.unpause(DAG_ID)
-
-    run_id = airflow.trigger(DAG_ID)
-
-    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
-    assert airflow.states(DAG_ID, run_id) == {"landed_exports": ["skipped"], "push_export": ["skipped"]}
-    assert "Use redpoint_with_approval" in airflow.log(DAG_ID, run_id, "landed_exports")
-    airflow.pause(DAG_ID)
