@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-import msgspec
 
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.data_points import Names, Surplus, surplus
 from airflow_provider_braze.users_track.merging import merge
+from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing, to_json
+
+__all__ = ["ARRAYS", "Batch", "Identity", "Origin", "Outgoing", "Window"]
 
 ARRAYS = ("attributes", "events", "purchases")
 """The arrays of a /users/track request, in the order Braze processes them."""
@@ -26,143 +23,8 @@ MOST_RECORDS = 4 * LOOK_AHEAD_RECORDS
 MOST_CHARACTERS = 32_000_000
 """Bound of the window for records that are unusually long, so that memory stays constant."""
 
-_CELL = 8
-"""What a cell costs beside its characters: a file may have ten thousand empty columns."""
-
-Identity = tuple[str | None, ...]
-
-_encode = msgspec.json.Encoder().encode
 _ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
 _RANK = {array: rank for rank, array in enumerate(ARRAYS)}
-
-
-_CELL_END = "\x1f"
-"""Between the cells of a packed record: one text takes a tenth of the memory of sixteen, and thousands are waiting."""
-
-
-class Origin(NamedTuple):
-    """The record an object comes from: its physical line (or index, for an author's own row) and its cells, packed."""
-
-    line: int
-    packed: str | tuple[str, ...]
-
-    @classmethod
-    def of(cls, line: int, cells: Sequence[str]) -> Origin:
-        """Pack a record."""
-        packed = _CELL_END.join(cells)
-        if not cells or packed.count(_CELL_END) != len(cells) - 1:
-            return cls(line, tuple(cells))
-        return cls(line, packed)
-
-    @property
-    def cells(self) -> Sequence[str]:
-        """The record as it was read."""
-        return self.packed.split(_CELL_END) if isinstance(self.packed, str) else self.packed
-
-    @property
-    def weight(self) -> int:
-        """Roughly its characters in memory; an empty cell costs something too."""
-        if isinstance(self.packed, str):
-            return len(self.packed)
-        return sum(map(len, self.packed)) + len(self.packed) * _CELL
-
-
-class Outgoing:
-    """One object on its way, with every record that was folded into it.
-
-    Thousands wait in the window, so what waits is JSON: the object itself is read back in the rare cases that need it.
-
-    :param array: ``attributes``, ``events`` or ``purchases``.
-    :param identity: whom it is about.
-    :param content: the object.
-    :param origins: the records it comes from.
-    :param more: the data points that its attributes count beyond one each (default: found out).
-    """
-
-    __slots__ = (
-        "_content",
-        "array",
-        "body",
-        "identity",
-        "more",
-        "names",
-        "origins",
-        "position",
-        "ripe",
-        "weight",
-    )
-
-    def __init__(
-        self,
-        array: str,
-        identity: Identity,
-        content: dict[str, Any],
-        origins: list[Origin],
-        more: Surplus | None = None,
-    ) -> None:
-        self.array = array
-        self.identity = identity
-        self.origins = origins
-        self.more = more
-        self._content: dict[str, Any] | None = content
-        self.body = b""
-        self.names: Names = ()
-        # Of its place in the window: the ordinal of its first record, whether nothing more can be folded into it,
-        # and what it takes of the window.
-        self.position = 0
-        self.ripe = False
-        self.weight = 0
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The object."""
-        if self._content is None:
-            found: dict[str, Any] = msgspec.json.decode(self.body)
-            return found
-        return self._content
-
-    def billed(self) -> tuple[Names, Surplus]:
-        """Give the names of its attributes, and what those count that are not one data point."""
-        return self.names or tuple(self.content), surplus(self.content) if self.more is None else self.more
-
-    def encode(self) -> str | None:
-        """Write the object as JSON; the reason when it cannot be sent."""
-        content = self.content
-        try:
-            body = _encode(content)
-        except Exception as error:
-            # The text of the error may hold a value, so only its type is told.
-            return f"not JSON: {type(error).__name__}"
-        # Such a number would be written as null, which unsets what Braze has stored.
-        if b"null" in body and _holds_no_number(content):
-            return "not JSON: a number that is infinite or not a number"
-        self.become(content, body)
-        return None
-
-    def become(self, content: dict[str, Any], body: bytes) -> None:
-        """Take this content, of which only the JSON is kept."""
-        self.body = body
-        self.names = tuple(content)
-        if self.more is None:
-            self.more = surplus(content)
-        self._content = None
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether Braze may get it twice without harm: sets of values are, events and increments are not."""
-        return self.array == "attributes" and not any(map(_counts_each_time, self.content.values()))
-
-
-def _holds_no_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(map(_holds_no_number, value.values()))
-    return isinstance(value, list | tuple | set) and any(map(_holds_no_number, value))
-
-
-def _counts_each_time(value: Any) -> bool:
-    return isinstance(value, dict) and ("$add" in value or value.keys() == {"inc"})
 
 
 @dataclass(slots=True)
@@ -205,7 +67,7 @@ class Batch:
 
 
 def _partner(partner: str) -> bytes:
-    return b'"partner":' + _encode(partner)
+    return b'"partner":' + to_json(partner)
 
 
 class Window:
@@ -300,7 +162,7 @@ class Window:
         merged = merge(last.content, item.content, self._united)
         if merged is None:
             return False
-        body = _encode(merged)
+        body = to_json(merged)
         if len(body) > self._room:
             return False
         weight = last.weight + item.weight - len(item.body) + len(body) - len(last.body)

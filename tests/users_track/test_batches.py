@@ -321,6 +321,23 @@ class TestLimits:
         assert batch is not None
         assert [lines(item) for item in batch.items] == [[1, 3]]
 
+    @pytest.mark.parametrize(("levels", "taken"), [(2, True), (99, True), (100, False), (900, False)])
+    @pytest.mark.parametrize("wrap", [lambda value: {"a": value}, lambda value: [value]])
+    def test_what_is_nested_too_deep_is_invalid_alone(self, levels: int, taken: bool, wrap: Any) -> None:
+        value: Any = None
+        for _ in range(levels):
+            value = wrap(value)
+        window = Window()
+        for line in range(3):
+            reason = window.add(outgoing("u", line, _merge_objects=True, x=value, n=line))
+            assert reason == (None if taken else "nested deeper than 100 levels")
+        window.add(outgoing("u", 9, y=1))
+        window.finish()
+        assert sum(len(item.origins) for item in window.drain()) == (4 if taken else 1)
+
+    def test_many_objects_side_by_side_are_not_deep(self) -> None:
+        assert outgoing("u", rows=[{"a": [n]} for n in range(500)]).encode() is None
+
     def test_a_null_is_sent_though_a_number_that_is_none_is_not(self) -> None:
         assert outgoing("u", x=None, y=[1.5, {"z": None}]).encode() is None
 

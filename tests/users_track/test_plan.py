@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Outgoing
+from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Outgoing
 from airflow_provider_braze.users_track.plan import MASK, Plan, mask, plan
 from tests.users_track.pushing import Written, check_sum, counted, event, outgoing, people, workspace
 
@@ -44,6 +44,12 @@ def test_merged_records_share_the_outcome_of_their_object() -> None:
     assert (found.users, found.planned_requests) == (2, 1)
     assert account.outcomes == {"planned": 3}
     assert account.data_points.by_attribute() == {"x": 1}
+
+
+@pytest.mark.parametrize(("between", "objects"), [(LOOK_AHEAD_RECORDS - 1, 1), (LOOK_AHEAD_RECORDS, 2)])
+def test_invalid_records_count_for_the_look_ahead(between: int, objects: int) -> None:
+    _, account, _ = planned([outgoing("a", 2, x=1), *[None] * between, outgoing("a", 9000, x=2)])
+    assert account.data_points.by_attribute() == {"x": objects}
 
 
 def test_a_user_with_events_is_one_user() -> None:

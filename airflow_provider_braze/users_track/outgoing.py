@@ -1,0 +1,164 @@
+"""One object on its way to Braze, and the records it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_braze.users_track.data_points import Names, Surplus, surplus
+
+Identity = tuple[str | None, ...]
+
+to_json = msgspec.json.Encoder().encode
+
+_CELL = 8
+"""What a cell costs beside its characters: a file may have ten thousand empty columns."""
+
+_CELL_END = "\x1f"
+"""Between the cells of a packed record: one text takes a tenth of the memory of sixteen, and thousands are waiting."""
+
+_DEEPEST = 100
+"""Levels of objects and arrays in one object; far beyond what Braze can use, and within what Python can walk."""
+
+
+class Origin(NamedTuple):
+    """The record an object comes from: its physical line (or index, for an author's own row) and its cells, packed."""
+
+    line: int
+    packed: str | tuple[str, ...]
+
+    @classmethod
+    def of(cls, line: int, cells: Sequence[str]) -> Origin:
+        """Pack a record."""
+        packed = _CELL_END.join(cells)
+        if not cells or packed.count(_CELL_END) != len(cells) - 1:
+            return cls(line, tuple(cells))
+        return cls(line, packed)
+
+    @property
+    def cells(self) -> Sequence[str]:
+        """The record as it was read."""
+        return self.packed.split(_CELL_END) if isinstance(self.packed, str) else self.packed
+
+    @property
+    def weight(self) -> int:
+        """Roughly its characters in memory; an empty cell costs something too."""
+        if isinstance(self.packed, str):
+            return len(self.packed)
+        return sum(map(len, self.packed)) + len(self.packed) * _CELL
+
+
+class Outgoing:
+    """One object on its way, with every record that was folded into it.
+
+    Thousands wait in the window, so what waits is JSON: the object itself is read back in the rare cases that need it.
+
+    :param array: ``attributes``, ``events`` or ``purchases``.
+    :param identity: whom it is about.
+    :param content: the object.
+    :param origins: the records it comes from.
+    :param more: the data points that its attributes count beyond one each (default: found out).
+    """
+
+    __slots__ = (
+        "_content",
+        "array",
+        "body",
+        "identity",
+        "more",
+        "names",
+        "origins",
+        "position",
+        "ripe",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        array: str,
+        identity: Identity,
+        content: dict[str, Any],
+        origins: list[Origin],
+        more: Surplus | None = None,
+    ) -> None:
+        self.array = array
+        self.identity = identity
+        self.origins = origins
+        self.more = more
+        self._content: dict[str, Any] | None = content
+        self.body = b""
+        self.names: Names = ()
+        # Of its place in the window: the ordinal of its first record, whether nothing more can be folded into it,
+        # and what it takes of the window.
+        self.position = 0
+        self.ripe = False
+        self.weight = 0
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The object."""
+        if self._content is None:
+            found: dict[str, Any] = msgspec.json.decode(self.body)
+            return found
+        return self._content
+
+    def billed(self) -> tuple[Names, Surplus]:
+        """Give the names of its attributes, and what those count that are not one data point."""
+        return self.names or tuple(self.content), surplus(self.content) if self.more is None else self.more
+
+    def encode(self) -> str | None:
+        """Write the object as JSON; the reason when it cannot be sent."""
+        content = self.content
+        try:
+            body = to_json(content)
+        except Exception as error:
+            # The text of the error may hold a value, so only its type is told.
+            return f"not JSON: {type(error).__name__}"
+        if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(content) > _DEEPEST:
+            return f"nested deeper than {_DEEPEST} levels"
+        # Such a number would be written as null, which unsets what Braze has stored.
+        if b"null" in body and _holds_no_number(content):
+            return "not JSON: a number that is infinite or not a number"
+        self.become(content, body)
+        return None
+
+    def become(self, content: dict[str, Any], body: bytes) -> None:
+        """Take this content, of which only the JSON is kept."""
+        self.body = body
+        self.names = tuple(content)
+        if self.more is None:
+            self.more = surplus(content)
+        self._content = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether Braze may get it twice without harm: sets of values are, events and increments are not."""
+        return self.array == "attributes" and not any(map(_counts_each_time, self.content.values()))
+
+
+def _depth(value: Any) -> int:
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict):
+            value = value.values()
+        elif not isinstance(value, list | tuple | set):
+            continue
+        deepest = max(deepest, depth)
+        pending += [(item, depth + 1) for item in value]
+    return deepest
+
+
+def _holds_no_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_holds_no_number, value.values()))
+    return isinstance(value, list | tuple | set) and any(map(_holds_no_number, value))
+
+
+def _counts_each_time(value: Any) -> bool:
+    return isinstance(value, dict) and ("$add" in value or value.keys() == {"inc"})
