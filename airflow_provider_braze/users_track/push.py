@@ -104,7 +104,6 @@ class Push:
         if self.error is None:
             self.error = error
         self._stopped = True
-        self._released.set()
         self._exchange.stop()
         if self._lookup is not None:
             self._lookup.limiter.close()
@@ -130,7 +129,6 @@ class Push:
             finally:
                 self._window.release(items)
                 self._released.set()
-            self._stop_on_trouble()
 
     async def _next_batch(self) -> Batch | None:
         async with self._reading:

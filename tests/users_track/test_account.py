@@ -114,7 +114,10 @@ def test_an_account_starts_at_nothing(account: Account) -> None:
 class TestTrouble:
     def test_a_sink_that_fails_never_breaks_the_sum(self, account: Account) -> None:
         class Broken(Written):
+            calls = 0
+
             def write(self, *record: Any) -> None:
+                self.calls += 1
                 if len(self.rows) == 2:
                     raise OSError(28, "No space left on device")
                 super().write(*record)
@@ -127,6 +130,7 @@ class TestTrouble:
         account.leave([outgoing("b", 10)], lost=False, reason="stopped")
         assert isinstance(account.trouble, OSError)
         assert len(broken.rows) == 2
+        assert broken.calls == 3, "what is broken was written to again"
         assert account.failed == account.records == 5
         check_sum(account)
 
@@ -152,6 +156,9 @@ class TestTrouble:
         account.settle_rest("unknown")
         assert account.outcomes["unknown"] == 3
         assert len(account.notes) == 1
+        account.records += 1
+        account.settle_rest("unknown")
+        assert account.outcomes["unknown"] == 4
 
     def test_a_sink_that_forgets(self) -> None:
         account = Account(Forgetful())

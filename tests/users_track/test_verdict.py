@@ -289,6 +289,7 @@ class TestElsewise:
             (404, BrazeRefusedError, ["REST endpoint"]),
             (405, BrazeRefusedError, ["405"]),
             (415, BrazeRefusedError, ["415"]),
+            (300, BrazeRefusedError, ["redirect", "host"]),
             (301, BrazeRefusedError, ["redirect", "host"]),
             (307, BrazeRefusedError, ["redirect", "host"]),
         ],
@@ -302,6 +303,7 @@ class TestElsewise:
         assert verdict.error.status == status
         assert not verdict.error.retryable
         assert KEY not in str(verdict.error)
+        assert ("redirect" in str(verdict.error)) is (status < 400)
         for word in words:
             assert word in str(verdict.error)
 
@@ -371,6 +373,7 @@ class TestAnything:
             assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
             assert all(bool(reason) is (outcome != "accepted") for _, outcome, reason in verdict.outcomes)
         assert (verdict.error is not None) is (verdict.action is Action.STOP)
+        assert verdict.action is Action.SPLIT or not verdict.too_many
 
     @pytest.mark.parametrize("body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf{}"])
     def test_what_is_no_json_is_none(self, body: bytes) -> None:
