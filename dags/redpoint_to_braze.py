@@ -15,6 +15,7 @@ and oldest first. Every push leaves a report and, for records that failed, a rej
 | where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
 | the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
+| channels with other names | `CHANNEL_MODES` at the top of this file | each with its mode; the form lists them |
 """
 
 from __future__ import annotations
@@ -26,8 +27,20 @@ from airflow.sdk import DAG, Param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
+# The names of your Redpoint channels, and what a push of their exports may do: the form lists them, the sensor looks
+# only into their folders. "upsert" creates profiles or changes them, "append" only touches those that exist.
+CHANNEL_MODES = {
+    "Braze Onboarding and Upsert": "upsert",
+    "Braze Append": "append",
+}
+
 # One folder name: no separator and not a dot or two, so that it cannot leave the base path.
 FOLDER_NAME = r"^(?!\.{1,2}$)[^/\\]*$"
+
+# A whole number of records, a share of them such as 0.05, or nothing.
+COUNT_OR_SHARE = r"^([0-9]+|0?\.[0-9]+)?$"
+
+WHICH, HOW, GUARDS = "Which exports", "How to push them", "When to refuse"
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 
@@ -46,27 +59,41 @@ with DAG(
         "channel": Param(
             None,
             type=["null", "string"],
+            enum=[None, *CHANNEL_MODES],
+            values_display={"None": "every channel", **{name: name for name in CHANNEL_MODES}},
+            section=WHICH,
             title="Channel",
-            description="Push only exports of this Redpoint channel. Empty: every channel that has a mode.",
-            examples=["Braze Onboarding and Upsert", "Braze Append"],
-            pattern=FOLDER_NAME,
-            maxLength=255,
+            description="Push only exports of this Redpoint channel.",
         ),
         "offer": Param(
             None,
             type=["null", "string"],
-            title="Offer",
-            description="Push only exports of this offer. Empty: every offer.",
             pattern=FOLDER_NAME,
             maxLength=255,
+            section=WHICH,
+            title="Offer",
+            description="Push only exports of this offer: the name of its folder, without / or \\. Empty: every offer.",
         ),
         "workflow_id": Param(
             None,
+            # A number by REST; with examples, Airflow shows one line of text for what may be either.
             type=["null", "string", "integer"],
-            title="Workflow ID",
-            description="Push only exports of this Redpoint workflow. Empty: every workflow.",
+            examples=["8828"],
             pattern=FOLDER_NAME,
             maxLength=255,
+            section=WHICH,
+            title="Workflow ID",
+            description=(
+                "Push only exports of this Redpoint workflow: the name of its folder, without / or \\. "
+                "Empty: every workflow."
+            ),
+        ),
+        "push_again": Param(
+            False,
+            type="boolean",
+            section=WHICH,
+            title="Push again even if already pushed",
+            description="Off: exports that were pushed whole are left out.",
         ),
         "mode": Param(
             "auto",
@@ -77,20 +104,41 @@ with DAG(
                 "upsert": "upsert: create profiles or change them",
                 "append": "append: only touch profiles that exist",
             },
+            section=HOW,
             title="Mode",
             description="Whether people whom Braze does not know yet get a profile.",
         ),
         "dry_run": Param(
             False,
             type="boolean",
+            section=HOW,
             title="Dry run",
-            description="Read and check everything, send nothing.",
+            description="Read and check everything, send nothing, report the plan.",
         ),
-        "push_again": Param(
-            False,
-            type="boolean",
-            title="Push again even if already pushed",
-            description="Off: exports that were pushed whole are left out.",
+        "max_rejected": Param(
+            None,
+            type=["null", "string", "number"],
+            examples=["0", "100", "0.05"],
+            pattern=COUNT_OR_SHARE,
+            minimum=0,
+            anyOf=[{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
+            section=GUARDS,
+            title="Most failed records",
+            description=(
+                "A push with more failed records than this fails: a count, or a share below 1 such as 0.05. "
+                "Empty: more than 1 % of at least 100 records, or all of them."
+            ),
+        ),
+        "max_data_points": Param(
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            section=GUARDS,
+            title="Most data points",
+            description=(
+                "An export that would cost more data points than this is refused before anything is sent. "
+                "Empty: no limit."
+            ),
         ),
     },
 ) as dag:
@@ -101,6 +149,7 @@ with DAG(
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",
         workflow_id="{{ params.workflow_id }}",
+        channel_modes=CHANNEL_MODES,
         settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
         only_new="{{ not params.push_again }}",
         braze_conn_id=BRAZE_CONN_ID,
@@ -116,6 +165,9 @@ with DAG(
         task_display_name="Push to Braze",
         mode="{{ params.mode }}",
         dry_run="{{ params.dry_run }}",
+        max_rejected="{{ params.max_rejected }}",
+        max_data_points="{{ params.max_data_points }}",
+        channel_modes=CHANNEL_MODES,
         braze_conn_id=BRAZE_CONN_ID,
         # The oldest first, alone: a later export of the same person must win.
         max_active_tis_per_dag=1,
