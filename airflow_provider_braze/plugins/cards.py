@@ -268,7 +268,9 @@ class Summary:
         said = [(_progress_of(task) if task.state == RUNNING else task.report) or {} for task in tasks]
         totals: dict[str, Any] = {}
         for record in said:
-            for name in (*wording.OUTCOME_MEANINGS, "records", "failed", "data_points"):
+            # What a plan would cost is not spent.
+            spent = () if record.get("dry_run") is True else ("data_points",)
+            for name in (*wording.OUTCOME_MEANINGS, "records", "failed", *spent):
                 totals[name] = totals.get(name, 0) + count(record, name)
         running = sum(task.state == RUNNING for task in tasks)
         return cls(
@@ -276,6 +278,6 @@ class Summary:
             running,
             totals["records"],
             totals["failed"],
-            totals["data_points"],
+            totals.get("data_points", 0),
             bar(totals, running=bool(running)),
         )

@@ -148,13 +148,15 @@ def test_summary_adds_up_reports_and_the_progress_of_running_pushes() -> None:
             make(report=report(accepted=100, invalid=5)),
             make(state="running", report=report(accepted=999), progress=progress()),
             make(state=None),
+            make(report=report(status="planned", planned=7, dry_run=True)),
         ]
     )
-    assert (summary.exports, summary.running, summary.records, summary.failed) == (3, 1, 1105, 10)
+    assert (summary.exports, summary.running, summary.records, summary.failed) == (4, 1, 1112, 10)
     assert summary.data_points == 4321
     assert {segment.outcome: segment.records for segment in summary.segments} == {
         "accepted": 850,
         "invalid": 10,
+        "planned": 7,
         "in_flight": 245,
     }
 
