@@ -97,7 +97,7 @@ class Window:
         self._room = bytes_per_request - _ENVELOPE - (len(_partner(partner)) + 1 if partner else 0)
         self._united = united
         self._read = 0
-        self._users: dict[Identity, deque[Outgoing]] = {}
+        self._users: dict[Identity, list[Outgoing]] = {}
         self._aging: deque[Outgoing] = deque()
         self._ready: deque[Identity] = deque()
         self._in_flight: set[Identity] = set()
@@ -145,7 +145,7 @@ class Window:
         self.records += len(item.origins)
         slot = self._users.get(item.identity)
         if slot is None:
-            slot = self._users[item.identity] = deque()
+            slot = self._users[item.identity] = []
         elif self._fold(slot[-1], item):
             return
         self.characters += item.weight
@@ -206,7 +206,7 @@ class Window:
                 break
         return batch if batch.items else None
 
-    def _fill(self, batch: Batch, slot: deque[Outgoing], room: int) -> tuple[int, bool]:
+    def _fill(self, batch: Batch, slot: list[Outgoing], room: int) -> tuple[int, bool]:
         """Move a user's objects into the batch, as many as Braze will process in their order."""
         before = -1
         while slot and len(batch.items) < self.objects_per_request:
@@ -216,7 +216,7 @@ class Window:
                 return room, True
             if len(item.body) > room:
                 return room, False
-            batch.items.append(slot.popleft())
+            batch.items.append(slot.pop(0))
             self.records -= len(item.origins)
             self.characters -= item.weight
             room -= len(item.body) + 1
