@@ -40,7 +40,8 @@ FOLDER_NAME = r"^(?!\.{1,2}$)[^/\\]*$"
 # A whole number of records, a share of them such as 0.05, or nothing.
 COUNT_OR_SHARE = r"^([0-9]+|0?\.[0-9]+)?$"
 
-WHICH, HOW, GUARDS = "Which exports", "How to push them", "When to refuse"
+# Fields without a section come first, and only theirs are open when the form opens.
+HOW, GUARDS = "How to push them", "When to refuse"
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 
@@ -61,7 +62,6 @@ with DAG(
             type=["null", "string"],
             enum=[None, *CHANNEL_MODES],
             values_display={"None": "every channel", **{name: name for name in CHANNEL_MODES}},
-            section=WHICH,
             title="Channel",
             description="Push only exports of this Redpoint channel.",
         ),
@@ -70,7 +70,6 @@ with DAG(
             type=["null", "string"],
             pattern=FOLDER_NAME,
             maxLength=255,
-            section=WHICH,
             title="Offer",
             description="Push only exports of this offer: the name of its folder, without / or \\. Empty: every offer.",
         ),
@@ -81,19 +80,11 @@ with DAG(
             examples=["8828"],
             pattern=FOLDER_NAME,
             maxLength=255,
-            section=WHICH,
             title="Workflow ID",
             description=(
                 "Push only exports of this Redpoint workflow: the name of its folder, without / or \\. "
                 "Empty: every workflow."
             ),
-        ),
-        "push_again": Param(
-            False,
-            type="boolean",
-            section=WHICH,
-            title="Push again even if already pushed",
-            description="Off: exports that were pushed whole are left out.",
         ),
         "mode": Param(
             "auto",
@@ -114,6 +105,13 @@ with DAG(
             section=HOW,
             title="Dry run",
             description="Read and check everything, send nothing, report the plan.",
+        ),
+        "push_again": Param(
+            False,
+            type="boolean",
+            section=HOW,
+            title="Push again even if already pushed",
+            description="Off: exports that were pushed whole are left out.",
         ),
         "max_rejected": Param(
             None,
