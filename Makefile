@@ -91,5 +91,6 @@ MUTMUT := mutmut==3.8.1
 .PHONY: mutation
 mutation: install  ## Change the mapper, the batcher and the verdict a thousand times: which change does no test notice?
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python $(MUTMUT)
+	rm -rf mutants  # it would keep verdicts that a new test changes
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
