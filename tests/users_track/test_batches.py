@@ -218,57 +218,58 @@ class TestInFlight:
         assert second is not None
         assert lines(second.items[0]) == [1]
 
-    @settings(max_examples=150, deadline=None)
-    @given(st.data())
-    def test_any_order_of_reading_sending_and_answering(self, data: st.DataObject) -> None:
-        """Model: a user is never twice in flight, one attributes object a batch, file order, nothing lost."""
-        look_ahead = data.draw(st.integers(0, 12))
-        before, batches.LOOK_AHEAD_RECORDS = batches.LOOK_AHEAD_RECORDS, look_ahead
-        try:
-            window = Window(objects_per_request=data.draw(st.integers(1, 4)), bytes_per_request=400)
-            flying: list[Batch] = []
-            seen: dict[Any, list[int]] = {}
-            total = data.draw(st.integers(0, 40))
-            line = 0
-            while line < total or flying or not window.empty:
-                if line < total and not window.full:
-                    user = data.draw(st.sampled_from("abcd"))
-                    array = data.draw(st.sampled_from(["attributes"] * 4 + ["events"]))
-                    extra = {"name": "n", "time": "t"} if array == "events" else {"x": line}
-                    assert window.add(outgoing(user, line, array, **extra)) is None
-                    line += 1
-                    if line == total:
-                        window.finish()
-                    continue
-                batch = window.take()
-                if batch is not None and (not flying or data.draw(st.booleans())):
-                    flying.append(batch)
-                    self._check(batch, flying, window.objects_per_request, look_ahead, seen)
-                    continue
-                if batch is not None:
-                    flying.append(batch)
-                    self._check(batch, flying, window.objects_per_request, look_ahead, seen)
-                assert flying, "neither something to send nor something to wait for"
-                window.release(flying.pop(data.draw(st.integers(0, len(flying) - 1))).items)
-            assert sorted(each for found in seen.values() for each in found) == list(range(total))
-            assert all(found == sorted(found) for found in seen.values())
-            assert window.records == window.characters == 0
-        finally:
-            batches.LOOK_AHEAD_RECORDS = before
 
-    @staticmethod
-    def _check(
-        batch: Batch, flying: list[Batch], objects: int, look_ahead: int, seen: dict[Any, list[int]]
-    ) -> None:
-        assert 0 < len(batch.items) <= objects
-        assert len(batch.body(None)) <= 400
-        users = [{item.identity for item in each.items} for each in flying]
-        assert sum(map(len, users)) == len(set().union(*users))
-        attributes = [item.identity for item in batch.items if item.array == "attributes"]
-        assert len(attributes) == len(set(attributes))
-        for item in batch.items:
-            assert lines(item)[-1] - lines(item)[0] <= look_ahead
-            seen.setdefault(item.identity, []).extend(lines(item))
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_order_of_reading_sending_and_answering(data: st.DataObject) -> None:
+    """Model: a user is never twice in flight, one attributes object a batch, file order, nothing lost."""
+    look_ahead = data.draw(st.integers(0, 12))
+    before, batches.LOOK_AHEAD_RECORDS = batches.LOOK_AHEAD_RECORDS, look_ahead
+    try:
+        window = Window(objects_per_request=data.draw(st.integers(1, 4)), bytes_per_request=400)
+        flying: list[Batch] = []
+        seen: dict[Any, list[int]] = {}
+        total = data.draw(st.integers(0, 40))
+        line = 0
+        while line < total or flying or not window.empty:
+            if line < total and not window.full:
+                user = data.draw(st.sampled_from("abcd"))
+                array = data.draw(st.sampled_from(["attributes"] * 4 + ["events"]))
+                extra = {"name": "n", "time": "t"} if array == "events" else {"x": line}
+                assert window.add(outgoing(user, line, array, **extra)) is None
+                line += 1
+                if line == total:
+                    window.finish()
+                continue
+            batch = window.take()
+            if batch is not None and (not flying or data.draw(st.booleans())):
+                flying.append(batch)
+                _check(batch, flying, window.objects_per_request, look_ahead, seen)
+                continue
+            if batch is not None:
+                flying.append(batch)
+                _check(batch, flying, window.objects_per_request, look_ahead, seen)
+            assert flying, "neither something to send nor something to wait for"
+            window.release(flying.pop(data.draw(st.integers(0, len(flying) - 1))).items)
+        assert sorted(each for found in seen.values() for each in found) == list(range(total))
+        assert all(found == sorted(found) for found in seen.values())
+        assert window.records == window.characters == 0
+    finally:
+        batches.LOOK_AHEAD_RECORDS = before
+
+
+def _check(
+    batch: Batch, flying: list[Batch], objects: int, look_ahead: int, seen: dict[Any, list[int]]
+) -> None:
+    assert 0 < len(batch.items) <= objects
+    assert len(batch.body(None)) <= 400
+    users = [{item.identity for item in each.items} for each in flying]
+    assert sum(map(len, users)) == len(set().union(*users))
+    attributes = [item.identity for item in batch.items if item.array == "attributes"]
+    assert len(attributes) == len(set(attributes))
+    for item in batch.items:
+        assert lines(item)[-1] - lines(item)[0] <= look_ahead
+        seen.setdefault(item.identity, []).extend(lines(item))
 
 
 class TestLimits:

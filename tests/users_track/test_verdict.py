@@ -331,56 +331,60 @@ class TestSecrets:
         assert reasons(verdict) == ["Braze named an error but no record: '…' of … is wrong"] * 2
 
 
-class TestAnything:
-    @settings(max_examples=400, deadline=None)
-    @given(status=st.integers(200, 599), body=st.binary(max_size=40))
-    def test_any_bytes_are_read(self, status: int, body: bytes) -> None:
-        self._check(status, body)
+# Functions, not methods: the mutation run calls each several times, for which hypothesis wants no new instance.
 
-    json_values = st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers(-3, 3)
-        | st.floats()
-        | st.text(max_size=8)
-        | st.just("attributes"),
-        lambda inner: (
-            st.lists(inner, max_size=4)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["errors", "index", "input_array", "type", "message", "attributes_processed"]
-                ),
-                inner,
-            )
-        ),
-        max_leaves=12,
-    )
 
-    @settings(max_examples=600, deadline=None)
-    @given(
-        status=st.sampled_from([200, 201, 202, 400, 413]),
-        answer=st.fixed_dictionaries({}, optional={"errors": json_values, "message": json_values}),
-    )
-    def test_any_json_is_read(self, status: int, answer: dict[str, Any]) -> None:
-        self._check(status, json.dumps(answer).encode())
+@settings(max_examples=400, deadline=None)
+@given(status=st.integers(200, 599), body=st.binary(max_size=40))
+def test_any_bytes_are_read(status: int, body: bytes) -> None:
+    _check(status, body)
 
-    @staticmethod
-    def _check(status: int, body: bytes) -> None:
-        batch = three()
-        verdict = judge(status, body, batch, redact)
-        if verdict.action is Action.SETTLE:
-            assert [item for item, _, _ in verdict.outcomes] == batch.items
-            assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
-            assert all(bool(reason) is (outcome != "accepted") for _, outcome, reason in verdict.outcomes)
-        assert (verdict.error is not None) is (verdict.action is Action.STOP)
-        assert verdict.action is Action.SPLIT or not verdict.too_many
 
-    @pytest.mark.parametrize("body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf{}"])
-    def test_what_is_no_json_is_none(self, body: bytes) -> None:
-        assert parse(body) is None
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats()
+    | st.text(max_size=8)
+    | st.just("attributes"),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["errors", "index", "input_array", "type", "message", "attributes_processed"]),
+            inner,
+        )
+    ),
+    max_leaves=12,
+)
 
-    @pytest.mark.parametrize(
-        ("answer", "text"), [(None, ""), ([], ""), ({"message": 5}, "5"), ({"message": None}, "")]
-    )
-    def test_a_message_is_a_text(self, answer: Any, text: str) -> None:
-        assert message_of(answer) == text
+
+@settings(max_examples=600, deadline=None)
+@given(
+    status=st.sampled_from([200, 201, 202, 400, 413]),
+    answer=st.fixed_dictionaries({}, optional={"errors": JSON_VALUES, "message": JSON_VALUES}),
+)
+def test_any_json_is_read(status: int, answer: dict[str, Any]) -> None:
+    _check(status, json.dumps(answer).encode())
+
+
+def _check(status: int, body: bytes) -> None:
+    batch = three()
+    verdict = judge(status, body, batch, redact)
+    if verdict.action is Action.SETTLE:
+        assert [item for item, _, _ in verdict.outcomes] == batch.items
+        assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
+        assert all(bool(reason) is (outcome != "accepted") for _, outcome, reason in verdict.outcomes)
+    assert (verdict.error is not None) is (verdict.action is Action.STOP)
+    assert verdict.action is Action.SPLIT or not verdict.too_many
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf{}"])
+def test_what_is_no_json_is_none(body: bytes) -> None:
+    assert parse(body) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"), [(None, ""), ([], ""), ({"message": 5}, "5"), ({"message": None}, "")]
+)
+def test_a_message_is_a_text(answer: Any, text: str) -> None:
+    assert message_of(answer) == text
