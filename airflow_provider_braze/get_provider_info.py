@@ -72,10 +72,12 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "airflow_provider_braze.hooks.braze.BrazeHook",
                 "hook-name": "Braze",
                 "ui-field-behaviour": {
-                    "hidden-fields": ["login", "schema", "port"],
+                    # The port shows because Airflow 3.3.2 refuses to test a connection that has none.
+                    "hidden-fields": ["login", "schema"],
                     "relabeling": {"host": "REST endpoint", "password": "REST API key"},
                     "placeholders": {
                         "host": "https://rest.iad-01.braze.com",
+                        "port": "443; needed by Test on Airflow 3.3.2, else it may stay empty",
                         "password": "the key of the workspace, with users.track",
                     },
                 },

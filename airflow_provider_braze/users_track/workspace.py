@@ -17,6 +17,7 @@ EXTRAS = ("requests_per_second", "max_in_flight", "timeout", "objects_per_reques
 CONNECT_TIMEOUT = 5.0
 TIMEOUT = 30.0
 MAX_IN_FLIGHT = 96
+_DEFAULT_PORTS = {"https": 443, "http": 80}
 MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
@@ -114,6 +115,9 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
             "or set the extra allow_http."
         )
     chosen_port = given_port or port
+    if chosen_port == _DEFAULT_PORTS[parts.scheme]:
+        # The endpoint is compared with those of Braze's clusters, which name no port.
+        chosen_port = None
     literal = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{literal}:{chosen_port}" if chosen_port else f"{parts.scheme}://{literal}"
 

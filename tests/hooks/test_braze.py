@@ -310,7 +310,25 @@ class TestConnectionForm:
     def test_airflow_3_1_gets_the_same_standard_fields(self) -> None:
         behaviour = BrazeHook.get_ui_field_behaviour()
         assert behaviour["relabeling"] == {"host": "REST endpoint", "password": "REST API key"}
-        assert behaviour["hidden_fields"] == ["login", "schema", "port"]
+        assert behaviour["hidden_fields"] == ["login", "schema"]
+        assert set(behaviour["placeholders"]) == {"host", "port", "password"}
+
+    @pytest.mark.parametrize(
+        ("host", "port", "endpoint"),
+        [
+            ("rest.fra-01.braze.eu", 443, "https://rest.fra-01.braze.eu"),
+            ("https://rest.fra-01.braze.eu:443", None, "https://rest.fra-01.braze.eu"),
+            ("http://127.0.0.1", 80, "http://127.0.0.1"),
+            ("https://rest.fra-01.braze.eu", 8443, "https://rest.fra-01.braze.eu:8443"),
+            ("http://127.0.0.1:8080", 443, "http://127.0.0.1:8080"),
+        ],
+    )
+    def test_a_port_that_goes_without_saying_is_left_out(
+        self, monkeypatch: pytest.MonkeyPatch, host: str, port: int | None, endpoint: str
+    ) -> None:
+        connection = {"conn_type": "braze", "host": host, "password": "k", "port": port}
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
+        assert BrazeHook().workspace.endpoint == endpoint
 
     def test_a_form_that_was_left_empty_is_the_default(
         self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
