@@ -34,11 +34,18 @@ CHANNEL_MODES = {
     "Braze Append": "append",
 }
 
-# One folder name: no separator and not a dot or two, so that it cannot leave the base path.
-FOLDER_NAME = r"^(?!\.{1,2}$)[^/\\]*$"
-
-# A whole number of records, a share of them such as 0.05, or nothing.
-COUNT_OR_SHARE = r"^([0-9]+|0?\.[0-9]+)?$"
+# Texts that cannot leave the base path, and thresholds. The form shows the comment when it refuses a value.
+FOLDER_NAME = {
+    "pattern": r"^(?!\.{1,2}$)[^/\\]*$",
+    "maxLength": 255,
+    "$comment": "the name of one folder, without a slash or backslash",
+}
+COUNT_OR_SHARE = {
+    "pattern": r"^([0-9]+|0?\.[0-9]+)?$",
+    "minimum": 0,
+    "anyOf": [{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
+    "$comment": "a count, or a share below 1 such as 0.05",
+}
 
 # Fields without a section come first, and only theirs are open when the form opens.
 HOW, GUARDS = "How to push them", "When to refuse"
@@ -68,23 +75,18 @@ with DAG(
         "offer": Param(
             None,
             type=["null", "string"],
-            pattern=FOLDER_NAME,
-            maxLength=255,
+            **FOLDER_NAME,
             title="Offer",
-            description="Push only exports of this offer: the name of its folder, without / or \\. Empty: every offer.",
+            description="Push only exports of this offer: the name of its folder. Empty: every offer.",
         ),
         "workflow_id": Param(
             None,
             # A number by REST; with examples, Airflow shows one line of text for what may be either.
             type=["null", "string", "integer"],
             examples=["8828"],
-            pattern=FOLDER_NAME,
-            maxLength=255,
+            **FOLDER_NAME,
             title="Workflow ID",
-            description=(
-                "Push only exports of this Redpoint workflow: the name of its folder, without / or \\. "
-                "Empty: every workflow."
-            ),
+            description="Push only exports of this Redpoint workflow: the name of its folder. Empty: every one.",
         ),
         "mode": Param(
             "auto",
@@ -117,9 +119,7 @@ with DAG(
             None,
             type=["null", "string", "number"],
             examples=["0", "100", "0.05"],
-            pattern=COUNT_OR_SHARE,
-            minimum=0,
-            anyOf=[{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
+            **COUNT_OR_SHARE,
             section=GUARDS,
             title="Most failed records",
             description=(
