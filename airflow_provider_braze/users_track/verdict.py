@@ -167,7 +167,7 @@ def message_of(answer: Any) -> str:
 
 def refusal(status: int, message: str, redact: Callable[[str], str]) -> BrazeRefusedError:
     """Say what to fix after an answer that makes every further request pointless."""
-    said = f' Braze said: "{redact(message)}"' if message and status != 401 else ""
+    said = f' Braze said: "{redact(message)}"' if message else ""
     if status == 401:
         # Braze's own message echoes the key, so it is not repeated here.
         return BrazeAuthError(

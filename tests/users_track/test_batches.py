@@ -110,6 +110,11 @@ def test_users_with_many_records_before_them_are_looked_ahead_for_as_far() -> No
     assert [lines(item) for item in late] == [[4000, 8501]]
 
 
+def test_few_users_with_very_many_records_are_looked_ahead_for_as_far() -> None:
+    found = deal(outgoing(f"u{n % 10}", n, x=n) for n in range(50_100))
+    assert {len(item.origins) for batch in found for item in batch.items} == {501}
+
+
 def test_invalid_records_count_for_the_look_ahead() -> None:
     window = Window()
     window.add(outgoing("twice", 0, x=1))
@@ -302,6 +307,26 @@ class TestLimits:
         assert [item.identity[1] for item in batch.items] == ["u"]
         assert window.empty
 
+    @pytest.mark.parametrize(("spare", "objects"), [(0, 1), (-1, 2)])
+    def test_a_merged_object_may_be_as_large_as_a_request(self, spare: int, objects: int) -> None:
+        envelope = len('{"attributes":[],"events":[],"purchases":[]}')
+        whole = len('{"external_id":"u","a":"","b":""}') + 300
+        window = Window(bytes_per_request=envelope + whole + spare)
+        found = deal([outgoing("u", 1, a="x" * 150), outgoing("u", 2, b="y" * 150)], window)
+        assert sum(len(batch.items) for batch in found) == objects
+
+    def test_what_a_merged_object_weighs_and_costs(self) -> None:
+        window = Window()
+        for line in range(3):
+            window.add(outgoing("u", line, tags={"add": [f"t{line}", "t"]}, **{f"x{line}": 1}))
+        weight = window.characters
+        window.finish()
+        batch = window.take()
+        assert batch is not None
+        (item,) = batch.items
+        assert weight == len(item.body) + sum(origin.weight for origin in item.origins)
+        assert item.billed() == (("external_id", "tags", "x0", "x1", "x2"), {"tags": 3})
+
     def test_records_that_fit_alone_are_not_merged_into_one_that_does_not(self) -> None:
         window = Window(bytes_per_request=1000)
         found = deal([outgoing("u", 1, a="x" * 500), outgoing("u", 2, b="y" * 500)], window)
@@ -330,7 +355,8 @@ class TestLimits:
             value = wrap(value)
         window = Window()
         for line in range(3):
-            reason = window.add(outgoing("u", line, _merge_objects=True, x=value, n=line))
+            content = {"before": [[], {}], "x": value, "after": [[], {}]}
+            reason = window.add(outgoing("u", line, _merge_objects=True, n=line, **content))
             assert reason == (None if taken else "nested deeper than 100 levels")
         window.add(outgoing("u", 9, y=1))
         window.finish()

@@ -166,7 +166,7 @@ class TestSuccess:
     @pytest.mark.parametrize("order", [1, -1])
     def test_beside_an_entry_that_names_none_the_named_one_is_rejected(self, order: int) -> None:
         errors = [named(1), {"type": "odd"}][::order]
-        verdict = answered(201, {"errors": errors})
+        verdict = answered(201, {"attributes_processed": 3, "errors": errors})
         assert outcomes(verdict) == ["unknown", "rejected", "unknown"]
         assert reasons(verdict)[1] == EMAIL
         assert verdict.note is None
@@ -193,7 +193,7 @@ class TestSuccess:
     def test_queued_is_unknown(self, status: int, answer: dict[str, Any]) -> None:
         verdict = answered(status, answer)
         assert outcomes(verdict) == ["unknown"] * 3
-        assert "maintenance" in reasons(verdict)[0]
+        assert reasons(verdict)[0] == "Braze queued the request without processing it (maintenance)"
 
     @pytest.mark.parametrize(
         ("answer", "note"),
@@ -307,6 +307,34 @@ class TestElsewise:
         for word in words:
             assert word in str(verdict.error)
 
+    @pytest.mark.parametrize(
+        ("status", "text"),
+        [
+            (
+                401,
+                "Braze refuses the API key (401): check that the connection's key belongs to this workspace, "
+                "and that its host is the REST endpoint of the same cluster.",
+            ),
+            (
+                403,
+                "Braze denies access (403): give the API key the permission for this endpoint "
+                "(users.track to push, users.export.ids to look up) and check its IP allowlist.",
+            ),
+            (
+                308,
+                "The host answered with a redirect (308), which is refused because it would carry the key "
+                "elsewhere: set the connection's host to the REST endpoint itself.",
+            ),
+            (404, "The host does not know this endpoint (404): check that it is a Braze REST endpoint."),
+            (400, "Braze refuses the request (400)."),
+            (415, "Braze refuses the request (415)."),
+        ],
+    )
+    def test_the_words(self, status: int, text: str) -> None:
+        assert str(refusal(status, "", redact)) == text
+        said = "" if status in (401, 308) else ' Braze said: "why"'
+        assert str(refusal(status, "why", redact)) == text + said
+
 
 class TestSecrets:
     def test_an_echoed_key_is_in_no_reason(self) -> None:
@@ -373,7 +401,7 @@ def _check(status: int, body: bytes) -> None:
     if verdict.action is Action.SETTLE:
         assert [item for item, _, _ in verdict.outcomes] == batch.items
         assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
-        assert all(bool(reason) is (outcome != "accepted") for _, outcome, reason in verdict.outcomes)
+        assert all((reason == "") is (outcome == "accepted") for _, outcome, reason in verdict.outcomes)
     assert (verdict.error is not None) is (verdict.action is Action.STOP)
     assert verdict.action is Action.SPLIT or not verdict.too_many
 
