@@ -79,7 +79,7 @@ def test_takes_a_mapping_and_a_dialect(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["nowhere.txt", "--mode", "upsert"], "nowhere.txt"),
-        (["nowhere.txt"], "channel_modes"),
+        (["nowhere.txt"], "does not lie in [Channel]"),
     ],
 )
 def test_says_what_is_wrong(arguments: list[str], said: str) -> None:

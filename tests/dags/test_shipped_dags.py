@@ -58,7 +58,33 @@ def test_waiting_ends_before_the_next_run_begins(redpoint: DAG) -> None:
 
 
 def test_the_form_has_no_free_path(redpoint: DAG) -> None:
-    assert set(redpoint.params) == {"channel", "offer", "workflow_id", "mode", "dry_run", "push_again"}
+    assert set(redpoint.params) == {
+        "channel",
+        "offer",
+        "workflow_id",
+        "mode",
+        "dry_run",
+        "push_again",
+        "max_rejected",
+        "max_data_points",
+    }
+
+
+@pytest.mark.parametrize("value", [None, "Braze Append", "Braze Onboarding and Upsert"])
+def test_a_channel_is_one_of_the_list(redpoint: DAG, value: str | None) -> None:
+    schema = redpoint.params.get_param("channel").schema
+    jsonschema.validate(value, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate("Another Channel", schema)
+
+
+@pytest.mark.parametrize("value", [None, "", 0, 100, "5", 0.05, "0.05"])
+def test_a_threshold_is_a_count_or_a_share(redpoint: DAG, value: object) -> None:
+    schema = redpoint.params.get_param("max_rejected").schema
+    jsonschema.validate(value, schema)
+    for wrong in ("5%", "lots", -1, 1.5):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 @pytest.mark.parametrize("field", ["channel", "offer", "workflow_id"])
@@ -68,7 +94,7 @@ def test_a_selector_cannot_leave_the_base_path(redpoint: DAG, field: str, value:
         jsonschema.validate(value, redpoint.params.get_param(field).schema)
 
 
-@pytest.mark.parametrize("field", ["channel", "offer", "workflow_id"])
+@pytest.mark.parametrize("field", ["offer", "workflow_id"])
 @pytest.mark.parametrize("value", [None, "", "Spring Welcome", "Été à 50 %", "8828", "..a", "a..", "Sale!?"])
 def test_a_selector_takes_any_folder_name_and_nothing(redpoint: DAG, field: str, value: str | None) -> None:
     jsonschema.validate(value, redpoint.params.get_param(field).schema)

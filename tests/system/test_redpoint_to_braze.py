@@ -159,7 +159,7 @@ def test_a_form_left_empty_pushes_what_is_new(share: Share) -> None:
     share.land(COMMA, TAB)
 
     empty = {
-        "channel": "",
+        "channel": None,
         "offer": None,
         "workflow_id": "",
         "mode": "auto",
