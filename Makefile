@@ -55,9 +55,9 @@ lint: install  ## Lint, format check and type check
 
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
-	$(BIN)/python -m pytest -m "not system"
+	$(BIN)/python -m pytest -n 2 -m "not system and not ui"
 	echo "== Airflow 3.1: unit tests"
-	$(BIN_OLDEST)/python -m pytest -m "not system"
+	$(BIN_OLDEST)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
 	echo "== Airflow 3.3: the DAGs on a real Airflow"
