@@ -15,7 +15,7 @@ from hypothesis import settings
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
 atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
-from tests.sandbox_process import SandboxProcess
+from tests.sandbox_process import SandboxProcess  # noqa: E402
 
 # pytest --hypothesis-profile=long: an hour instead of seconds.
 settings.register_profile("long", max_examples=5000)
