@@ -51,11 +51,11 @@ def _keep_landing(base_path: Path) -> None:
         say(f"Landed {export.path} with {PEOPLE_PER_EXPORT} records")
 
 
-def invent_export(execution_id: int) -> SampleExport:
+def invent_export(execution_id: int, people: int = PEOPLE_PER_EXPORT) -> SampleExport:
     """Make an export of invented people, some of whom were in the one before."""
     first = (execution_id - 6000) * PEOPLE_PER_EXPORT // 2
     rows = [UPSERT_COLUMNS]
-    for number in range(first, first + PEOPLE_PER_EXPORT):
+    for number in range(first, first + people):
         output = OUTPUTS[number % len(OUTPUTS)]
         rows.append(
             f"{execution_id}{number:06},{execution_id},D{number:06},Person,Number {number},p{number}@example.com,ES,"

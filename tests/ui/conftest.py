@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import REPOSITORY, RealAirflow
+
+HERE = Path(__file__).parent
+SHOTS = REPOSITORY / "build" / "ui"
+
+# Only Airflow 3.3's environment has Playwright; there its absence is a mistake.
+try:
+    from tests.ui.screen import CHROMIUM, Screen, screen
+except ModuleNotFoundError:
+    collect_ignore_glob = ["test_*.py"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = pytest.mark.skipif(
+        not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed: apt-get install chromium"
+    )
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.ui)
+            item.add_marker(missing)
+
+
+@pytest.fixture(scope="session")
+def airflow(sandbox_process: SandboxProcess) -> Iterator[RealAirflow]:
+    """One Airflow for all tests in the browser, whose schedules do not fire by themselves."""
+    connection = {"conn_type": "braze", "host": sandbox_process.url, "password": sandbox_process.key}
+    with RealAirflow(
+        connections={"braze_default": connection},
+        settings={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"},
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(airflow: RealAirflow) -> Iterator[Screen]:
+    with screen(airflow.url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ui(browser: Screen, sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """The browser; what it showed when a test failed is in build/ui."""
+    failed = request.session.testsfailed
+    yield browser
+    if request.session.testsfailed > failed:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        name = re.sub(r"\W+", "-", request.node.name)
+        browser.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def base_path(airflow: RealAirflow, tmp_path: Path) -> Path:
+    """A fresh folder that the DAGs look into."""
+    airflow.set_variable("redpoint_base_path", str(tmp_path))
+    airflow.set_variable("redpoint_settle_seconds", "0")
+    airflow.set_variable("redpoint_braze_conn_id", "braze_default")
+    return tmp_path

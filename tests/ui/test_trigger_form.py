@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.expected import wrong_counts
+from tests.samples import EXPORTS
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import RealAirflow
+from tests.ui.screen import Screen
+
+DAG_ID = "redpoint_to_braze"
+COMMA, TAB = EXPORTS[:2]
+
+
+@pytest.fixture(autouse=True)
+def landed(airflow: RealAirflow, base_path: Path) -> None:
+    airflow.unpause(DAG_ID)
+    COMMA.land(base_path, modified=time.time() - 120)
+    TAB.land(base_path, modified=time.time() - 60)
+
+
+def test_the_form_explains_itself(ui: Screen) -> None:
+    ui.trigger_form(DAG_ID)
+
+    for text in ("Channel", "Offer", "Workflow ID", "Push only exports of this offer"):
+        expect(ui.dialog.get_by_text(text, exact=False).first).to_be_visible()
+    assert ui.choices("channel") == ["every channel", "Braze Onboarding and Upsert", "Braze Append"]
+    ui.section("How to push them")
+    expect(ui.dialog.get_by_text("Push again even if already pushed")).to_be_visible()
+    expect(ui.dialog.get_by_text("Dry run")).to_be_visible()
+    assert ui.choices("mode") == [
+        "as the channel says",
+        "upsert: create profiles or change them",
+        "append: only touch profiles that exist",
+    ]
+    ui.section("When to refuse")
+    expect(ui.dialog.get_by_text("a count, or a share below 1 such as 0.05")).to_be_visible()
+    expect(ui.dialog.get_by_text("Most data points")).to_be_visible()
+
+
+def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    ui.trigger_form(DAG_ID)
+    ui.choose("channel", "Braze Onboarding and Upsert")
+    ui.fill(offer=COMMA.offer, workflow_id=COMMA.workflow_id)
+    ui.section("When to refuse")
+    ui.fill(max_rejected="0.05", max_data_points="1000")
+
+    status, run_id = ui.press_trigger()
+    ui.open_run(DAG_ID, run_id)
+
+    assert status == 200
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    # Without a reload, beside the name of the run.
+    expect(ui.page.get_by_text("Success", exact=True).first).to_be_visible(timeout=30_000)
+    assert airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}")["conf"] == {
+        "channel": COMMA.channel,
+        "offer": COMMA.offer,
+        "workflow_id": COMMA.workflow_id,
+        "mode": "auto",
+        "dry_run": False,
+        "push_again": False,
+        "max_rejected": "0.05",
+        "max_data_points": 1000,
+    }
+    assert wrong_counts(airflow.xcom(DAG_ID, run_id, "push_export", 0), COMMA.execution_id) == []
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+    # The other export is of another channel.
+    assert len(airflow.states(DAG_ID, run_id)["push_export"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("section", "field", "value", "words"),
+    [
+        ("", "offer", "../Secret Offer", "the name of one folder, without a slash or backslash"),
+        ("", "workflow_id", "..", "the name of one folder, without a slash or backslash"),
+        ("When to refuse", "max_rejected", "5%", "a count, or a share below 1 such as 0.05"),
+    ],
+)
+def test_a_bad_value_is_refused_in_the_form(
+    ui: Screen, airflow: RealAirflow, section: str, field: str, value: str, words: str
+) -> None:
+    runs = len(airflow.runs(DAG_ID))
+    ui.trigger_form(DAG_ID)
+    if section:
+        ui.section(section)
+    ui.fill(**{field: value})
+
+    assert ui.press_trigger() == (400, "")
+
+    expect(ui.dialog.get_by_text(f"Invalid input for param {field}: '{value}'")).to_be_visible()
+    expect(ui.dialog.get_by_text(f"'$comment': '{words}'")).to_be_visible()
+    assert len(airflow.runs(DAG_ID)) == runs
