@@ -355,7 +355,7 @@ class TestLimits:
             value = wrap(value)
         window = Window()
         for line in range(3):
-            content = {"before": [[], {}], "x": value, "after": [[], {}]}
+            content = {"before": [[], {}], "x": value, "after": [[], {}], "last": 1}
             reason = window.add(outgoing("u", line, _merge_objects=True, n=line, **content))
             assert reason == (None if taken else "nested deeper than 100 levels")
         window.add(outgoing("u", 9, y=1))

@@ -791,6 +791,7 @@ class TestInterrupted:
         assert account.outcomes == {"unknown": 5, "not_sent": 5}
         assert written.lines("unknown") == [2, 3, 4, 5, 6]
 
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("moment", [n / 30 for n in range(1, 13)])
     def test_a_signal_that_raises_anywhere(self, slow: SandboxProcess, moment: float) -> None:
         def raise_it(*_: Any) -> None:
