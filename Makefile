@@ -15,7 +15,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint test bench demo airflow docs lock clean
+.PHONY: help install install-oldest lint test bench demo airflow screenshots docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -60,6 +60,8 @@ test: lint install-oldest  ## Everything that CI runs, on both ends of the suppo
 	$(BIN_OLDEST)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
+	echo "== Airflow 3.3: its forms and the Braze tab in a real browser"
+	$(BIN)/python -m pytest -m ui tests/ui
 	echo "== Airflow 3.3: the DAGs on a real Airflow"
 	$(BIN)/python -m pytest -m system tests/system
 
@@ -73,6 +75,9 @@ demo: install  ## Push six exports into the sandbox on a real Airflow, and check
 
 airflow: install  ## The demo's Airflow with its UI, until Ctrl-C (make airflow PORT=8080)
 	@exec $(BIN)/python -m demo --ui --port $(PORT)
+
+screenshots: install  ## Take the pictures in docs/images again, from the real UI (needs Debian's chromium)
+	@$(BIN)/python -m demo.screenshots
 
 docs: install  ## Build the documentation strictly into build/docs
 	@$(BIN)/mkdocs build --strict

@@ -1,32 +1,35 @@
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.sandbox_process import SandboxProcess
 from tests.system.real_airflow import REPOSITORY, RealAirflow
 
+if TYPE_CHECKING:
+    from tests.ui.screen import Screen
+
 HERE = Path(__file__).parent
 SHOTS = REPOSITORY / "build" / "ui"
 
-# Only Airflow 3.3's environment has Playwright; there its absence is a mistake.
-try:
-    from tests.ui.screen import CHROMIUM, Screen, screen
-except ModuleNotFoundError:
+CHROMIUM = Path("/usr/bin/chromium")
+
+# Only the environment of Airflow 3.3 has Playwright.
+if importlib.util.find_spec("playwright") is None:
     collect_ignore_glob = ["test_*.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = pytest.mark.skipif(
-        not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed: apt-get install chromium"
-    )
+    reason = f"{CHROMIUM} is not installed: apt-get install chromium"
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.ui)
-            item.add_marker(missing)
+            item.add_marker(pytest.mark.skipif(not CHROMIUM.exists(), reason=reason))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,8 @@ def airflow(sandbox_process: SandboxProcess) -> Iterator[RealAirflow]:
 
 @pytest.fixture(scope="session")
 def browser(airflow: RealAirflow) -> Iterator[Screen]:
+    from tests.ui.screen import screen
+
     with screen(airflow.url) as opened:
         yield opened
 
@@ -55,6 +60,13 @@ def ui(browser: Screen, sandbox: SandboxProcess, request: pytest.FixtureRequest)
         SHOTS.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"\W+", "-", request.node.name)
         browser.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def no_connections(airflow: RealAirflow) -> None:
+    """Forget what earlier tests made in the UI; what comes from the environment stays."""
+    for connection in airflow.api("GET", "connections")["connections"]:
+        airflow.api("DELETE", f"connections/{connection['connection_id']}")
 
 
 @pytest.fixture

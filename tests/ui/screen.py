@@ -12,7 +12,7 @@ from urllib.parse import quote
 from playwright.sync_api import FrameLocator, Locator, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 """How long a page may take on a busy machine."""
 
 # Without these, a start of Chromium calls hosts that a test has no business with.

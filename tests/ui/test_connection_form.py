@@ -20,10 +20,7 @@ EXTRAS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def forgotten(airflow: RealAirflow) -> None:
-    for connection in airflow.api("GET", "connections")["connections"]:
-        airflow.api("DELETE", f"connections/{connection['connection_id']}")
+pytestmark = pytest.mark.usefixtures("no_connections")
 
 
 def test_a_connection_is_made_and_tested_through_the_form(

@@ -33,12 +33,12 @@ def test_a_run_starts_by_itself_when_a_file_lands(
     ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess, base_path: Path
 ) -> None:
     ui.open(f"dags/{DAG_ID}/runs")
-    expect(ui.page.get_by_text("0 Dag Runs")).to_be_visible()
+    expect(ui.page.get_by_text("No Dag Runs found")).to_be_visible()
 
     COMMA.land(base_path, modified=time.time() - 60)
 
     # The page is not touched: Airflow shows the run when it is there.
-    row = ui.page.get_by_role("row").filter(has_text="asset_triggered")
+    row = ui.page.get_by_role("row").filter(has_text="Asset Triggered")
     expect(row).to_be_visible(timeout=150_000)
     expect(row.get_by_text("Success")).to_be_visible(timeout=120_000)
     assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
