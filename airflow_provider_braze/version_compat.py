@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 except ImportError:
     # Airflow 3.1 defines them in airflow.exceptions only; newer ones warn about that import.
-    from airflow.exceptions import AirflowFailException, AirflowSkipException  # type: ignore[no-redef]
+    from airflow.exceptions import (  # type: ignore[attr-defined,no-redef]
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+    )
 
-__all__ = ["AirflowFailException", "AirflowSkipException"]
+__all__ = ["AirflowFailException", "AirflowNotFoundException", "AirflowSkipException"]

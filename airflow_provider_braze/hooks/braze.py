@@ -33,6 +33,7 @@ from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import TRACK
 from airflow_provider_braze.users_track.verdict import message_of, parse, refusal
 from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
+from airflow_provider_braze.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -103,7 +104,12 @@ class BrazeHook(HttpHook):
 
         :raises BrazeSetupError: a setting of the connection is wrong.
         """
-        connection = self.get_connection(self.braze_conn_id)
+        try:
+            connection = self.get_connection(self.braze_conn_id)
+        except AirflowNotFoundException:
+            raise BrazeSetupError(
+                f"There is no connection {self.braze_conn_id!r}: create it, of type Braze, or set braze_conn_id."
+            ) from None
         extras = connection.extra_dejson
         for name in set(extras) - set(EXTRAS):
             if extras[name] is not None:
@@ -265,7 +271,7 @@ class BrazeHook(HttpHook):
         email_address: str | None = None,
         phone: str | None = None,
         device_id: str | None = None,
-        fields_to_export: Sequence[str],
+        fields_to_export: Sequence[str] | None = None,
     ) -> dict[str, Any]:
         """
         Look profiles up by identifier, 50 ids a request.
@@ -276,7 +282,7 @@ class BrazeHook(HttpHook):
         :param email_address: one e-mail address.
         :param phone: one phone number.
         :param device_id: one device id.
-        :param fields_to_export: fields of the profiles; Braze requires it of newer workspaces.
+        :param fields_to_export: fields of the profiles (default: all; Braze requires it of newer workspaces).
         :return: ``{"users": [...], "invalid_user_ids": [...]}``; the latter are ids that match no profile.
         :raises BrazeSetupError: nothing to look up, or more than one single identifier.
         :raises BrazeRequestError: Braze refused, or did not answer.
@@ -297,7 +303,9 @@ class BrazeHook(HttpHook):
         found: dict[str, Any] = {"users": [], "invalid_user_ids": []}
         most = limits.EXPORT_IDS_PER_REQUEST
         for start in range(0, max(len(ids), 1), most):
-            body: dict[str, Any] = {**singles, "fields_to_export": list(fields_to_export)}
+            body: dict[str, Any] = dict(singles)
+            if fields_to_export is not None:
+                body["fields_to_export"] = list(fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
             answer = self.run("/users/export/ids", body, method="POST").json()
@@ -308,10 +316,10 @@ class BrazeHook(HttpHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""
         try:
-            status = self.run(TRACK, {}, method="POST", extra_options={"check_response": False})
-            if status.status_code == 400 or status.ok:
+            response = self.run(TRACK, {}, method="POST", extra_options={"check_response": False})
+            if _is_braze_on_nothing(response):
                 return True, "Braze knows the key, and it may push (permission users.track)."
-            self.check_response(status)
+            self.check_response(response)
         except BrazeAuthError:
             return False, self._whose_key()
         except BrazePermissionError:
@@ -323,7 +331,7 @@ class BrazeHook(HttpHook):
             return False, f"Unreachable host: {error}"
         except (BrazeRequestError, BrazeError) as error:
             return False, str(error)
-        return False, "Braze gave an answer that says nothing."
+        return False, "The host answers, but not as Braze does: is it the REST endpoint of your cluster?"
 
     def _whose_key(self) -> str:
         """After a 401, ask the other clusters: Braze answers a wrong key and a wrong cluster alike."""
@@ -352,7 +360,15 @@ class BrazeHook(HttpHook):
             )
         except requests.RequestException:
             return False
-        return response.status_code in (400, 403)
+        return _is_braze_on_nothing(response) or (
+            response.status_code == 403 and parse(response.content) is not None
+        )
+
+
+def _is_braze_on_nothing(response: Response) -> bool:
+    """Tell whether this is Braze's answer to an empty request: the key may push, and there was nothing to push."""
+    answer = parse(response.content)
+    return response.status_code in (200, 201, 400) and isinstance(answer, dict) and bool(message_of(answer))
 
 
 def _connection_type() -> dict[str, Any]:

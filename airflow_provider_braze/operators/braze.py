@@ -205,6 +205,7 @@ class BrazeUserTrackOperator(BaseOperator):
             "mode": as_optional_text("mode", self.mode) or AUTO,
             "reports_path": as_optional_text("reports_path", self.reports_path),
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
+            "retry_events": as_bool("retry_events", self.retry_events, default=False),
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
             "progress": writer,
         }
@@ -228,7 +229,6 @@ class BrazeUserTrackOperator(BaseOperator):
                 attributes=rows_of(self.attributes),
                 events=rows_of(self.events),
                 purchases=rows_of(self.purchases),
-                retry_events=as_bool("retry_events", self.retry_events, default=False),
             )
         return ExportPush(
             **common,

@@ -48,6 +48,7 @@ class ExportPush:
     :param dry_run: send nothing, plan only.
     :param max_data_points: refuse a push that would cost more.
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
+    :param retry_events: send increments again when an answer was lost, at the risk that they count twice.
     :param progress: takes the progress every few seconds, as JSON.
     """
 
@@ -63,6 +64,7 @@ class ExportPush:
     dry_run: bool = False
     max_data_points: int | None = None
     confirm: bool = False
+    retry_events: bool = False
     progress: Tell | None = None
 
     def execute(self) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class ExportPush:
         """
         item = ExportItem.of(self.export, self.channel_modes)
         mode = item.resolve_mode(self.mode, self.channel_modes)
-        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect)
+        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
         location = locate(item.path)
         return _Attempt(self, reading, folder, location, _stat(location)).execute()
@@ -142,7 +144,12 @@ class _Attempt:
                 self.extra = planned.as_dict()
                 return None
             push = Push(
-                objects, self.push.workspace, self.account, united=source.united, confirm=self._must_confirm()
+                objects,
+                self.push.workspace,
+                self.account,
+                united=source.united,
+                retry_events=self.push.retry_events,
+                confirm=self._must_confirm(),
             )
             self.progress = progress = self._watch(push, source)
             try:

@@ -14,7 +14,7 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem, check_mode
 from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
-from airflow_provider_braze.pushes.source import open_buffered
+from airflow_provider_braze.pushes.source import MAY_HAVE_ARRIVED, open_buffered
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
@@ -203,7 +203,7 @@ class RowsPush:
                     and not item.repeatable
                     and not self.retry_events
                 ):
-                    account.settle(item, "unknown", "it may have reached Braze: retry_events sends it again")
+                    account.settle(item, "unknown", MAY_HAVE_ARRIVED)
                     item = None
                 yield item
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.records import Record
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.account import Account
@@ -20,6 +21,9 @@ from airflow_provider_braze.users_track.mapping import ExportMapping
 
 _BUFFER = 1 << 20
 """Bytes read from a storage at once; line by line, a remote file would be a thousand times slower."""
+
+
+MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 
 
 def open_buffered(location: Location) -> BinaryIO:
@@ -37,12 +41,14 @@ class Reading:
     :param mode: ``upsert`` or ``append``.
     :param mapping: what goes where.
     :param dialect: what is known of the file's form.
+    :param retry_events: of a rejects file, send again also what may have reached Braze and counts each time.
     """
 
     item: ExportItem
     mode: str
     mapping: ExportMapping
     dialect: Dialect
+    retry_events: bool = False
 
 
 class ExportSource:
@@ -63,6 +69,7 @@ class ExportSource:
             self._reader = ExportReader(file, dialect=reading.dialect, name=where.name)
         self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
         self._expected = reading.item.channel_execution_id
+        self._retry_events = reading.retry_events
         self.execution_id_mismatches = 0
 
     @property
@@ -97,7 +104,7 @@ class ExportSource:
         map_record = self._mapper.map
         at = self._mapper.execution_id_index if self._expected else None
         many = self._mapper.object_of_many
-        for line, cells, problem in self._reader:
+        for (line, cells, problem), outcome in self._records():
             origin = Origin.of(line, cells)
             if problem is not None:
                 account.refuse(origin, "", problem)
@@ -116,4 +123,17 @@ class ExportSource:
             if many is not None:
                 nested = profile.get(many)
                 more = {many: len(nested) - 1} if nested and len(nested) > 1 else NO_SURPLUS
-            yield Outgoing("attributes", identity, profile, [origin], more)
+            item = Outgoing("attributes", identity, profile, [origin], more)
+            if outcome == "unknown" and not self._retry_events and not item.repeatable:
+                account.settle(item, "unknown", MAY_HAVE_ARRIVED)
+                yield None
+                continue
+            yield item
+
+    def _records(self) -> Iterator[tuple[Record, str]]:
+        """Yield the records, those of a rejects file with the outcome they had."""
+        if isinstance(self._reader, RejectsReader):
+            yield from self._reader.with_outcomes()
+        else:
+            for record in self._reader:
+                yield record, ""

@@ -61,6 +61,10 @@ def _spoil_value(value: dict[str, Any], kind: str) -> None:
         value.setdefault("errors", []).append(entry)
 
 
+_BODILESS = frozenset({204, 205, 304})
+"""Answers that HTTP allows no body."""
+
+
 def _refused(fault: Fault, limit: RateLimit) -> Answer:
     headers = {}
     if fault.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -69,6 +73,8 @@ def _refused(fault: Fault, limit: RateLimit) -> Answer:
         headers["Location"] = fault.location
     headers |= fault.headers
     phrase = HTTPStatus(fault.status).phrase if fault.status in set(HTTPStatus) else "Error"
+    if fault.status in _BODILESS:
+        return Answer(fault.status, headers=headers, text=b"")
     if fault.text is not None:
         return Answer(fault.status, headers=headers, text=fault.text.encode())
     if fault.body == "empty":

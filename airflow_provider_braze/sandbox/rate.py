@@ -67,7 +67,10 @@ class RateLimit:
         :param wait: seconds to announce, instead of those left in the window.
         """
         family = family or self.family
-        left = self._reset() - self._clock() if wait is None else wait
+        if wait is None:
+            # Where nothing is limited, a 429 is a fault on demand, which should not last until the clock hour.
+            wait = 1.0 if self.limit is None else self._reset() - self._clock()
+        left = wait
         if family == "seconds":
             return {"X-Ratelimit-Retry-After": str(max(1, math.ceil(left)))}
         return _family(family, self.limit or UNLIMITED, 0, math.ceil(self._clock() + left))

@@ -32,6 +32,8 @@ def seed(profiles: Profiles, given: Any) -> int:
 
     Nothing is added when one of them is wrong.
     """
+    if isinstance(given, dict):
+        given = [given]
     if not isinstance(given, list):
         raise BadProfileError("profiles must be an array of objects")
     for number, entry in enumerate(given):

@@ -101,7 +101,8 @@ def locate(url: str) -> Location:
 
     :raises BrazeSetupError: a UNC path on a POSIX machine, or a storage that no installed provider serves.
     """
-    if url.startswith("\\\\") and os.name == "posix":
+    network = url.startswith("\\\\") or (url.startswith("//") and not os.path.exists(url))
+    if network and os.name == "posix":
         raise BrazeSetupError(
             f"{url} is a Windows network path, which this machine cannot open: "
             "mount the share and give the mounted folder."

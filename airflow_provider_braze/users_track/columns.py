@@ -163,7 +163,8 @@ class _Settler:
             raise ExportRefusedError(
                 f"None of the export's {len(self.columns)} columns is external_id"
                 f"{names.close('external_id', self.columns)}. Add it to the export template in RPI (with a header "
-                "row), or set mapping identifier to the column that identifies users."
+                "row), set mapping identifier to the column that identifies users, or name the columns of an export "
+                "without a header row in dialect={'columns': [...]}."
             )
         others = [self.columns[other] for other in candidates if other != index]
         if others:

@@ -152,14 +152,12 @@ class Limiter:
 
     def ordered_wait(self, headers: Mapping[str, str]) -> float | None:
         """Seconds that a 429's headers order to wait: ``X-Ratelimit-Retry-After``, ``Retry-After`` or the reset."""
-        for wait in (
-            _number(headers.get("X-Ratelimit-Retry-After")),
-            self._retry_after(headers),
-            self._reset(headers),
-        ):
-            if wait is not None and wait > 0:
+        # A wait of 0 is an order too: whatever a later header says of its window, Braze may be asked again.
+        for wait in (_number(headers.get("X-Ratelimit-Retry-After")), self._retry_after(headers)):
+            if wait is not None and wait >= 0:
                 return min(max(wait, SHORTEST_PAUSE), LONGEST_PAUSE)
-        return None
+        reset = self._reset(headers)
+        return min(max(reset, SHORTEST_PAUSE), LONGEST_PAUSE) if reset else None
 
     def _retry_after(self, headers: Mapping[str, str]) -> float | None:
         value = headers.get("Retry-After")

@@ -271,6 +271,27 @@ class TestTestConnection:
         assert not works
         assert "does not resolve" in message
 
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "redirect"},
+            {"status": 200, "text": "<html>hello"},
+            {"status": 400, "text": "<html>no"},
+        ],
+    )
+    def test_a_host_that_is_not_braze(
+        self, hook: BrazeHook, sandbox: SandboxProcess, fault: dict[str, Any]
+    ) -> None:
+        sandbox.fault(**fault, count=1)
+        works, message = hook.test_connection()
+        assert not works
+        assert "REST endpoint" in message or "refuses" in message
+
+    def test_a_connection_that_does_not_exist(self) -> None:
+        works, message = BrazeHook("nowhere").test_connection()
+        assert not works
+        assert "no connection 'nowhere'" in message
+
     def test_wrong_setting(self, monkeypatch: pytest.MonkeyPatch) -> None:
         connect(monkeypatch, host="sdk.iad-01.braze.com", key="k")
         works, message = BrazeHook().test_connection()

@@ -123,6 +123,10 @@ class TestExecute:
         with pytest.raises(AirflowFailException, match="did you mean 'omit'"):
             execute(export=export(1), mapping={"omitt": []})
 
+    def test_a_missing_connection_is_not_retried(self, execute: Execute, export: Callable[..., str]) -> None:
+        with pytest.raises(AirflowFailException, match="no connection 'nope'"):
+            execute(export=export(1), braze_conn_id="nope")
+
     def test_a_wrong_connection_sends_nothing(
         self, execute: Execute, monkeypatch: pytest.MonkeyPatch, export: Callable[..., str]
     ) -> None:
@@ -227,6 +231,8 @@ class TestTemplates:
             execute(export=export(1), max_data_points="many")
         with pytest.raises(AirflowFailException, match="channel_modes"):
             execute(export=export(1), channel_modes="upsert")
+        with pytest.raises(AirflowFailException, match="retry_events"):
+            execute(export=export(1), retry_events="x")
 
     def test_a_file_name_is_not_rendered_again(self, tmp_path: Path) -> None:
         path = tmp_path / "Braze Append" / "{{ 7 * 6 }}" / "8828" / "RPI_Export_1.txt"

@@ -286,6 +286,16 @@ class TestStopped:
         check(report, status="partial", records=300, unknown=75, not_sent=225, requests=6, retries=5)
         assert caught.value.retryable
 
+    def test_a_429_on_demand_is_waited_out(self, push: Push, land: Land, sandbox: SandboxProcess) -> None:
+        sandbox.fault(status=429, count=1)
+        check(
+            push(land(HEADER + rows(2))), status="complete", records=2, accepted=2, requests=2, rate_limited=1
+        )
+
+    def test_a_missing_header_row_is_told(self, push: Push, land: Land) -> None:
+        with pytest.raises(ExportRefusedError, match=r"dialect=\{'columns'"):
+            push(land("1,5719,P1,Jo,012\n2,5719,P2,Bo,013\n"))
+
 
 class TestDryRun:
     def test_sends_nothing_and_plans_everything(
@@ -382,6 +392,29 @@ class TestRejectsAgain:
         shutil.copy(first["rejects_path"], alone)
         with pytest.raises(BrazeSetupError, match=r"report\.json"):
             push(alone)
+
+    def test_increments_that_may_have_arrived_are_not_sent_again(
+        self, push: Push, land: Land, sandbox: SandboxProcess
+    ) -> None:
+        sandbox.put_profiles({"external_id": "U0", "custom_attributes": {"visits": 10}})
+        mapping = ExportMapping(constants={"visits": {"inc": 1}})
+        sandbox.fault(kind="drop", count=1, processed=True)
+        first = push(land(HEADER + rows(1)), mapping=mapping, run="first")
+        check(first, status="failed", records=1, unknown=1)
+        second = push(Path(first["rejects_path"]), run="second")
+        check(second, records=1, unknown=1, requests=0)
+        assert sandbox.profiles()["U0"]["custom_attributes"]["visits"] == 11
+        third = push(Path(second["rejects_path"]), run="third", retry_events=True)
+        check(third, status="complete", records=1, accepted=1)
+
+    def test_increments_are_sent_again_on_request(
+        self, push: Push, land: Land, sandbox: SandboxProcess
+    ) -> None:
+        mapping = ExportMapping(constants={"visits": {"inc": 1}})
+        sandbox.fault(kind="drop", count=1)
+        check(
+            push(land(HEADER + rows(1)), mapping=mapping, retry_events=True), records=1, accepted=1, retries=1
+        )
 
     def test_needs_a_transform_again(self, push: Push, land: Land) -> None:
         mapping = ExportMapping(transform=lambda profile, record: {**profile, "x": record["zip"]})
