@@ -267,7 +267,8 @@ class TestNoAnswer:
         with Answering(lambda _: http(201, body, extra)) as server:
             error = refused(server.url)
         assert error.sent
-        assert "4000000 bytes" in error.reason
+        # An older aiohttp refuses so much compressed data itself.
+        assert "4000000 bytes" in error.reason or "exceeds the configured limit" in error.reason
 
     def test_a_reset(self) -> None:
         def handle(connection: socket.socket) -> None:
