@@ -263,7 +263,8 @@ def test_profiles_can_be_put_back_as_they_were_read(sandbox):
 @pytest.mark.parametrize(
     ("path", "body", "named"),
     [
-        ("/sandbox/profiles", {}, "array"),
+        ("/sandbox/profiles", "text", "array"),
+        ("/sandbox/profiles", {"zip": "1"}, "'zip'"),
         ("/sandbox/profiles", [1], "profile 0"),
         ("/sandbox/profiles", [{"external_id": "a"}, {"zip": "1"}], "'zip'"),
         ("/sandbox/profiles", [{"external_id": 1}], "'external_id'"),
