@@ -165,6 +165,8 @@ def test_a_form_left_empty_pushes_what_is_new(share: Share) -> None:
         "mode": "auto",
         "dry_run": False,
         "push_again": False,
+        "max_rejected": None,
+        "max_data_points": None,
     }
 
     assert execution_ids(share.push(**empty)) == [5719, 5720]
@@ -202,6 +204,24 @@ def test_the_form_overrides_the_channels_mode(share: Share, sandbox: SandboxProc
     assert MODES[5719] == "upsert"
     assert report["mode"] == "append"
     assert sandbox.profiles() == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [
+        ({"max_data_points": 1}, "more than max_data_points (1); nothing was sent."),
+        ({"max_rejected": "0"}, "records failed, more than 0"),
+        ({"max_rejected": 0.01}, "records failed, more than 1.00%"),
+    ],
+)
+def test_the_forms_guards_fail_the_push(share: Share, form: dict[str, Any], reason: str) -> None:
+    share.land(BROKEN)
+
+    share.start(**form)
+
+    assert share.finish() == "failed"
+    assert reason in share.why()
+    assert share.markers() == set()
 
 
 def test_a_workflow_that_was_pushed_is_skipped_unless_it_is_pushed_again(share: Share) -> None:

@@ -1,0 +1,170 @@
+"""``make screenshots``: the pictures in ``docs/images``, taken from the real UI while it does real work."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+from demo.serve import invent_export
+from demo.stage import DAG_ID, Stage, land_samples, say, stage
+from tests.samples import EXPORTS
+from tests.system.real_airflow import REPOSITORY
+from tests.ui.screen import CHROMIUM, Screen, screen
+
+IMAGES = REPOSITORY / "docs" / "images"
+APPROVAL = "redpoint_with_approval"
+BROKEN = len(EXPORTS) - 1
+"""The map index of the push with most failed records: the exports are pushed in their order."""
+
+
+class Photographer:
+    """Takes one picture after the other of one Airflow."""
+
+    def __init__(self, scene: Stage, ui: Screen) -> None:
+        self.scene = scene
+        self.airflow = scene.airflow
+        self.ui = ui
+
+    def take(self, name: str, *, settle: float = 1.5) -> None:
+        """Take the whole window, once nothing moves in it any more."""
+        self.ui.page.wait_for_timeout(settle * 1000)
+        self.ui.page.screenshot(path=IMAGES / f"{name}.png")
+        say(f"  {name}.png")
+
+    def take_form(self, name: str) -> None:
+        """Take the form that is open, without what it covers."""
+        self.ui.page.wait_for_timeout(1500)
+        self.ui.dialog.screenshot(path=IMAGES / f"{name}.png")
+        say(f"  {name}.png")
+
+    def connection_form(self) -> None:
+        """Take both halves of the connection form, and what Test says."""
+        ui = self.ui
+        ui.new_connection("braze_default")
+        ui.fill(host="https://rest.iad-01.braze.com", password="not-a-key", port="443")
+        self.take_form("connection-form")
+        ui.section("Extra Fields")
+        ui.fill(requests_per_second="250")
+        self.take_form("connection-extras")
+        self.airflow.api(
+            "POST",
+            "connections",
+            connection_id="braze_sandbox_eu",
+            conn_type="braze",
+            host=self.scene.sandbox.url,
+            port=443,
+            password=self.scene.sandbox.key,
+        )
+        ui.open("connections")
+        ui.test_connection("braze_sandbox_eu")
+        self.take("connection-test")
+
+    def trigger_form(self) -> None:
+        """Take each section of the trigger form, and a refusal."""
+        ui = self.ui
+        ui.trigger_form(DAG_ID)
+        ui.choose("channel", "Braze Append")
+        ui.fill(offer="Spring Sale")
+        self.take_form("trigger-form")
+        ui.section("How to push them")
+        self.take_form("trigger-form-how")
+        ui.section("When to refuse")
+        ui.fill(max_rejected="0.05", max_data_points="500000")
+        self.take_form("trigger-form-guards")
+        ui.trigger_form(DAG_ID)
+        ui.fill(offer="../Other Offer")
+        ui.press_trigger()
+        self.take_form("trigger-form-refused")
+
+    def pushes(self) -> str:
+        """Push the samples, take the grid with a push for each, and return the run."""
+        land_samples(self.scene.base_path)
+        run_id = self.airflow.trigger(DAG_ID)
+        self.airflow.wait_for_run(DAG_ID, run_id)
+        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/mapped")
+        self.take("grid", settle=4)
+        return run_id
+
+    def tabs(self, run_id: str) -> None:
+        """Take the Braze tab of the run, and of one of its pushes."""
+        self.ui.open_run(DAG_ID, run_id)
+        self.ui.braze_tab().locator("article").first.wait_for()
+        self.take("braze-tab-run")
+        self.ui.open_push(DAG_ID, run_id, BROKEN)
+        self.ui.braze_tab().locator("article").first.wait_for()
+        self.take("braze-tab-task")
+
+    def running_push(self) -> str:
+        """Take the tab of a push that is under way, which a low limit draws out."""
+        slow = {"requests_per_second": 4, "objects_per_request": 15}
+        sandbox = self.scene.sandbox
+        self.airflow.api(
+            "POST",
+            "connections",
+            connection_id="braze_slow",
+            conn_type="braze",
+            host=sandbox.url,
+            password=sandbox.key,
+            extra=json.dumps(slow),
+        )
+        self.airflow.set_variable("redpoint_braze_conn_id", "braze_slow")
+        invent_export(6001, people=2400).land(self.scene.base_path, modified=time.time() - 60)
+        run_id = self.airflow.trigger(DAG_ID, workflow_id="9001")
+        self.airflow.wait_for(
+            lambda: self.airflow.states(DAG_ID, run_id).get("push_export") == ["running"], "a push", 90
+        )
+        self.ui.open_push(DAG_ID, run_id)
+        self.ui.braze_tab().get_by_role("progressbar").wait_for()
+        self.take("braze-tab-running", settle=12)
+        self.airflow.wait_for_run(DAG_ID, run_id)
+        self.airflow.set_variable("redpoint_braze_conn_id", "braze_default")
+        return run_id
+
+    def approval(self) -> None:
+        """Take the question that a person is asked before a large push."""
+        invent_export(6002, people=1200).land(self.scene.base_path, modified=time.time() - 60)
+        self.airflow.unpause(APPROVAL)
+        run_id = self.airflow.trigger(APPROVAL, ask_above_users=1000)
+        self.airflow.wait_for(
+            lambda: self.airflow.states(APPROVAL, run_id).get("ask") in (["awaiting_input"], ["deferred"]),
+            "a question for a person",
+            120,
+        )
+        self.ui.open(f"dags/{APPROVAL}/runs/{quote(run_id)}/tasks/ask/required_actions")
+        self.take("approval", settle=4)
+
+
+def take_all() -> int:
+    """Take every picture, and return the exit status."""
+    if not CHROMIUM.exists():
+        say(f"{CHROMIUM} is not installed: apt-get install chromium")
+        return 1
+    IMAGES.mkdir(exist_ok=True)
+    with stage(scheduled=False) as scene:
+        say(f"Taking the pictures in {IMAGES.relative_to(REPOSITORY)}")
+        with screen(scene.airflow.url, height=1000) as ui:
+            photographer = Photographer(scene, ui)
+            photographer.connection_form()
+            photographer.trigger_form()
+            run_id = photographer.pushes()
+            photographer.tabs(run_id)
+            photographer.running_push()
+            photographer.approval()
+        with screen(scene.airflow.url, height=1000, theme="dark") as ui:
+            ui.open_run(DAG_ID, run_id)
+            ui.braze_tab().locator("article").first.wait_for()
+            Photographer(scene, ui).take("braze-tab-dark")
+    return 1 if _too_large(sorted(IMAGES.glob("*.png"))) else 0
+
+
+def _too_large(pictures: list[Path]) -> bool:
+    large = [picture for picture in pictures if picture.stat().st_size > 300_000]
+    for picture in large:
+        say(f"{picture.name} has more than 300 kB")
+    return bool(large)
+
+
+if __name__ == "__main__":
+    raise SystemExit(take_all())
