@@ -15,6 +15,7 @@ from tests.ui.screen import CHROMIUM, Screen, screen
 
 IMAGES = REPOSITORY / "docs" / "images"
 APPROVAL = "redpoint_with_approval"
+WIDTH, HEIGHT = 1280, 1300
 BROKEN = len(EXPORTS) - 1
 """The map index of the push with most failed records: the exports are pushed in their order."""
 
@@ -27,14 +28,17 @@ class Photographer:
         self.airflow = scene.airflow
         self.ui = ui
 
-    def take(self, name: str, *, settle: float = 1.5) -> None:
+    def take(self, name: str, *, height: int, settle: float = 1.5) -> None:
         """Take the whole window, once nothing moves in it any more."""
+        self.ui.page.set_viewport_size({"width": WIDTH, "height": height})
         self.ui.page.wait_for_timeout(settle * 1000)
         self.ui.page.screenshot(path=IMAGES / f"{name}.png")
+        self.ui.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
         say(f"  {name}.png")
 
     def take_form(self, name: str) -> None:
         """Take the form that is open, without what it covers."""
+        self.ui.page.locator("[data-scope=toast][data-part=root]").first.wait_for(state="detached")
         self.ui.page.wait_for_timeout(1500)
         self.ui.dialog.screenshot(path=IMAGES / f"{name}.png")
         say(f"  {name}.png")
@@ -59,7 +63,7 @@ class Photographer:
         )
         ui.open("connections")
         ui.test_connection("braze_sandbox_eu")
-        self.take("connection-test")
+        self.take("connection-test", height=420)
 
     def trigger_form(self) -> None:
         """Take each section of the trigger form, and a refusal."""
@@ -84,17 +88,17 @@ class Photographer:
         run_id = self.airflow.trigger(DAG_ID)
         self.airflow.wait_for_run(DAG_ID, run_id)
         self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/mapped")
-        self.take("grid", settle=4)
+        self.take("grid", height=760, settle=4)
         return run_id
 
     def tabs(self, run_id: str) -> None:
         """Take the Braze tab of the run, and of one of its pushes."""
         self.ui.open_run(DAG_ID, run_id)
         self.ui.braze_tab().locator("article").first.wait_for()
-        self.take("braze-tab-run")
+        self.take("braze-tab-run", height=1000)
         self.ui.open_push(DAG_ID, run_id, BROKEN)
         self.ui.braze_tab().locator("article").first.wait_for()
-        self.take("braze-tab-task")
+        self.take("braze-tab-task", height=920)
 
     def running_push(self) -> str:
         """Take the tab of a push that is under way, which a low limit draws out."""
@@ -117,7 +121,7 @@ class Photographer:
         )
         self.ui.open_push(DAG_ID, run_id)
         self.ui.braze_tab().get_by_role("progressbar").wait_for()
-        self.take("braze-tab-running", settle=12)
+        self.take("braze-tab-running", height=640, settle=12)
         self.airflow.wait_for_run(DAG_ID, run_id)
         self.airflow.set_variable("redpoint_braze_conn_id", "braze_default")
         return run_id
@@ -133,7 +137,7 @@ class Photographer:
             120,
         )
         self.ui.open(f"dags/{APPROVAL}/runs/{quote(run_id)}/tasks/ask/required_actions")
-        self.take("approval", settle=4)
+        self.take("approval", height=520, settle=4)
 
 
 def take_all() -> int:
@@ -144,7 +148,7 @@ def take_all() -> int:
     IMAGES.mkdir(exist_ok=True)
     with stage(scheduled=False) as scene:
         say(f"Taking the pictures in {IMAGES.relative_to(REPOSITORY)}")
-        with screen(scene.airflow.url, height=1000) as ui:
+        with screen(scene.airflow.url, width=WIDTH, height=HEIGHT) as ui:
             photographer = Photographer(scene, ui)
             photographer.connection_form()
             photographer.trigger_form()
@@ -152,10 +156,10 @@ def take_all() -> int:
             photographer.tabs(run_id)
             photographer.running_push()
             photographer.approval()
-        with screen(scene.airflow.url, height=1000, theme="dark") as ui:
+        with screen(scene.airflow.url, width=WIDTH, height=HEIGHT, theme="dark") as ui:
             ui.open_run(DAG_ID, run_id)
             ui.braze_tab().locator("article").first.wait_for()
-            Photographer(scene, ui).take("braze-tab-dark")
+            Photographer(scene, ui).take("braze-tab-dark", height=1000)
     return 1 if _too_large(sorted(IMAGES.glob("*.png"))) else 0
 
 
