@@ -47,6 +47,10 @@ class RejectsError(BrazeError):
     """Failed records cannot be written down, so the push stops: none may be lost."""
 
 
+class ReportError(BrazeError):
+    """The report, or the marker of a pushed export, cannot be written into the reports folder."""
+
+
 class BrazeRequestError(BrazeError):
     """Braze answered a request with something other than success.
 

@@ -104,7 +104,7 @@ class _Attempt:
         self.location = location
         self.before = before
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
-        self.home = folder.run(self.fingerprint, push.run)
+        self.home = folder.start_run(self.fingerprint, push.run)
         self.rejects = RejectsFile(self.home.child(REJECTS_NAME), ())
         self.account = Account(self.rejects)
         self.source: ExportSource | None = None
@@ -126,7 +126,7 @@ class _Attempt:
             error = ExportChangedError(
                 f"{self.location.url} could not be read to its end: {describe(error)}."
             )
-        report = self._write(error)
+        report, error = self._write(error)
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
@@ -196,11 +196,18 @@ class _Attempt:
                 "not complete, and will be pushed again."
             )
 
-    def _write(self, error: BaseException | None) -> dict[str, Any]:
-        rejects_path = self.rejects.close()
+    def _write(self, error: BaseException | None) -> tuple[dict[str, Any], BaseException | None]:
+        rejects_path, error = reports.close(self.rejects, error)
         report = self._report(error, rejects_path)
-        self.home.fs.makedirs(self.home.path, exist_ok=True)
-        reports.write(self.home.child(REPORT_NAME), report)
+        if trouble := reports.keep(self.home.child(REPORT_NAME), report):
+            return report, error or trouble
+        try:
+            self._mark(report, error)
+        except Exception as failed:
+            return report, error or reports.unwritable(self.folder.root, failed)
+        return report, error
+
+    def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
         if report["status"] == reports.COMPLETE:
             self.folder.mark_pushed(self.push.braze_conn_id, self.fingerprint)
         elif not self.push.dry_run and (
@@ -208,7 +215,6 @@ class _Attempt:
         ):
             # Refused for what it is, by us or by Braze record for record: not to be offered for ever.
             self.folder.mark_refused(self.push.braze_conn_id, self.fingerprint, self.push.run)
-        return report
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         item, mapping = self.reading.item, self.reading.mapping

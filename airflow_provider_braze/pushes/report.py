@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from airflow_provider_braze.exceptions import RejectsError, ReportError
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.account import OUTCOMES, Account
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import describe
-from airflow_provider_braze.users_track.rejects import open_private
+from airflow_provider_braze.users_track.rejects import RejectsFile, open_private
 from airflow_provider_braze.users_track.workspace import Workspace
 
 COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
@@ -92,3 +93,29 @@ def write(location: Location, report: dict[str, Any]) -> None:
     with open_private(Location(location.fs, temporary, temporary)) as file:
         file.write(json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
     location.fs.mv(temporary, location.path)
+
+
+def close(rejects: RejectsFile, error: BaseException | None) -> tuple[str | None, BaseException | None]:
+    """Give the rejects file its name; that this fails is what stopped the push, unless something else did before."""
+    try:
+        return rejects.close(), error
+    except RejectsError as trouble:
+        return None, error or trouble
+
+
+def keep(location: Location, report: dict[str, Any]) -> ReportError | None:
+    """Write the report if that is possible; it is never lost, because the task's XCom has it too."""
+    try:
+        write(location, report)
+    except Exception as error:
+        report["report_path"] = None
+        return unwritable(location, error)
+    return None
+
+
+def unwritable(location: Location, error: Exception) -> ReportError:
+    """Say that something cannot be written into the reports folder."""
+    return ReportError(
+        f"{location.url} cannot be written ({describe(error)}): make room, or set reports_path to a folder that the "
+        "worker can write. The report is in the task's XCom."
+    )

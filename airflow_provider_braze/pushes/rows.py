@@ -113,6 +113,7 @@ class RowsPush:
         account = Account(sink)
         started, started_at = time.monotonic(), datetime.now(UTC)
         extra, error = self._push(account)
+        rejects_path, error = reports.close(sink, error) if isinstance(sink, RejectsFile) else (None, error)
         report = {
             "status": reports.status_of(account, error, dry_run=self.dry_run),
             "mode": self.mode,
@@ -121,14 +122,13 @@ class RowsPush:
             "seconds": round(time.monotonic() - started, 3),
             "started_at": started_at.isoformat(timespec="seconds"),
             "report_path": home.child(REPORT_NAME).url if home else None,
-            "rejects_path": sink.close() if isinstance(sink, RejectsFile) else None,
+            "rejects_path": rejects_path,
             "failed_rows": sink.rows if isinstance(sink, RejectsInReport) else [],
             "parent": self.parent,
             **reports.setting(self.workspace, self.braze_conn_id, self.dry_run, error),
         }
-        if home:
-            home.fs.makedirs(home.path, exist_ok=True)
-            reports.write(home.child(REPORT_NAME), report)
+        if home and (trouble := reports.keep(home.child(REPORT_NAME), report)):
+            error = error or trouble
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
@@ -146,17 +146,20 @@ class RowsPush:
             return None
         folder = ReportsFolder.at(path)
         folder.check_writable()
-        return folder.run(_FOLDER, self.run)
+        return folder.start_run(_FOLDER, self.run)
 
     def _push(self, account: Account) -> tuple[dict[str, Any], BaseException | None]:
         objects = self._objects(account)
         if self.dry_run:
-            return plan(objects, self.workspace, account).as_dict(), None
+            try:
+                return plan(objects, self.workspace, account).as_dict(), None
+            except Exception as raised:
+                return {}, raised
         if self.max_data_points is not None:
             guarded = Account(Forgetful())
             try:
                 refuse_above(self.max_data_points, self._objects(guarded), self.workspace, guarded)
-            except BrazeError as refused:
+            except Exception as refused:
                 return {}, refused
         push = Push(objects, self.workspace, account, retry_events=self.retry_events)
         progress = Progress(account, tell=self.progress, paused_for=lambda: push.limiter.paused_for)

@@ -71,6 +71,15 @@ class ReportsFolder:
         """Folder of one push of one export."""
         return self.root.child(f"{fingerprint}/{safe_name(run)}")
 
+    def start_run(self, fingerprint: str, run: str) -> Location:
+        """Make the folder of one push.
+
+        Nothing makes it later: where a share is gone, that would write below its mount point on the local disk.
+        """
+        folder = self.run(fingerprint, run)
+        self.root.fs.makedirs(folder.path, exist_ok=True)
+        return folder
+
     def pushed(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that were pushed whole through this connection."""
         return frozenset(self._names(f"pushed/{safe_name(braze_conn_id)}"))

@@ -68,7 +68,10 @@ class RejectsFile:
     def _open(self) -> io.TextIOWrapper:
         if self._broken or self._url:
             raise ValueError("it was closed before")
-        self.location.fs.makedirs(self.location.fs._parent(self.location.path), exist_ok=True)
+        folder = self.location.fs._parent(self.location.path)
+        # Where a share is gone, a new folder would lie below its mount point on the local disk.
+        if not self.location.is_local or os.path.isdir(os.path.dirname(folder)):
+            self.location.fs.makedirs(folder, exist_ok=True)
         # Bytes that were not in the export's encoding come back out as they were.
         file = io.TextIOWrapper(
             open_private(self._temporary), encoding="utf-8", errors="surrogateescape", newline=""
