@@ -18,6 +18,7 @@ PROCESSED_BY_KIND = {
     "hang": False,
     "drop": False,
     "reset": False,
+    "refuse": False,
     "redirect": False,
     "late": True,
     "cut": True,
@@ -30,8 +31,9 @@ PROCESSED_BY_KIND = {
 }
 """Every kind of fault, and whether the request is processed unless the fault says otherwise."""
 
-SECONDS_BY_KIND = {"late": 1.0, "slow": 0.01, "hang": 3600.0}
-"""``late``: before the answer. ``slow``: between two bytes. ``hang``: until the connection is closed after all."""
+SECONDS_BY_KIND = {"late": 1.0, "slow": 0.01, "hang": 3600.0, "refuse": 1.0}
+"""``late``: before the answer. ``slow``: between two bytes. ``hang``: until the connection is closed after all.
+``refuse``: until connections are taken again."""
 
 BODIES = ("json", "html", "empty")
 

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -49,6 +49,7 @@ class Sandbox:
         self.stats = Stats()
         self.faults = Faults()
         self.store = Store(lag=lag)
+        self.refuse_connections: Callable[[float], None] = lambda _: None
         self._recording = Recording(keep_requests)
         self._latency = latency
         self._api = Api(self.store, rules, self.stats)
@@ -84,6 +85,8 @@ class Sandbox:
             exchange.end("client_left")
         elif fault is not None and fault.kind in _BREAKERS:
             exchange.end(_BREAKERS[fault.kind])
+            if fault.kind == "refuse":
+                self.refuse_connections(fault.seconds)
             await _break(fault, answer, receive, send)
         else:
             assert answer is not None
@@ -94,7 +97,7 @@ class Sandbox:
             )
 
 
-_BREAKERS = {"hang": "hung", "drop": "dropped", "reset": "reset", "cut": "cut"}
+_BREAKERS = {"hang": "hung", "drop": "dropped", "reset": "reset", "cut": "cut", "refuse": "refused"}
 """Faults that end in a broken connection, and how the stats call it."""
 
 
@@ -208,6 +211,29 @@ class SandboxServer(uvicorn.Server):
             f"Braze sandbox listening on {scheme}://{f'[{host}]' if ':' in host else host}:{port}", flush=True
         )
 
+    def refuse_connections(self, seconds: float) -> None:
+        """Close every connection and take no new one for a while, as a host that is down does."""
+        if not self.servers[0].sockets:
+            return
+        (listener,) = self.servers[0].sockets
+        address, family = listener.getsockname()[:2], listener.family
+        self.servers[0].close()
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
+        self._coming_back = asyncio.create_task(self._come_back(seconds, address, family))
+
+    async def _come_back(self, seconds: float, address: tuple[str, int], family: int) -> None:
+        await asyncio.sleep(seconds)
+        while True:
+            try:
+                listener = socket.create_server(address, family=family, backlog=1024)
+            except OSError:
+                # Somebody's outgoing connection has the port just now.
+                await asyncio.sleep(0.05)
+            else:
+                await super().startup(sockets=[listener])
+                return
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Stop on a signal without uvicorn's raising it again at the end, which would end in status -15."""
@@ -233,4 +259,6 @@ def serve(
     )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
-    SandboxServer(config).run(sockets=[listener])
+    server = SandboxServer(config)
+    sandbox.refuse_connections = server.refuse_connections
+    server.run(sockets=[listener])

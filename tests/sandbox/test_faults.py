@@ -80,6 +80,21 @@ def test_the_connection_breaks_before_or_after_processing(sandbox, kind, error, 
 
 
 @pytest.mark.parametrize("processed", [False, True])
+def test_connections_are_refused_for_a_while(sandbox, processed):
+    idle = socket.create_connection(("127.0.0.1", sandbox.port), timeout=10)
+    sandbox.fault(kind="refuse", processed=processed, seconds=0.3)
+    with pytest.raises(http.client.RemoteDisconnected):
+        track(sandbox, ADA)
+    assert idle.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        track(sandbox, ADA)
+    time.sleep(0.4)
+    assert known(sandbox) == (["ada"] if processed else [])
+    assert sandbox.stats()["by_status"] == {"refused": 1}
+    assert track(sandbox, ADA).status == 201
+
+
+@pytest.mark.parametrize("processed", [False, True])
 def test_no_answer_at_all(sandbox, processed):
     sandbox.fault(kind="hang", processed=processed)
     with pytest.raises(TimeoutError):
