@@ -99,3 +99,9 @@ mutation: install  ## Change the mapper, the batcher and the verdict a thousand 
 	rm -rf mutants  # it would keep verdicts that a new test changes
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+INPUTS := 1000000
+
+.PHONY: fuzz
+fuzz: install  ## Feed a million hostile inputs to the export reader, the mapper and the reader of answers
+	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS)

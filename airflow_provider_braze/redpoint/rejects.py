@@ -13,6 +13,9 @@ from airflow_provider_braze.redpoint.records import Record, width_problem
 LINE_COLUMN = "_line"
 OUTCOME_COLUMN = "_outcome"
 
+_MOST_DIGITS = 18
+"""Of a line number; Python itself refuses to read a number of thousands of digits."""
+
 
 def is_rejects(columns: tuple[str, ...]) -> bool:
     """Whether these are the columns of a rejects file."""
@@ -60,9 +63,10 @@ class RejectsReader:
 
     def _original(self, record: Record) -> Record:
         line, cells, problem = record
-        if len(cells) <= self._line_at or not cells[self._line_at].isdecimal():
+        number = cells[self._line_at] if len(cells) > self._line_at else ""
+        if not number.isdecimal() or len(number) > _MOST_DIGITS:
             return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
         if len(cells) != self._width and problem:
             problem = width_problem(len(original), f"the export had {len(self.columns)}")
-        return Record(int(cells[self._line_at]), original, problem)
+        return Record(int(number), original, problem)

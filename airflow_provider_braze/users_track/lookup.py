@@ -73,7 +73,7 @@ class Lookup:
                     "request each. Leave confirm off, or choose another identifier."
                 )
             body.setdefault(_KINDS[kind], []).append(item.content[kind])
-        known = _known(await self._ask(msgspec.json.encode(body)))
+        known = known_users(await self._ask(msgspec.json.encode(body)))
         return [item for item in items if item.identity not in known]
 
     async def _ask(self, body: bytes) -> dict[str, Any]:
@@ -83,7 +83,8 @@ class Lookup:
             if isinstance(answer, Answer):
                 if answer.status < 300:
                     parsed = parse(answer.body)
-                    if isinstance(parsed, dict):
+                    # Without this list, nothing says that a user is not known.
+                    if isinstance(parsed, dict) and isinstance(parsed.get("users"), list):
                         return parsed
                 elif answer.status < 500:
                     message = message_of(parse(answer.body))
@@ -114,11 +115,18 @@ class Lookup:
                 return answer
 
 
-def _known(answer: dict[str, Any]) -> set[tuple[str | None, ...]]:
+def known_users(answer: dict[str, Any]) -> set[tuple[str | None, ...]]:
+    """Read which identities an answer of ``/users/export/ids`` shows a profile of."""
     found: set[tuple[str | None, ...]] = set()
-    for user in answer.get("users") or []:
-        if isinstance(user, dict):
-            found.add(("external_id", user.get("external_id")))
-            for alias in user.get("user_aliases") or []:
-                found.add(("user_alias", alias.get("alias_name"), alias.get("alias_label")))
+    for user in _objects(answer.get("users")):
+        if isinstance(external_id := user.get("external_id"), str):
+            found.add(("external_id", external_id))
+        for alias in _objects(user.get("user_aliases")):
+            name, label = alias.get("alias_name"), alias.get("alias_label")
+            if isinstance(name, str) and isinstance(label, str):
+                found.add(("user_alias", name, label))
     return found
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -68,6 +68,11 @@ def test_a_line_number_that_is_gone() -> None:
     ]
 
 
+def test_a_line_number_of_thousands_of_digits() -> None:
+    found = list(rejects(["9" * 5000, "rejected", "", "", "P1", "A"]))
+    assert [(record.line, record.problem) for record in found] == [(2, "no line number in column '_line'")]
+
+
 def test_an_export_is_no_rejects_file() -> None:
     assert is_rejects(("_line", "external_id"))
     with pytest.raises(ExportRefusedError, match=r"export\.txt: it is no rejects file"):

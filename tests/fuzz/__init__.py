@@ -1,0 +1,1 @@
+"""A million hostile inputs: ``python -m tests.fuzz``, or ``make fuzz``."""

@@ -1,0 +1,170 @@
+"""What must hold whatever is fed: to the export reader, the mapper, the reader of answers, and the client."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from airflow_provider_braze.exceptions import ExportError, MappingError
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.lines import MAX_RECORD
+from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing, Window
+from airflow_provider_braze.users_track.client import MOST_ANSWER_BYTES, Answer, Client, NoAnswerError
+from airflow_provider_braze.users_track.limiter import LONGEST_PAUSE, Limiter
+from airflow_provider_braze.users_track.lookup import known_users
+from airflow_provider_braze.users_track.mapper import BadRecordError, Identity, Mapper, Profile
+from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.reasons import LONGEST
+from airflow_provider_braze.users_track.verdict import Action, judge, message_of, parse
+from airflow_provider_braze.users_track.workspace import Workspace
+from tests.fuzz import inputs
+
+WORKSPACE = Workspace(endpoint="https://rest.example", api_key=inputs.KEY)
+
+
+def read_file(given: tuple[bytes, dict[str, Any] | None]) -> None:
+    """Give records in file order, each as wide as the header or with its problem named, or refuse the file."""
+    data, dialect = given
+    try:
+        reader = (
+            RejectsReader(io.BytesIO(data), name="fuzz")
+            if dialect is None
+            else ExportReader(io.BytesIO(data), dialect=Dialect.from_dict(dialect), name="fuzz")
+        )
+        found = list(reader)
+    except ExportError:
+        return
+    lines = [record.line for record in found]
+    assert dialect is None or lines == sorted(set(lines))
+    for record in found:
+        assert record.problem or len(record.cells) == len(reader.columns)
+        assert sum(map(len, record.cells)) <= MAX_RECORD
+    assert reader.bytes_read == len(data)
+
+
+def map_records(given: tuple[list[str], list[list[str]], dict[str, Any], str]) -> None:
+    """Give objects that Braze can take, or say which column is wrong without repeating what is in it."""
+    columns, rows, options, mode = given
+    try:
+        mapper = Mapper(columns, ExportMapping.of(options), mode=mode, offer="Spring Welcome")
+    except (MappingError, ExportError):
+        return
+    window = Window()
+    for line, cells in enumerate(rows, 2):
+        bad, (identity, profile) = _map(mapper, cells)
+        if bad is not None:
+            assert not [cell for cell in cells if len(cell) > 30 and cell in str(bad)]
+            continue
+        assert profile["_update_existing_only"] is (mode == "append")
+        window.add(Outgoing("attributes", identity, profile, [Origin.of(line, cells)]))
+    window.finish()
+    while (batch := window.take()) is not None:
+        body = batch.body(None)
+        assert len(body) <= limits.BYTES_PER_REQUEST
+        assert isinstance(parse(body), dict)
+        window.release(batch.items)
+    assert window.empty
+
+
+def _map(mapper: Mapper, cells: list[str]) -> tuple[BadRecordError | None, tuple[Identity, Profile]]:
+    try:
+        return None, mapper.map(cells)
+    except BadRecordError as error:
+        return error, ((), {})
+
+
+_JITTER = itertools.cycle([0.0, 0.5, 1.0]).__next__
+
+
+def read_answer(given: tuple[int, bytes, dict[str, str]]) -> None:
+    """Give each object of a batch one outcome or say what to do next; never the key, and never a wait without end."""
+    status, body, headers = given
+    items = [
+        Outgoing("attributes", ("external_id", f"U{n}"), {"external_id": f"U{n}", "first_name": "Ann"}, [])
+        for n in range(3)
+    ] + [Outgoing("events", ("external_id", "U9"), {"external_id": "U9", "name": "chat"}, [])]
+    for item in items:
+        assert item.encode() is None
+    batch = Batch(items)
+    verdict = judge(status, body, batch, WORKSPACE.redact)
+    if verdict.action is Action.SETTLE:
+        assert [item for item, _, _ in verdict.outcomes] == items
+        assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
+    else:
+        assert not verdict.outcomes
+    assert (verdict.action is Action.STOP) == (verdict.error is not None)
+    assert not (200 <= status < 300) or verdict.action is Action.SETTLE
+    said = [reason for _, _, reason in verdict.outcomes] + [str(verdict.note), repr(verdict.error)]
+    assert not [text for text in said if inputs.KEY in text]
+    answer = parse(body)
+    assert len(message_of(answer)) <= LONGEST + 2
+    if isinstance(answer, dict):
+        assert isinstance(known_users(answer), set)
+    _obey(status, headers)
+
+
+def _obey(status: int, headers: dict[str, str]) -> None:
+    now = 0.0
+    limiter = Limiter(1000, clock=lambda: now, wall=lambda: 1.795e9, jitter=_JITTER)
+    limiter.answered(status, headers)
+    assert 0 <= limiter.paused_for <= 1.2 * LONGEST_PAUSE
+
+
+class Wire:
+    """A client and a server that answers with whatever bytes it is given; both live as long as the target does."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._bytes = b""
+        self._url = ""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(self._bytes)
+        writer.close()
+
+    async def _ask(self) -> Answer | NoAnswerError:
+        if not self._url:
+            server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+            self._url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        workspace = Workspace(endpoint=self._url, api_key=inputs.KEY, timeout=5)
+        async with Client(workspace) as client:
+            try:
+                return await client.post("/users/track", b"{}")
+            except NoAnswerError as error:
+                return error
+
+    def __call__(self, data: bytes) -> None:
+        """Give an answer or say that there was none, and never wait for what cannot come."""
+        self._bytes = data
+        answer = self._loop.run_until_complete(self._ask())
+        if isinstance(answer, Answer):
+            assert len(answer.body) <= MOST_ANSWER_BYTES
+        else:
+            # The original exception holds the request, and with it the key.
+            assert answer.__cause__ is answer.__context__ is None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is fed: a check, what draws its inputs, and its share of them in thousandths."""
+
+    check: Callable[[Any], None]
+    draw: Callable[[Random], Any]
+    share: int
+
+
+TARGETS = {
+    "export reader": Target(read_file, inputs.file_and_dialect, 390),
+    "mapper": Target(map_records, inputs.records, 300),
+    "response reader": Target(read_answer, inputs.answer, 300),
+    "client": Target(Wire(), inputs.wire, 10),
+}
