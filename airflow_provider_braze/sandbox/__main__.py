@@ -80,6 +80,13 @@ def parser() -> argparse.ArgumentParser:
     add("--oversize-status", type=int, choices=(413, 400), default=413, help="the status for over 4 MB")
     add("--error-codes", action="store_true", help="name refusals by documented codes instead of sentences")
     add(
+        "--blocked-user",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an external id that is refused, as Braze blocks some",
+    )
+    add(
         "--keep-requests",
         type=int,
         default=20,
@@ -108,7 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         codes=options.error_codes,
     )
     sandbox = Sandbox(
-        rules, latency=options.latency_ms / 1000, lag=options.lag, keep_requests=max(0, options.keep_requests)
+        rules,
+        latency=options.latency_ms / 1000,
+        lag=options.lag,
+        keep_requests=max(0, options.keep_requests),
+        blocked=frozenset(options.blocked_user),
     )
     # Profiles live as long as the process: looking through all of them for garbage only costs time.
     gc.set_threshold(100_000, 50, 1000)

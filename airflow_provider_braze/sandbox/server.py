@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
@@ -43,12 +43,21 @@ class Sandbox:
     :param latency: seconds between a request's processing and its answer.
     :param lag: seconds after which ``/users/export/ids`` sees a write.
     :param keep_requests: how many requests ``GET /sandbox/requests`` shows.
+    :param blocked: external ids that are refused.
     """
 
-    def __init__(self, rules: Rules, *, latency: float = 0, lag: float = 0, keep_requests: int = 20) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        *,
+        latency: float = 0,
+        lag: float = 0,
+        keep_requests: int = 20,
+        blocked: Collection[str] = frozenset(),
+    ) -> None:
         self.stats = Stats()
         self.faults = Faults()
-        self.store = Store(lag=lag)
+        self.store = Store(lag=lag, blocked=blocked)
         self.refuse_connections: Callable[[float], None] = lambda _: None
         self._recording = Recording(keep_requests)
         self._latency = latency

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +44,19 @@ class Store:
     """The profiles of a workspace, and the rules by which objects change them.
 
     :param lag: seconds after which a write shows in :meth:`export`.
+    :param blocked: external ids that are refused, as Braze blocks some.
     :param clock: the time in seconds since the epoch.
     """
 
-    def __init__(self, *, lag: float = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        *,
+        lag: float = 0,
+        blocked: Collection[str] = frozenset(),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.profiles = Profiles()
+        self._blocked = blocked
         self._lag = lag
         self._clock = clock
         # Of each profile that changed within the lag: when, and what it looked like before (None: it was not there).
@@ -96,6 +104,8 @@ class Store:
                 refused = [str(error), *refused]
         if refused:
             return refused
+        if identifier is not None and identifier.kind == "external_id" and identifier.key in self._blocked:
+            return ["BLACKLISTED_EXTERNAL_USER_ID"]
         if identifier is None:
             self._import_tokens(item)
             return ()

@@ -83,3 +83,13 @@ def test_a_taken_port_is_one_clear_line():
 def test_it_imports_nothing_of_airflow():
     code = "import sys, airflow_provider_braze.sandbox.__main__; sys.exit('airflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=30).returncode == 0
+
+
+def test_a_blocked_user_is_refused_and_the_others_are_not():
+    with SandboxProcess("--blocked-user", "ada", "--blocked-user", "bo") as sandbox:
+        reply = track(sandbox, {"external_id": "ada"}, {"external_id": "cy"}, {"external_id": "bo"})
+        assert [(entry["index"], entry["type"]) for entry in reply.json["errors"]] == [
+            (0, "provided external_id is blacklisted and disallowed"),
+            (2, "provided external_id is blacklisted and disallowed"),
+        ]
+        assert list(sandbox.profiles()) == ["cy"]
