@@ -6,11 +6,13 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from airflow.configuration import conf
 
 from airflow_provider_braze.pushes.export_item import REJECTS_NAME
 from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.reports_folder import push_name, safe_name
 from airflow_provider_braze.users_track.reasons import without_values
 from airflow_provider_braze.users_track.rejects import OWN_COLUMNS
@@ -87,7 +89,11 @@ def _opened(path: str) -> io.BufferedReader:
     """Open a file that is a rejects file by its first bytes, and nothing else."""
     try:
         location: Location = locate(path)
-        file = io.BufferedReader(location.fs.open(location.path, "rb"), _CHUNK)
+        # Who may write to the share could have put a pipe there, which would be waited for.
+        opened: Any = (
+            open_plain(location.path) if location.is_local else location.fs.open(location.path, "rb")
+        )
+        file = io.BufferedReader(opened, _CHUNK)
         if file.peek(len(_HEADER))[: len(_HEADER)] == _HEADER:
             return file
         file.close()

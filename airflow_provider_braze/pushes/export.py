@@ -22,6 +22,7 @@ from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buf
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.storage.location import Location, Stat, locate
+from airflow_provider_braze.storage.plain import check_plain
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -78,7 +79,7 @@ class ExportPush:
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
         location = locate(item.path)
-        return _Attempt(self, reading, folder, location, _stat(location)).execute()
+        return _Attempt(self, reading, folder, location, _stat(location, item.base_path)).execute()
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path
@@ -248,10 +249,9 @@ class _Attempt:
         }
 
 
-def _stat(location: Location) -> Stat:
+def _stat(location: Location, base_path: str | None) -> Stat:
     try:
-        if location.fs.isdir(location.path):
-            raise ExportRefusedError(f"{location.url} is a folder, not an export.")
+        check_plain(location, locate(base_path) if base_path else None)
         return location.stat()
     except FileNotFoundError:
         raise ExportChangedError(

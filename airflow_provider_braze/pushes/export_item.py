@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.path import ExportPath
 from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.plain import read_small
 from airflow_provider_braze.storage.reports_folder import FOLDER_NAME
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
@@ -18,6 +19,9 @@ AUTO = "auto"
 
 REPORT_NAME = "report.json"
 REJECTS_NAME = "rejects.csv"
+
+_MOST_REPORT_BYTES = 16_000_000
+"""A report has 50 reasons and 60 samples at most; what is longer is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class ExportItem:
     :param reports_path: reports folder that the item or its place names, or None.
     :param mode: mode that the sensor found or the parent push had, or None.
     :param parent: report of the push whose rejects file this is, or None.
+    :param base_path: the folder that it must lie below, or None for a file in no layout.
     """
 
     path: str
@@ -38,6 +43,7 @@ class ExportItem:
     reports_path: str | None = None
     mode: str | None = None
     parent: Mapping[str, Any] | None = None
+    base_path: str | None = None
 
     @classmethod
     def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
@@ -57,7 +63,7 @@ class ExportItem:
         if where.channel not in channel_modes and not where.workflow_id.isdigit():
             return cls(path, ExportPath("", "", "", where.name), where.channel_execution_id)
         base = path.replace("\\", "/").rstrip("/").rsplit("/", 4)[0]
-        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}")
+        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}", base_path=base or "/")
 
     @classmethod
     def _of_item(cls, item: Mapping[str, Any]) -> ExportItem:
@@ -78,7 +84,14 @@ class ExportItem:
         reports_path = item.get("reports_path") or (
             f"{str(base).rstrip('/')}/{FOLDER_NAME}" if base else None
         )
-        return cls(path, where, where.channel_execution_id, reports_path, item.get("mode"))
+        return cls(
+            path,
+            where,
+            where.channel_execution_id,
+            reports_path,
+            item.get("mode"),
+            base_path=str(base) if base else None,
+        )
 
     @classmethod
     def _of_rejects(cls, path: str, parent: Mapping[str, Any]) -> ExportItem:
@@ -141,13 +154,15 @@ def parent_report(path: str) -> dict[str, Any] | None:
         return None
     location = locate(f"{folder}/{REPORT_NAME}")
     try:
-        report = json.loads(location.fs.cat_file(location.path))
-    except (OSError, ValueError) as error:
+        report = json.loads(read_small(location, _MOST_REPORT_BYTES))
+        if not isinstance(report, dict):
+            raise ValueError("no JSON object")
+    except (OSError, ValueError, RecursionError, ExportRefusedError) as error:
         raise BrazeSetupError(
             f"{path} is pushed again with what the {REPORT_NAME} beside it says, which cannot be read "
             f"({type(error).__name__}): keep the two together."
         ) from error
-    return dict(report)
+    return report
 
 
 def check_mode(mode: str) -> str:

@@ -13,6 +13,7 @@ from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.records import Record
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
 from airflow_provider_braze.users_track.data_points import NO_SURPLUS, Surplus
@@ -29,7 +30,7 @@ MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 def open_buffered(location: Location) -> BinaryIO:
     """Open a file for reading through a large buffer."""
     if location.is_local:
-        return open(location.path, "rb", buffering=_BUFFER)
+        return open_plain(location.path)
     return cast(BinaryIO, io.BufferedReader(location.fs.open(location.path, "rb"), _BUFFER))
 
 

@@ -99,7 +99,7 @@ def read_parameter(name: str, value: Any) -> Any:
 def _selector(name: str, value: Any) -> str | None:
     """Read the name of one folder: what could lead out of the base path is refused."""
     text = as_optional_text(name, value)
-    if text is not None and (text in (".", "..", FOLDER_NAME) or segments(text) != [text]):
+    if text is not None and (text in (".", "..", FOLDER_NAME) or "\0" in text or segments(text) != [text]):
         raise BrazeSetupError(
             f"{name} must be the name of one folder below base_path, without / and \\ and not .. or {FOLDER_NAME}, "
             f"not {value!r}."

@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.path import ExportPath, segments
 from airflow_provider_braze.storage.location import Location, Stat
+from airflow_provider_braze.storage.plain import lies_below
 
 DEPTH = 4
 """``[Channel]/[Offer]/[Workflow ID]/file``."""
@@ -42,7 +43,8 @@ def list_files(
 ) -> Listing:
     """List every file exactly four segments below ``base``; a ``\\`` in a name parts segments as ``/`` does.
 
-    A folder that cannot be read, or a name that is not UTF-8, is a problem of the listing and hides nothing else.
+    A folder that cannot be read, a name that is not UTF-8, a link that leads out of the base, and what is neither file
+    nor folder, is a problem of the listing and hides nothing else.
 
     :param base: where the layout starts.
     :param admits: takes the first one to four segments and says whether to look there.
@@ -61,10 +63,14 @@ def list_files(
             parts = parents + tuple(segments(name))
             if relative == left_out or len(parts) > DEPTH:
                 continue
-            if entry["type"] == "directory":
-                if _enters(listing, parts, admits):
-                    folders.append((relative, parts, _entries(listing, base, relative)))
-            elif len(parts) == DEPTH and _enters(listing, parts, admits):
+            is_folder = entry["type"] == "directory"
+            if not (is_folder or len(parts) == DEPTH) or not _enters(listing, parts, admits):
+                continue
+            if (problem := _problem(base, relative, entry)) is not None:
+                listing.problems.append(problem)
+            elif is_folder:
+                folders.append((relative, parts, _entries(listing, base, relative)))
+            else:
                 listing.files.append(ListedFile(ExportPath(*parts), base.child(relative), Stat.of(entry)))
     return listing
 
@@ -106,7 +112,7 @@ def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, 
 def _named(
     base: Location, folder: str, entries: list[dict[str, Any]]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the name of each file and folder, links followed."""
+    """Yield the name of each entry, links followed; a link to nowhere is left out."""
     itself = (base.child(folder) if folder else base).path.strip("/")
     for entry in entries:
         path = str(entry["name"])
@@ -117,8 +123,16 @@ def _named(
                 entry = base.fs.info(path)
             except OSError:  # a link to nowhere
                 continue
-        if entry["type"] in ("file", "directory"):
-            yield path.rstrip("/").rsplit("/", 1)[-1], entry
+        yield path.rstrip("/").rsplit("/", 1)[-1], entry
+
+
+def _problem(base: Location, relative: str, entry: dict[str, Any]) -> str | None:
+    place = base.child(relative)
+    if entry["type"] not in ("file", "directory"):
+        return f"{place.url!r} is a pipe, a device or a socket"
+    if entry.get("islink") and not lies_below(base, place):
+        return f"{place.url!r} is a link that leads out of base_path"
+    return None
 
 
 def _enters(listing: Listing, parts: tuple[str, ...], admits: Callable[[tuple[str, ...]], bool]) -> bool:

@@ -96,10 +96,18 @@ class Location:
         return Stat.of(self.fs.info(self.path))
 
 
+def _is_name(url: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(url)
+    except UnicodeEncodeError:
+        return False
+
+
 def locate(url: str) -> Location:
     """Resolve a local path, or any URL that Airflow's ``ObjectStoragePath`` takes.
 
-    :raises BrazeSetupError: a UNC path on a POSIX machine, or a storage that no installed provider serves.
+    :raises BrazeSetupError: a UNC path on a POSIX machine, no path at all, or a storage that no installed provider
+        serves.
     """
     network = url.startswith("\\\\") or (url.startswith("//") and not os.path.exists(url))
     if network and os.name == "posix":
@@ -107,6 +115,8 @@ def locate(url: str) -> Location:
             f"{url} is a Windows network path, which this machine cannot open: "
             "mount the share and give the mounted folder."
         )
+    if not _is_name(url):
+        raise BrazeSetupError(f"{url!r} is no path: it holds a character that no name can have.")
     if "://" not in url or url.startswith("file://"):
         path = os.path.abspath(url.removeprefix("file://"))
         return Location(fsspec.filesystem("file"), path, path)

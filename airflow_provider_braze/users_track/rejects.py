@@ -25,11 +25,10 @@ def open_private(location: Location) -> IO[bytes]:
 
 
 def _open_private(path: str, flags: int) -> int:
-    descriptor = os.open(path, flags, 0o600)
-    if hasattr(os, "fchmod"):
-        # What an earlier push left behind keeps its own mode otherwise.
-        os.fchmod(descriptor, 0o600)
-    return descriptor
+    # What an earlier push left behind keeps its own mode otherwise, and a link would be written through.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 class RejectsFile:

@@ -104,22 +104,27 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
         )
     if parts.scheme not in ("http", "https") or not name:
         raise BrazeSetupError(f"The Braze connection's host {host!r} is not an http(s) address.")
+    may_be_http = parts.scheme == "http" and (allow_http or is_loopback(name))
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise BrazeSetupError(
-            f"The Braze connection's host {host!r} has a path: give only the REST endpoint, such as https://{name}."
+            f"The Braze connection's host {host!r} has a path: give only the REST endpoint, such as "
+            f"{_origin('http' if may_be_http else 'https', name, given_port)}."
         )
     _check_name(name)
-    if parts.scheme == "http" and not allow_http and not is_loopback(name):
+    if parts.scheme == "http" and not may_be_http:
         raise BrazeSetupError(
             f"The Braze connection's host {host!r} would send the key unencrypted: use https://, "
             "or set the extra allow_http."
         )
-    chosen_port = given_port or port
-    if chosen_port == _DEFAULT_PORTS[parts.scheme]:
-        # The endpoint is compared with those of Braze's clusters, which name no port.
-        chosen_port = None
+    return _origin(parts.scheme, name, given_port or port)
+
+
+def _origin(scheme: str, name: str, port: int | None) -> str:
     literal = f"[{name}]" if ":" in name else name
-    return f"{parts.scheme}://{literal}:{chosen_port}" if chosen_port else f"{parts.scheme}://{literal}"
+    # The endpoint is compared with those of Braze's clusters, which name no port.
+    return (
+        f"{scheme}://{literal}" if port in (None, _DEFAULT_PORTS[scheme]) else f"{scheme}://{literal}:{port}"
+    )
 
 
 def _check_name(name: str) -> None:

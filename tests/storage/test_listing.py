@@ -121,17 +121,50 @@ def test_a_name_that_is_not_utf8_is_named_and_left_out(tmp_path: Path) -> None:
 
 
 def test_links_are_followed_and_dead_ones_ignored(tmp_path: Path) -> None:
-    target = land(tmp_path / "elsewhere", text="12345", age=1000)
     base = tmp_path / "base"
     land(base, folder="A/x/1")
+    target = land(base, "whole.txt", folder="staging", text="12345", age=1000)
     (base / "A/x/1/RPI_Export_2.txt").symlink_to(target)
     (base / "A/x/1/RPI_Export_3.txt").symlink_to(tmp_path / "nowhere")
     (base / "B").symlink_to(base / "A")
+    link = tmp_path / "link to the base"
+    link.symlink_to(base)
+    assert found(list_files(locate(str(link)), admits=everything)) == {
+        f"{c}/x/1/RPI_Export_{n}.txt" for c in "AB" for n in (1, 2)
+    }
     listing = list_files(locate(str(base)), admits=everything)
+    assert not listing.problems
     files = {file.location.url: file.stat for file in listing.files}
     assert set(files) == {f"{base}/{c}/x/1/RPI_Export_{n}.txt" for c in "AB" for n in (1, 2)}
     # The operator asks for one file; the listing must say the same of it.
     assert all(locate(url).stat() == stat for url, stat in files.items())
+
+
+def test_links_that_lead_out_of_the_base_are_named_and_not_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "base of another" / "x/1/RPI_Export_1.txt"
+    land(outside.parent, outside.name, folder=".")
+    base = tmp_path / "base"
+    land(base, folder="A/x/1")
+    (base / "A/x/1/RPI_Export_2.txt").symlink_to(outside)
+    (base / "A/y").symlink_to(outside.parents[1])
+    # Not "below" only because its name begins alike.
+    (base / "B").symlink_to(tmp_path / "base of another")
+    listing = list_files(locate(str(base)), admits=everything)
+    assert found(listing) == {"A/x/1/RPI_Export_1.txt"}
+    assert sorted(listing.problems) == [
+        f"{f'{base}/{name}'!r} is a link that leads out of base_path"
+        for name in ("A/x/1/RPI_Export_2.txt", "A/y", "B")
+    ]
+
+
+def test_what_is_neither_file_nor_folder_is_named_and_not_opened(tmp_path: Path) -> None:
+    land(tmp_path, folder="A/x/1")
+    os.mkfifo(tmp_path / "A/x/1/RPI_Export_2.txt")
+    os.mkfifo(tmp_path / "A/pipe beside the layout")
+    (tmp_path / "A/x/1/RPI_Export_3.txt").symlink_to("/dev/zero")
+    listing = list_files(locate(str(tmp_path)), admits=everything)
+    assert found(listing) == {"A/x/1/RPI_Export_1.txt"}
+    assert [problem.partition(" is ")[0][-6:-1] for problem in sorted(listing.problems)] == ["2.txt", "3.txt"]
 
 
 @pytest.mark.parametrize("where", ["_braze", "Braze Append/_reports", "Braze Append/Spring/8"])
