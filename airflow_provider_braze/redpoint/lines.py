@@ -114,6 +114,8 @@ class LineReader(LineQueue):
 
 def split_lines(text: str, line_end: str | None) -> list[str]:
     """Cut a text into lines that keep their line ends; the last may have none."""
+    if "\n" not in text and "\r" not in text:
+        return [text] if text else []
     if line_end is None:
         return io.StringIO(text, newline="").readlines()
     lines = [line + line_end for line in text.split(line_end)]

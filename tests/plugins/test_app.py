@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -62,6 +63,7 @@ def show(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Show:
 def rejects(tmp_path: Path) -> str:
     """A rejects file of the first push of the run, as the operator writes it."""
     folder = tmp_path / "fingerprint" / safe_name(push_name(RUN, "push", 0, 1))
+    folder.mkdir(parents=True)
     file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email"))
     for line in range(2, 40):
         file.write(
@@ -224,7 +226,7 @@ class TestRejects:
 
     @pytest.mark.usefixtures("allowed")
     @pytest.mark.parametrize(
-        "kind", ["gone", "no rejects file", "of another task", "not of a push", "elsewhere"]
+        "kind", ["gone", "no rejects file", "of another task", "not of a push", "elsewhere", "a pipe"]
     )
     def test_a_path_that_someone_wrote_into_the_xcom_opens_nothing(
         self, show: Show, client: TestClient, rejects: str, tmp_path: Path, kind: str
@@ -232,6 +234,9 @@ class TestRejects:
         path = Path(rejects)
         if kind == "gone":
             path.unlink()
+        elif kind == "a pipe":
+            path.unlink()
+            os.mkfifo(path)
         elif kind == "no rejects file":
             path.write_text("root:x:0:0\nCustomer,secret\n")
         elif kind == "of another task":
