@@ -15,8 +15,10 @@ from airflow_provider_braze.plugins.charts import RateChart, Segment, bar, count
 from airflow_provider_braze.users_track.clusters import dashboard_of
 
 RUNNING = "running"
+DEFERRED = "deferred"
+UNDER_WAY = (RUNNING, DEFERRED)
 UNFINISHED = frozenset(
-    {None, "scheduled", "queued", RUNNING, "restarting", "deferred", "up_for_retry", "up_for_reschedule"}
+    {None, "scheduled", "queued", *UNDER_WAY, "restarting", "up_for_retry", "up_for_reschedule"}
 )
 """States that change by themselves: the page refreshes."""
 
@@ -29,7 +31,7 @@ _TONES = {
     "upstream_failed": "warning",
     "planned": "info",
     RUNNING: "running",
-    "waiting": "waiting",
+    DEFERRED: "waiting",
 }
 
 
@@ -94,7 +96,7 @@ def card_of(task: PushTask, *, has_store: bool) -> Card:
     :param has_store: whether this Airflow has a task state store (3.3+).
     """
     progress = _progress_of(task)
-    if task.state == RUNNING:
+    if task.state == RUNNING or (task.state == DEFERRED and progress is not None):
         return _running(task, progress, has_store=has_store)
     if task.report is not None:
         return _ended(task, task.report)
@@ -125,10 +127,13 @@ def _running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: b
         card.sentence = wording.STARTING if has_store else wording.NO_STORE
         return card
     until = _moment(progress.get("waiting_until"))
+    waits = until is not None or task.state == DEFERRED
     card = _of_progress(
-        task, progress, Badge("waiting for Braze" if until else RUNNING, "waiting" if until else RUNNING)
+        task, progress, Badge("waiting for Braze", "waiting") if waits else Badge(RUNNING, RUNNING)
     )
     card.waiting_until = until
+    if task.state == DEFERRED:
+        card.sentence = wording.STATE_SENTENCES[DEFERRED]
     return card
 
 
@@ -143,7 +148,7 @@ def _of_progress(task: PushTask, progress: Mapping[str, Any], badge: Badge) -> C
         segments=bar(progress, running=True),
         facts=[
             ("Records read", f"{count(progress, 'records'):,}"),
-            ("Pace", f"{number(progress, 'records_per_second'):,.0f} records/s"),
+            ("Pace", wording.pace(number(progress, "records_per_second"))),
             ("Running for", wording.duration(number(progress, "elapsed"))),
             ("Failed", f"{count(progress, 'failed'):,}"),
             ("Requests", f"{count(progress, 'requests'):,}"),
@@ -195,7 +200,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         return facts
     return [
         *facts,
-        ("Pace", f"{records / seconds:,.0f} records/s" if seconds else "none"),
+        ("Pace", wording.pace((records - count(report, "not_sent")) / seconds) if seconds else "none"),
         ("Duration", wording.duration(seconds)),
         ("Requests", f"{requests:,}" + (f" ({retries:,} again)" if retries else "")),
         (
@@ -265,14 +270,14 @@ class Summary:
     @classmethod
     def of(cls, tasks: Sequence[PushTask]) -> Summary:
         """Add up what the reports, and the progress of running pushes, say."""
-        said = [(_progress_of(task) if task.state == RUNNING else task.report) or {} for task in tasks]
+        said = [(_progress_of(task) if task.state in UNDER_WAY else task.report) or {} for task in tasks]
         totals: dict[str, Any] = {}
         for record in said:
             # What a plan would cost is not spent.
             spent = () if record.get("dry_run") is True else ("data_points",)
             for name in (*wording.OUTCOME_MEANINGS, "records", "failed", *spent):
                 totals[name] = totals.get(name, 0) + count(record, name)
-        running = sum(task.state == RUNNING for task in tasks)
+        running = sum(task.state in UNDER_WAY for task in tasks)
         return cls(
             len(tasks),
             running,

@@ -30,7 +30,7 @@ STATE_SENTENCES: Mapping[str | None, str] = MappingProxyType(
         "failed": "Failed before there was anything to report; the task's log says why.",
         "up_for_retry": "Failed and will be tried again; the task's log says why.",
         "up_for_reschedule": "Waits for its next turn.",
-        "deferred": "Waits.",
+        "deferred": "Waits without a worker, and goes on by itself.",
         "restarting": "Is being started again.",
         "skipped": "Was skipped: there was nothing to push.",
         "upstream_failed": "Did not start, because a task before it failed.",
@@ -54,6 +54,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def pace(records_per_second: float) -> str:
+    """Say a pace without calling a slow one none."""
+    return f"{records_per_second:,.{1 if 0 < records_per_second < 9.95 else 0}f} records/s"
 
 
 def percent(share: float) -> str:

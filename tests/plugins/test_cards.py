@@ -106,6 +106,12 @@ class TestRunning:
         assert shown.waiting_until is not None
         assert shown.waiting_until.minute == 2
 
+    def test_that_waits_without_a_worker_shows_how_far_it_is(self) -> None:
+        shown = card(state="deferred", progress=progress(waiting_until="2026-11-21T12:02:00+00:00"))
+        assert (shown.share, words(shown)) == (0.4, ["waiting for Braze"])
+        assert shown.waiting_until is not None
+        assert shown.sentence == wording.STATE_SENTENCES["deferred"]
+
     def test_does_not_show_the_progress_of_an_earlier_try(self) -> None:
         shown = card(state="running", try_number=2, progress=progress())
         assert (shown.sentence, shown.segments) == (wording.STARTING, [])
@@ -129,6 +135,7 @@ class TestRunning:
     [
         "scheduled",
         "queued",
+        "deferred",
         "success",
         "failed",
         "up_for_retry",
@@ -148,16 +155,17 @@ def test_summary_adds_up_reports_and_the_progress_of_running_pushes() -> None:
             make(report=report(accepted=100, invalid=5)),
             make(state="running", report=report(accepted=999), progress=progress()),
             make(state=None),
+            make(state="deferred", progress=progress(records=10, accepted=0, invalid=0, failed=0)),
             make(report=report(status="planned", planned=7, dry_run=True)),
         ]
     )
-    assert (summary.exports, summary.running, summary.records, summary.failed) == (4, 1, 1112, 10)
+    assert (summary.exports, summary.running, summary.records, summary.failed) == (5, 2, 1122, 10)
     assert summary.data_points == 4321
     assert {segment.outcome: segment.records for segment in summary.segments} == {
         "accepted": 850,
         "invalid": 10,
         "planned": 7,
-        "in_flight": 245,
+        "in_flight": 255,
     }
 
 
@@ -181,3 +189,16 @@ def test_durations(seconds: float, said: str) -> None:
 )
 def test_percent(share: float, said: str) -> None:
     assert wording.percent(share) == said
+
+
+@pytest.mark.parametrize(
+    ("pace", "said"),
+    [(0, "0 records/s"), (0.52, "0.5 records/s"), (9.96, "10 records/s"), (25321.4, "25,321 records/s")],
+)
+def test_pace(pace: float, said: str) -> None:
+    assert wording.pace(pace) == said
+
+
+def test_pace_of_a_push_that_stopped_counts_what_it_came_to() -> None:
+    shown = card(report=report(status="failed", accepted=100, not_sent=900, seconds=10.0))
+    assert dict(shown.facts)["Pace"] == "10 records/s"

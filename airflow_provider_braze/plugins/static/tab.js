@@ -44,11 +44,21 @@
     theirs.remove();
   });
 
+  // Airflow's own choice of a time zone; without one, that of the browser, as everywhere in Airflow.
+  const timeZone = () => {
+    try {
+      const chosen = JSON.parse(localStorage.getItem("timezone")) ?? undefined;
+      return new Intl.DateTimeFormat([], { timeZone: chosen }).resolvedOptions().timeZone;
+    } catch {
+      return undefined;
+    }
+  };
   const localTimes = () => {
+    const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: timeZone() };
     for (const time of document.querySelectorAll("time")) {
       const at = new Date(time.dateTime);
-      time.textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-      time.title = at.toString();
+      time.textContent = at.toLocaleTimeString([], clock);
+      time.title = at.toLocaleString([], { dateStyle: "medium", timeStyle: "long", timeZone: clock.timeZone });
     }
   };
   localTimes();
