@@ -74,7 +74,8 @@ def get_provider_info() -> dict[str, Any]:
                 "ui-field-behaviour": {
                     # The port shows because Airflow 3.3.2 refuses to test a connection that has none.
                     "hidden-fields": ["login", "schema"],
-                    "relabeling": {"host": "REST endpoint", "password": "REST API key"},
+                    # Airflow 3.1 writes "port" where nobody says otherwise.
+                    "relabeling": {"host": "REST endpoint", "password": "REST API key", "port": "Port"},
                     "placeholders": {
                         "host": "https://rest.iad-01.braze.com",
                         "port": "443; needed by Test on Airflow 3.3.2, else it may stay empty",

@@ -330,7 +330,11 @@ class TestConnectionForm:
 
     def test_airflow_3_1_gets_the_same_standard_fields(self) -> None:
         behaviour = BrazeHook.get_ui_field_behaviour()
-        assert behaviour["relabeling"] == {"host": "REST endpoint", "password": "REST API key"}
+        assert behaviour["relabeling"] == {
+            "host": "REST endpoint",
+            "password": "REST API key",
+            "port": "Port",
+        }
         assert behaviour["hidden_fields"] == ["login", "schema"]
         assert set(behaviour["placeholders"]) == {"host", "port", "password"}
 
