@@ -28,12 +28,14 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
 from airflow_provider_braze.redpoint.offers import left_to_push
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.version_compat import AirflowSkipException
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
+PUSHES = Asset("braze_pushes")
 
 redpoint_exports = Asset(
     name="redpoint_exports",
@@ -91,4 +93,6 @@ with DAG(
         retries=2,
         retry_delay=timedelta(seconds=30),
         map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
+        doc_md=TASK_DOC,
+        outlets=[PUSHES],
     ).expand(export=landed_exports(BRAZE_CONN_ID))

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG, Asset, Param
 
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 # The names of your Redpoint channels, and what a push of their exports may do: the form lists them, the sensor looks
@@ -51,6 +51,8 @@ COUNT_OR_SHARE = {
 HOW, GUARDS = "How to push them", "When to refuse"
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
+PUSHES = Asset("braze_pushes")
 
 with DAG(
     dag_id="redpoint_to_braze",
@@ -172,4 +174,6 @@ with DAG(
         retries=2,
         retry_delay=timedelta(seconds=30),
         map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
+        doc_md=TASK_DOC,
+        outlets=[PUSHES],
     ).expand(export=find_exports.output)

@@ -18,12 +18,14 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Asset, Param, task
 
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
+PUSHES = Asset("braze_pushes")
 EXPORT_NAME = "{{ task.export.offer }} / {{ task.export.channel_execution_id }}"
 
 with DAG(
@@ -74,6 +76,7 @@ with DAG(
         retries=2,
         retry_delay=timedelta(seconds=30),
         map_index_template=EXPORT_NAME,
+        doc_md=TASK_DOC,
     ).expand(export=find_exports.output)
 
     # A plan that failed leaves one export for the person to decide on; no exports leave nothing to decide.
@@ -127,6 +130,8 @@ with DAG(
         # Nobody is asked about a small push.
         trigger_rule="none_failed_min_one_success",
         map_index_template=EXPORT_NAME,
+        doc_md=TASK_DOC,
+        outlets=[PUSHES],
     ).expand(export=find_exports.output)
 
     by_size(planned) >> [ask, push_export]
