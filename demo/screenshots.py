@@ -11,7 +11,7 @@ from demo.serve import invent_export
 from demo.stage import DAG_ID, Stage, land_samples, say, stage
 from tests.samples import EXPORTS
 from tests.system.real_airflow import REPOSITORY
-from tests.ui.screen import CHROMIUM, Screen, screen
+from tests.ui.screen import CHROMIUM, Screen, chromium, screen
 
 IMAGES = REPOSITORY / "docs" / "images"
 APPROVAL = "redpoint_with_approval"
@@ -146,9 +146,9 @@ def take_all() -> int:
         say(f"{CHROMIUM} is not installed: apt-get install chromium")
         return 1
     IMAGES.mkdir(exist_ok=True)
-    with stage(scheduled=False) as scene:
+    with stage(scheduled=False) as scene, chromium() as browser:
         say(f"Taking the pictures in {IMAGES.relative_to(REPOSITORY)}")
-        with screen(scene.airflow.url, width=WIDTH, height=HEIGHT) as ui:
+        with screen(browser, scene.airflow.url, width=WIDTH, height=HEIGHT) as ui:
             photographer = Photographer(scene, ui)
             photographer.connection_form()
             photographer.trigger_form()
@@ -156,7 +156,7 @@ def take_all() -> int:
             photographer.tabs(run_id)
             photographer.running_push()
             photographer.approval()
-        with screen(scene.airflow.url, width=WIDTH, height=HEIGHT, theme="dark") as ui:
+        with screen(browser, scene.airflow.url, width=WIDTH, height=HEIGHT, theme="dark") as ui:
             ui.open_run(DAG_ID, run_id)
             ui.braze_tab().locator("article").first.wait_for()
             Photographer(scene, ui).take("braze-tab-dark", height=1000)

@@ -14,7 +14,7 @@ import requests
 from tests.system.real_airflow import REPOSITORY, START_SECONDS, AirflowTroubleError, RealAirflow
 
 SUB_PATH = "/team-a"
-ADMIN, VIEWER, NOBODY = "adam", "vera", "nora"
+ADMIN, USER, VIEWER, NOBODY = "adam", "ursula", "vera", "nora"
 
 
 class ApiServer(RealAirflow):
@@ -22,11 +22,19 @@ class ApiServer(RealAirflow):
 
     :param rows: what ``fill.py`` puts into its database.
     :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
+    :param with_dags: whether it knows the shipped DAGs, so that Airflow's own pages show runs of them.
     """
 
-    def __init__(self, rows: Mapping[str, Any], settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        rows: Mapping[str, Any],
+        settings: Mapping[str, str] | None = None,
+        *,
+        with_dags: bool = False,
+    ) -> None:
         super().__init__(settings=settings)
         self.rows = rows
+        self.with_dags = with_dags
         self.port = self.url.rpartition(":")[2]
         self.url += SUB_PATH
         self._environment |= {
@@ -34,7 +42,7 @@ class ApiServer(RealAirflow):
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
             # Whoever has no role may sign in and see nothing.
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{VIEWER}:viewer,{NOBODY}:",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{USER}:user,{VIEWER}:viewer,{NOBODY}:",
         }
 
     def start(self) -> None:
@@ -42,6 +50,8 @@ class ApiServer(RealAirflow):
         migration = self.airflow("db", "migrate")
         if migration.returncode:
             raise AirflowTroubleError(migration.stderr[-2000:])
+        if self.with_dags and (parsing := self.airflow("dags", "reserialize")).returncode:
+            raise AirflowTroubleError(parsing.stderr[-2000:])
         self._fill()
         self._commands = {"api-server": ("--host", "127.0.0.1", "--port", self.port, "--workers", "1")}
         self.spawn("api-server")
@@ -68,13 +78,22 @@ class ApiServer(RealAirflow):
         except requests.RequestException:
             return False
 
+    def password(self, user: str) -> str:
+        """Return the password that Airflow made up for a user."""
+        passwords = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())
+        return str(passwords[user])
+
     def sign_in(self, user: str) -> str:
         """Sign in, and return the token."""
-        passwords = json.loads((self.home / "simple_auth_manager_passwords.json.generated").read_text())
         answer = self._session.post(
-            f"{self.url}/auth/token", json={"username": user, "password": passwords[user]}, timeout=10
+            f"{self.url}/auth/token", json={"username": user, "password": self.password(user)}, timeout=10
         )
         return str(answer.json()["access_token"])
+
+    def runs_of(self, dag_id: str) -> list[tuple[str, dict[str, Any], str]]:
+        """List the runs of a DAG, each with its conf and the user who started it."""
+        self._session.headers["Authorization"] = f"Bearer {self.sign_in(ADMIN)}"
+        return [(run["dag_run_id"], run["conf"], run["triggering_user_name"]) for run in self.runs(dag_id)]
 
     def get(self, path: str, user: str | None = VIEWER, *, cookie: bool = False) -> requests.Response:
         """Ask for a page of the tab, as a browser does in Airflow's frame or as a program does."""

@@ -12,6 +12,8 @@ from tests.sandbox_process import SandboxProcess
 from tests.system.real_airflow import REPOSITORY, RealAirflow
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.ui.screen import Screen
 
 HERE = Path(__file__).parent
@@ -44,22 +46,30 @@ def airflow(sandbox_process: SandboxProcess) -> Iterator[RealAirflow]:
 
 
 @pytest.fixture(scope="session")
-def browser(airflow: RealAirflow) -> Iterator[Screen]:
+def browser() -> Iterator[Browser]:
+    from tests.ui.screen import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def window(browser: Browser, airflow: RealAirflow) -> Iterator[Screen]:
     from tests.ui.screen import screen
 
-    with screen(airflow.url) as opened:
+    with screen(browser, airflow.url) as opened:
         yield opened
 
 
 @pytest.fixture
-def ui(browser: Screen, sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Screen]:
-    """The browser; what it showed when a test failed is in build/ui."""
+def ui(window: Screen, sandbox: SandboxProcess, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """The window; what it showed when a test failed is in build/ui."""
     failed = request.session.testsfailed
-    yield browser
+    yield window
     if request.session.testsfailed > failed:
         SHOTS.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"\W+", "-", request.node.name)
-        browser.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        window.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
 
 
 @pytest.fixture

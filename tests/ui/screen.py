@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from playwright.sync_api import FrameLocator, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000
@@ -125,7 +125,19 @@ class Screen:
 
 
 @contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run a browser while the ``with`` block lasts; Playwright runs one at a time."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
 def screen(
+    browser: Browser,
     url: str,
     *,
     width: int = 1280,
@@ -133,19 +145,17 @@ def screen(
     theme: Literal["light", "dark"] = "light",
     scale: float = 1,
 ) -> Iterator[Screen]:
-    """Run a browser of its own while the ``with`` block lasts."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=theme,
-            device_scale_factor=scale,
-            reduced_motion="reduce",
-        )
-        context.set_default_timeout(PATIENCE_MS)
-        # Airflow keeps the choice of its menu here.
-        context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
-        try:
-            yield Screen(context.new_page(), url)
-        finally:
-            browser.close()
+    """Open a window of its own while the ``with`` block lasts; it shares nothing with other windows."""
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=theme,
+        device_scale_factor=scale,
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    # Airflow keeps the choice of its menu here.
+    context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    try:
+        yield Screen(context.new_page(), url)
+    finally:
+        context.close()

@@ -1,0 +1,234 @@
+"""The tab in every state, theme and width, in a browser, on an API server below a sub-path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, FrameLocator, expect
+
+from airflow_provider_braze.plugins import app as module
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.users_track.batches import Origin
+from airflow_provider_braze.users_track.rejects import RejectsFile
+from tests.plugins.api_server import NOBODY, SUB_PATH, VIEWER, ApiServer
+from tests.plugins.invented import SCRIPT, progress, report
+from tests.ui.screen import Screen, screen
+
+DAG_ID, TASK_ID = "redpoint_to_braze", "push_export"
+RUN = "manual__2026-11-21T10:00:00+00:00"
+UNICODE = "Été à 50 %, früh 日本"
+LONG = "RPI_Export_6002_" + "x" * 100
+
+
+def rejects_file(folder: Path) -> str:
+    """Write a rejects file as the first push of the run leaves it."""
+    path = folder / safe_name(push_name(RUN, TASK_ID, 0, 1)) / "rejects.csv"
+    file = RejectsFile(locate(str(path)), ("external_id", "email"))
+    for line in range(2, 40):
+        file.write(
+            Origin(line, (f"Customer{line}", "somebody")), "invalid", "it is no e-mail address", "email"
+        )
+    url = file.close()
+    assert url is not None
+    return url
+
+
+def pushes(rejects_path: str) -> list[dict[str, Any]]:
+    planned = {"dry_run": True, "planned_requests": 177, "seconds_at_limit": 0.7}
+    return [
+        {
+            "state": "success",
+            "return_value": report(
+                accepted=9000,
+                invalid=38,
+                reasons={"email: it is no e-mail address": 38},
+                rejects_path=rejects_path,
+            ),
+        },
+        {
+            "state": "failed",
+            "report": report(
+                status="partial",
+                accepted=11_000,
+                not_sent=2000,
+                error="Braze answered 500.",
+                offer=UNICODE,
+                export=f"/exports/Braze Append/{UNICODE}/8828/{LONG}.txt",
+            ),
+        },
+        {"state": "failed", "report": report(status="failed", not_sent=2000, error="Wrong key (401).")},
+        {"state": "success", "return_value": report(status="planned", planned=13_250, samples=[], **planned)},
+        {"state": "running", "progress": progress(waiting_until="2026-11-22T12:02:00+00:00")},
+        {"state": "deferred", "progress": progress(waiting_until="2026-11-22T13:02:00+00:00")},
+        {"state": "success", "return_value": report(accepted=5, offer=SCRIPT, notes=[SCRIPT])},
+        {"state": "queued"},
+        {"state": "success", "return_value": report(accepted=1, not_found=50, unchanged=12, mode="append")},
+    ]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    found = enumerate(pushes(rejects_file(tmp_path_factory.mktemp("reports"))))
+    tasks = [
+        {"task_id": TASK_ID, "map_index": n, "name": "Push to Braze", "label": f"Offer / {6000 + n}", **push}
+        for n, push in found
+    ]
+    with ApiServer(
+        {DAG_ID: {RUN: tasks}}, {"AIRFLOW__BRAZE__REJECTS_IN_UI": "True"}, with_dags=True
+    ) as running:
+        yield running
+
+
+@pytest.fixture(params=["light", "dark"])
+def themed(request: pytest.FixtureRequest, browser: Browser, server: ApiServer) -> Iterator[Screen]:
+    with screen(browser, server.url, theme=request.param) as ui:
+        sign_in(ui, server, VIEWER)
+        yield ui
+
+
+@pytest.fixture(scope="module")
+def viewer(browser: Browser, server: ApiServer) -> Iterator[Screen]:
+    with screen(browser, server.url) as opened:
+        sign_in(opened, server, VIEWER)
+        yield opened
+
+
+def sign_in(ui: Screen, server: ApiServer, user: str) -> None:
+    ui.page.context.add_cookies([{"name": "_token", "value": server.sign_in(user), "url": server.url}])
+
+
+def card(tab: FrameLocator | Any, map_index: int) -> Any:
+    return tab.locator(f"#{TASK_ID}-{map_index}")
+
+
+def colour(element: Any, name: str = "background-color") -> str:
+    return str(element.evaluate(f"element => getComputedStyle(element)['{name}']"))
+
+
+def test_the_tab_looks_like_airflow_around_it(themed: Screen) -> None:
+    themed.open_run(DAG_ID, RUN)
+    tab = themed.braze_tab()
+    expect(card(tab, 0)).to_be_visible()
+
+    assert colour(tab.locator("body")) == colour(themed.page.locator("html"))
+    assert colour(tab.locator("body"), "color") == colour(themed.page.locator("body"), "color")
+
+    # Each push says how it is.
+    badges = {
+        n: card(tab, n).locator(".badge").all_inner_texts()
+        for n in range(9)
+        if card(tab, n).wait_for() is None
+    }
+    assert badges == {
+        0: ["complete", "upsert"],
+        1: ["partial", "task failed", "upsert"],
+        2: ["failed", "upsert"],
+        3: ["planned", "upsert"],
+        4: ["waiting for Braze"],
+        5: ["waiting for Braze"],
+        6: ["complete", "upsert"],
+        7: ["queued"],
+        8: ["complete", "append"],
+    }
+    # None that says something is as grey as one that only names a mode.
+    neutral = colour(card(tab, 0).get_by_text("upsert", exact=True))
+    words = [
+        (0, "complete"),
+        (1, "partial"),
+        (1, "task failed"),
+        (2, "failed"),
+        (3, "planned"),
+        (4, "waiting for Braze"),
+    ]
+    colours = [colour(card(tab, n).get_by_text(word, exact=True)) for n, word in words]
+    assert neutral not in colours
+    assert len(set(colours)) == 4
+    # Two outcomes side by side are told apart.
+    fills = [
+        colour(card(tab, 8).locator(f".bar .{outcome}"), "fill")
+        for outcome in ("accepted", "not_found", "unchanged")
+    ]
+    assert len(set(fills)) == 3
+
+
+def test_until_when_it_waits_is_in_airflows_time_zone(viewer: Screen) -> None:
+    viewer.open_run(DAG_ID, RUN)
+    viewer.page.evaluate("localStorage.setItem('timezone', '\"Asia/Tokyo\"')")
+    tab = viewer.braze_tab()
+    expect(
+        card(tab, 4).get_by_text("Waiting for Braze until 21:02: its rate limit is reached.")
+    ).to_be_visible()
+    viewer.page.evaluate("localStorage.removeItem('timezone')")
+    expect(card(tab, 5).get_by_text("Waits without a worker, and goes on by itself.")).to_be_visible()
+
+
+def test_names_are_shown_as_they_are_and_run_nothing(viewer: Screen) -> None:
+    said: list[str] = []
+    viewer.page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+    viewer.open_run(DAG_ID, RUN)
+    tab = viewer.braze_tab()
+    expect(tab.get_by_role("heading", name=LONG)).to_be_visible()
+    expect(card(tab, 1).get_by_text(f"Braze Append / {UNICODE} / 8828")).to_be_visible()
+    expect(card(tab, 6).get_by_text(SCRIPT).first).to_be_visible()
+    assert said == []
+
+
+def test_a_keyboard_is_enough(viewer: Screen) -> None:
+    viewer.open_run(DAG_ID, RUN)
+    tab = viewer.braze_tab()
+    tab.get_by_role("button", name="Pause").focus()
+    viewer.page.keyboard.press("Tab")
+    task = card(tab, 0).get_by_role("link", name="Task")
+    expect(task).to_be_focused()
+    assert colour(task, "outline-style") == "solid"
+
+    # The page refreshes by itself, and the keyboard stays where it was.
+    with viewer.page.expect_response(re.compile(rf"{SUB_PATH}/braze/")):
+        pass
+    viewer.page.wait_for_timeout(300)
+    expect(task).to_be_focused()
+    viewer.page.keyboard.press("Tab")
+    expect(card(tab, 0).get_by_role("link", name="Braze dashboard")).to_be_focused()
+    viewer.page.keyboard.press("Shift+Tab")
+    viewer.page.keyboard.press("Enter")
+
+    expect(viewer.page).to_have_url(
+        re.compile(rf"{SUB_PATH}/dags/{DAG_ID}/runs/[^/]+/tasks/{TASK_ID}/mapped/0$")
+    )
+    expect(viewer.page.get_by_text("[Offer / 6000]").first).to_be_visible()
+
+
+def test_a_narrow_window_hides_nothing(browser: Browser, server: ApiServer) -> None:
+    with screen(browser, server.url, width=480) as narrow:
+        sign_in(narrow, server, VIEWER)
+        narrow.open(f"braze/dags/{DAG_ID}/runs/{RUN}")
+        card(narrow.page, 8).wait_for()
+        assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 480
+
+
+def test_rejects_are_masked_until_they_are_downloaded(viewer: Screen) -> None:
+    viewer.open_push(DAG_ID, RUN, 0)
+    tab = viewer.braze_tab()
+    tab.get_by_text("First records, masked").click()
+    expect(tab.get_by_role("columnheader", name="external_id")).to_be_visible()
+    expect(tab.get_by_text("C•••").first).to_be_visible()
+    expect(tab.get_by_text("Customer2")).to_have_count(0)
+
+    with viewer.page.expect_download() as downloaded:
+        tab.get_by_role("link", name="Download").click()
+
+    assert downloaded.value.suggested_filename == f"{TASK_ID}-0-rejects.csv"
+    assert "Customer2" in Path(downloaded.value.path()).read_text("utf-8-sig")
+
+
+def test_who_may_not_see_it_is_told_so(browser: Browser, server: ApiServer) -> None:
+    with screen(browser, server.url) as forbidden:
+        sign_in(forbidden, server, NOBODY)
+        forbidden.open(f"braze/dags/{DAG_ID}/runs/{RUN}")
+        expect(forbidden.page.get_by_text(module.NOT_ALLOWED)).to_be_visible()
+        expect(forbidden.page.get_by_text("accepted")).to_have_count(0)
