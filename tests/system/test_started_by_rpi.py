@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.expected import wrong_counts
+from tests.plugins.api_server import USER, ApiServer
 from tests.rpi_gateway import DOCUMENTED_BODY, Gateway
 from tests.samples import EXPORTS
 from tests.sandbox_process import SandboxProcess
@@ -42,3 +43,26 @@ def test_a_gateway_without_a_token_starts_nothing(airflow: RealAirflow) -> None:
     with Gateway(airflow.url, AIRFLOW_TOKEN="not-one") as gateway:
         assert gateway.call().status_code == 502
     assert "Invalid JWT token" in gateway.log
+
+
+def test_a_user_who_may_only_use_airflow_starts_one_run_with_a_password() -> None:
+    settings = {"AIRFLOW_USERNAME": USER}
+    body = DOCUMENTED_BODY | {"channelName": COMMA.channel}
+    with ApiServer({}, with_dags=True) as server:
+        with Gateway(server.url, AIRFLOW_PASSWORD=server.password(USER), **settings) as gateway:
+            first, second = gateway.call(body), gateway.call(body)
+            # The channel of the documented sample is none of the DAG's.
+            other = gateway.call(DOCUMENTED_BODY | {"channelExecutionID": "5720"})
+        with Gateway(server.url, AIRFLOW_PASSWORD="not-it", **settings) as stranger:
+            refused = stranger.call(body)
+        runs = server.runs_of(DAG_ID)
+
+    assert [first.json(), second.json()] == [
+        {"detail": "rpi-5719 is started"},
+        {"detail": "rpi-5719 was started before"},
+    ]
+    assert (other.status_code, refused.status_code) == (502, 502)
+    assert "Invalid input for param channel" in gateway.log
+    assert "Invalid credentials" in stranger.log
+    # Who asked is on the run's page.
+    assert runs == [("rpi-5719", {"channel": COMMA.channel, "workflow_id": "8828"}, USER)]
