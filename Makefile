@@ -15,7 +15,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint test bench demo airflow screenshots docs lock clean
+.PHONY: help install install-oldest lint test bench soak demo airflow screenshots docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -69,6 +69,9 @@ bench: install  ## Measure speed, memory and limits on a quiet machine, and writ
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement setup.cfg --extra bench \
 		--constraint requirements/airflow-3.3.txt
 	$(BIN)/python -m benchmarks.run $(BENCH)
+
+soak: install  ## Push exports by the million records through random faults and kills (make soak SOAK="--minutes 60")
+	@$(BIN)/python -m tests.reliability.soak $(SOAK)
 
 demo: install  ## Push six exports into the sandbox on a real Airflow, and check what arrived
 	@$(BIN)/python -m demo

@@ -88,6 +88,7 @@ class Sandbox:
         answer = self._api.answer(sent) if fault is None or fault.processed else None
         wait = self._latency
         if fault is not None:
+            self.stats.by_fault[str(fault.status) if fault.kind == "status" else fault.kind] += 1
             wait += fault.seconds if fault.kind in ("late", "hang") else 0
             answer = spoilt(answer, fault, self._api.limit_of(sent.path))
         if wait and await _left_within(wait, receive):

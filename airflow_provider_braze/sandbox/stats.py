@@ -30,6 +30,7 @@ class Stats:
         self.refused_objects = 0
         self.by_status: Counter[str] = Counter()
         self.by_path: Counter[str] = Counter()
+        self.by_fault: Counter[str] = Counter()
         self._arrivals: deque[float] = deque()
         self._most_in_window = 0
         self._most_in_flight = self._in_flight
@@ -83,6 +84,7 @@ class Stats:
             "refused_objects": self.refused_objects,
             "by_status": dict(self.by_status),
             "by_path": dict(self.by_path),
+            "by_fault": dict(self.by_fault),
             "in_flight": self._in_flight,
             "max_in_flight": self._most_in_flight,
             "max_requests_in_3s": self._most_in_window,

@@ -19,10 +19,16 @@ _MOST_WORDS = 20
 
 def differences(landed: Landed, report: dict[str, Any], profiles: Mapping[str, dict[str, Any]]) -> list[str]:
     """Say what does not fit."""
-    outcomes, said = _outcomes(landed, report)
-    said += _counts(report, outcomes)
+    outcomes, said = outcomes_of(landed, report)
     said += _states(landed, outcomes, profiles)
     return said[:_MOST_WORDS]
+
+
+def outcomes_of(landed: Landed, report: dict[str, Any]) -> tuple[dict[int, str], list[str]]:
+    """The outcome of each line that was read, and what in report and rejects file does not fit."""
+    outcomes, said = _outcomes(landed, report)
+    said += _counts(report, outcomes)
+    return outcomes, said[:_MOST_WORDS]
 
 
 def _outcomes(landed: Landed, report: dict[str, Any]) -> tuple[dict[int, str], list[str]]:

@@ -11,7 +11,8 @@ from tests import model
 
 OFFER = "Spring Welcome"
 BLOCKED = ("blocked-1", "blocked-2", "blocked-3")
-"""Users whom the sandbox refuses by name: ``--blocked-user``."""
+"""Users whom the sandbox refuses by name."""
+BLOCKED_OPTIONS = [part for user in BLOCKED for part in ("--blocked-user", user)]
 
 COLUMNS = [
     "RPContactID",

@@ -23,8 +23,12 @@ from typing import Any
 from unittest import mock
 
 from airflow_provider_braze.users_track import batches, exchange
-from tests.reliability import compare, pushing
-from tests.reliability.landed import BLOCKED, Landed, land
+from tests.reliability import (
+    compare,
+    home,  # noqa: F401 - before what imports Airflow
+    pushing,
+)
+from tests.reliability.landed import BLOCKED_OPTIONS, Landed, land
 from tests.sandbox_process import ROOT, SandboxProcess
 from tests.users_track.test_client import certificate
 
@@ -36,8 +40,6 @@ LOOK_AHEAD = 100
 ALWAYS = 10**6
 SHORT = {"timeout": [1, 0.4]}
 """Seconds to connect, and for an attempt."""
-
-BLOCKED_USERS = [part for user in BLOCKED for part in ("--blocked-user", user)]
 
 
 @dataclass(frozen=True)
@@ -317,7 +319,7 @@ def _profiles(sandbox: SandboxProcess) -> dict[str, Any]:
 def _push_with_tls(tls: tuple[str, int, bool], landed: Landed, base: Path) -> Pushed:
     host, days, trusted = tls
     pem, key = certificate(base, host, days)
-    with SandboxProcess("--tls-certificate", pem, "--tls-key", key, *BLOCKED_USERS) as sandbox:
+    with SandboxProcess("--tls-certificate", pem, "--tls-key", key, *BLOCKED_OPTIONS) as sandbox:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
@@ -366,7 +368,7 @@ def main() -> None:
     from tests.reliability import document
 
     results = []
-    with SandboxProcess(*BLOCKED_USERS) as sandbox, tempfile.TemporaryDirectory() as folder:
+    with SandboxProcess(*BLOCKED_OPTIONS) as sandbox, tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(cases()):
             with contextlib.redirect_stdout(sys.stderr):
                 met = meet(case, sandbox, Path(folder) / str(number), short=False)

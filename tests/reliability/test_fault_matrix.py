@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.reliability import matrix
+from tests.reliability.landed import BLOCKED_OPTIONS
 from tests.sandbox_process import SandboxProcess
 
 
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[SandboxProcess]:
     logging.disable(logging.WARNING)
-    with SandboxProcess(*matrix.BLOCKED_USERS) as process:
+    with SandboxProcess(*BLOCKED_OPTIONS) as process:
         yield process
     logging.disable(logging.NOTSET)
 

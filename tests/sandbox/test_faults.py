@@ -23,6 +23,7 @@ def test_the_next_requests_get_the_status_and_nothing_is_processed(sandbox):
     assert known(sandbox) == []
     assert track(sandbox, ADA).status == 201
     assert sandbox.stats()["by_status"] == {"500": 2, "201": 1}
+    assert sandbox.stats()["by_fault"] == {"500": 2}
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 500, 502, 503, 504])

@@ -1,0 +1,63 @@
+"""Writes the tables of docs/reliability.md between their markers; the words around them are written by hand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tests.sandbox_process import ROOT
+
+if TYPE_CHECKING:
+    from tests.reliability.matrix import Met
+
+PAGE = ROOT / "docs" / "reliability.md"
+
+
+def write_matrix(results: Iterable[Met]) -> None:
+    """Write what came of every case."""
+    lines = ["| what happens | outcomes of the valid records | the push | seconds |", "|---|---|---|---|"]
+    for met in results:
+        outcomes = ", ".join(f"`{name}`" for name in sorted(met.case.outcomes))
+        ends = f"`{met.report['status']}`" + (f", `{met.error}`" if met.error else "")
+        lines.append(f"| {met.case.name} | {outcomes} | {ends} | {met.seconds:.1f} |")
+    _put("matrix", "\n".join(lines))
+
+
+def write_soak(figures: dict[str, Any]) -> None:
+    """Write the figures of one soak."""
+    faults = figures["faults"]
+    outcomes = ", ".join(f"{count:,} `{name}`" for name, count in figures["outcomes"].items())
+    rows = {
+        "when, how long, seed": f"{datetime.now(UTC):%Y-%m-%d}, {figures['seconds'] / 60:.0f} minutes, "
+        f"seed {figures['seed']}",
+        "exports": f"{figures['exports']:,}",
+        "records": f"{figures['records']:,}: {outcomes}",
+        "requests that the sandbox got": f"{figures['requests']:,}",
+        "of them befallen by a fault": f"{sum(faults.values()):,}: "
+        + ", ".join(f"{count:,} {name}" for name, count in faults.items()),
+        "tries of tasks": f"{figures['tries']:,}",
+        "workers killed (SIGKILL)": f"{figures['kills']:,}",
+        "workers told to stop (SIGTERM)": f"{figures['terminations']:,}",
+        "pushes that gave up and were retried": f"{figures['given_up']:,}",
+        "pushes stopped by 401, 403 or a redirect, and cleared": f"{figures['stopped']:,}",
+        "tries that went on from a checkpoint": f"{figures['resumed']:,}",
+        "profile objects that Braze got more than once": f"{figures['sent_again']:,}",
+        "**lost, or counted wrongly**": f"**{figures['lost']}**",
+    }
+    _put(
+        "soak", "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    )
+
+
+def _put(name: str, table: str) -> None:
+    text, count = re.subn(
+        rf"(<!-- {name}: begin -->\n).*?(<!-- {name}: end -->)",
+        lambda found: f"{found[1]}{table}\n{found[2]}",
+        PAGE.read_text(encoding="utf-8"),
+        flags=re.DOTALL,
+    )
+    if count != 1:
+        raise ValueError(f"{PAGE} has not one pair of markers for {name}")
+    PAGE.write_text(text, encoding="utf-8")

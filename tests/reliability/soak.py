@@ -1,0 +1,188 @@
+"""A soak: exports by the million records pushed through random faults and random kills, and nothing may be lost.
+
+``python -m tests.reliability.soak --minutes 10``. Each export is pushed by worker processes that are killed at random
+moments, and tried again with the same task state store until the push is complete, as Airflow would. Then everything
+is compared: the workspace with an independent model of the export, the counts of the report, and the rejects file.
+It ends with status 1 when anything is lost, and keeps the folder; ``--seed`` makes the same exports, faults and kills.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.reliability import (
+    compare,
+    document,
+    home,  # noqa: F401 - before what imports Airflow
+    landed,
+    pushing,
+)
+from tests.reliability.trouble import Trouble
+from tests.reliability.worker import KILLED_AFTER, Try
+from tests.sandbox_process import SandboxProcess
+
+_MOST_TRIES = 60
+_TIMEOUT = [1, 2.5]
+
+
+@dataclass
+class Figures:
+    """What a soak has come to so far."""
+
+    seed: int
+    seconds: float = 0
+    exports: int = 0
+    records: int = 0
+    tries: int = 0
+    requests: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    kills: int = 0
+    terminations: int = 0
+    given_up: int = 0
+    stopped: int = 0
+    resumed: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    sent_again: int = 0
+    lost: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        plain = {name: value for name, value in vars(self).items() if not isinstance(value, Counter)}
+        return {**plain, "faults": dict(self.faults.most_common()), "outcomes": dict(self.outcomes)}
+
+
+class Soak:
+    """Pushes exports, one after the other, through everything that can go wrong.
+
+    :param seed: of exports, faults and kills.
+    :param records: of one export, at most.
+    :param base: folder for the exports.
+    """
+
+    def __init__(self, seed: int, records: int, base: Path) -> None:
+        self.figures = Figures(seed)
+        self.wrong: list[str] = []
+        self._records, self._base = records, base
+        self._rng = random.Random(seed)
+
+    def push_one(self, sandbox: SandboxProcess) -> None:
+        """Push one export to its end, whatever it takes, and compare."""
+        rng, figures = random.Random(self._rng.random()), self.figures
+        number = 1000 + figures.exports
+        export = landed.land(
+            self._base / "rpi", rng.randint(self._records // 4, self._records), rng, number=number
+        )
+        sandbox.reset()
+        report = self._until_complete(sandbox, export, self._base / f"task{number}", rng)
+        stats = sandbox.stats()
+        figures.exports += 1
+        figures.records += len(export.records)
+        figures.requests += stats["requests"]
+        figures.faults.update(stats["by_fault"])
+        figures.outcomes.update({name: report[name] for name in compare.OUTCOMES if report[name]})
+        figures.sent_again += max(0, stats["objects"] - stats["refused_objects"] - report["objects"])
+        wrong = compare.differences(export, report, sandbox.profiles())
+        figures.lost += len(wrong)
+        self.wrong += [f"export {number}: {what}" for what in wrong]
+        if not wrong:
+            export.path.unlink()
+            shutil.rmtree(self._base / f"task{number}")
+
+    def _until_complete(
+        self, sandbox: SandboxProcess, export: landed.Landed, task: Path, rng: random.Random
+    ) -> dict[str, Any]:
+        extras = {"timeout": _TIMEOUT, "max_in_flight": rng.choice([4, 16, 96])}
+        environment = {pushing.CONNECTION: pushing.connection(sandbox.url, sandbox.key, **extras)}
+        kills = rng.randint(0, 8)
+        for number in range(1, _MOST_TRIES):
+            calm = number > _MOST_TRIES // 2
+            trouble = Trouble(sandbox, rng, 0.8)
+            self.figures.tries += 1
+            running = Try(export.path, task, number, environment)
+            kill = rng.uniform(0.1, 1 + number) if kills > 0 and rng.random() < 0.8 else None
+            kills -= self._watch(running, None if calm else trouble, kill, rng)
+            trouble.end()
+            told = running.told()
+            if told is None:
+                continue
+            if told["state"] == "success":
+                return dict(told["report"])
+            self._check_partial(export, told)
+        raise TimeoutError(f"{export.path} is not complete after {_MOST_TRIES} tries")
+
+    def _watch(self, running: Try, trouble: Trouble | None, kill: float | None, rng: random.Random) -> int:
+        """Make trouble while it runs; whether it was killed."""
+        began, at, last = time.monotonic(), kill, None
+        gentle = rng.random() < 0.4
+        while running.process.is_alive():
+            running.process.join(0.02)
+            if trouble is not None:
+                trouble.turn()
+            now = time.monotonic() - began
+            if at is not None and now > at:
+                running.kill(signal.SIGTERM if gentle else signal.SIGKILL)
+                self.figures.terminations += gentle
+                self.figures.kills += not gentle
+                at, last = None, now + KILLED_AFTER if gentle else None
+            elif last is not None and now > last:
+                running.kill(signal.SIGKILL)
+                self.figures.kills += 1
+                last = None
+        return kill is not None and at is None
+
+    def _check_partial(self, export: landed.Landed, told: dict[str, Any]) -> None:
+        """A push that stopped tells the truth about its records too."""
+        stopped = told["state"] == "failed"
+        self.figures.stopped += stopped
+        self.figures.given_up += not stopped
+        report = told["report"]
+        if report is None:
+            self.wrong.append(f"{export.path.name}: no report: {told['said']}")
+            return
+        _, wrong = compare.outcomes_of(export, report)
+        self.wrong += [f"{export.path.name}, {report['status']}: {what}" for what in wrong]
+        self.figures.lost += len(wrong)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    lines = argparse.ArgumentParser(prog="python -m tests.reliability.soak", description=__doc__)
+    lines.add_argument("--minutes", type=float, default=10, help="no further export after this (10)")
+    lines.add_argument("--exports", type=int, default=10**9, help="no further export after so many")
+    lines.add_argument("--records", type=int, default=100_000, help="the largest export (100,000)")
+    lines.add_argument("--seed", type=int, default=None, help="repeats a soak")
+    lines.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
+    options = lines.parse_args(arguments)
+    seed = options.seed if options.seed is not None else random.randrange(10**6)
+    base = Path(tempfile.mkdtemp(prefix="soak-"))
+    soak = Soak(seed, options.records, base)
+    print(f"Seed {seed}; files below {base}", flush=True)
+    began = time.monotonic()
+    with SandboxProcess(*landed.BLOCKED_OPTIONS) as sandbox:
+        while time.monotonic() - began < options.minutes * 60 and soak.figures.exports < options.exports:
+            soak.push_one(sandbox)
+            soak.figures.seconds = round(time.monotonic() - began, 1)
+            shown = {
+                name: value for name, value in vars(soak.figures).items() if isinstance(value, int | float)
+            }
+            print(" ".join(f"{name}={value}" for name, value in shown.items()), flush=True)
+    print(json.dumps(soak.figures.as_dict(), indent=2), flush=True)
+    if soak.wrong:
+        print("\n".join(soak.wrong))
+        sys.exit(f"{len(soak.wrong)} differences; repeat with --seed {seed}. The files are below {base}.")
+    shutil.rmtree(base)
+    if options.write:
+        document.write_soak(soak.figures.as_dict())
+
+
+if __name__ == "__main__":
+    main()
