@@ -43,9 +43,10 @@ class Batch:
     def body(self, partner: str | None) -> bytes:
         """Write the request's body."""
         parts = [
-            b'"%s":[%s]' % (array.encode(), b",".join(item.body for item in found))
-            for array in ARRAYS
-            if (found := [item for item in self.items if item.array == array])
+            b'"%s":[%s]'
+            % (array.encode(), b",".join([item.body for item in self.items if item.array == array]))
+            for array, count in self.counts().items()
+            if count
         ]
         if partner:
             parts.append(_partner(partner))
@@ -58,7 +59,10 @@ class Batch:
 
     def counts(self) -> dict[str, int]:
         """Count the objects of each array."""
-        return {array: sum(item.array == array for item in self.items) for array in ARRAYS}
+        counts = dict.fromkeys(ARRAYS, 0)
+        for item in self.items:
+            counts[item.array] += 1
+        return counts
 
     def halves(self) -> tuple[Batch, Batch]:
         """Part the batch in two, in order."""
@@ -75,6 +79,9 @@ class Window:
 
     An attributes object becomes ripe when the look-ahead from its first record is over; only ripe ones are dealt out,
     so that which records are merged depends on the file alone, never on how fast Braze answers.
+
+    The objects of one user are linked, from the one in flight to the last that was read. It is an object's turn when
+    none is before it; answers pass the turn on.
 
     :param objects_per_request: most objects of a batch; may be lowered at any time.
     :param bytes_per_request: most bytes of a request's body.
@@ -97,10 +104,11 @@ class Window:
         self._room = bytes_per_request - _ENVELOPE - (len(_partner(partner)) + 1 if partner else 0)
         self._united = united
         self._read = 0
-        self._users: dict[Identity, list[Outgoing]] = {}
+        self._waiting = 0
+        # Each user's last object, be it in flight already.
+        self._last: dict[Identity, Outgoing] = {}
         self._aging: deque[Outgoing] = deque()
-        self._ready: deque[Identity] = deque()
-        self._in_flight: set[Identity] = set()
+        self._ready: deque[Outgoing] = deque()
 
     @property
     def full(self) -> bool:
@@ -114,7 +122,7 @@ class Window:
     @property
     def empty(self) -> bool:
         """Whether nothing is left to send."""
-        return not self._users
+        return not self._waiting
 
     def add(self, item: Outgoing) -> str | None:
         """Take in an object of one record, folding it into the user's last one where that means the same.
@@ -132,8 +140,9 @@ class Window:
     def skip(self) -> None:
         """Note that a record was read; one that is invalid counts for the look-ahead too."""
         self._read += 1
-        while self._aging and self._aging[0].position + LOOK_AHEAD_RECORDS < self._read:
-            self._ripen(self._aging.popleft())
+        aging = self._aging
+        while aging and aging[0].position + LOOK_AHEAD_RECORDS < self._read:
+            self._ripen(aging.popleft())
 
     def finish(self) -> None:
         """Say that nothing more will be read, so that no look-ahead is needed."""
@@ -141,23 +150,29 @@ class Window:
             self._ripen(self._aging.popleft())
 
     def _place(self, item: Outgoing) -> None:
-        item.weight = len(item.body) + sum(origin.weight for origin in item.origins)
+        weight = len(item.body)
+        for origin in item.origins:
+            weight += origin.weight
+        item.weight = weight
         self.records += len(item.origins)
-        slot = self._users.get(item.identity)
-        if slot is None:
-            slot = self._users[item.identity] = []
-        elif self._fold(slot[-1], item):
-            return
-        self.characters += item.weight
+        last = self._last.setdefault(item.identity, item)
+        if last is not item:
+            if self._fold(last, item):
+                return
+            self._last[item.identity] = last.after = item
+            item.before = last
+        self._waiting += 1
+        self.characters += weight
         item.position = self._read
-        slot.append(item)
         if item.array == "attributes":
             self._aging.append(item)
         else:
             self._ripen(item)
 
     def _fold(self, last: Outgoing, item: Outgoing) -> bool:
-        if not item.array == last.array == "attributes" or self._read - last.position > LOOK_AHEAD_RECORDS:
+        if last.taken or not item.array == last.array == "attributes":
+            return False
+        if self._read - last.position > LOOK_AHEAD_RECORDS:
             return False
         merged = merge(last.content, item.content, self._united)
         if merged is None:
@@ -175,67 +190,69 @@ class Window:
 
     def _ripen(self, item: Outgoing) -> None:
         item.ripe = True
-        slot = self._users.get(item.identity)
-        if slot and slot[0] is item and item.identity not in self._in_flight:
-            self._ready.append(item.identity)
+        if item.before is None:
+            self._ready.append(item)
 
     def take(self) -> Batch | None:
         """Take the next batch, or None while every user in the window is in flight or still looked ahead for.
 
         The batch's users are in flight until :meth:`release`.
         """
-        while self._aging and (
-            not self._ready
-            or (len(self._ready) < self.objects_per_request and self.characters >= MOST_CHARACTERS)
-        ):
+        ready, most = self._ready, self.objects_per_request
+        while self._aging and (not ready or (len(ready) < most and self.characters >= MOST_CHARACTERS)):
             self._ripen(self._aging.popleft())
-        batch = Batch([])
+        items: list[Outgoing] = []
         room = self._room
-        while self._ready and len(batch.items) < self.objects_per_request:
-            identity = self._ready.popleft()
-            slot = self._users[identity]
-            before = len(batch.items)
-            room, fits = self._fill(batch, slot, room)
-            if len(batch.items) > before:
-                self._in_flight.add(identity)
-            else:
-                self._ready.appendleft(identity)
-            if not slot:
-                del self._users[identity]
-            if not fits:
-                break
-        return batch if batch.items else None
+        while ready and len(items) < most and len(ready[0].body) <= room:
+            item: Outgoing | None = ready.popleft()
+            while item is not None:
+                items.append(item)
+                room -= self._take_out(item)
+                item = _together(item) if len(items) < most else None
+                if item is not None and len(item.body) > room:
+                    item = None
+        return Batch(items) if items else None
 
-    def _fill(self, batch: Batch, slot: list[Outgoing], room: int) -> tuple[int, bool]:
-        """Move a user's objects into the batch, as many as Braze will process in their order."""
-        before = -1
-        while slot and len(batch.items) < self.objects_per_request:
-            item = slot[0]
-            rank = _RANK[item.array]
-            if rank < before or rank == before == 0:
-                return room, True
-            if len(item.body) > room:
-                return room, False
-            batch.items.append(slot.pop(0))
-            self.records -= len(item.origins)
-            self.characters -= item.weight
-            room -= len(item.body) + 1
-            before = rank
-        return room, True
+    def _take_out(self, item: Outgoing) -> int:
+        """Count an object out of the window; how much of a body it takes."""
+        item.taken = True
+        self._waiting -= 1
+        self.records -= len(item.origins)
+        self.characters -= item.weight
+        return len(item.body) + 1
 
     def release(self, items: list[Outgoing]) -> None:
         """Say that a batch's objects have their outcome, so that their users may be sent again."""
         for item in items:
-            if item.identity in self._in_flight:
-                self._in_flight.remove(item.identity)
-                slot = self._users.get(item.identity)
-                if slot and slot[0].ripe:
-                    self._ready.append(item.identity)
+            after = item.after
+            if after is not None:
+                item.after = after.before = None
+                if after.ripe and not after.taken:
+                    self._ready.append(after)
+            elif self._last.get(item.identity) is item:
+                del self._last[item.identity]
 
     def drain(self) -> list[Outgoing]:
         """Take out everything that will not be sent."""
-        left = [item for slot in self._users.values() for item in slot]
-        for home in (self._users, self._aging, self._ready):
+        left: list[Outgoing] = []
+        for last in self._last.values():
+            of_user: list[Outgoing] = []
+            item: Outgoing | None = last
+            while item is not None and not item.taken:
+                of_user.append(item)
+                item.taken = True
+                before, item.before = item.before, None
+                item = before
+            left += reversed(of_user)
+        for home in (self._last, self._aging, self._ready):
             home.clear()
-        self.records = self.characters = 0
+        self.records = self.characters = self._waiting = 0
         return left
+
+
+def _together(item: Outgoing) -> Outgoing | None:
+    """Give the user's next object if Braze will process it after this one when both are in one request."""
+    after = item.after
+    if after is None or after.array == "attributes" or _RANK[after.array] < _RANK[item.array]:
+        return None
+    return after

@@ -20,6 +20,9 @@ _CELL = 8
 _CELL_END = "\x1f"
 """Between the cells of a packed record: one text takes a tenth of the memory of sixteen, and thousands are waiting."""
 
+_SHARED_NAMES: dict[Names, Names] = {}
+_MOST_SHARED_NAMES = 1000
+
 _DEEPEST = 100
 """Levels of objects and arrays in one object; far beyond what Braze can use, and within what Python can walk."""
 
@@ -65,7 +68,9 @@ class Outgoing:
 
     __slots__ = (
         "_content",
+        "after",
         "array",
+        "before",
         "body",
         "identity",
         "more",
@@ -73,6 +78,7 @@ class Outgoing:
         "origins",
         "position",
         "ripe",
+        "taken",
         "weight",
     )
 
@@ -91,10 +97,13 @@ class Outgoing:
         self._content: dict[str, Any] | None = content
         self.body = b""
         self.names: Names = ()
-        # Of its place in the window: the ordinal of its first record, whether nothing more can be folded into it,
-        # and what it takes of the window.
+        # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
+        # record, whether nothing more is looked ahead for, whether it was dealt out, and what it takes of the window.
+        self.before: Outgoing | None = None
+        self.after: Outgoing | None = None
         self.position = 0
         self.ripe = False
+        self.taken = False
         self.weight = 0
 
     @property
@@ -128,7 +137,11 @@ class Outgoing:
     def become(self, content: dict[str, Any], body: bytes) -> None:
         """Take this content, of which only the JSON is kept."""
         self.body = body
-        self.names = tuple(content)
+        names = tuple(content)
+        # Most objects have the same few attributes, so that they can share one tuple.
+        self.names = _SHARED_NAMES.setdefault(names, names)
+        if len(_SHARED_NAMES) > _MOST_SHARED_NAMES:
+            _SHARED_NAMES.clear()
         if self.more is None:
             self.more = surplus(content)
         self._content = None

@@ -833,7 +833,7 @@ class TestMemory:
         assert most_records <= LOOK_AHEAD_RECORDS + 75 * 3
         assert most_held <= most_records + 96 * 80
         assert push._window.records == 0
-        assert not push._window._in_flight
+        assert not push._window._last
         assert account.requests <= account.outcomes["accepted"] / 75 + 2
 
     def test_what_was_sent_is_let_go(self, sandbox: SandboxProcess) -> None:
