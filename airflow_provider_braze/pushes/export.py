@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 from airflow_provider_braze.exceptions import (
     BrazeError,
@@ -20,6 +20,7 @@ from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT
 from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.storage.location import Location, Stat, locate
 from airflow_provider_braze.storage.plain import check_plain
@@ -151,6 +152,7 @@ class _Attempt:
                 united=source.united,
                 retry_events=self.push.retry_events,
                 confirm=self._must_confirm(),
+                feed=file,
             )
             self.progress = progress = self._watch(push, source)
             try:
@@ -163,7 +165,7 @@ class _Attempt:
     def _must_confirm(self) -> bool:
         return self.push.confirm and self.reading.mode == "append"
 
-    def _open(self, file: BinaryIO) -> ExportSource:
+    def _open(self, file: Readable) -> ExportSource:
         source = ExportSource(file, self.reading)
         self.rejects.columns = source.columns
         return source

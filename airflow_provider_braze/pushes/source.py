@@ -10,28 +10,27 @@ from typing import Any, BinaryIO, cast
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_plain
+from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
 from airflow_provider_braze.users_track.data_points import NO_SURPLUS, Surplus
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
-_BUFFER = 1 << 20
-"""Bytes read from a storage at once; line by line, a remote file would be a thousand times slower."""
-
-
 MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 
 
-def open_buffered(location: Location) -> BinaryIO:
-    """Open a file for reading through a large buffer."""
+def open_buffered(location: Location) -> ReadAhead:
+    """Open a file to be read ahead in large blocks; a local path may lie on a slow share, too."""
     if location.is_local:
-        return open_plain(location.path)
-    return cast(BinaryIO, io.BufferedReader(location.fs.open(location.path, "rb"), _BUFFER))
+        return ReadAhead(open_plain(location.path))
+    remote = io.BufferedReader(location.fs.open(location.path, "rb"), BLOCK_BYTES)
+    return ReadAhead(cast(BinaryIO, remote))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class ExportSource:
     :raises MappingError: the mapping does not fit its columns.
     """
 
-    def __init__(self, file: BinaryIO, reading: Reading) -> None:
+    def __init__(self, file: Readable, reading: Reading) -> None:
         where = reading.item.where
         self._reader: ExportReader | RejectsReader
         if reading.item.parent is not None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
-from typing import BinaryIO
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.detection import Reading, find_out
 from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
 from airflow_provider_braze.redpoint.foreign import encoding_of, refuse_foreign_bytes, refuse_foreign_text
 from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check_readable
-from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader
+from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader, Readable
 from airflow_provider_braze.redpoint.records import Record, RecordScanner
 
 HEAD_BYTES = 64 * 1024
@@ -38,7 +37,7 @@ class ExportReader:
     """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
 
     def __init__(
-        self, file: BinaryIO, *, dialect: Dialect = _ANY_DIALECT, name: str, prepended: bool = True
+        self, file: Readable, *, dialect: Dialect = _ANY_DIALECT, name: str, prepended: bool = True
     ) -> None:
         head, whole = _read_head(file)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
@@ -90,7 +89,7 @@ class ExportReader:
         return columns
 
 
-def _read_head(file: BinaryIO) -> tuple[bytes, bool]:
+def _read_head(file: Readable) -> tuple[bytes, bool]:
     """Read the first 64 KiB, or more until a few lines are in it, and whether that is the whole file."""
     head = bytearray()
     while len(head) < HEAD_BYTES or (len(head) < MAX_RECORD and not _has_lines(head)):

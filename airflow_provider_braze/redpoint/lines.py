@@ -6,7 +6,7 @@ import codecs
 import io
 from collections import deque
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Protocol
 
 CHUNK_BYTES = 128 * 1024
 MAX_RECORD = 4 * 1024 * 1024
@@ -23,6 +23,13 @@ def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
     if error.encoding.startswith(("utf-16", "utf-32")) or min(undecodable, default=0) < 0x80:
         return "\udcff", error.end
     return "".join(chr(0xDC00 + byte) for byte in undecodable), error.end
+
+
+class Readable(Protocol):
+    """Binary, and open for reading."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read at most so many bytes; none at the end."""
 
 
 codecs.register_error(KEEP_BYTES, _keep_bytes)
@@ -64,7 +71,7 @@ class LineReader(LineQueue):
     :param line_end: the only thing that ends a line; None: each of CRLF, LF and CR.
     """
 
-    def __init__(self, file: BinaryIO, *, head: bytes, encoding: str, line_end: str | None) -> None:
+    def __init__(self, file: Readable, *, head: bytes, encoding: str, line_end: str | None) -> None:
         super().__init__(dubious=False)
         self.bytes_read = 0
         self._file = file

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import BinaryIO
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
+from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, width_problem
 
 LINE_COLUMN = "_line"
@@ -32,7 +32,7 @@ class RejectsReader:
     :raises ExportRefusedError: when it is no rejects file.
     """
 
-    def __init__(self, file: BinaryIO, *, name: str) -> None:
+    def __init__(self, file: Readable, *, name: str) -> None:
         # A spreadsheet may have saved it with the delimiter of its country.
         self._reader = ExportReader(file, dialect=Dialect(qualifier='"'), name=name, prepended=False)
         self.dialect = self._reader.dialect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.users_track import limits
@@ -27,6 +28,19 @@ _BREATH = 500
 _END = object()
 
 
+class Feed(Protocol):
+    """What a source is read from, so that the push need not be blocked by it."""
+
+    hungry: bool
+    """Whether reading on may block, until :meth:`fed`."""
+
+    async def fed(self) -> None:
+        """Wait until there is something to read."""
+
+    def stop(self) -> None:
+        """Wait no longer."""
+
+
 class Push:
     """One push of objects to one workspace.
 
@@ -38,6 +52,7 @@ class Push:
         Braze gets them twice.
     :param confirm: look users up before they are sent; those Braze does not know are ``not_found``.
     :param limiter: decides when a request may go (default: one for this push alone).
+    :param feed: the file behind the source, where it has one.
     """
 
     def __init__(
@@ -50,11 +65,13 @@ class Push:
         retry_events: bool = False,
         confirm: bool = False,
         limiter: Limiter | None = None,
+        feed: Feed | None = None,
     ) -> None:
         self.account = account
         self.limiter = limiter or Limiter(workspace.requests_per_second)
         self.error: BaseException | None = None
         self._source = source
+        self._feed = feed
         self._workers = workspace.max_in_flight
         self._window = Window(workspace.objects_per_request, united=united, partner=workspace.partner)
         self._exhausted = False
@@ -104,6 +121,8 @@ class Push:
         if self.error is None:
             self.error = error
         self._stopped = True
+        if self._feed is not None:
+            self._feed.stop()
         self._exchange.stop()
         if self._lookup is not None:
             self._lookup.limiter.close()
@@ -148,9 +167,12 @@ class Push:
 
     async def _fill(self) -> None:
         """Read until the next batch is whole or the source is at its end."""
-        read = 0
+        read, feed = 0, self._feed
         try:
             while not (self._exhausted or self._stopped or self._window.full):
+                if feed is not None and feed.hungry:
+                    await feed.fed()
+                    continue
                 item = next(self._source, _END)
                 if item is _END:
                     self._exhausted = True

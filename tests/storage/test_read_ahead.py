@@ -1,0 +1,119 @@
+"""A file read ahead by a thread: in order, whole, its errors raised where it is read, and never on the loop's time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from airflow_provider_braze.storage import read_ahead
+from airflow_provider_braze.storage.read_ahead import ReadAhead
+
+
+class Slow(io.BytesIO):
+    """A share: each read takes a while, and may fail at last."""
+
+    def __init__(self, content: bytes, seconds: float = 0.0, error: OSError | None = None) -> None:
+        super().__init__(content)
+        self.reads = 0
+        self.seconds, self.error = seconds, error
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.reads += 1
+        time.sleep(self.seconds)
+        piece = super().read(size)
+        if not piece and self.error:
+            raise self.error
+        return piece
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(read_ahead, "BLOCK_BYTES", 1000)
+    before = threading.active_count()
+    yield
+    assert threading.active_count() == before
+
+
+def whole(file: ReadAhead, size: int) -> bytes:
+    return b"".join(iter(lambda: file.read(size), b""))
+
+
+@pytest.mark.parametrize("length", [0, 1, 999, 1000, 1001, 12_345])
+@pytest.mark.parametrize("size", [1, 7, 1000, 5000])
+def test_everything_comes_once_and_in_order(length: int, size: int) -> None:
+    content = bytes(n % 251 for n in range(length))
+    with ReadAhead(Slow(content)) as file:
+        assert whole(file, size) == content
+        assert file.read(size) == b""
+
+
+def test_no_more_is_read_ahead_than_a_few_blocks() -> None:
+    share = Slow(bytes(100_000))
+    with ReadAhead(share) as file:
+        time.sleep(0.1)
+        assert share.reads == 2
+        file.read(10)
+        time.sleep(0.1)
+        assert share.reads == 3
+
+
+def test_an_error_is_raised_after_what_came_before_it_and_again() -> None:
+    with ReadAhead(Slow(b"abc", error=OSError(116, "Stale file handle"))) as file:
+        assert file.read(10) == b"abc"
+        for _ in range(2):
+            with pytest.raises(OSError, match="Stale"):
+                file.read(10)
+
+
+def test_a_loop_that_awaits_it_is_never_blocked() -> None:
+    async def read() -> tuple[bytes, float]:
+        longest, last = 0.0, time.monotonic()
+
+        async def tick() -> None:
+            nonlocal longest, last
+            while True:
+                await asyncio.sleep(0.001)
+                now = time.monotonic()
+                longest, last = max(longest, now - last), now
+
+        ticking = asyncio.create_task(tick())
+        found = b""
+        with ReadAhead(Slow(bytes(5000), seconds=0.5)) as file:
+            while True:
+                if file.hungry:
+                    await file.fed()
+                piece = file.read(700)
+                if not piece:
+                    break
+                found += piece
+        ticking.cancel()
+        return found, longest
+
+    found, longest = asyncio.run(read())
+    assert found == bytes(5000)
+    assert longest < 0.3
+
+
+def test_stopping_wakes_whoever_waits() -> None:
+    async def wait() -> float:
+        with ReadAhead(Slow(b"abc", seconds=0.5)) as file:
+            asyncio.get_running_loop().call_later(0.05, file.stop)
+            began = time.monotonic()
+            await file.fed()
+            return time.monotonic() - began
+
+    assert asyncio.run(wait()) < 0.4
+
+
+def test_the_file_is_closed_when_nobody_reads_to_its_end() -> None:
+    share = Slow(bytes(100_000))
+    with ReadAhead(share) as file:
+        file.read(10)
+    assert share.closed
+    with pytest.raises(ValueError, match="closed"):
+        whole(file, 1000)
