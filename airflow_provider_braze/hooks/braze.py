@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 from airflow.providers.http.hooks.http import HttpHook
+from airflow.sdk.log import mask_secret
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
@@ -119,9 +120,12 @@ class BrazeHook(HttpHook):
                     self.braze_conn_id,
                     ", ".join(EXTRAS),
                 )
-        return Workspace.from_settings(
+        workspace = Workspace.from_settings(
             connection.host, connection.password, extras, scheme=connection.schema, port=connection.port
         )
+        # Airflow masks the password as it was filled in, which may have blanks around the key.
+        mask_secret(workspace.api_key)
+        return workspace
 
     @cached_property
     def session(self) -> Session:
@@ -199,8 +203,9 @@ class BrazeHook(HttpHook):
                 **settings,
             )
         except requests.RequestException as error:
-            # Not chained: the original holds the prepared request, and with it the key.
-            raise BrazeUnreachableError(workspace.redact(_no_answer(error, workspace.endpoint))) from None
+            failure = BrazeUnreachableError(workspace.redact(_no_answer(error, workspace.endpoint)))
+        # Raised out here, so that the original, which holds the request and with it the key, is not its context.
+        raise failure
 
     def check_response(self, response: Response) -> None:
         """Raise the typed error of an answer that is not 2xx; nothing of its body is logged."""
@@ -215,13 +220,22 @@ class BrazeHook(HttpHook):
         if status >= 500:
             raise BrazeServerError(f"Braze has trouble ({status}). {message}".strip(), status=status)
         if status in (400, 413, 422):
-            errors = answer.get("errors") if isinstance(answer, dict) else None
+            errors = self._redacted(answer.get("errors")) if isinstance(answer, dict) else None
             raise BrazeRefusedError(
                 f"Braze refuses the request ({status}). {message}".strip(),
                 status=status,
                 errors=errors if isinstance(errors, list) else None,
             )
         raise refusal(status, message, self.workspace.redact)
+
+    def _redacted(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.workspace.redact(value)
+        if isinstance(value, list):
+            return [self._redacted(each) for each in value]
+        if isinstance(value, dict):
+            return {self._redacted(key): self._redacted(each) for key, each in value.items()}
+        return value
 
     def track_users(
         self,
@@ -254,13 +268,7 @@ class BrazeHook(HttpHook):
             )
         if partner or self.workspace.partner:
             body["partner"] = partner or self.workspace.partner
-        response = self.run(TRACK, msgspec.json.encode(body), method="POST")
-        answer = parse(response.content)
-        if not isinstance(answer, dict):
-            raise BrazeServerError(
-                f"Braze answered {response.status_code} without JSON.", status=response.status_code
-            )
-        return answer
+        return self._answer_to(TRACK, msgspec.json.encode(body))
 
     def export_users(
         self,
@@ -308,10 +316,21 @@ class BrazeHook(HttpHook):
                 body["fields_to_export"] = list(fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
-            answer = self.run("/users/export/ids", body, method="POST").json()
-            found["users"] += answer.get("users") or []
-            found["invalid_user_ids"] += answer.get("invalid_user_ids") or []
+            answer = self._answer_to("/users/export/ids", body)
+            for name, value in found.items():
+                if isinstance(more := answer.get(name), list):
+                    value += more
         return found
+
+    def _answer_to(self, endpoint: str, body: dict[str, Any] | bytes) -> dict[str, Any]:
+        response = self.run(endpoint, body, method="POST")
+        answer = parse(response.content)
+        if not isinstance(answer, dict):
+            raise BrazeServerError(
+                f"Braze answered {response.status_code} without JSON.", status=response.status_code
+            )
+        redacted: dict[str, Any] = self._redacted(answer)
+        return redacted
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""

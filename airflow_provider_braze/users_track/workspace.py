@@ -18,6 +18,7 @@ CONNECT_TIMEOUT = 5.0
 TIMEOUT = 30.0
 MAX_IN_FLIGHT = 96
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_SHORTEST_RECOGNISED = 12
 MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
@@ -58,6 +59,7 @@ class Workspace:
 
         :raises BrazeSetupError: the first setting that is wrong, and what to put there.
         """
+        _check_key_is_nowhere_else((api_key or "").strip(), {"host": host, **(extras or {})})
         given = {key: value for key, value in (extras or {}).items() if value is not None and value != ""}
         connect_timeout, timeout = _timeouts(given.get("timeout", TIMEOUT))
         partner = given.get("partner")
@@ -160,6 +162,17 @@ def _key(api_key: str | None) -> str:
             "The Braze connection's REST API key has a character that no key has: copy it again."
         )
     return key
+
+
+def _check_key_is_nowhere_else(key: str, settings: Mapping[str, Any]) -> None:
+    # A wrong setting is repeated in what is said of it, so that the key would be shown. A short one is in any word.
+    if len(key) < _SHORTEST_RECOGNISED:
+        return
+    for name, value in settings.items():
+        if key.lower() in str(value).lower():
+            raise BrazeSetupError(
+                f"The Braze connection's {name} holds the REST API key: put it in the password field only."
+            )
 
 
 def _timeouts(value: Any) -> tuple[float, float]:

@@ -4,12 +4,14 @@ import json
 import logging
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
 import pytest
+from airflow.sdk._shared.secrets_masker import _secrets_masker
 
 from airflow_provider_braze.exceptions import (
     BrazeAuthError,
@@ -320,8 +322,44 @@ class TestSecrets:
         connect(monkeypatch, host="http://127.0.0.1:1", key="secret-key-4711")
         with pytest.raises(BrazeUnreachableError) as caught:
             BrazeHook().run("/users/track", {})
-        assert caught.value.__suppress_context__
+        assert caught.value.__context__ is None
         assert "secret-key-4711" not in str(caught.value)
+
+    @pytest.mark.parametrize("blanks", ["", " ", "\n"])
+    def test_the_key_is_registered_with_airflows_masker(
+        self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, blanks: str
+    ) -> None:
+        key = f"key-{uuid.uuid4()}"
+        connect(monkeypatch, sandbox, key=f"{blanks}{key}{blanks}")
+        assert BrazeHook().workspace.api_key == key
+        assert _secrets_masker().redact(f"Bearer {key}") == "Bearer ***"
+
+    def test_an_answer_that_quotes_the_key_is_returned_without_it(
+        self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
+    ) -> None:
+        connect(monkeypatch, sandbox)
+        text = json.dumps({"message": "success", "errors": [{"type": f"no {sandbox.key}", sandbox.key: 1}]})
+        sandbox.fault(status=201, text=text)
+        answer = BrazeHook().track_users([{"external_id": "U1", "x": 1}])
+        assert answer == {"message": "success", "errors": [{"type": "no ***", "***": 1}]}
+
+    @pytest.mark.parametrize("text", ["<html>", "[]", "7", ""])
+    def test_an_answer_that_is_no_json_object_is_a_typed_error(
+        self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, text: str
+    ) -> None:
+        connect(monkeypatch, sandbox)
+        sandbox.fault(status=200, text=text, count=2)
+        with pytest.raises(BrazeServerError, match="without JSON"):
+            BrazeHook().export_users(["U1"])
+        with pytest.raises(BrazeServerError, match="without JSON"):
+            BrazeHook().track_users([{"external_id": "U1", "x": 1}])
+
+    def test_lists_that_are_none_are_no_users(
+        self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
+    ) -> None:
+        connect(monkeypatch, sandbox)
+        sandbox.fault(status=200, text='{"users": null, "invalid_user_ids": 7}')
+        assert BrazeHook().export_users(["U1"]) == {"users": [], "invalid_user_ids": []}
 
 
 class TestConnectionForm:

@@ -71,6 +71,15 @@ def test_credentials_in_the_host_are_refused_and_not_shown():
         assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("host", "extras"), [(f"https://rest.example/{KEY}", {}), (KEY.upper(), {}), (HOST, {"timeout": KEY})]
+)
+def test_a_key_in_another_field_is_not_shown(host, extras):
+    with pytest.raises(BrazeSetupError, match="holds the REST API key") as caught:
+        workspace(host, extras=extras)
+    assert KEY.lower() not in str(caught.value).lower()
+
+
 def test_http_on_request():
     assert workspace("http://10.0.0.5", extras={"allow_http": True}).endpoint == "http://10.0.0.5"
     assert workspace("http://10.0.0.5", extras={"allow_http": "True"}).endpoint == "http://10.0.0.5"
