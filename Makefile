@@ -48,10 +48,11 @@ $(BIN)/uv pip install --quiet --python $(1)/bin/python --no-deps --no-build-isol
 touch $(1)/.installed
 endef
 
-lint: install  ## Lint, format check and type check
+lint: install  ## Lint, format check, type check and look for insecure code
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml airflow_provider_braze dags
 
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
@@ -108,3 +109,7 @@ INPUTS := 1000000
 .PHONY: fuzz
 fuzz: install  ## Feed a million hostile inputs to the export reader, the mapper and the reader of answers
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
+
+.PHONY: audit
+audit: install  ## Ask for known vulnerabilities of what is installed, where an advisory service answers
+	@$(BIN)/python .ci/audit.py requirements/airflow-3.3.txt

@@ -24,7 +24,7 @@ from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.users_track import exchange, lookup
 from tests.connections import connect
 from tests.reliability import matrix, pushing
-from tests.reliability.landed import MAPPING, land
+from tests.reliability.landed import BLOCKED_OPTIONS, MAPPING, land
 from tests.sandbox_process import SandboxProcess
 from tests.security.where import Everything, files_with, process_texts, texts_of
 
@@ -34,7 +34,7 @@ ALWAYS = matrix.ALWAYS
 
 @pytest.fixture(scope="module")
 def workspace() -> Iterator[SandboxProcess]:
-    with SandboxProcess(*matrix.BLOCKED_USERS, key=KEY) as process:
+    with SandboxProcess(*BLOCKED_OPTIONS, key=KEY) as process:
         yield process
 
 
