@@ -42,6 +42,7 @@ def write_soak(figures: dict[str, Any]) -> None:
         "workers told to stop (SIGTERM)": f"{figures['terminations']:,}",
         "pushes that gave up and were retried": f"{figures['given_up']:,}",
         "pushes stopped by 401, 403 or a redirect, and cleared": f"{figures['stopped']:,}",
+        "pushes that left the worker for a wait (deferred)": f"{figures['deferred']:,}",
         "tries that went on from a checkpoint": f"{figures['resumed']:,}",
         "profile objects that Braze got more than once": f"{figures['sent_again']:,}",
         "**lost, or counted wrongly**": f"**{figures['lost']}**",

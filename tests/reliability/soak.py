@@ -9,6 +9,7 @@ It ends with status 1 when anything is lost, and keeps the folder; ``--seed`` ma
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import random
 import shutil
@@ -29,10 +30,11 @@ from tests.reliability import (
     pushing,
 )
 from tests.reliability.trouble import Trouble
-from tests.reliability.worker import KILLED_AFTER, Try
+from tests.reliability.worker import KILLED_AFTER, Store, Try
 from tests.sandbox_process import SandboxProcess
 
 _MOST_TRIES = 60
+_DEFERS = "max_wait_on_worker" in inspect.signature(pushing.BrazeUserTrackOperator.__init__).parameters
 _TIMEOUT = [1, 2.5]
 
 
@@ -51,6 +53,7 @@ class Figures:
     terminations: int = 0
     given_up: int = 0
     stopped: int = 0
+    deferred: int = 0
     resumed: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     sent_again: int = 0
@@ -90,10 +93,10 @@ class Soak:
         figures.requests += stats["requests"]
         figures.faults.update(stats["by_fault"])
         figures.outcomes.update({name: report[name] for name in compare.OUTCOMES if report[name]})
+        figures.resumed += bool(report.get("resumed_after"))
         figures.sent_again += max(0, stats["objects"] - stats["refused_objects"] - report["objects"])
         wrong = compare.differences(export, report, sandbox.profiles())
-        figures.lost += len(wrong)
-        self.wrong += [f"export {number}: {what}" for what in wrong]
+        self._wrong(*(f"export {number}: {what}" for what in wrong))
         if not wrong:
             export.path.unlink()
             shutil.rmtree(self._base / f"task{number}")
@@ -103,20 +106,32 @@ class Soak:
     ) -> dict[str, Any]:
         extras = {"timeout": _TIMEOUT, "max_in_flight": rng.choice([4, 16, 96])}
         environment = {pushing.CONNECTION: pushing.connection(sandbox.url, sandbox.key, **extras)}
-        kills = rng.randint(0, 8)
-        for number in range(1, _MOST_TRIES):
+        given = {"max_wait_on_worker": rng.choice([0.5, 60])} if _DEFERS else {}
+        kills, number, deferral = rng.randint(0, 10), 1, None
+        store = Store(task / "state")
+        while number < _MOST_TRIES:
             calm = number > _MOST_TRIES // 2
             trouble = Trouble(sandbox, rng, 0.8)
-            self.figures.tries += 1
-            running = Try(export.path, task, number, environment)
-            kill = rng.uniform(0.1, 1 + number) if kills > 0 and rng.random() < 0.8 else None
+            settled = _settled(store) if number > 1 or deferral else 0
+            running = Try(export.path, task, number, environment, given, deferral)
+            self.figures.tries += deferral is None
+            kill = rng.uniform(0.1, 6) if kills > 0 and rng.random() < 0.8 else None
             kills -= self._watch(running, None if calm else trouble, kill, rng)
             trouble.end()
-            told = running.told()
+            told, deferral = running.told(), None
+            if told is not None and told["state"] == "deferred":
+                self.figures.deferred += 1
+                deferral = told["deferral"]
+                time.sleep(max(0.0, deferral["until"] - time.time()))
+                continue
+            number += 1
             if told is None:
                 continue
+            report = told["report"]
+            if settled and report is not None and not report["resumed_after"]:
+                self._wrong(f"{export.path.name}: try {number - 1} began at zero, not after {settled}")
             if told["state"] == "success":
-                return dict(told["report"])
+                return dict(report)
             self._check_partial(export, told)
         raise TimeoutError(f"{export.path} is not complete after {_MOST_TRIES} tries")
 
@@ -147,11 +162,21 @@ class Soak:
         self.figures.given_up += not stopped
         report = told["report"]
         if report is None:
-            self.wrong.append(f"{export.path.name}: no report: {told['said']}")
+            self._wrong(f"{export.path.name}: no report: {told['said']}")
             return
+        self.figures.resumed += bool(report.get("resumed_after"))
         _, wrong = compare.outcomes_of(export, report)
-        self.wrong += [f"{export.path.name}, {report['status']}: {what}" for what in wrong]
-        self.figures.lost += len(wrong)
+        self._wrong(*(f"{export.path.name}, {report['status']}: {what}" for what in wrong))
+
+    def _wrong(self, *what: str) -> None:
+        self.wrong += what
+        self.figures.lost += len(what)
+
+
+def _settled(store: Store) -> int:
+    """How many records a try can go on after, by the checkpoint that the last one left."""
+    checkpoint = store.get("braze_checkpoint")
+    return int(checkpoint["account"]["settled"]["records"]) if checkpoint else 0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -162,6 +187,8 @@ def main(arguments: list[str] | None = None) -> None:
     lines.add_argument("--seed", type=int, default=None, help="repeats a soak")
     lines.add_argument("--write", action="store_true", help="write the figures into docs/reliability.md")
     options = lines.parse_args(arguments)
+    # Told to stop, it leaves no process behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     seed = options.seed if options.seed is not None else random.randrange(10**6)
     base = Path(tempfile.mkdtemp(prefix="soak-"))
     soak = Soak(seed, options.records, base)

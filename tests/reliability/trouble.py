@@ -19,7 +19,8 @@ def some(rng: random.Random) -> list[dict[str, Any]]:
 
 def _one(rng: random.Random) -> dict[str, Any]:
     share = rng.choice([0.05, 0.2, 0.5, 1.0])
-    kind = rng.choice(["status", "status", "limit", "broken", "slow", "odd", "refuse", "stop"])
+    kinds = ["status", "limit", "broken", "slow", "odd", "refuse", "stop"]
+    (kind,) = rng.choices(kinds, weights=[20, 10, 10, 10, 10, 5, 1])
     if kind == "status":
         return {
             "status": rng.choice([500, 502, 503, 504, 408]),

@@ -9,7 +9,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_braze.version_compat import AirflowFailException
 from tests.reliability import pushing
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import TaskDeferred
 
 KILLED_AFTER = 5.0
 """Seconds after a SIGTERM in which a task must be done with it, before Airflow kills it."""
@@ -48,13 +54,27 @@ class Try:
     :param home: folder of the task, with its state store.
     :param number: which try it is.
     :param environment: the connection.
+    :param given: further parameters of the operator.
+    :param deferral: what the same try left when it was deferred.
     """
 
-    def __init__(self, export: Path, home: Path, number: int, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        export: Path,
+        home: Path,
+        number: int,
+        environment: dict[str, str],
+        given: dict[str, Any],
+        deferral: dict[str, Any] | None = None,
+    ) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.told_at = home / f"try{number}.json"
+        self.told_at.unlink(missing_ok=True)
         self.process = multiprocessing.get_context("fork").Process(
-            target=_work, args=(export, home, number, self.told_at, environment)
+            target=_work,
+            args=(export, home, number, self.told_at, environment, given, deferral),
+            # It does not outlive the soak.
+            daemon=True,
         )
         self.process.start()
 
@@ -64,7 +84,7 @@ class Try:
             os.kill(self.process.pid, number)
 
     def told(self) -> dict[str, Any] | None:
-        """What it told before it ended: ``state``, ``report`` and ``said``; None when it was killed."""
+        """What it told before it ended: ``state``, ``report``, ``said``, ``deferral``; None when it was killed."""
         self.process.join()
         self.process.close()
         try:
@@ -80,22 +100,37 @@ def _log_into(path: Path) -> None:
     os.dup2(file, 2)
 
 
-def _work(export: Path, home: Path, number: int, told_at: Path, environment: dict[str, str]) -> None:
+def _work(
+    export: Path,
+    home: Path,
+    number: int,
+    told_at: Path,
+    environment: dict[str, str],
+    given: dict[str, Any],
+    deferral: dict[str, Any] | None,
+) -> None:
     _log_into(home / f"try{number}.log")
     os.environ.update(environment)
-    task = pushing.operator(str(export))
+    task = pushing.operator(str(export), **given)
     # As Airflow's own task runner does.
     signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
     ti = pushing.TaskInstance(try_number=number)
     context: Any = {"ti": ti, "task_state_store": Store(home / "state")}
-    state, said, report = "success", "", None
+    told: dict[str, Any] = {"state": "success", "said": ""}
     try:
-        report = task.execute(context)
+        if deferral is None:
+            told["report"] = task.execute(context)
+        else:
+            told["report"] = getattr(task, deferral["method"])(context, None, **deferral["kwargs"])
+    except TaskDeferred as deferred:
+        moment = deferred.trigger.moment.timestamp()  # type: ignore[attr-defined]
+        told["state"] = "deferred"
+        told["deferral"] = {"method": deferred.method_name, "kwargs": deferred.kwargs, "until": moment}
     except BaseException as error:
-        state = "failed" if type(error).__name__ == "AirflowFailException" else "up_for_retry"
-        said, report = f"{type(error).__name__}: {error}", ti.pushed.get("report")
+        told["state"] = "failed" if isinstance(error, AirflowFailException) else "up_for_retry"
+        told |= {"said": f"{type(error).__name__}: {error}", "report": ti.pushed.get("report")}
     temporary = told_at.with_suffix(".part")
-    temporary.write_text(json.dumps({"state": state, "report": report, "said": said}))
+    temporary.write_text(json.dumps(told))
     temporary.replace(told_at)
     # Past the clean-up of the process that it was forked from.
     os._exit(0)
