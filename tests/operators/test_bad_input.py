@@ -189,7 +189,7 @@ class TestWholeFiles:
         report = check(found["report"], status="complete", records=3, accepted=2, invalid=1)
         (row,) = rejects(report)
         assert (row["_line"], row["_reason"]) == ("3", f"longer than {MAX_RECORD:,} characters")
-        assert found["peak_mb"] < 250
+        assert found["peak_mb"] < 200
 
 
 def _wide_rejects(report: dict[str, Any]) -> list[dict[str, str]]:
@@ -198,12 +198,14 @@ def _wide_rejects(report: dict[str, Any]) -> list[dict[str, str]]:
 
 
 PUSH = """
-import json, resource, sys
+import json, sys
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.users_track.workspace import Workspace
 export, url, key = sys.argv[1:]
 report = ExportPush(export=export, workspace=Workspace(endpoint=url, api_key=key), braze_conn_id="b", run="r").execute()
-print(json.dumps({"report": report, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
+# Not getrusage: its peak begins with that of the process that started this one.
+peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps({"report": report, "peak_mb": int(peak) // 1024}))
 """
 
 

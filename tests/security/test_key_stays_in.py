@@ -6,6 +6,7 @@ Airflow's own secrets masker is switched off meanwhile: it is the second line, a
 from __future__ import annotations
 
 import functools
+import json
 import logging
 import os
 import random
@@ -212,6 +213,38 @@ def test_when_the_reports_folder_cannot_be_written(
     landed = land(tmp_path, 5, random.Random(5))
     _, error = watched.push(str(landed.path), reports_path=str(folder))
     assert "reports folder" in str(error)
+
+
+def test_no_cell_is_in_a_log_a_report_or_an_exception(
+    watched: Watched,
+    workspace: SandboxProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    """Records that we refuse, that Braze refuses and quotes, that were not sent: cells are in the rejects file only."""
+    workspace.reset()
+    connect(monkeypatch, workspace)
+    odd = {"type": "'Gwendolyn' is odd", "input_array": "attributes", "index": 0}
+    quoted = json.dumps({"message": "success", "errors": [odd]})
+    workspace.faults({"status": 201, "text": quoted}, {"status": 403, "count": ALWAYS})
+    path = tmp_path / "Braze Append" / "Offer" / "8828" / "RPI_Export_1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text(
+        "external_id,first_name,country,income\n1,Gwendolyn,,\n2,Gwendolyn,Gwendolyn,\n3,Gwendolyn,,Gwendolyn\n"
+        '4,Gwendolyn\n5,"Gwendolyn"x,,\n,Gwendolyn,,\n'
+    )
+    for given in ({}, {"dry_run": True}, {}):
+        report, _ = watched.push(str(path), **given)
+        assert report is not None
+        assert report["failed"]
+    printed = "".join(capfd.readouterr())
+    said = [*watched.texts, *watched.handler.texts, printed]
+    assert (
+        "Gwendolyn" in workspace.control("GET", "/sandbox/requests")[0]["body"]["attributes"][0]["first_name"]
+    )
+    assert [text for text in said if "Gwendolyn" in text] == []
+    assert {file.name for file in files_with("Gwendolyn", tmp_path)} == {"rejects.csv", path.name}
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path, workspace: SandboxProcess) -> None:
