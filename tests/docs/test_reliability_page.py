@@ -49,4 +49,5 @@ def test_every_command_is_one_of_the_project() -> None:
     for target in re.findall(r"`make (\w+)", TEXT):
         assert f"\n{target}:" in targets, target
     for module in re.findall(r"python -m ([\w.]+)", TEXT):
-        assert (ROOT / (module.replace(".", "/") + ".py")).exists(), module
+        path = ROOT / module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
