@@ -40,10 +40,10 @@ def write_soak(figures: dict[str, Any]) -> None:
         "tries of tasks": f"{figures['tries']:,}",
         "workers killed (SIGKILL)": f"{figures['kills']:,}",
         "workers told to stop (SIGTERM)": f"{figures['terminations']:,}",
-        "pushes that gave up and were retried": f"{figures['given_up']:,}",
+        "pushes that stopped with a report and were tried again": f"{figures['given_up']:,}",
         "pushes stopped by 401, 403 or a redirect, and cleared": f"{figures['stopped']:,}",
         "pushes that left the worker for a wait (deferred)": f"{figures['deferred']:,}",
-        "tries that went on from a checkpoint": f"{figures['resumed']:,}",
+        "reports of pushes that had gone on from a checkpoint": f"{figures['resumed']:,}",
         "profile objects that Braze got more than once": f"{figures['sent_again']:,}",
         "**lost, or counted wrongly**": f"**{figures['lost']}**",
     }

@@ -63,7 +63,7 @@ def _one(rng: random.Random) -> dict[str, Any]:
 class Trouble:
     """Makes trouble in one sandbox whenever it is time to.
 
-    :param calm: seconds between two kinds of trouble, at most; None for none at all.
+    :param calm: seconds that one kind of trouble lasts, at most.
     """
 
     def __init__(self, sandbox: SandboxProcess, rng: random.Random, calm: float) -> None:
@@ -85,7 +85,8 @@ class Trouble:
         except (urllib.error.URLError, ConnectionError):
             # It refuses connections just now.
             self._on = not self._on
-        self._next = now + self._rng.uniform(0.1, self._calm)
+        # Twice as long without as with: it is to be survived, not to be waited for.
+        self._next = now + self._rng.uniform(0.1, self._calm) * (1 if self._on else 2)
 
     def end(self) -> None:
         """Go back to normal, and wait until what is still being answered is."""
