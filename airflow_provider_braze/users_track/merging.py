@@ -129,10 +129,21 @@ def _added(old: Any, items: list[Any]) -> Any:
 
 
 def _union(old: list[Any], new: list[Any]) -> Any:
+    both = old + new
+    # Tags, as a rule: a user may have hundreds, in as many records, so they are not looked at one by one.
+    if set(map(type, both)) == {str} and max(map(len, both)) <= limits.STRING_CHARACTERS:
+        united = list(dict.fromkeys(both))
+        if len(united) <= limits.ARRAY_ITEMS and _is_surely_small(united):
+            return united
     try:
         return checks.union(old, new)
     except ValueError:
         return _CANNOT
+
+
+def _is_surely_small(texts: list[str]) -> bool:
+    """Tell without writing it that an array is small enough: no character takes more than six bytes of JSON."""
+    return 6 * sum(map(len, texts)) + 3 * len(texts) < limits.NESTED_BYTES
 
 
 def _incremented(old: Any, by: int) -> Any:
