@@ -40,7 +40,15 @@ class Scale:
     requests: int = 9_000
 
 
-SMOKE = Scale(sizes=(1_000, 2_000, 4_000), compared=2_000, shared=2_000, processes=2, rounds=1, small_rounds=1, requests=150)
+SMOKE = Scale(
+    sizes=(1_000, 2_000, 4_000),
+    compared=2_000,
+    shared=2_000,
+    processes=2,
+    rounds=1,
+    small_rounds=1,
+    requests=150,
+)
 
 Result = dict[str, Any]
 

@@ -16,6 +16,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.sharing import Share
 
 SHORTEST_PAUSE = 0.5
 """Seconds to wait at least on a 429 that says nothing usable."""
@@ -59,7 +60,7 @@ class Limiter:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._spacing = 1.0 / requests_per_second
+        self._share = Share(requests_per_second)
         self._most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
         self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
         self._next_at = 0.0
@@ -101,7 +102,7 @@ class Limiter:
                     await self._sleep(min(wait, _LONGEST_SLEEP))
                 else:
                     break
-            self._next_at = max(self._next_at, now - _CATCH_UP) + self._spacing
+            self._next_at = max(self._next_at, now - _CATCH_UP) + 1.0 / self._share.pace
             self._unanswered += 1
 
     def _wait(self, now: float) -> float | None:
@@ -130,11 +131,24 @@ class Limiter:
             self._refused(headers or {}, now)
         elif status is not None:
             self._refusals_in_a_row = 0
-            if headers is not None and _number(headers.get("X-RateLimit-Remaining")) == 0:
-                self._pause_until(now + (self._reset(headers) or 0.0), now)
+            if headers:
+                self._heed(headers, now)
+
+    def _heed(self, headers: Mapping[str, str], now: float) -> None:
+        """Learn what is left of the limit."""
+        remaining = _number(headers.get("X-RateLimit-Remaining"))
+        if remaining is None:
+            return
+        reset = self._reset(headers) or 0.0
+        limit = _number(headers.get("X-RateLimit-Limit")) or 0.0
+        own = self._unanswered + len(self._answered)
+        self._share.observe(limit=limit, remaining=remaining, reset=reset, own=own, now=now)
+        if remaining == 0:
+            self._pause_until(now + reset, now)
 
     def _refused(self, headers: Mapping[str, str], now: float) -> None:
         self.refusals += 1
+        self._share.refused(now)
         ordered = self.ordered_wait(headers)
         if ordered is None:
             # Requests that were in flight together are refused together: that is one refusal.
