@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_braze.plugins import wording
 from airflow_provider_braze.plugins.charts import RateChart, Segment, bar, count, number, rate_chart
+from airflow_provider_braze.pushes.progress import minute_after
 from airflow_provider_braze.users_track.clusters import dashboard_of
 
 RUNNING = "running"
@@ -131,7 +132,7 @@ def _running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: b
     card = _of_progress(
         task, progress, Badge("waiting for Braze", "waiting") if waits else Badge(RUNNING, RUNNING)
     )
-    card.waiting_until = until
+    card.waiting_until = minute_after(until) if until else None
     if task.state == DEFERRED:
         card.sentence = wording.STATE_SENTENCES[DEFERRED]
     return card

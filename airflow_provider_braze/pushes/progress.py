@@ -159,6 +159,11 @@ class Progress:
         return (self._wall() + timedelta(seconds=paused_for)).isoformat(timespec="seconds")
 
 
+def minute_after(moment: datetime) -> datetime:
+    """Round up to a whole minute: until 12:02 is never over when 12:02 begins."""
+    return moment + timedelta(seconds=-moment.second % 60, microseconds=-moment.microsecond)
+
+
 def in_words(progress: dict[str, Any]) -> str:
     """Say the progress in one line, for a log."""
     done = "" if progress["share"] is None else f"{progress['share']:.0%} done, "
@@ -171,6 +176,6 @@ def in_words(progress: dict[str, Any]) -> str:
     ]
     parts += [f"{progress[name]:,} {name}" for name in ("merged", "not_found") if progress[name]]
     if progress["waiting_until"]:
-        until = datetime.fromisoformat(progress["waiting_until"]).astimezone(UTC)
+        until = minute_after(datetime.fromisoformat(progress["waiting_until"])).astimezone(UTC)
         parts.append(f"waiting for Braze until {until:%H:%M} UTC")
     return f"{', '.join(parts)}."

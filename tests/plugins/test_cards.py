@@ -101,7 +101,7 @@ class TestRunning:
         assert shown.chart is not None
 
     def test_says_that_it_waits_for_braze(self) -> None:
-        shown = card(state="running", progress=progress(waiting_until="2026-11-21T12:02:00+00:00"))
+        shown = card(state="running", progress=progress(waiting_until="2026-11-21T12:01:30+00:00"))
         assert words(shown) == ["waiting for Braze"]
         assert shown.waiting_until is not None
         assert shown.waiting_until.minute == 2
