@@ -14,7 +14,7 @@ from tests.system.real_airflow import REPOSITORY
 from tests.ui.screen import CHROMIUM, Screen, chromium, screen
 
 IMAGES = REPOSITORY / "docs" / "images"
-APPROVAL = "redpoint_with_approval"
+APPROVAL, ON_LANDING = "redpoint_with_approval", "redpoint_on_landing"
 WIDTH, HEIGHT = 1280, 1300
 BROKEN = len(EXPORTS) - 1
 """The map index of the push with most failed records: the exports are pushed in their order."""
@@ -64,6 +64,16 @@ class Photographer:
         ui.open("connections")
         ui.test_connection("braze_sandbox_eu")
         self.take("connection-test", height=420)
+        self.airflow.api(
+            "PATCH",
+            "connections/braze_sandbox_eu?update_mask=password",
+            connection_id="braze_sandbox_eu",
+            conn_type="braze",
+            password=self.scene.sandbox.export_only_key,
+        )
+        ui.open("connections")
+        ui.test_connection("braze_sandbox_eu")
+        self.take("connection-test-failed", height=420)
 
     def trigger_form(self) -> None:
         """Take each section of the trigger form, and a refusal."""
@@ -122,9 +132,44 @@ class Photographer:
         self.ui.open_push(DAG_ID, run_id)
         self.ui.braze_tab().get_by_role("progressbar").wait_for()
         self.take("braze-tab-running", height=640, settle=12)
+        sandbox.fault(status=429, rate_headers="seconds", retry_after=25, count=1)
+        self.ui.page.frame_locator("iframe").get_by_text("Waiting for Braze until").wait_for()
+        self.take("braze-tab-waiting", height=640)
         self.airflow.wait_for_run(DAG_ID, run_id)
         self.airflow.set_variable("redpoint_braze_conn_id", "braze_default")
         return run_id
+
+    def task(self, run_id: str) -> None:
+        """Take what a task says of itself, and the event that it left."""
+        self.ui.task_documentation(DAG_ID, "push_export")
+        self.take_form("task-documentation")
+        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/mapped/0/asset_events")
+        self.take("asset-event", height=540, settle=4)
+
+    def rejects(self, run_id: str) -> None:
+        """Take the masked preview of the rejects, where an administrator has switched that on."""
+        self.airflow.end("api-server")
+        self.airflow.spawn("api-server", AIRFLOW__BRAZE__REJECTS_IN_UI="True")
+        self.airflow.wait_for(self.airflow.answers, "an API server that answers", 120)
+        self.ui.open_push(DAG_ID, run_id, BROKEN)
+        self.ui.braze_tab().get_by_text("First records, masked").click()
+        self.take("braze-tab-rejects", height=1060, settle=4)
+
+    def started_by_file(self) -> None:
+        """Take the run that an export has started by landing."""
+        self.airflow.pause(DAG_ID)
+        self.airflow.end("scheduler")
+        self.airflow.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
+        self.airflow.unpause(ON_LANDING)
+        self.airflow.parse_again(ON_LANDING)
+        invent_export(6003, people=150).land(self.scene.base_path, modified=time.time() - 60)
+        self.airflow.wait_for(
+            lambda: [run for run in self.airflow.runs(ON_LANDING) if run["state"] == "success"],
+            "a run that an export has started",
+            240,
+        )
+        self.ui.open(f"dags/{ON_LANDING}/runs")
+        self.take("started-by-file", height=480, settle=4)
 
     def approval(self) -> None:
         """Take the question that a person is asked before a large push."""
@@ -155,7 +200,10 @@ def take_all() -> int:
             run_id = photographer.pushes()
             photographer.tabs(run_id)
             photographer.running_push()
+            photographer.task(run_id)
             photographer.approval()
+            photographer.started_by_file()
+            photographer.rejects(run_id)
         with screen(browser, scene.airflow.url, width=WIDTH, height=HEIGHT, theme="dark") as ui:
             ui.open_run(DAG_ID, run_id)
             ui.braze_tab().locator("article").first.wait_for()

@@ -55,7 +55,7 @@ class ApiServer(RealAirflow):
         self._fill()
         self._commands = {"api-server": ("--host", "127.0.0.1", "--port", self.port, "--workers", "1")}
         self.spawn("api-server")
-        self.wait_for(self._answers, "an API server that answers", START_SECONDS)
+        self.wait_for(self.answers, "an API server that answers", START_SECONDS)
 
     def _fill(self) -> None:
         path = self.home / "rows.json"
@@ -71,12 +71,6 @@ class ApiServer(RealAirflow):
         )
         if filled.returncode:
             raise AirflowTroubleError(filled.stderr[-3000:])
-
-    def _answers(self) -> bool:
-        try:
-            return self._session.get(f"{self.url}/api/v2/version", timeout=5).ok
-        except requests.RequestException:
-            return False
 
     def password(self, user: str) -> str:
         """Return the password that Airflow made up for a user."""

@@ -198,6 +198,13 @@ class RealAirflow:
             return False
         return all((health.get(name) or {}).get("status") == "healthy" for name in COMPONENTS)
 
+    def answers(self) -> bool:
+        """Tell whether the API server answers."""
+        try:
+            return self._session.get(f"{self.url}/api/v2/version", timeout=5).ok
+        except requests.RequestException:
+            return False
+
     def token(self) -> str:
         """Ask for a token, as a user who may do everything."""
         return str(self._session.get(f"{self.url}/auth/token", timeout=5).json()["access_token"])

@@ -118,6 +118,11 @@ class Screen:
         """Open the page of one mapped push."""
         self.open(f"dags/{dag_id}/runs/{quote(run_id)}/tasks/push_export/mapped/{map_index}")
 
+    def task_documentation(self, dag_id: str, task_id: str) -> None:
+        """Open what a task's author has written of it."""
+        self.open(f"dags/{dag_id}/tasks/{task_id}")
+        self.page.get_by_role("button", name="Documentation").click()
+
     def braze_tab(self) -> FrameLocator:
         """Open the tab Braze of the page that is open, and return its content."""
         self.page.get_by_role("link", name="Braze", exact=True).click()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser, FrameLocator, expect
@@ -43,6 +44,7 @@ def pushes(rejects_path: str) -> list[dict[str, Any]]:
     return [
         {
             "state": "success",
+            "_link_BrazeDashboardLink": "https://dashboard-01.braze.com",
             "return_value": report(
                 accepted=9000,
                 invalid=38,
@@ -232,3 +234,14 @@ def test_who_may_not_see_it_is_told_so(browser: Browser, server: ApiServer) -> N
         forbidden.open(f"braze/dags/{DAG_ID}/runs/{RUN}")
         expect(forbidden.page.get_by_text(module.NOT_ALLOWED)).to_be_visible()
         expect(forbidden.page.get_by_text("accepted")).to_have_count(0)
+
+
+def test_airflow_shows_the_dashboards_link_and_the_documentation_of_a_task(viewer: Screen) -> None:
+    viewer.open(f"dags/{DAG_ID}/runs/{quote(RUN)}/tasks/{TASK_ID}/mapped/0/details")
+    link = viewer.page.get_by_role("link", name="Braze dashboard")
+    expect(link).to_have_attribute("href", "https://dashboard-01.braze.com")
+
+    viewer.task_documentation(DAG_ID, TASK_ID)
+    expect(
+        viewer.dialog.get_by_text("Pushes one export to Braze and accounts for every record.")
+    ).to_be_visible()

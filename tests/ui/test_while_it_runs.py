@@ -4,6 +4,7 @@ import json
 import re
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -52,6 +53,11 @@ def test_a_slow_push_shows_how_far_it_is(
     expect(tab.get_by_text("Refreshes by itself")).to_be_visible()
     first = float(share.get_attribute("value") or 1)
     assert 0 <= first < 1
+    # Braze says no: the reader sees until when.
+    sandbox.fault(status=429, rate_headers="seconds", retry_after=15, count=1)
+    expect(tab.get_by_text(re.compile(r"Waiting for Braze until \d\d:\d\d: its rate limit"))).to_be_visible(
+        timeout=30_000
+    )
     expect(tab.get_by_text("complete", exact=True)).to_be_visible(timeout=120_000)
     expect(tab.locator("body")).to_contain_text("1,500 accepted")
     expect(tab.get_by_role("progressbar")).to_have_count(0)
@@ -64,3 +70,8 @@ def test_a_slow_push_shows_how_far_it_is(
     tab.get_by_role("link", name="Task").click()
     expect(ui.page).to_have_url(re.compile(r"/tasks/push_export/mapped/0$"))
     expect(ui.page.get_by_text(f"{export.offer} / {export.execution_id}").first).to_be_visible()
+    # Airflow's own list of events has it, with the counts.
+    (event,) = airflow.api("GET", f"assets/events?source_dag_id={DAG_ID}&source_run_id={quote(run_id)}")[
+        "asset_events"
+    ]
+    assert (event["name"], event["extra"]["accepted"]) == ("braze_pushes", PEOPLE)
