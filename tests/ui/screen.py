@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE_MS = 60_000
 """How long a page may take on a busy machine."""
+expect.set_options(timeout=PATIENCE_MS)
 
 # Without these, a start of Chromium calls hosts that a test has no business with.
 FLAGS = [
