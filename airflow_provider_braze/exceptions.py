@@ -43,6 +43,10 @@ class ExportChangedError(ExportError):
     """The export changed or vanished while it was read, so nothing is called complete."""
 
 
+class PushStoppedError(BrazeError):
+    """The task was stopped from outside: marked as failed, or its worker shut down. A retry goes on from there."""
+
+
 class RejectsError(BrazeError):
     """Failed records cannot be written down, so the push stops: none may be lost."""
 
@@ -90,6 +94,15 @@ class BrazePermissionError(BrazeRefusedError):
 
 class BrazeRateLimitError(BrazeRequestError):
     """429: the workspace's limit is used up."""
+
+
+class BrazeLongWaitError(BrazeRateLimitError):
+    """Braze asks to wait longer than a task should hold its worker.
+
+    ``retry_after`` is the rest of the wait in seconds, ``checkpoint`` what the push goes on from.
+    """
+
+    checkpoint: dict[str, Any] | None = None
 
 
 class BrazeServerError(BrazeRequestError):

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import Asset, BaseOperator
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeLongWaitError,
+    BrazeSetupError,
+    TooManyFailedRecordsError,
+)
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.progress import ProgressWriter
 from airflow_provider_braze.operators.rows import rows_of, unrendered
+from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.parameters import (
     as_bool,
+    as_optional_seconds,
     as_optional_text,
     as_optional_whole_number,
     as_threshold,
 )
+from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
 from airflow_provider_braze.pushes.report import too_many_failed
@@ -105,6 +115,10 @@ class BrazeUserTrackOperator(BaseOperator):
     :param retry_events: send events, purchases and increments again after a lost answer. (templated)
     :param confirm: in append mode, look users up through ``/users/export/ids`` first, so that those whom Braze does
         not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
+    :param durable: on Airflow 3.3+, keep a checkpoint of an export's push in the task state store, from which a
+        retry goes on (default). A push that went through keeps none, so clearing its task pushes from the start.
+    :param max_wait_on_worker: seconds (or a timedelta) of wait ordered by Braze beyond which an export's push leaves
+        its worker and goes on after the wait; None waits on the worker, as rows of one's own always do. (templated)
     :raises BrazeError: what a retry can mend; anything else is an ``AirflowFailException``.
     """
 
@@ -121,6 +135,7 @@ class BrazeUserTrackOperator(BaseOperator):
         "max_data_points",
         "retry_events",
         "confirm",
+        "max_wait_on_worker",
     )
     ui_color = "#d8d0ff"
     operator_extra_links = (BrazeDashboardLink(),)
@@ -146,6 +161,8 @@ class BrazeUserTrackOperator(BaseOperator):
         max_data_points: int | str | None = None,
         retry_events: bool | str = False,
         confirm: bool | str = False,
+        durable: bool = True,
+        max_wait_on_worker: float | timedelta | str | None = 60,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{"doc_md": TASK_DOC, **kwargs})
@@ -166,19 +183,41 @@ class BrazeUserTrackOperator(BaseOperator):
         self.max_data_points = max_data_points
         self.retry_events = retry_events
         self.confirm = confirm
+        self.durable = durable
+        self.max_wait_on_worker = max_wait_on_worker
+        self._running: ExportPush | RowsPush | None = None
         self.dashboard_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return the report."""
+        return self._execute(context)
+
+    def resume(
+        self,
+        context: Context,
+        event: Any = None,  # noqa: ARG002
+        checkpoint: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Go on after a wait that Braze had ordered; the same try of the task, wherever it runs now."""
+        return self._execute(context, checkpoint)
+
+    def on_kill(self) -> None:
+        """Stop sending, and leave a true report, before Airflow kills the task."""
+        if self._running is not None:
+            self._running.stop()
+
+    def _execute(self, context: Context, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
         try:
             max_rejected = as_threshold("max_rejected", self.max_rejected)
-            report = self._push(context)
+            report = self._push(context, checkpoint)
             self._log(report)
             too_many = None if report["dry_run"] else too_many_failed(report, max_rejected)
             if too_many:
                 error = TooManyFailedRecordsError(f"{too_many}. {self._where_to_look(report)}".rstrip())
                 error.report = report
                 raise error
+        except BrazeLongWaitError as wait:
+            self._leave_the_worker(wait)
         except BrazeError as error:
             if error.report is not None and (ti := context.get("ti")) is not None:
                 # A failed task returns nothing, yet its report is what the next one wants to know.
@@ -189,7 +228,18 @@ class BrazeUserTrackOperator(BaseOperator):
         self._tell_assets(context, report)
         return report
 
-    def _push(self, context: Context) -> dict[str, Any]:
+    def _leave_the_worker(self, wait: BrazeLongWaitError) -> NoReturn:
+        until = datetime.now(UTC) + timedelta(seconds=wait.retry_after or 0)
+        self.log.info(
+            "%s The task goes on at %s UTC, and holds no worker until then.", wait, f"{until:%H:%M:%S}"
+        )
+        self.defer(
+            trigger=DateTimeTrigger(moment=until),
+            method_name="resume",
+            kwargs={"checkpoint": wait.checkpoint},
+        )
+
+    def _push(self, context: Context, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
         rejects = self._rejects_of_rows()
         has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
         if has_rows == (self.export is not None):
@@ -197,7 +247,9 @@ class BrazeUserTrackOperator(BaseOperator):
         conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
         workspace = self._workspace(conn_id)
         self._link_dashboard(context, workspace)
-        writer = self._progress_writer(context, workspace)
+        # Airflow has the store from 3.3 on.
+        store = StateStore(self.log, context.get("task_state_store"))
+        facts = {"endpoint": workspace.endpoint, "try_number": getattr(context.get("ti"), "try_number", 1)}
         common: dict[str, Any] = {
             "workspace": workspace,
             "braze_conn_id": conn_id,
@@ -207,12 +259,39 @@ class BrazeUserTrackOperator(BaseOperator):
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
             "retry_events": as_bool("retry_events", self.retry_events, default=False),
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
-            "progress": writer,
+            "progress": ProgressWriter(self.log, store, facts),
         }
+        if not (has_rows or rejects):
+            common |= self._resuming(context, store, checkpoint)
         try:
-            return self._make_push(common, rejects, has_rows).execute()
+            self._running = self._make_push(common, rejects, has_rows)
+            return self._running.execute()
         finally:
-            writer.close()
+            self._running = None
+            store.close()
+
+    def _resuming(
+        self, context: Context, store: StateStore, checkpoint: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Say what the push of an export goes on from, and what keeps its checkpoints."""
+        ti = context.get("ti")
+        is_new_try = getattr(ti, "try_number", None) != 1
+        max_wait = None if ti is None else as_optional_seconds("max_wait_on_worker", self.max_wait_on_worker)
+        if not self.durable:
+            return {"checkpoint": checkpoint, "max_wait": max_wait}
+        if ti is not None and is_new_try and checkpoint is None and context.get("task_state_store") is None:
+            self.log.info(
+                "Before Airflow 3.3 nothing is kept of an earlier try: the export is pushed from its start."
+            )
+        if checkpoint is None and is_new_try:
+            checkpoint = store.read(CHECKPOINT_KEY)
+        return {
+            "checkpoint": checkpoint,
+            "max_wait": max_wait,
+            "keep": partial(store.put, CHECKPOINT_KEY)
+            if context.get("task_state_store") is not None
+            else None,
+        }
 
     def _make_push(
         self, common: dict[str, Any], rejects: ExportItem | None, has_rows: bool
@@ -246,11 +325,6 @@ class BrazeUserTrackOperator(BaseOperator):
         if self.dashboard_url and (ti := context.get("ti")) is not None:
             # Airflow itself pushes links when a task ends, which a killed one never does.
             ti.xcom_push(key=BrazeDashboardLink().xcom_key, value=self.dashboard_url)
-
-    def _progress_writer(self, context: Context, workspace: Workspace) -> ProgressWriter:
-        facts = {"endpoint": workspace.endpoint, "try_number": getattr(context.get("ti"), "try_number", 1)}
-        # Airflow has the store from 3.3 on.
-        return ProgressWriter(self.log, context.get("task_state_store"), facts)  # type: ignore[arg-type]
 
     def _tell_assets(self, context: Context, report: Mapping[str, Any]) -> None:
         events = context.get("outlet_events")

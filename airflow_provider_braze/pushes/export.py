@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from airflow_provider_braze.exceptions import (
     BrazeError,
+    BrazeLongWaitError,
     BrazeSetupError,
     ExportChangedError,
     ExportRefusedError,
 )
 from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.checkpoint import Checkpoints, Earlier, Keep, binding
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem
-from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
+from airflow_provider_braze.pushes.progress import Progress, Tell
+from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.lines import Readable
@@ -52,6 +52,9 @@ class ExportPush:
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
     :param retry_events: send increments again when an answer was lost, at the risk that they count twice.
     :param progress: takes the progress every few seconds, as JSON.
+    :param checkpoint: what an earlier try kept; one of another export, or of one pushed another way, is not used.
+    :param keep: keeps checkpoints, so that a later try can go on from them.
+    :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     """
 
     export: Any
@@ -68,6 +71,10 @@ class ExportPush:
     confirm: bool = False
     retry_events: bool = False
     progress: Tell | None = None
+    checkpoint: Mapping[str, Any] | None = None
+    keep: Keep | None = None
+    max_wait: float | None = None
+    _running: Running | None = field(default=None, init=False, repr=False)
 
     def execute(self) -> dict[str, Any]:
         """Push, and write report, rejects and marker.
@@ -80,7 +87,15 @@ class ExportPush:
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
         location = locate(item.path)
-        return _Attempt(self, reading, folder, location, _stat(location, item.base_path)).execute()
+        self._running = Running(self.max_wait)
+        return _Attempt(
+            self, self._running, reading, folder, location, _stat(location, item.base_path)
+        ).execute()
+
+    def stop(self) -> None:
+        """Stop, from a signal handler: see :meth:`Running.stop`."""
+        if self._running is not None:
+            self._running.stop()
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path
@@ -98,22 +113,54 @@ class _Attempt:
     """The push of an export that was found, with everything that it opens."""
 
     def __init__(
-        self, push: ExportPush, reading: Reading, folder: ReportsFolder, location: Location, before: Stat
+        self,
+        push: ExportPush,
+        running: Running,
+        reading: Reading,
+        folder: ReportsFolder,
+        location: Location,
+        before: Stat,
     ) -> None:
         self.push = push
+        self.running = running
         self.reading = reading
         self.folder = folder
         self.location = location
         self.before = before
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
         self.home = folder.start_run(self.fingerprint, push.run)
-        self.rejects = RejectsFile(self.home.child(REJECTS_NAME), ())
+        bound_to = self._binding()
+        self.earlier = None if push.dry_run else Earlier.of(push.checkpoint, bound_to)
+        self.rejects = RejectsFile(
+            self.home.child(REJECTS_NAME), (), self.earlier.parts if self.earlier else ()
+        )
         self.account = Account(self.rejects)
+        if self.earlier:
+            self.account.resume(self.earlier.account)
+        self.checkpoints = Checkpoints(
+            bound_to,
+            self.account,
+            self.rejects,
+            earlier=self.earlier,
+            keep=None if push.dry_run else push.keep,
+        )
         self.source: ExportSource | None = None
         self.progress: Progress | None = None
         self.extra: dict[str, Any] = {}
-        self.started = time.monotonic()
-        self.started_at = datetime.now(UTC)
+
+    def _binding(self) -> str:
+        push, mapping = self.push, self.reading.mapping
+        return binding(
+            self.fingerprint,
+            push.braze_conn_id,
+            push.workspace.endpoint,
+            push.workspace.partner,
+            self.reading.mode,
+            mapping.as_dict(),
+            mapping.transform is not None,
+            asdict(self.reading.dialect),
+            push.confirm,
+        )
 
     def execute(self) -> dict[str, Any]:
         """Push, then write down what happened, whatever it was."""
@@ -124,11 +171,14 @@ class _Attempt:
                 self._check_unchanged()
         except BaseException as raised:
             error = raised
+        self.running.over()
         if isinstance(error, OSError):
             error = ExportChangedError(
                 f"{self.location.url} could not be read to its end: {describe(error)}."
             )
-        report, error = self._write(error)
+        self.account.settle_rest("not_sent")
+        self.account.flush()
+        report, error = self._write(error, resumable=self.checkpoints.end(error))
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
@@ -136,7 +186,7 @@ class _Attempt:
         return report
 
     def _push(self) -> BaseException | None:
-        if self.push.max_data_points is not None and not self.push.dry_run:
+        if self.push.max_data_points is not None and not self.push.dry_run and self.earlier is None:
             self._guard_data_points(self.push.max_data_points)
         with open_buffered(self.location) as file:
             self.source = source = self._open(file)
@@ -154,12 +204,13 @@ class _Attempt:
                 confirm=self._must_confirm(),
                 feed=file,
             )
+            self.checkpoints.watch(push.limiter)
             self.progress = progress = self._watch(push, source)
             try:
-                asyncio.run(push.run(progress.tick, TICK))
+                self.running.run(push, progress.tick, self.checkpoints.tick)
             finally:
-                self.extra = reports.waits(push.limiter)
-                progress.finish()
+                self.extra = self.checkpoints.waits
+                progress.finish(waiting=isinstance(push.error, BrazeLongWaitError))
             return push.error
 
     def _must_confirm(self) -> bool:
@@ -183,7 +234,7 @@ class _Attempt:
             self.reading.item.path,
             tell=self.push.progress,
             share=lambda: min(source.bytes_read / size, 1.0),
-            paused_for=lambda: push.limiter.paused_for,
+            paused_for=lambda: push.paused_for,
         )
 
     def _check_unchanged(self) -> None:
@@ -199,9 +250,13 @@ class _Attempt:
                 "not complete, and will be pushed again."
             )
 
-    def _write(self, error: BaseException | None) -> tuple[dict[str, Any], BaseException | None]:
-        rejects_path, error = reports.close(self.rejects, error)
+    def _write(
+        self, error: BaseException | None, *, resumable: bool
+    ) -> tuple[dict[str, Any], BaseException | None]:
+        rejects_path, error = reports.close(self.rejects, error, keep_parts=resumable)
         report = self._report(error, rejects_path)
+        if not resumable:
+            self.checkpoints.tidy()
         if trouble := reports.keep(self.home.child(REPORT_NAME), report):
             return report, error or trouble
         try:
@@ -232,8 +287,8 @@ class _Attempt:
             **reports.counts(self.account),
             **facts,
             **self.extra,
-            "seconds": round(time.monotonic() - self.started, 3),
-            "started_at": self.started_at.isoformat(timespec="seconds"),
+            "seconds": self.checkpoints.seconds,
+            "started_at": self.checkpoints.started_at,
             "samples": self.progress.samples() if self.progress else [],
             "report_path": self.home.child(REPORT_NAME).url,
             "rejects_path": rejects_path,

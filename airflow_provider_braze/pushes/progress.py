@@ -35,11 +35,12 @@ class Samples:
     When there are too many, every other one is dropped and the interval doubles.
 
     :param interval: seconds between two points, to start with.
+    :param settled: records that were settled before.
     """
 
-    def __init__(self, interval: float = TICK) -> None:
+    def __init__(self, interval: float = TICK, settled: int = 0) -> None:
         self.interval = interval
-        self._points: list[tuple[float, int]] = [(0.0, 0)]
+        self._points: list[tuple[float, int]] = [(0.0, settled)]
 
     def add(self, seconds: float, settled: int) -> None:
         """Take a point, unless the last one is too near."""
@@ -86,9 +87,12 @@ class Progress:
         self._clock, self._wall = clock, wall
         self._started = clock()
         self._told_at = float("-inf")
-        self._recent: deque[tuple[float, int]] = deque([(0.0, 0)])
+        # What an earlier try has settled is no pace of this one.
+        self._settled_before = self._settled
+        self._recent: deque[tuple[float, int]] = deque([(0.0, self._settled_before)])
         self._ended: float | None = None
-        self._samples = Samples()
+        self._left_waiting = False
+        self._samples = Samples(settled=self._settled_before)
 
     def tick(self) -> None:
         """Look at the counts, and tell when it is time."""
@@ -98,8 +102,12 @@ class Progress:
             self._told_at = now
             self._tell(self.as_dict())
 
-    def finish(self) -> None:
-        """Tell a last time, now that nothing moves any more."""
+    def finish(self, *, waiting: bool = False) -> None:
+        """Tell a last time, now that nothing moves any more.
+
+        :param waiting: the push has left its worker until Braze lets it go on.
+        """
+        self._left_waiting = waiting
         self._look(self._elapsed)
         self._ended = self._elapsed
         if self._tell is not None:
@@ -112,7 +120,7 @@ class Progress:
     def as_dict(self) -> dict[str, Any]:
         """Write the progress as JSON; times are ISO 8601 in UTC, durations seconds."""
         counts = self._account.outcomes
-        paused_for = self._paused_for() if self._ended is None else 0.0
+        paused_for = self._paused_for() if self._ended is None or self._left_waiting else 0.0
         return {
             "at": self._wall().isoformat(timespec="seconds"),
             "export": self._export,
@@ -149,7 +157,7 @@ class Progress:
 
     def _pace(self) -> float:
         """Records that were settled in a second, lately; over the whole push once it has ended."""
-        since, before = self._recent[0] if self._ended is None else (0.0, 0)
+        since, before = self._recent[0] if self._ended is None else (0.0, self._settled_before)
         seconds = self._elapsed - since
         return (self._settled - before) / seconds if seconds > 0 else 0.0
 

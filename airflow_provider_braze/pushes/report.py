@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError, ReportError
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.users_track.account import FAILED as FAILED_OUTCOMES
 from airflow_provider_braze.users_track.account import OUTCOMES, Account
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import describe
@@ -22,17 +23,20 @@ DEFAULT_FLOOR = 100
 
 def counts(account: Account) -> dict[str, Any]:
     """Write the counts of an account; the outcomes add up to ``records``."""
+    total = account.total
     return {
-        "records": account.records,
-        **{outcome: account.outcomes[outcome] for outcome in OUTCOMES},
-        "failed": account.failed,
+        "records": total.records,
+        **{outcome: total.outcomes[outcome] for outcome in OUTCOMES},
+        "failed": sum(total.outcomes[outcome] for outcome in FAILED_OUTCOMES),
         "requests": account.requests,
         "retries": account.retries,
-        "objects": account.objects,
+        "objects": total.objects,
         "bytes": account.bytes,
-        "data_points": account.data_points.total(),
-        "data_points_by_attribute": account.data_points.by_attribute(),
-        "reasons": dict(account.reasons.most_common()),
+        "data_points": total.data_points.total(),
+        "data_points_by_attribute": total.data_points.by_attribute(),
+        "resumed_after": account.resumed_after,
+        "sent_again": account.sent_again,
+        "reasons": dict(total.reasons.most_common()),
         "notes": list(account.notes),
     }
 
@@ -95,10 +99,12 @@ def write(location: Location, report: dict[str, Any]) -> None:
     location.fs.mv(temporary, location.path)
 
 
-def close(rejects: RejectsFile, error: BaseException | None) -> tuple[str | None, BaseException | None]:
+def close(
+    rejects: RejectsFile, error: BaseException | None, *, keep_parts: bool = False
+) -> tuple[str | None, BaseException | None]:
     """Give the rejects file its name; that this fails is what stopped the push, unless something else did before."""
     try:
-        return rejects.close(), error
+        return rejects.close(keep_parts=keep_parts), error
     except RejectsError as trouble:
         return None, error or trouble
 

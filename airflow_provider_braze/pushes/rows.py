@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem, check_mode
-from airflow_provider_braze.pushes.progress import TICK, Progress, Tell
+from airflow_provider_braze.pushes.progress import Progress, Tell
+from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.source import MAY_HAVE_ARRIVED, open_buffered
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location, locate
@@ -100,6 +100,7 @@ class RowsPush:
     retry_events: bool = False
     rejects: ExportItem | None = None
     progress: Tell | None = None
+    _running: Running = field(default_factory=Running, init=False, repr=False)
 
     def execute(self) -> dict[str, Any]:
         """Push, and give the report.
@@ -135,6 +136,10 @@ class RowsPush:
             raise error
         return report
 
+    def stop(self) -> None:
+        """Stop, from a signal handler: see :meth:`Running.stop`."""
+        self._running.stop()
+
     @property
     def parent(self) -> str | None:
         """Path of the report of the push whose rejects are pushed again."""
@@ -162,10 +167,10 @@ class RowsPush:
             except Exception as refused:
                 return {}, refused
         push = Push(objects, self.workspace, account, retry_events=self.retry_events)
-        progress = Progress(account, tell=self.progress, paused_for=lambda: push.limiter.paused_for)
+        progress = Progress(account, tell=self.progress, paused_for=lambda: push.paused_for)
         error: BaseException | None = None
         try:
-            asyncio.run(push.run(progress.tick, TICK))
+            self._running.run(push, progress.tick)
         except BaseException as raised:
             error = raised
         progress.finish()
@@ -190,10 +195,10 @@ class RowsPush:
         with open_buffered(locate(rejects.path)) as file:
             reader = RejectsReader(file, name=rejects.where.name)
             for (index, cells, problem), outcome in reader.with_outcomes():
-                origin = Origin.of(index, cells)
                 array, text = cells if len(cells) == len(_COLUMNS) else ("", "")
                 row = _row_of(text)
                 if problem is not None or array not in ARRAYS or row is None:
+                    origin = Origin.of(index, cells, account.begin())
                     account.refuse(
                         origin, "", problem or "not a row of attributes, events or purchases as JSON"
                     )
@@ -212,7 +217,8 @@ class RowsPush:
 
     def _object(self, account: Account, array: str, index: int, row: Any) -> Outgoing | None:
         identity = identity_of(row) if isinstance(row, Mapping) else None
-        origin = Origin.of(index, (array, _as_json(row)) if self.reports_path or self.rejects else ())
+        cells = (array, _as_json(row)) if self.reports_path or self.rejects else ()
+        origin = Origin.of(index, cells, account.begin())
         if identity is None:
             reason = (
                 "no identifier"
@@ -224,7 +230,6 @@ class RowsPush:
         content = dict(row)
         if self.mode != AUTO:
             content["_update_existing_only"] = self.mode == "append"
-        account.records += 1
         return Outgoing(array, identity, content, [origin])
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -16,11 +17,15 @@ from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.account import Account, Forgetful
+from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Origin, Outgoing
 from airflow_provider_braze.users_track.data_points import NO_SURPLUS, Surplus
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.tally import EARLIER, Segment
+
+REPLAYED_RECORDS = 4 * LOOK_AHEAD_RECORDS
+"""Settled records that a resumed push maps again, to fold later ones of the same users into them as before."""
 
 MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 
@@ -71,6 +76,8 @@ class ExportSource:
         self._expected = reading.item.channel_execution_id
         self._retry_events = reading.retry_events
         self.execution_id_mismatches = 0
+        # While what an earlier try has settled is passed over, its facts are the facts.
+        self._settled_facts: dict[str, Any] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,18 +101,42 @@ class ExportSource:
 
     def facts(self) -> dict[str, Any]:
         """What reading told, for the report."""
+        if self._settled_facts is not None:
+            return self._settled_facts
         return {
             "execution_id_mismatches": self.execution_id_mismatches,
             "omitted_values": self.omitted_values,
         }
 
     def objects(self, account: Account) -> Iterator[Outgoing | None]:
-        """Yield the object of each valid record; an invalid one is settled at once, and yields None."""
+        """Yield the object of each valid record; an invalid one is settled at once, and yields None.
+
+        What an earlier try has settled is passed over: it yields None. Only the last of it is mapped again, because
+        later records may have to be folded into it.
+        """
+        account.facts = self.facts
+        records = self._records()
+        settled = account.settled.records
+        self._settled_facts = dict(account.settled_facts) if settled else None
+        for _ in itertools.islice(records, max(0, settled - REPLAYED_RECORDS)):
+            yield None
+        if settled:
+            last = itertools.islice(records, min(settled, REPLAYED_RECORDS))
+            yield from self._map(last, Account(Forgetful()), EARLIER)
+            facts, self._settled_facts = account.settled_facts, None
+            self.execution_id_mismatches = facts["execution_id_mismatches"]
+            self._mapper.omitted.clear()
+            self._mapper.omitted.update(facts["omitted_values"])
+        yield from self._map(records, account)
+
+    def _map(
+        self, records: Iterable[tuple[Record, str]], account: Account, segment: Segment | None = None
+    ) -> Iterator[Outgoing | None]:
         map_record = self._mapper.map
         at = self._mapper.execution_id_index if self._expected else None
         many = self._mapper.object_of_many
-        for (line, cells, problem), outcome in self._records():
-            origin = Origin.of(line, cells)
+        for (line, cells, problem), outcome in records:
+            origin = Origin.of(line, cells, segment or account.begin())
             if problem is not None:
                 account.refuse(origin, "", problem)
                 yield None
@@ -116,7 +147,6 @@ class ExportSource:
                 account.refuse(origin, bad.column, bad.reason)
                 yield None
                 continue
-            account.records += 1
             if at is not None and cells[at] != self._expected:
                 self.execution_id_mismatches += 1
             more: Surplus | None = None

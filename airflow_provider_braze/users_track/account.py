@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
 from airflow_provider_braze.users_track.data_points import DataPoints
 from airflow_provider_braze.users_track.reasons import shortened, without_values
+from airflow_provider_braze.users_track.tally import EARLIER, MOST_REASONS, Failed, Segment, Tally
 
 OUTCOMES = (
     "accepted",
@@ -28,14 +29,23 @@ FAILED = ("rejected", "invalid", "unknown", "not_sent")
 WRITTEN_DOWN = (*FAILED, "not_found")
 """Outcomes whose records go to the rejects file."""
 
-_MOST_REASONS = 50
-_OTHER_REASONS = "other reasons"
+_SENT = ("accepted", "merged", "rejected", "unknown")
+
+_LARGEST_SEGMENT = 250
+"""Records of a segment; the first ones are smaller, so that there is soon something to resume from."""
+
+_MANY_SEGMENTS = 128
+"""Segments that wait for an older one, after which new ones get larger."""
+
+_MOST_HELD = 50_000
+"""Failed records that are kept until older ones are settled."""
 
 
 class Sink(Protocol):
     """Where failed records are written.
 
-    A sink that ``is_report`` holds no personal values; one that collects before it writes has a ``flush``.
+    A sink that ``is_report`` holds no personal values; one that collects before it writes has a ``flush``; one that
+    can be gone on from by a later try has a ``rest``, which says that what follows is not settled for good.
     """
 
     def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
@@ -49,104 +59,262 @@ class Forgetful:
         """Forget the record."""
 
 
+def _no_facts() -> Mapping[str, Any]:
+    return {}
+
+
 @dataclass(slots=True)
 class Account:
-    """Counts of one push.
+    """Counts of one push, segment by segment, so that the counts of its settled beginning are known at any time.
 
     Counting never fails: what goes wrong in writing a record down is in ``trouble``, for the push to stop.
 
-    :param sink: takes every failed or not_found record.
+    :param sink: takes every failed or not_found record, in the order in which they were read, segment by segment.
+    :param settled: counts of the longest beginning of what was read of which every record is settled for good.
+    :param facts: what the source knows of what it has read so far, as JSON.
+    :param settled_facts: what it knew at the end of that beginning.
+    :param sent: records that were handed to Braze, each once.
+    :param sent_again: records that an earlier try had handed to Braze, and this one too.
+    :param resumed_after: records that earlier tries had settled.
     """
 
     sink: Sink
-    records: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    data_points: DataPoints = field(default_factory=DataPoints)
+    settled: Tally = field(default_factory=Tally)
+    facts: Callable[[], Mapping[str, Any]] = _no_facts
+    settled_facts: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     requests: int = 0
     retries: int = 0
-    objects: int = 0
     bytes: int = 0
+    sent: int = 0
+    sent_again: int = 0
+    resumed_after: int = 0
     trouble: Exception | None = None
+    _segments: deque[Segment] = field(default_factory=lambda: deque([Segment()]))
+    _opened: int = 1
+    _size: int = 1
+    _held: int = 0
+
+    @property
+    def total(self) -> Tally:
+        """Counts of everything that was read so far."""
+        total = Tally()
+        for tally in (self.settled, *self._segments):
+            total.add(tally)
+        return total
+
+    @property
+    def records(self) -> int:
+        """Records read."""
+        return self.settled.records + sum(segment.records for segment in self._segments)
+
+    @property
+    def outcomes(self) -> Counter[str]:
+        """Records by outcome."""
+        return self.total.outcomes
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Failed and not_found records by reason."""
+        return self.total.reasons
+
+    @property
+    def data_points(self) -> DataPoints:
+        """What the accepted objects cost."""
+        return self.total.data_points
+
+    @property
+    def objects(self) -> int:
+        """Objects that Braze accepted."""
+        return self.total.objects
 
     @property
     def failed(self) -> int:
         """Records that were rejected, invalid, unknown or not sent."""
-        return sum(self.outcomes[outcome] for outcome in FAILED)
+        outcomes = self.outcomes
+        return sum(outcomes[outcome] for outcome in FAILED)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many failed records wait to be written down that nothing more should be read for now."""
+        return self._held >= _MOST_HELD
+
+    def begin(self, records: int = 1) -> Segment:
+        """Count a record that was read, and give the segment that it belongs to."""
+        segment = self._segments[-1]
+        if segment.records >= self._size:
+            segment = self._open()
+        segment.records += records
+        segment.unsettled += records
+        return segment
+
+    def _open(self) -> Segment:
+        self._segments[-1].facts = self.facts()
+        segment = Segment()
+        self._segments.append(segment)
+        self._opened += 1
+        self._size = min(self._opened**2, _LARGEST_SEGMENT) * (1 + len(self._segments) // _MANY_SEGMENTS)
+        self._advance()
+        return segment
+
+    def _advance(self) -> None:
+        """Move the oldest segments, as far as every record of them is settled, to the settled beginning."""
+        segments = self._segments
+        while len(segments) > 1 and not segments[0].unsettled and not segments[0].torn:
+            if not self._write_down(segments[0]):
+                break
+            segment = segments.popleft()
+            self.settled.add(segment)
+            self.settled_facts = segment.facts
 
     def refuse(self, origin: Origin, column: str, reason: str) -> None:
         """Settle a record that never became an object."""
-        self.records += 1
-        self._settle([origin], "invalid", reason, reason, column)
+        if origin.segment is not EARLIER:
+            self._settle([origin], "invalid", reason, reason, column)
 
     def settle(self, item: Outgoing, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
-        origins, item.origins = item.origins, []
+        origins, became = self._unsettled_of(item, outcome)
         if not origins:
             return
-        if outcome == "accepted":
-            self.outcomes["accepted"] += 1
-            self.outcomes["merged"] += len(origins) - 1
-            self.objects += 1
-            self.count_data_points(item)
+        if outcome != "accepted":
+            self._settle(origins, outcome, reason, without_values(reason, item.content))
             return
-        self._settle(origins, outcome, reason, without_values(reason, item.content))
+        first = origins[0].segment or self._segments[-1]
+        first.objects += 1
+        self.count_data_points(item, first)
+        for origin in origins:
+            segment = origin.segment or self._segments[-1]
+            segment.outcomes[became] += 1
+            segment.unsettled -= 1
+            became = "merged"
+        if not self._segments[0].unsettled:
+            self._advance()
 
-    def leave(self, items: Iterable[Outgoing], *, lost: bool, reason: str) -> None:
-        """Settle those objects that have no outcome, and will get no answer any more, with a reason of ours."""
+    def _unsettled_of(self, item: Outgoing, outcome: str) -> tuple[list[Origin], str]:
+        """Take an object's records out of it, and tell what the first becomes when the object is accepted."""
+        origins, item.origins = item.origins, []
+        if not origins or origins[0].segment is not EARLIER:
+            return origins, "accepted"
+        # An earlier try has counted the object of these as accepted.
+        mine = [origin for origin in origins if origin.segment is not EARLIER]
+        if outcome in _SENT:
+            self.sent_again += len(origins) - len(mine)
+        return mine, "merged"
+
+    def leave(self, items: Iterable[Outgoing], *, lost: bool, reason: str, final: bool = False) -> None:
+        """Settle those objects that have no outcome, and will get no answer any more, with a reason of ours.
+
+        :param final: a push that resumes later shall not send them again.
+        """
+        outcome = "unknown" if lost else "not_sent"
         for item in items:
-            origins, item.origins = item.origins, []
+            origins, _ = self._unsettled_of(item, outcome)
+            if not final:
+                for origin in origins:
+                    (origin.segment or self._segments[-1]).torn = True
             if origins:
-                self._settle(origins, "unknown" if lost else "not_sent", reason, reason)
+                self._settle(origins, outcome, reason, reason)
 
     def settle_rest(self, outcome: str) -> None:
         """Count what was read and has no outcome because an interruption tore it from the push's hands."""
-        missing = self.records - sum(self.outcomes.values())
-        if missing > 0:
-            self.outcomes[outcome] += missing
+        missing = 0
+        for segment in self._segments:
+            # Counted anew: the interruption may have come between two steps of counting.
+            if (lost := segment.records - sum(segment.outcomes.values())) > 0:
+                missing += lost
+                segment.outcomes[outcome] += lost
+                segment.unsettled, segment.torn = 0, True
+        if missing:
             self.note(
                 f"{missing} records were interrupted while they were handled; they are in no rejects file."
             )
 
     def flush(self) -> None:
-        """Let the sink write what it has collected, while there is still time to say that it cannot."""
-        flush = getattr(self.sink, "flush", None)
-        if flush is not None and self.trouble is None:
+        """Write down what is left, while there is still time to say that it cannot be written."""
+        self._advance()
+        self._ask_sink("rest")
+        for segment in self._segments:
+            self._write_down(segment)
+        self._ask_sink("flush")
+
+    def _ask_sink(self, verb: str) -> None:
+        ask = getattr(self.sink, verb, None)
+        if ask is not None and self.trouble is None:
             try:
-                flush()
+                ask()
             except Exception as error:
                 self.trouble = error
 
     def _settle(
         self, origins: Sequence[Origin], outcome: str, reason: str, public: str, column: str = ""
     ) -> None:
-        self.outcomes[outcome] += len(origins)
-        if outcome not in WRITTEN_DOWN:
-            return
+        written_down = outcome in WRITTEN_DOWN
         public = shortened(public)
         grouped = f"{column}: {public}" if column else public
-        if grouped not in self.reasons and len(self.reasons) >= _MOST_REASONS:
-            grouped = _OTHER_REASONS
-        self.reasons[grouped] += len(origins)
         written = public if getattr(self.sink, "is_report", False) else shortened(reason)
+        for origin in origins:
+            segment = origin.segment or self._segments[-1]
+            segment.outcomes[outcome] += 1
+            segment.unsettled -= 1
+            if written_down:
+                segment.reasons[grouped] += 1
+                segment.failed.append(Failed(origin, outcome, written, column))
+                self._held += 1
+        if not self._segments[0].unsettled:
+            self._advance()
+
+    def _write_down(self, segment: Segment) -> bool:
+        """Write a segment's failed records down; False when some could not be."""
+        written = 0
         try:
-            for origin in origins if self.trouble is None else ():
-                self.sink.write(origin, outcome, written, column)
+            for record in segment.failed if self.trouble is None else ():
+                self.sink.write(*record)
+                written += 1
         except Exception as error:
             self.trouble = error
+        finally:
+            # An interruption leaves the others to be written by the next flush.
+            del segment.failed[:written]
+            self._held -= written
+        segment.torn = segment.torn or bool(segment.failed)
+        return not segment.torn
 
     def note(self, text: str) -> None:
         """Keep a remark for the report, once, and not without end."""
-        if text not in self.notes and len(self.notes) < _MOST_REASONS:
+        if text not in self.notes and len(self.notes) < MOST_REASONS:
             self.notes.append(text)
 
-    def count_data_points(self, item: Outgoing) -> None:
+    def count_data_points(self, item: Outgoing, tally: Tally | None = None) -> None:
         """Add what Braze bills for an object."""
+        data_points = (tally or self._segments[-1]).data_points
         if item.array == "attributes":
-            self.data_points.add(str(item.identity[0]), *item.billed())
+            data_points.add(str(item.identity[0]), *item.billed())
         else:
             quantity = item.content.get("quantity") if item.array == "purchases" else 1
-            self.data_points.add_other(
-                item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1
-            )
+            data_points.add_other(item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)
+
+    def checkpoint(self) -> dict[str, Any]:
+        """Write what a later try needs to go on after the settled beginning, as JSON."""
+        return {
+            "settled": self.settled.as_dict(),
+            "facts": dict(self.settled_facts),
+            "notes": list(self.notes),
+            "requests": self.requests,
+            "retries": self.retries,
+            "bytes": self.bytes,
+            "sent": self.sent,
+            "sent_again": self.sent_again,
+        }
+
+    def resume(self, checkpoint: Mapping[str, Any]) -> None:
+        """Go on where an earlier try was, before anything is read."""
+        self.settled = Tally.from_dict(checkpoint["settled"])
+        self.resumed_after = self.settled.records
+        self.settled_facts = checkpoint["facts"]
+        self.notes = list(checkpoint["notes"])
+        self.requests, self.retries = checkpoint["requests"], checkpoint["retries"]
+        self.bytes = checkpoint["bytes"]
+        settled = sum(self.settled.outcomes[outcome] for outcome in _SENT)
+        # What was sent beyond the settled beginning is sent again.
+        self.sent, self.sent_again = settled, checkpoint["sent_again"] + max(0, checkpoint["sent"] - settled)

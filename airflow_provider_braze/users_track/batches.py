@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.merging import merge
 from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing, to_json
+from airflow_provider_braze.users_track.tally import EARLIER
 
 __all__ = ["ARRAYS", "Batch", "Identity", "Origin", "Outgoing", "Window"]
 
@@ -39,6 +40,11 @@ class Batch:
     items: list[Outgoing]
     lost: bool = False
     ambiguous: bool = False
+
+    @property
+    def records(self) -> int:
+        """Records that no earlier try has settled."""
+        return sum(origin.segment is not EARLIER for item in self.items for origin in item.origins)
 
     def body(self, partner: str | None) -> bytes:
         """Write the request's body."""
@@ -105,6 +111,7 @@ class Window:
         self._united = united
         self._read = 0
         self._waiting = 0
+        self._in_flight = 0
         # Each user's last object, be it in flight already.
         self._last: dict[Identity, Outgoing] = {}
         self._aging: deque[Outgoing] = deque()
@@ -123,6 +130,11 @@ class Window:
     def empty(self) -> bool:
         """Whether nothing is left to send."""
         return not self._waiting
+
+    @property
+    def waits(self) -> bool:
+        """Whether some user's objects are in flight."""
+        return self._in_flight > 0
 
     def add(self, item: Outgoing) -> str | None:
         """Take in an object of one record, folding it into the user's last one where that means the same.
@@ -190,7 +202,11 @@ class Window:
 
     def _ripen(self, item: Outgoing) -> None:
         item.ripe = True
-        if item.before is None:
+        if item.settled_earlier:
+            # It only waited for records to be folded into it, and there are none.
+            self._take_out(item)
+            self._pass_turn(item)
+        elif item.before is None:
             self._ready.append(item)
 
     def take(self) -> Batch | None:
@@ -211,6 +227,7 @@ class Window:
                 item = _together(item) if len(items) < most else None
                 if item is not None and len(item.body) > room:
                     item = None
+        self._in_flight += len(items)
         return Batch(items) if items else None
 
     def _take_out(self, item: Outgoing) -> int:
@@ -223,14 +240,18 @@ class Window:
 
     def release(self, items: list[Outgoing]) -> None:
         """Say that a batch's objects have their outcome, so that their users may be sent again."""
+        self._in_flight -= len(items)
         for item in items:
-            after = item.after
-            if after is not None:
-                item.after = after.before = None
-                if after.ripe and not after.taken:
-                    self._ready.append(after)
-            elif self._last.get(item.identity) is item:
-                del self._last[item.identity]
+            self._pass_turn(item)
+
+    def _pass_turn(self, item: Outgoing) -> None:
+        after = item.after
+        if after is not None:
+            item.after = after.before = None
+            if after.ripe and not after.taken:
+                self._ready.append(after)
+        elif self._last.get(item.identity) is item:
+            del self._last[item.identity]
 
     def drain(self) -> list[Outgoing]:
         """Take out everything that will not be sent."""

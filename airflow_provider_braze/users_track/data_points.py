@@ -60,6 +60,23 @@ class DataPoints:
         """Count an event, or a purchase of several pieces."""
         self._counts[array] += count
 
+    def add_all(self, other: DataPoints) -> None:
+        """Take in what others counted."""
+        self._shapes.update(other._shapes)
+        self._counts.update(other._counts)
+
+    def as_dict(self) -> dict[str, int]:
+        """Write the counts as JSON."""
+        self._resolve()
+        return dict(self._counts)
+
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, int]) -> DataPoints:
+        """Read what :meth:`as_dict` wrote."""
+        points = cls()
+        points._counts.update(counts)
+        return points
+
     def _resolve(self) -> None:
         for (kind, names), count in self._shapes.items():
             for name in names:

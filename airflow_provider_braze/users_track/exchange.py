@@ -116,6 +116,14 @@ class Exchange:
             silence += time.monotonic() - now
 
     async def _attempt(self, batch: Batch, body: bytes, *, repeated: bool) -> _Try:
+        records = 0 if batch.lost else batch.records
+        self._account.sent += records
+        tried = await self._post(batch, body, repeated=repeated)
+        if not batch.lost:
+            self._account.sent -= records
+        return tried
+
+    async def _post(self, batch: Batch, body: bytes, *, repeated: bool) -> _Try:
         # Whatever ends this try, until there is an answer Braze may have got it.
         lost_before, batch.lost = batch.lost, True
         self._count(body, repeated, 1)
@@ -164,8 +172,9 @@ class Exchange:
         return parted
 
     def _give_up(self, batch: Batch, tried: _Try, started: float) -> Verdict:
-        self._account.leave(batch.items, lost=batch.lost, reason=f"given up: {tried.reason}")
-        if self._last_conclusive >= started:
+        down = self._last_conclusive < started
+        self._account.leave(batch.items, lost=batch.lost, reason=f"given up: {tried.reason}", final=not down)
+        if not down:
             return Verdict(Action.SETTLE)
         # Nothing else got through either: Braze is down, and every further batch would only be lost time.
         if tried.answer is None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from airflow_provider_braze.users_track.data_points import Names, Surplus, surplus
+from airflow_provider_braze.users_track.tally import EARLIER, Segment
 
 Identity = tuple[str | None, ...]
 
@@ -28,18 +29,23 @@ _DEEPEST = 100
 
 
 class Origin(NamedTuple):
-    """The record an object comes from: its physical line (or index, for an author's own row) and its cells, packed."""
+    """The record an object comes from.
+
+    ``line`` is its physical line, or the index of an author's own row; ``packed`` its cells; ``segment`` where it is
+    counted, None for the account's newest.
+    """
 
     line: int
     packed: str | tuple[str, ...]
+    segment: Segment | None = None
 
     @classmethod
-    def of(cls, line: int, cells: Sequence[str]) -> Origin:
+    def of(cls, line: int, cells: Sequence[str], segment: Segment | None = None) -> Origin:
         """Pack a record."""
         packed = _CELL_END.join(cells)
         if not cells or packed.count(_CELL_END) != len(cells) - 1:
-            return cls(line, tuple(cells))
-        return cls(line, packed)
+            return cls(line, tuple(cells), segment)
+        return cls(line, packed, segment)
 
     @property
     def cells(self) -> Sequence[str]:
@@ -145,6 +151,11 @@ class Outgoing:
         if self.more is None:
             self.more = surplus(content)
         self._content = None
+
+    @property
+    def settled_earlier(self) -> bool:
+        """Whether an earlier try has settled every record of it, so that it need not be sent again for itself."""
+        return bool(self.origins) and self.origins[-1].segment is EARLIER
 
     @property
     def repeatable(self) -> bool:

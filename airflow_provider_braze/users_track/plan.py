@@ -72,7 +72,7 @@ def plan(
             _take(window, workspace, account, found, outcome)
     finally:
         account.leave(window.drain(), lost=False, reason="the dry run stopped before this record was planned")
-    account.flush()
+        account.flush()
     if account.trouble is not None:
         raise account.trouble
     found.seconds_at_limit = found.planned_requests / workspace.requests_per_second

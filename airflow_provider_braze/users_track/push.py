@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
@@ -76,6 +76,9 @@ class Push:
         self._window = Window(workspace.objects_per_request, united=united, partner=workspace.partner)
         self._exhausted = False
         self._stopped = False
+        self._cut_short = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._released = asyncio.Event()
         self._reading = asyncio.Lock()
         self._client = Client(workspace)
@@ -85,36 +88,45 @@ class Push:
         if confirm:
             self._window.objects_per_request = _LOOKED_UP_TOGETHER
 
-    async def run(self, progress: Callable[[], None] | None = None, every: float = 5.0) -> None:
+    async def run(self, watch: Callable[[], Awaitable[None]] | None = None, every: float = 5.0) -> None:
         """Send everything. What stopped the push early, if anything, is in ``error`` afterwards.
 
-        :param progress: called every few seconds while the push runs.
+        :param watch: called every few seconds while the push runs.
         :param every: seconds between these calls.
         """
+        self._loop = asyncio.get_running_loop()
         async with self._client:
-            workers = [asyncio.create_task(self._work()) for _ in range(self._workers)]
-            ticker = [asyncio.create_task(self._tick(progress, every))] if progress else []
+            self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+            watching = [asyncio.create_task(self._watch(watch, every))] if watch else []
             whole = False
             try:
-                await asyncio.gather(*workers)
+                await asyncio.gather(*self._tasks)
                 whole = True
+            except asyncio.CancelledError:
+                if not self._cut_short:
+                    raise
             finally:
-                for task in (*workers, *ticker):
+                for task in (*self._tasks, *watching):
                     task.cancel()
-                await asyncio.gather(*workers, *ticker, return_exceptions=True)
+                await asyncio.gather(*self._tasks, *watching, return_exceptions=True)
                 self._close_account(whole)
 
     def _close_account(self, whole: bool) -> None:
         self.account.leave(self._window.drain(), lost=False, reason=STOPPED_BEFORE)
-        if not whole:
-            self.account.settle_rest("unknown")
+        self.account.settle_rest("not_sent" if whole else "unknown")
         self.account.flush()
         self._stop_on_trouble()
 
-    async def _tick(self, progress: Callable[[], None], every: float) -> None:
+    async def _watch(self, watch: Callable[[], Awaitable[None]], every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            progress()
+            await watch()
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds for which Braze lets nothing through."""
+        lookups = self._lookup.limiter.paused_for if self._lookup is not None else 0.0
+        return max(self.limiter.paused_for, lookups)
 
     def stop(self, error: BaseException) -> None:
         """Send nothing further; what is in flight may still get its answer."""
@@ -124,8 +136,26 @@ class Push:
         if self._feed is not None:
             self._feed.stop()
         self._exchange.stop()
+        self._released.set()
         if self._lookup is not None:
             self._lookup.limiter.close()
+
+    def stop_from_outside(self, error: BaseException, patience: float) -> None:
+        """Stop while the push runs, from a signal handler or another thread.
+
+        :param patience: seconds in which what is in flight may get its answer.
+        """
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cut, error, patience)
+
+    def _cut(self, error: BaseException, patience: float) -> None:
+        self.stop(error)
+        asyncio.get_running_loop().call_later(patience, self._give_up_waiting)
+
+    def _give_up_waiting(self) -> None:
+        self._cut_short = True
+        for task in self._tasks:
+            task.cancel()
 
     def _stop_on_trouble(self) -> None:
         if self.account.trouble is not None:
@@ -152,7 +182,8 @@ class Push:
     async def _next_batch(self) -> Batch | None:
         async with self._reading:
             while not self._stopped:
-                await self._fill()
+                if not self.account.crowded:
+                    await self._fill()
                 if self._stopped:
                     break
                 batch = self._window.take()
@@ -160,6 +191,10 @@ class Push:
                     return batch
                 if self._exhausted and self._window.empty:
                     break
+                if not self._window.waits:
+                    # There was nothing but objects that an earlier try had settled.
+                    await asyncio.sleep(0)
+                    continue
                 # Every user in the window is in flight: the next object goes out after an answer.
                 self._released.clear()
                 await self._released.wait()

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import os
+import shutil
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -34,16 +35,24 @@ def _open_private(path: str, flags: int) -> int:
 class RejectsFile:
     """Writes the rejects of one push; the file exists only when there are any.
 
-    :param location: where it will be once it is whole; until then it has a temporary name.
+    What is written goes to parts, each of them whole once it is cut off; ``close`` makes one file of them. So a push
+    that was killed leaves whole parts for the one that resumes it, on an object store too.
+
+    :param location: where it will be once it is whole.
     :param columns: the export's columns.
+    :param parts: what an earlier try left behind, to go on from.
     """
 
-    def __init__(self, location: Location, columns: Sequence[str]) -> None:
+    def __init__(self, location: Location, columns: Sequence[str], parts: Sequence[Location] = ()) -> None:
         self.location = location
         self.written = 0
         self.columns = columns
-        self._temporary = Location(location.fs, f"{location.path}.part", f"{location.url}.part")
+        self.parts = list(parts)
         self._file: io.TextIOWrapper | None = None
+        # Parts that have ended, and are still to be closed.
+        self._ended: list[io.TextIOWrapper] = []
+        self._settled = len(self.parts)
+        self._rest = False
         self._broken = False
         self._url: str | None = None
 
@@ -71,12 +80,16 @@ class RejectsFile:
         # Where a share is gone, a new folder would lie below its mount point on the local disk.
         if not self.location.is_local or os.path.isdir(os.path.dirname(folder)):
             self.location.fs.makedirs(folder, exist_ok=True)
+        part = self._beside(f".{len(self.parts) + 1}.part")
         # Bytes that were not in the export's encoding come back out as they were.
-        file = io.TextIOWrapper(
-            open_private(self._temporary), encoding="utf-8", errors="surrogateescape", newline=""
-        )
-        csv.writer(file).writerow((*OWN_COLUMNS, *self.columns))
+        file = io.TextIOWrapper(open_private(part), encoding="utf-8", errors="surrogateescape", newline="")
+        if not self.parts:
+            csv.writer(file).writerow((*OWN_COLUMNS, *self.columns))
+        self.parts.append(part)
         return file
+
+    def _beside(self, ending: str) -> Location:
+        return Location(self.location.fs, self.location.path + ending, self.location.url + ending)
 
     def flush(self) -> None:
         """Bring what was written to the disk, if there is one.
@@ -89,23 +102,89 @@ class RejectsFile:
             except Exception as error:
                 raise self._trouble(error) from None
 
-    def close(self) -> str | None:
-        """Give the file its name; its URL, or None when no record failed or the file could not be written whole.
+    def cut(self) -> None:
+        """End the present part: what is written from here on goes to the next one."""
+        if self._file is not None:
+            self._ended.append(self._file)
+            self._file = None
+        if not self._rest:
+            self._settled = len(self.parts)
 
+    def rest(self) -> None:
+        """End the present part: what is written from here on is not settled for good, and in no checkpoint."""
+        self.cut()
+        self._rest = True
+
+    @property
+    def settled_parts(self) -> list[Location]:
+        """The parts that a later try goes on from, as of the last cut."""
+        return self.parts[: self._settled]
+
+    def finish_parts(self) -> None:
+        """Bring the parts that have ended to their storage; may run in a thread.
+
+        :raises RejectsError: they cannot be written.
+        """
+        try:
+            while self._ended:
+                self._ended[0].close()
+                self._ended.pop(0)
+        except Exception as error:
+            raise self._trouble(error) from None
+
+    def close(self, *, keep_parts: bool = False) -> str | None:
+        """Make one file of the parts; its URL, or None when no record failed or the file could not be written whole.
+
+        :param keep_parts: a later try may go on from those that are settled.
         :raises RejectsError: only now it turned out that it cannot be written.
         """
-        file, self._file = self._file, None
+        self.cut()
         if self._broken:
-            with contextlib.suppress(Exception):
-                file.close() if file else None
-        elif file is not None:
+            with contextlib.suppress(RejectsError):
+                self.finish_parts()
+            return None
+        self.finish_parts()
+        if self.parts and self._url is None:
             try:
-                file.close()
-                self.location.fs.mv(self._temporary.path, self.location.path)
+                self._unite(keep_parts)
             except Exception as error:
                 raise self._trouble(error) from None
             self._url = self.location.url
         return self._url
+
+    def _unite(self, keep_parts: bool) -> None:
+        whole = self.parts[0]
+        if len(self.parts) > 1 or keep_parts:
+            whole = self._beside(".part")
+            with open_private(whole) as file:
+                for part in self.parts:
+                    with part.fs.open(part.path, "rb") as source:
+                        shutil.copyfileobj(source, file)
+        whole.fs.mv(whole.path, self.location.path)
+        self._remove(self.parts[self._settled :] if keep_parts else self.parts)
+
+    @property
+    def folder(self) -> Location:
+        """Where it lies."""
+        return Location(
+            self.location.fs,
+            self.location.fs._parent(self.location.path),
+            self.location.url.rpartition("/")[0],
+        )
+
+    def remove_parts(self, folder: Location) -> None:
+        """Delete all parts in the folder of an earlier try."""
+        name = self.location.path.rpartition("/")[2]
+        with contextlib.suppress(Exception):
+            for path in folder.fs.ls(folder.path, detail=False):
+                if path.rpartition("/")[2].startswith(f"{name}.") and path.endswith(".part"):
+                    folder.fs.rm_file(path)
+
+    def _remove(self, parts: Sequence[Location]) -> None:
+        for part in parts:
+            # One that is left over is only untidy.
+            with contextlib.suppress(Exception):
+                part.fs.rm_file(part.path)
 
     def _trouble(self, error: Exception) -> RejectsError:
         self._broken = True

@@ -41,8 +41,8 @@ class Watched:
     def go(self, seconds: int, accepted_per_second: int) -> None:
         for _ in range(seconds):
             self.clock.now += 1
-            self.account.records += accepted_per_second
-            self.account.outcomes["accepted"] += accepted_per_second
+            self.account.settled.records += accepted_per_second
+            self.account.settled.outcomes["accepted"] += accepted_per_second
             self.progress.tick()
 
 
@@ -76,7 +76,8 @@ class TestProgress:
 
     def test_tells_what_a_person_wants_to_know(self) -> None:
         watched = Watched(share=lambda: 0.25)
-        watched.account.outcomes["invalid"] = watched.account.records = 3
+        watched.account.begin(3)
+        watched.account.settled.outcomes["invalid"] = 3
         watched.account.requests = 4
         watched.go(1, 100)
         (told,) = watched.told
@@ -89,9 +90,9 @@ class TestProgress:
 
     def test_share_is_of_what_is_settled_not_of_what_is_read(self) -> None:
         watched = Watched(share=lambda: 0.5)
-        watched.account.records = 100
+        watched.account.begin(100)
         assert watched.progress.as_dict()["share"] == 0
-        watched.account.outcomes["accepted"] = 50
+        watched.account.settled.outcomes["accepted"] = 50
         assert watched.progress.as_dict()["share"] == 0.25
 
     def test_pace_is_the_latest_and_in_the_end_that_of_the_whole_push(self) -> None:
@@ -119,7 +120,7 @@ class TestProgress:
 
     def test_the_largest_fits_a_value_of_the_task_state_store(self) -> None:
         watched = Watched()
-        watched.account.records = 10**12
+        watched.account.settled.records = 10**12
         watched.go(7200, 10**9)
         assert len(json.dumps(watched.progress.as_dict())) < 10_000
 
@@ -127,9 +128,8 @@ class TestProgress:
 class TestWords:
     def test_say_every_count(self) -> None:
         watched = Watched(share=lambda: 0.4235)
-        watched.account.outcomes["unknown"] = watched.account.records = 2
-        watched.account.outcomes["merged"] = 7
-        watched.account.records += 7
+        watched.account.begin(9)
+        watched.account.settled.outcomes.update(unknown=2, merged=7)
         watched.account.requests = 20
         watched.paused_for = 90
         watched.go(1, 1234)

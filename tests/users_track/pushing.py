@@ -91,7 +91,8 @@ def counted(items: Iterable[Outgoing | None], account: Account) -> Iterator[Outg
     """Yield objects as the sources of a push do, which count each record that is valid."""
     for item in items:
         if item is not None:
-            account.records += 1
+            segment = account.begin()
+            item.origins = [origin._replace(segment=segment) for origin in item.origins]
         yield item
 
 

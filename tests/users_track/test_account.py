@@ -35,7 +35,7 @@ class TestOutcomes:
     def test_of_an_accepted_object_one_record_is_accepted_and_the_others_merged(
         self, account: Account, written: Written
     ) -> None:
-        account.records = 4
+        account.begin(4)
         account.settle(merged(4), "accepted")
         assert account.outcomes == {"accepted": 1, "merged": 3}
         assert account.objects == 1
@@ -45,8 +45,9 @@ class TestOutcomes:
     def test_otherwise_they_share_its_outcome_and_each_is_written_down(
         self, account: Account, written: Written, outcome: str
     ) -> None:
-        account.records = 4
+        account.begin(4)
         account.settle(merged(4), outcome, "because")
+        account.flush()
         assert {k: v for k, v in account.outcomes.items() if v} == {outcome: 4}
         assert written.rows == [(2 + n, outcome, "because", "") for n in range(4)]
         assert account.reasons == {"because": 4}
@@ -58,7 +59,7 @@ class TestOutcomes:
     def test_what_is_no_failure_is_not_written_down(
         self, account: Account, written: Written, outcome: str
     ) -> None:
-        account.records = 3
+        account.begin(3)
         account.settle(merged(3), outcome)
         assert account.outcomes[outcome] == 3
         assert not written.rows
@@ -67,7 +68,7 @@ class TestOutcomes:
     @pytest.mark.parametrize("first", OUTCOMES)
     @pytest.mark.parametrize("second", ["accepted", "unknown"])
     def test_nothing_is_settled_twice(self, account: Account, first: str, second: str) -> None:
-        account.records = 2
+        account.begin(2)
         item = merged(2)
         account.settle(item, first, "because")
         before = dict(account.outcomes)
@@ -77,7 +78,8 @@ class TestOutcomes:
         check_sum(account)
 
     def test_a_record_that_never_became_an_object(self, account: Account, written: Written) -> None:
-        account.refuse(Origin.of(7, ["x"]), "Country", "no country")
+        account.refuse(Origin.of(7, ["x"], account.begin()), "Country", "no country")
+        account.flush()
         assert account.records == 1
         assert written.rows == [(7, "invalid", "no country", "Country")]
         assert account.reasons == {"Country: no country": 1}
@@ -85,14 +87,15 @@ class TestOutcomes:
 
     @pytest.mark.parametrize(("lost", "outcome"), [(True, "unknown"), (False, "not_sent")])
     def test_what_gets_no_answer(self, account: Account, written: Written, lost: bool, outcome: str) -> None:
-        account.records = 2
+        account.begin(2)
         account.leave([outgoing("a", 2), outgoing("b", 3)], lost=lost, reason="stopped")
+        account.flush()
         assert account.outcomes[outcome] == account.failed == 2
         check_sum(account, written)
 
     def test_failed_is_what_the_words_say(self, account: Account) -> None:
         for n, outcome in enumerate(OUTCOMES):
-            account.records += n
+            account.begin(n)
             account.settle(merged(n), outcome, "because") if n else None
         expected = {outcome: n for n, outcome in enumerate(OUTCOMES)}
         assert account.failed == sum(expected[o] for o in ("rejected", "invalid", "unknown", "not_sent"))
@@ -123,11 +126,12 @@ class TestTrouble:
                 super().write(*record)
 
         account.sink = broken = Broken()
-        account.records = 3
+        account.begin(3)
         account.settle(merged(3), "rejected", "because")
-        account.refuse(Origin.of(9, []), "", "too wide")
-        account.records += 1
+        account.refuse(Origin.of(9, [], account.begin()), "", "too wide")
+        account.begin()
         account.leave([outgoing("b", 10)], lost=False, reason="stopped")
+        account.flush()
         assert isinstance(account.trouble, OSError)
         assert len(broken.rows) == 2
         assert broken.calls == 3, "what is broken was written to again"
@@ -147,7 +151,7 @@ class TestTrouble:
         assert isinstance(account.trouble, OSError)
 
     def test_records_torn_away_by_an_interruption_are_counted_and_noted(self, account: Account) -> None:
-        account.records = 5
+        account.begin(5)
         account.settle(merged(2), "accepted")
         account.settle_rest("unknown")
         assert account.outcomes["unknown"] == 3
@@ -156,13 +160,14 @@ class TestTrouble:
         account.settle_rest("unknown")
         assert account.outcomes["unknown"] == 3
         assert len(account.notes) == 1
-        account.records += 1
+        account.begin()
         account.settle_rest("unknown")
         assert account.outcomes["unknown"] == 4
 
     def test_a_sink_that_forgets(self) -> None:
         account = Account(Forgetful())
-        account.refuse(Origin.of(1, []), "", "because")
+        account.refuse(Origin.of(1, [], account.begin()), "", "because")
+        account.flush()
         assert account.trouble is None
 
 
@@ -171,8 +176,9 @@ class TestReasons:
         self, account: Account, written: Written
     ) -> None:
         for n in range(200):
-            account.refuse(Origin.of(n, []), "", f"reason {n}")
-        account.refuse(Origin.of(500, []), "", "reason 3")
+            account.refuse(Origin.of(n, [], account.begin()), "", f"reason {n}")
+        account.refuse(Origin.of(500, [], account.begin()), "", "reason 3")
+        account.flush()
         assert len(account.reasons) == 51
         assert account.reasons["other reasons"] == 150
         assert account.reasons["reason 3"] == 2
@@ -185,27 +191,31 @@ class TestReasons:
         assert len(account.notes) == len(set(account.notes)) == 50
 
     def test_long_ones_are_cut(self, account: Account, written: Written) -> None:
-        account.records = 1
+        account.begin(1)
         account.settle(outgoing("a"), "rejected", "word " * 1000)
+        account.flush()
         assert all(len(reason) <= LONGEST + 2 for reason in account.reasons)
         assert len(written.rows[0][2]) <= LONGEST + 2
 
     def test_the_report_holds_no_value_where_the_rejects_file_may(
         self, account: Account, written: Written
     ) -> None:
-        account.records = 1
+        account.begin(1)
         account.settle(outgoing("ann", email="ann@example.org"), "rejected", "'ann@example.org' is odd")
+        account.flush()
         assert account.reasons == {"'…' is odd": 1}
         assert written.rows[0][2] == "'ann@example.org' is odd"
 
     def test_failed_rows_in_the_report_hold_none_either(self) -> None:
         sink = RejectsInReport()
-        account = Account(sink, records=1)
+        account = Account(sink)
+        account.begin()
         account.settle(outgoing("ann", email="ann@example.org"), "rejected", "'ann@example.org' is odd")
+        account.flush()
         assert sink.rows == [{"index": 2, "outcome": "rejected", "reason": "'…' is odd"}]
 
     def test_a_value_is_taken_out_before_the_reason_is_cut(self, account: Account) -> None:
-        account.records = 1
+        account.begin(1)
         value = "Some Long Street " * 40
         account.settle(outgoing("a", street=value), "rejected", f"'{value}' is odd")
         assert "Street" not in str(account.reasons)
@@ -274,7 +284,7 @@ class TestDataPoints:
         assert points(name, value) == count
 
     def test_of_an_object(self, account: Account) -> None:
-        account.records = 1
+        account.begin(1)
         item = outgoing(
             "a",
             email="a@example.org",
@@ -291,7 +301,7 @@ class TestDataPoints:
         assert account.data_points.by_attribute() == {"email": 1, "name": 1, "nested": 2}
 
     def test_the_identifier_is_free(self, account: Account) -> None:
-        account.records = 1
+        account.begin(1)
         content = {"email": "a@example.org", "city": "x"}
         account.settle(
             Outgoing("attributes", ("email", "a@example.org"), content, [Origin.of(2, [])]), "accepted"
@@ -304,7 +314,7 @@ class TestDataPoints:
     def test_of_purchases_whatever_their_quantity_is(
         self, account: Account, quantity: Any, count: int
     ) -> None:
-        account.records = 2
+        account.begin(2)
         bought = purchase("a")
         bought.content["quantity"] = quantity
         account.settle(bought, "accepted")
@@ -313,7 +323,7 @@ class TestDataPoints:
         check_sum(account)
 
     def test_of_events(self, account: Account) -> None:
-        account.records = 1
+        account.begin(1)
         account.settle(event("a"), "accepted")
         assert account.data_points.by_attribute() == {"events": 1}
 
@@ -330,6 +340,8 @@ def test_any_order_of_outcomes_adds_up() -> None:
                 "attributes", ("external_id", "a"), {}, [Origin.of(line + n, []) for n in range(count)]
             )
             line += count
-            account.records += count
+            segment = account.begin(count)
+            item.origins = [origin._replace(segment=segment) for origin in item.origins]
             account.settle(item, chance.choice(OUTCOMES), chance.choice(["x", "y"]))
+        account.flush()
         check_sum(account, written)

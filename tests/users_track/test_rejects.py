@@ -116,7 +116,7 @@ def test_half_a_character_is_spelt_out_and_spoils_no_other_record(rejects: Rejec
 
 def test_only_its_owner_may_read_it_also_before_it_is_whole(rejects: RejectsFile, home: Path) -> None:
     home.mkdir()
-    left = home / "rejects.csv.part"
+    left = home / "rejects.csv.1.part"
     left.write_text("left by a push that was killed")
     left.chmod(0o666)
     before = os.umask(0)
@@ -132,7 +132,7 @@ def test_only_its_owner_may_read_it_also_before_it_is_whole(rejects: RejectsFile
 
 def test_it_has_a_temporary_name_until_it_is_whole(rejects: RejectsFile, home: Path) -> None:
     rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
-    assert [each.name for each in home.iterdir()] == ["rejects.csv.part"]
+    assert [each.name for each in home.iterdir()] == ["rejects.csv.1.part"]
     rejects.close()
     assert [each.name for each in home.iterdir()] == ["rejects.csv"]
 
@@ -165,7 +165,7 @@ def test_what_was_closed_is_not_written_over(rejects: RejectsFile, home: Path) -
 def test_flush_brings_records_to_the_disk(rejects: RejectsFile, home: Path) -> None:
     rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
     rejects.flush()
-    assert b"7,invalid" in (home / "rejects.csv.part").read_bytes()
+    assert b"7,invalid" in (home / "rejects.csv.1.part").read_bytes()
     rejects.close()
 
 
@@ -204,7 +204,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({20_000 if records > 3 else 50}, 20_0
 rejects = RejectsFile(locate({str(tmp_path / "rejects.csv")!r}), ("external_id", "city"))
 account = Account(rejects)
 for n in range({records}):
-    account.records += 1
+    account.begin()
     account.settle(outgoing(f"u{{n}}", n, city="c" * 30), "rejected", "odd")
 account.flush()
 check_sum(account)
@@ -218,7 +218,7 @@ print(type(account.trouble).__name__, account.failed, rejects.written < 3000, re
 
     def test_a_folder_that_vanished_before_the_end(self, rejects: RejectsFile, home: Path) -> None:
         rejects.write(Origin.of(7, ["a", "b"]), "invalid", "r", "")
-        (home / "rejects.csv.part").unlink()
+        (home / "rejects.csv.1.part").unlink()
         with pytest.raises(RejectsError):
             rejects.close()
         assert rejects.close() is None

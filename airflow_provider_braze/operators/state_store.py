@@ -1,0 +1,100 @@
+"""Airflow's task state store (3.3+), written by a thread: a push never waits for it, and goes on without it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
+
+_LAST_WRITE_SECONDS = 5.0
+"""Seconds for which the end of a push waits for the store."""
+
+
+class Store(Protocol):
+    """What is used of ``context["task_state_store"]``."""
+
+    def get(self, key: str) -> Any:
+        """Give a value, or None."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+class StateStore:
+    """Keeps the latest value of a few keys; what could not be written in time is overtaken by the next value.
+
+    :param log: the task's log.
+    :param store: the task state store; None where Airflow has none.
+    """
+
+    def __init__(self, log: Logger, store: Store | None) -> None:
+        self._log, self._store = log, store
+        self._latest: dict[str, Any] = {}
+        self._known: set[str] = set()
+        self._changed = threading.Lock()
+        self._writing: threading.Thread | None = None
+        self._failed_before = False
+
+    def read(self, key: str) -> Any:
+        """Give the value of a key, or None."""
+        if self._store is None:
+            return None
+        try:
+            value = self._store.get(key)
+        except Exception as error:
+            self._warn("read", error)
+            return None
+        if value is not None:
+            self._known.add(key)
+        return value
+
+    def put(self, key: str, value: Any) -> None:
+        """Keep a value, or forget the key (None), as soon as the store has time."""
+        if self._store is None or (value is None and key not in self._known):
+            return
+        self._known.add(key)
+        with self._changed:
+            self._latest[key] = value
+            if self._writing is None:
+                self._writing = threading.Thread(target=self._write, name="braze-state-store", daemon=True)
+                self._writing.start()
+
+    def close(self) -> None:
+        """Let the store have the last word, within a few seconds."""
+        writing = self._writing
+        if writing is not None:
+            writing.join(_LAST_WRITE_SECONDS)
+
+    def _write(self) -> None:
+        while True:
+            with self._changed:
+                if not self._latest:
+                    self._writing = None
+                    return
+                key, value = self._latest.popitem()
+            self._write_one(key, value)
+
+    def _write_one(self, key: str, value: Any) -> None:
+        assert self._store is not None
+        try:
+            if value is None:
+                self._store.delete(key)
+            else:
+                self._store.set(key, value)
+        except Exception as error:
+            self._warn("written", error)
+
+    def _warn(self, what: str, error: Exception) -> None:
+        if not self._failed_before:
+            self._log.warning(
+                "Airflow's task state store cannot be %s (%s); the push goes on, but neither its progress nor "
+                "where a retry could go on from can be relied on.",
+                what,
+                type(error).__name__,
+            )
+        self._failed_before = True

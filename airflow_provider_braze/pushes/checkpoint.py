@@ -1,0 +1,180 @@
+"""What a later try goes on from: how far Braze has acknowledged everything, and the counts up to there."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.rejects import RejectsFile
+
+CHECKPOINT_KEY = "braze_checkpoint"
+"""Key of Airflow's task state store (3.3+) under which an unfinished push keeps its checkpoint."""
+
+EVERY = 2.0
+"""Seconds between two checkpoints; the first is kept as soon as there is anything to keep."""
+
+_VERSION = 1
+
+Keep = Callable[[dict[str, Any] | None], None]
+"""Keeps a checkpoint, or forgets the last one (None). It is called on the event loop: it must not block."""
+
+
+def binding(*settings: Any) -> str:
+    """Name what a checkpoint belongs to: the same export, pushed the same way to the same workspace."""
+    text = json.dumps([_VERSION, *settings], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What earlier tries of the same push have left.
+
+    :param account: counts of what they settled.
+    :param parts: parts of the rejects file that belong to it.
+    :param homes: the tries' folders, which may hold parts that belong to nothing any more.
+    :param started_at: when the first of them began, ISO 8601.
+    :param seconds: how long they took.
+    :param waited_seconds: how long of that they waited for Braze, also between two of them.
+    :param rate_limited: how often Braze answered 429.
+    """
+
+    account: Mapping[str, Any]
+    parts: tuple[Location, ...]
+    homes: tuple[str, ...]
+    started_at: str
+    seconds: float
+    waited_seconds: float
+    rate_limited: int
+
+    @classmethod
+    def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> Earlier | None:
+        """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
+        if not checkpoint or checkpoint.get("bound_to") != bound_to:
+            return None
+        parts = tuple(map(locate, checkpoint["rejects_parts"]))
+        if not all(part.exists() for part in parts):
+            return None
+        since = checkpoint["waiting_since"]
+        waited = max(0.0, time.time() - since) if since else 0.0
+        return cls(
+            checkpoint["account"],
+            parts,
+            tuple(checkpoint["homes"]),
+            checkpoint["started_at"],
+            checkpoint["seconds"] + waited,
+            checkpoint["waited_seconds"] + waited,
+            checkpoint["rate_limited"],
+        )
+
+
+class Checkpoints:
+    """Takes the checkpoints of one push.
+
+    :param bound_to: see :func:`binding`.
+    :param account: its counts.
+    :param rejects: its rejects file, of which every checkpoint ends a part.
+    :param earlier: what it goes on from.
+    :param keep: keeps them.
+    """
+
+    def __init__(
+        self,
+        bound_to: str,
+        account: Account,
+        rejects: RejectsFile,
+        *,
+        earlier: Earlier | None = None,
+        keep: Keep | None = None,
+    ) -> None:
+        self.started_at = earlier.started_at if earlier else datetime.now(UTC).isoformat(timespec="seconds")
+        self._bound_to, self._account, self._rejects = bound_to, account, rejects
+        self._earlier, self._keep = earlier, keep
+        self._began = time.monotonic()
+        self._kept_at = float("-inf")
+        self._kept_records = account.settled.records
+        self._limiter: Limiter | None = None
+
+    def watch(self, limiter: Limiter) -> None:
+        """Count what the limit costs, too."""
+        self._limiter = limiter
+
+    @property
+    def seconds(self) -> float:
+        """How long the push took, with its earlier tries."""
+        earlier = self._earlier.seconds if self._earlier else 0.0
+        return round(time.monotonic() - self._began + earlier, 3)
+
+    @property
+    def waits(self) -> dict[str, Any]:
+        """What the limit cost, with the earlier tries."""
+        refusals, waited = (
+            (self._earlier.rate_limited, self._earlier.waited_seconds) if self._earlier else (0, 0.0)
+        )
+        if self._limiter:
+            refusals += self._limiter.refusals
+            waited += self._limiter.paused_seconds
+        return {"rate_limited": refusals, "waited_seconds": round(waited, 3)}
+
+    async def tick(self) -> None:
+        """Keep a checkpoint when it is time, and there is more to keep than the last time."""
+        settled = self._account.settled.records
+        if self._keep is None or settled == self._kept_records or time.monotonic() - self._kept_at < EVERY:
+            return
+        self._kept_at, self._kept_records = time.monotonic(), settled
+        checkpoint = self._take()
+        try:
+            # On an object store, the end of a part is an upload.
+            await asyncio.to_thread(self._rejects.finish_parts)
+        except RejectsError as error:
+            self._account.trouble = error
+            return
+        self._keep(checkpoint)
+
+    def tidy(self) -> None:
+        """Delete what killed tries have left behind and nothing goes on from any more."""
+        for home in self._earlier.homes if self._earlier else ():
+            self._rejects.remove_parts(locate(home))
+
+    def end(self, error: BaseException | None) -> bool:
+        """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
+
+        :return: whether a later try may go on from here.
+        """
+        if error is None:
+            if self._keep is not None:
+                self._keep(None)
+            return False
+        try:
+            checkpoint = self._take(waiting=isinstance(error, BrazeLongWaitError))
+            self._rejects.finish_parts()
+        except RejectsError:
+            return False
+        if isinstance(error, BrazeLongWaitError):
+            error.checkpoint = checkpoint
+        elif self._keep is not None and self._account.settled.records:
+            self._keep(checkpoint)
+        return self._keep is not None or error.__class__ is BrazeLongWaitError
+
+    def _take(self, *, waiting: bool = False) -> dict[str, Any]:
+        """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
+        self._rejects.cut()
+        return {
+            "bound_to": self._bound_to,
+            "account": self._account.checkpoint(),
+            "homes": [*(self._earlier.homes if self._earlier else ()), self._rejects.folder.url],
+            "rejects_parts": [part.url for part in self._rejects.settled_parts],
+            "started_at": self.started_at,
+            "seconds": self.seconds,
+            "waiting_since": time.time() if waiting else None,
+            **self.waits,
+        }

@@ -1,0 +1,80 @@
+"""A push while it runs: watched, and stopped from outside or by a wait that is too long for a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from airflow_provider_braze.exceptions import BrazeLongWaitError, PushStoppedError
+from airflow_provider_braze.users_track.push import Push
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a running push."""
+
+PATIENCE = 1.5
+"""Seconds for answers that are under way when the task is stopped; Airflow kills it after five."""
+
+
+class Running:
+    """Runs one push on an event loop of its own.
+
+    :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
+    """
+
+    def __init__(self, max_wait: float | None = None) -> None:
+        self._max_wait = max_wait
+        self._push: Push | None = None
+        self._over = False
+        self._stopped: PushStoppedError | None = None
+
+    def run(
+        self, push: Push, look: Callable[[], None], keep: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Run to the end; what stopped the push early is in its ``error``.
+
+        :param look: called on the event loop twice a second.
+        :param keep: likewise; may take its time.
+        """
+
+        async def watch() -> None:
+            self._look_at_the_wait(push)
+            look()
+            if keep is not None:
+                await keep()
+
+        if self._stopped is not None:
+            raise self._stopped
+        self._push = push
+        try:
+            asyncio.run(push.run(watch, LOOK_EVERY))
+        finally:
+            self._push, self._over = None, True
+
+    def over(self) -> None:
+        """Say that nothing is left to stop: only the report is still to be written."""
+        self._over = True
+
+    def stop(self) -> None:
+        """Stop, from a signal handler: send nothing further, and take the answers that come soon.
+
+        :raises PushStoppedError: nothing was sent yet.
+        """
+        self._stopped = error = PushStoppedError(
+            "The task was stopped; what was not sent counts as not_sent."
+        )
+        if self._push is not None:
+            self._push.stop_from_outside(error, PATIENCE)
+        elif not self._over:
+            # Where Python swallows it, as in the callback of a weak reference, nothing is sent all the same.
+            raise error
+
+    def _look_at_the_wait(self, push: Push) -> None:
+        wait = push.paused_for
+        if self._max_wait is not None and wait > self._max_wait:
+            push.stop(
+                BrazeLongWaitError(
+                    f"Braze asks to wait {wait:.0f} s, longer than max_wait_on_worker ({self._max_wait:g} s).",
+                    status=429,
+                    retry_after=wait,
+                )
+            )
