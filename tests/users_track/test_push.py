@@ -763,7 +763,7 @@ class TestInterrupted:
         account.sink = Torn()
         with pytest.raises(Interrupted):
             asyncio.run(push.run())
-        assert account.outcomes == {"accepted": 9, "rejected": 1}
+        assert account.outcomes == {"accepted": 4, "rejected": 1, "unknown": 5}
 
     def test_between_the_halves_of_a_batch(self) -> None:
         seen: list[bytes] = []
