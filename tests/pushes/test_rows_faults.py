@@ -50,7 +50,7 @@ def test_rejects_that_cannot_be_given_their_name(push_rows: PushRows, tmp_path: 
         push_rows(
             attributes=[{"external_id": "U1", "x": 1}, {"external_id": "U2", "email": "nonsense"}],
             reports_path=str(tmp_path),
-            progress=lambda _: (folder / "rejects.csv.part").unlink(missing_ok=True),
+            progress=lambda _: (folder / "rejects.csv.1.part").unlink(missing_ok=True),
         )
     report = json.loads((folder / "report.json").read_text())
     assert report == caught.value.report
