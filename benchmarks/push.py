@@ -35,6 +35,8 @@ def main() -> None:
             braze_conn_id="benchmark",
             run="benchmark",
             reports_path=reports,
+            # As with Airflow's task state store, which a thread writes.
+            keep=json.dumps,
         )
         print(json.dumps(push.execute()))
 

@@ -178,7 +178,8 @@ class Account:
         if not origins:
             return
         if outcome != "accepted":
-            self._settle(origins, outcome, reason, without_values(reason, item.content))
+            public = without_values(reason, item.content) if reason else ""
+            self._settle(origins, outcome, reason, public)
             return
         first = origins[0].segment or self._segments[-1]
         first.objects += 1
