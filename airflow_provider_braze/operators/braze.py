@@ -283,7 +283,9 @@ class BrazeUserTrackOperator(BaseOperator):
             self.log.info(
                 "Before Airflow 3.3 nothing is kept of an earlier try: the export is pushed from its start."
             )
-        if checkpoint is None and is_new_try:
+        if checkpoint is not None:
+            store.may_hold(CHECKPOINT_KEY)
+        elif is_new_try:
             checkpoint = store.read(CHECKPOINT_KEY)
         return {
             "checkpoint": checkpoint,

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
+_READ_SECONDS = 10.0
+"""Seconds for which the beginning of a push waits for the store: what it lacks costs sending again."""
+
 _LAST_WRITE_SECONDS = 5.0
 """Seconds for which the end of a push waits for the store."""
 
@@ -44,14 +47,30 @@ class StateStore:
         """Give the value of a key, or None."""
         if self._store is None:
             return None
-        try:
-            value = self._store.get(key)
-        except Exception as error:
-            self._warn("read", error)
+        found: list[Any] = []
+        trouble: list[Exception] = [TimeoutError()]
+
+        def get(store: Store) -> None:
+            try:
+                found.append(store.get(key))
+            except Exception as error:
+                trouble.insert(0, error)
+
+        reading = threading.Thread(target=get, args=(self._store,), name="braze-state-store", daemon=True)
+        reading.start()
+        reading.join(_READ_SECONDS)
+        # What could not be read may be there all the same.
+        self._known.add(key)
+        if not found:
+            self._warn("read", trouble[0])
             return None
-        if value is not None:
-            self._known.add(key)
-        return value
+        if found[0] is None:
+            self._known.discard(key)
+        return found[0]
+
+    def may_hold(self, key: str) -> None:
+        """Say that an earlier part of the same try may have kept this key: it is forgotten when there is no more."""
+        self._known.add(key)
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value, or forget the key (None), as soon as the store has time."""

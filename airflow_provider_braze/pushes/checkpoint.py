@@ -161,8 +161,9 @@ class Checkpoints:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        elif self._keep is not None and self._account.settled.records:
-            self._keep(checkpoint)
+        if self._keep is not None and self._account.settled.records:
+            # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
+            self._keep({**checkpoint, "waiting_since": None})
         return self._keep is not None or error.__class__ is BrazeLongWaitError
 
     def _take(self, *, waiting: bool = False) -> dict[str, Any]:
