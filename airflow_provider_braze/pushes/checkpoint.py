@@ -141,9 +141,14 @@ class Checkpoints:
         self._keep(checkpoint)
 
     def tidy(self) -> None:
-        """Delete what killed tries have left behind and nothing goes on from any more."""
-        for home in self._earlier.homes if self._earlier else ():
+        """Delete what earlier tries have left behind and nothing goes on from any more."""
+        if self._earlier is None:
+            return
+        for home in self._earlier.homes:
             self._rejects.remove_parts(locate(home))
+        if not self._rejects.parts:
+            # Written when the same try left its worker for a wait: of records that have been sent since.
+            self._rejects.remove()
 
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.

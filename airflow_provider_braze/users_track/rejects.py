@@ -172,6 +172,11 @@ class RejectsFile:
             self.location.url.rpartition("/")[0],
         )
 
+    def remove(self) -> None:
+        """Delete the file, if an earlier push of the same name has left one."""
+        with contextlib.suppress(FileNotFoundError):
+            self.location.fs.rm_file(self.location.path)
+
     def remove_parts(self, folder: Location) -> None:
         """Delete all parts in the folder of an earlier try."""
         name = self.location.path.rpartition("/")[2]

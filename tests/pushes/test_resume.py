@@ -331,6 +331,20 @@ class TestLongWait:
         slow.reset()
         compare(report, Try(slow, path, "whole").execute())
 
+    def test_the_rejects_of_what_is_sent_after_all_do_not_stay(
+        self, slow: SandboxProcess, land: Land
+    ) -> None:
+        path = land(HEADER + "".join(f"{n},5719,V{n},v{n}@example.org,Segment,0\n" for n in range(2000)))
+        slow.fault(status=429, count=1000, after=4, retry_after=600)
+        with pytest.raises(BrazeLongWaitError) as left:
+            Try(slow, path, max_wait=60).execute()
+        assert left.value.report is not None
+        assert Path(left.value.report["rejects_path"]).exists()
+        slow.clear_faults()
+        report = Try(slow, path, checkpoint=left.value.checkpoint).execute()
+        check(report, records=2000, accepted=2000, status="complete")
+        assert [each.name for each in Path(report["report_path"]).parent.iterdir()] == ["report.json"]
+
     def test_a_short_wait_is_waited_for(self, slow: SandboxProcess, land: Land) -> None:
         slow.fault(status=429, count=1, retry_after=1)
         report = Try(slow, land(export_text(300)), max_wait=60).execute()

@@ -23,6 +23,7 @@ from airflow_provider_braze.exceptions import (
     BrazeServerError,
     BrazeUnreachableError,
 )
+from airflow_provider_braze.users_track import account as accounts
 from airflow_provider_braze.users_track import exchange, lookup
 from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Outgoing
 from airflow_provider_braze.users_track.plan import plan
@@ -812,6 +813,31 @@ class TestInterrupted:
 
 
 class TestMemory:
+    def test_failed_records_behind_one_that_waits_for_its_answer_are_not_collected_without_end(
+        self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(accounts, "_MOST_HELD", 300)
+        sandbox.fault(kind="late", seconds=1.5, count=1)
+        held: list[int] = []
+
+        def source() -> Iterator[Outgoing | None]:
+            for item in people(6000):
+                segment = account.begin()
+                item.origins = [origin._replace(segment=segment) for origin in item.origins]
+                yield item
+            for item in people(20_000):
+                account.refuse(item.origins[0]._replace(segment=account.begin()), "", "too wide")
+                held.append(account._held)
+                yield None
+
+        push, account, written = start([], workspace(sandbox.url, max_in_flight=2))
+        push._source = source()
+        asyncio.run(asyncio.wait_for(push.run(), 60))
+        check_sum(account, written)
+        assert push.error is None
+        assert len(written.rows) == 20_000
+        assert max(held) <= 300 + 250
+
     def test_two_hundred_thousand_records_in_a_bounded_window(self) -> None:
         most_held = most_records = 0
 
