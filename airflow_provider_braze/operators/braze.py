@@ -58,7 +58,8 @@ Pushes one export to Braze and accounts for every record.
   record, no more.
 * **Failed records** are in the rejects file, each with its line and reason. Mend it there and push it again: it is
   an export like any other.
-* **Clearing this task pushes the export again.**
+* **Clearing this task** pushes the export again from its start when the push had gone through. When it had stopped
+  midway, it goes on from its checkpoint on Airflow 3.3, and pushes from the start on older ones.
 """
 """Documentation of a task of this kind in Airflow's UI, unless its author writes another."""
 

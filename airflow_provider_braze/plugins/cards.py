@@ -176,7 +176,7 @@ def _ended(task: PushTask, report: Mapping[str, Any]) -> Card:
         facts=_facts(report),
         chart=rate_chart(report.get("samples")),
         reasons=_reasons(report),
-        notes=[note for note in _list(report.get("notes")) if isinstance(note, str)],
+        notes=_notes(report),
         dashboard=_dashboard(report),
         report_path=_text(report, "report_path"),
         rejects_path=_text(report, "rejects_path"),
@@ -218,6 +218,12 @@ def _reasons(report: Mapping[str, Any]) -> list[tuple[str, int]]:
         return []
     counted = [(str(reason), count(reasons, reason)) for reason in reasons]
     return sorted(counted, key=lambda pair: -pair[1])
+
+
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    interrupted = wording.interrupted(count(report, "resumed_after"), count(report, "sent_again"))
+    given = [note for note in _list(report.get("notes")) if isinstance(note, str)]
+    return [interrupted, *given] if interrupted else given
 
 
 def _title(task: PushTask, record: Mapping[str, Any]) -> str:

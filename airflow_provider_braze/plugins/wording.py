@@ -44,6 +44,14 @@ NO_REPORT_YET = "Ended without a report. This is how far try {} had come:"
 TOO_MANY_FAILED = "The push went through, but the task failed because too many of its records did."
 
 
+def interrupted(resumed_after: int, sent_again: int) -> str:
+    """Say that a push did not come through in one go; nothing where it did."""
+    if not resumed_after and not sent_again:
+        return ""
+    twice = f"; {sent_again:,} of the others were sent twice" if sent_again else ""
+    return f"Was interrupted and went on: {resumed_after:,} records were settled before{twice}."
+
+
 def duration(seconds: float) -> str:
     """Say a duration in the two largest units that matter."""
     if seconds < 10:

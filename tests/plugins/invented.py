@@ -21,6 +21,8 @@ def report(**given: Any) -> dict[str, Any]:
         "failed": failed,
         "requests": 12,
         "retries": 2,
+        "resumed_after": 0,
+        "sent_again": 0,
         "data_points": 4321,
         "reasons": {},
         "notes": [],

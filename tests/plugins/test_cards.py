@@ -51,6 +51,22 @@ class TestEnded:
         assert (shown.notes, shown.rejects_path) == (["a note"], "/reports/one/rejects.csv")
         assert shown.chart is not None
 
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"resumed_after": 0, "sent_again": 0}, []),
+            ({"resumed_after": 3000, "sent_again": 0}, ["3,000 records were settled before."]),
+            (
+                {"resumed_after": 3000, "sent_again": 1200},
+                ["3,000 records were settled before; 1,200 of the others were sent twice."],
+            ),
+            ({"resumed_after": "many", "sent_again": None}, []),
+        ],
+    )
+    def test_says_what_an_interrupted_push_went_on_from(self, given: dict[str, Any], said: list[str]) -> None:
+        shown = card(report=report(accepted=5000, **given))
+        assert shown.notes == [f"Was interrupted and went on: {sentence}" for sentence in said]
+
     def test_a_failed_task_with_its_report(self) -> None:
         shown = card(state="failed", report=report(status="partial", accepted=1, error="Braze answered 500."))
         assert words(shown) == ["partial", "task failed", "upsert"]
