@@ -161,9 +161,7 @@ class ExportSource:
             yield item
 
     def _records(self) -> Iterator[tuple[Record, str]]:
-        """Yield the records, those of a rejects file with the outcome they had."""
+        """Give the records, those of a rejects file with the outcome they had."""
         if isinstance(self._reader, RejectsReader):
-            yield from self._reader.with_outcomes()
-        else:
-            for record in self._reader:
-                yield record, ""
+            return self._reader.with_outcomes()
+        return zip(self._reader, itertools.repeat(""))

@@ -184,11 +184,13 @@ class Account:
         first = origins[0].segment or self._segments[-1]
         first.objects += 1
         self.count_data_points(item, first)
-        for origin in origins:
+        first.outcomes[became] += 1
+        first.unsettled -= 1
+        # Nearly always, there was but the one record.
+        for origin in origins[1:] if len(origins) > 1 else ():
             segment = origin.segment or self._segments[-1]
-            segment.outcomes[became] += 1
+            segment.outcomes["merged"] += 1
             segment.unsettled -= 1
-            became = "merged"
         if not self._segments[0].unsettled:
             self._advance()
 
