@@ -22,6 +22,7 @@ from airflow_provider_braze.users_track.batches import (
     Outgoing,
     Window,
 )
+from airflow_provider_braze.users_track.tally import EARLIER
 from tests.users_track.pushing import batch_of, event, outgoing, people, purchase
 
 
@@ -32,9 +33,9 @@ def deal(items: Iterable[Outgoing], window: Window | None = None) -> list[Batch]
 
     def take() -> None:
         batch = window.take()
-        if batch is not None:
-            found.append(batch)
-            window.release(batch.items)
+        assert batch is not None, "nobody is in flight, and yet there is nothing to send"
+        found.append(batch)
+        window.release(batch.items)
 
     for item in items:
         assert window.add(item) is None
@@ -206,6 +207,20 @@ class TestInFlight:
         assert sent == [[0, 1], [2, 3], [4]]
         assert window.empty
 
+    def test_there_is_something_to_wait_for_until_every_batch_is_released(self) -> None:
+        window = Window(objects_per_request=2)
+        assert not window.waits
+        for item in people(3):
+            window.add(item)
+        window.finish()
+        first, second = window.take(), window.take()
+        assert first is not None
+        assert second is not None
+        window.release(first.items)
+        assert window.waits
+        window.release(second.items)
+        assert not window.waits
+
     def test_an_object_that_waited_is_looked_ahead_for_after_release(self) -> None:
         window = Window(objects_per_request=1)
         window.add(outgoing("a", 0, x=1))
@@ -294,9 +309,12 @@ class TestLimits:
                 spare = len('"events":[],"purchases":[],')
                 assert size + 1 + len(after.items[0].body) > 1000 - spare
 
-    def test_one_object_over_the_limit_is_invalid_and_one_at_it_is_not(self) -> None:
-        envelope = len('{"attributes":[],"events":[],"purchases":[]}')
-        window = Window(bytes_per_request=1000)
+    @pytest.mark.parametrize(("partner", "rest"), [(None, ""), ("acme", ',"partner":"acme"')])
+    def test_one_object_over_the_limit_is_invalid_and_one_at_it_is_not(
+        self, partner: str | None, rest: str
+    ) -> None:
+        envelope = len('{"attributes":[],"events":[],"purchases":[]}' + rest)
+        window = Window(bytes_per_request=1000, partner=partner)
         base = len('{"external_id":"u","text":""}')
         assert window.add(outgoing("u", 1, text="x" * (1000 - envelope - base))) is None
         reason = window.add(outgoing("v", 2, text="x" * (1001 - envelope - base)))
@@ -306,6 +324,17 @@ class TestLimits:
         assert batch is not None
         assert [item.identity[1] for item in batch.items] == ["u"]
         assert window.empty
+
+    @pytest.mark.parametrize(("spare", "requests"), [(0, 1), (-1, 2)])
+    def test_a_users_objects_travel_together_as_far_as_the_request_holds_them(
+        self, spare: int, requests: int
+    ) -> None:
+        items = [event("a", 1), event("a", 2)]
+        envelope = len('{"attributes":[],"events":[,],"purchases":[]}')
+        both = sum(len(json.dumps(item.content, separators=(",", ":"))) for item in items)
+        found = deal(items, Window(bytes_per_request=envelope + both + spare))
+        assert [line for batch in found for item in batch.items for line in lines(item)] == [1, 2]
+        assert len(found) == requests
 
     @pytest.mark.parametrize(("spare", "objects"), [(0, 1), (-1, 2)])
     def test_a_merged_object_may_be_as_large_as_a_request(self, spare: int, objects: int) -> None:
@@ -333,14 +362,20 @@ class TestLimits:
         assert [lines(item) for batch in found for item in batch.items] == [[1], [2]]
 
     @pytest.mark.parametrize(
-        "value", [float("nan"), float("inf"), object(), "\ud800", {"deep": [1, {"x": -math.inf}]}, {None: 1}]
+        ("value", "problem"),
+        [
+            (float("nan"), "a number that is infinite or not a number"),
+            (float("inf"), "a number that is infinite or not a number"),
+            ({"deep": [1, {"x": -math.inf}]}, "a number that is infinite or not a number"),
+            (object(), "TypeError"),
+            ({None: 1}, "TypeError"),
+            ("\ud800", "UnicodeEncodeError"),
+        ],
     )
-    def test_what_is_no_json_is_invalid_alone(self, value: Any) -> None:
+    def test_what_is_no_json_is_invalid_alone(self, value: Any, problem: str) -> None:
         window = Window()
         assert window.add(outgoing("u", 1, x=1)) is None
-        reason = window.add(outgoing("u", 2, x=value))
-        assert reason is not None
-        assert reason.startswith("not JSON")
+        assert window.add(outgoing("u", 2, x=value)) == f"not JSON: {problem}"
         window.add(outgoing("u", 3, y=3))
         window.finish()
         batch = window.take()
@@ -379,6 +414,30 @@ class TestLimits:
                 assert len(batch.items) == 75
                 window.release(batch.items)
         assert MOST_CHARACTERS <= most < MOST_CHARACTERS + 100_000
+
+    def test_a_window_that_is_too_long_deals_out_no_more_than_makes_the_batch_whole(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        window = Window(objects_per_request=2)
+        for line, user in enumerate("abc"):
+            window.add(outgoing(user, line, x=1))
+        assert not window.full
+        monkeypatch.setattr(batches, "MOST_CHARACTERS", window.characters)
+        assert window.full
+        batch = window.take()
+        assert batch is not None
+        assert [lines(item) for item in batch.items] == [[0], [1]]
+        assert not window.full
+
+    def test_a_batch_that_is_whole_ends_no_look_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        window = Window(objects_per_request=1)
+        window.add(event("a", 1))
+        window.add(outgoing("b", 2, x=1))
+        monkeypatch.setattr(batches, "MOST_CHARACTERS", window.characters)
+        batch = window.take()
+        assert batch is not None
+        assert [lines(item) for item in batch.items] == [[1]]
+        assert not window.full
 
     def test_empty_cells_weigh_too(self) -> None:
         window = Window()
@@ -463,6 +522,78 @@ class TestArrays:
         assert window.empty
         assert window.take() is None
         assert window.records == window.characters == 0
+
+    def test_nothing_that_was_drained_is_dealt_out_after_an_answer(self) -> None:
+        window = Window()
+        window.add(outgoing("a", 0, x=0))
+        window.finish()
+        batch = window.take()
+        assert batch is not None
+        window.add(outgoing("a", 1, x=1))
+        window.finish()
+        assert [lines(item) for item in window.drain()] == [[1]]
+        window.release(batch.items)
+        assert window.take() is None
+        assert not window.waits
+
+
+def settled(item: Outgoing) -> Outgoing:
+    """Make an object one whose records an earlier try has settled."""
+    item.origins = [origin._replace(segment=EARLIER) for origin in item.origins]
+    return item
+
+
+class TestSettledEarlier:
+    """What an earlier try has settled is read again, so that the same records are merged; alone it is not sent."""
+
+    @pytest.mark.parametrize("again", [outgoing("a", 1, x=1), event("a", 1)])
+    def test_alone_it_is_not_sent(self, again: Outgoing) -> None:
+        window = Window()
+        window.add(settled(again))
+        window.finish()
+        assert window.empty
+        assert window.take() is None
+        assert window.drain() == []
+        assert window.records == window.characters == 0
+
+    def test_it_is_sent_with_what_is_folded_into_it(self) -> None:
+        (batch,) = deal([settled(outgoing("a", 1, x=1, y=1)), outgoing("b", 2), outgoing("a", 3, x=2)])
+        assert [lines(item) for item in batch.items] == [[1, 3], [2]]
+        assert batch.items[0].content == {"external_id": "a", "x": 2, "y": 1}
+        assert batch.records == 2
+
+    def test_beyond_the_look_ahead_nothing_is_folded_into_it(self) -> None:
+        window = Window()
+        window.add(settled(outgoing("a", 0, x=1)))
+        for _ in range(LOOK_AHEAD_RECORDS):
+            window.skip()
+        assert window.empty
+        (batch,) = deal([outgoing("a", 1, y=2)], window)
+        assert [lines(item) for item in batch.items] == [[1]]
+
+    def test_nothing_waits_for_it(self) -> None:
+        items = [settled(outgoing("a", 1, x=1)), settled(event("a", 2)), outgoing("a", 3, x=2), event("a", 4)]
+        (batch,) = deal(items)
+        assert [lines(item) for item in batch.items] == [[3], [4]]
+
+    def test_the_last_of_several_that_cannot_merge_is_the_one_to_fold_into(self) -> None:
+        add, remove = {"add": ["x"]}, {"remove": ["x"]}
+        items = [settled(outgoing("a", 1, t=add)), settled(outgoing("a", 2, t=remove)), outgoing("a", 3, y=1)]
+        (batch,) = deal(items)
+        assert [lines(item) for item in batch.items] == [[2, 3]]
+        assert batch.records == 1
+
+    def test_what_follows_it_is_sent_as_soon_as_its_own_look_ahead_is_over(self) -> None:
+        window = Window(objects_per_request=1)
+        window.add(settled(outgoing("a", 0, t={"add": ["x"]})))
+        window.add(outgoing("a", 1, t={"remove": ["x"]}))
+        for _ in range(LOOK_AHEAD_RECORDS - 1):
+            window.skip()
+            assert not window.full
+        window.skip()
+        batch = window.take()
+        assert batch is not None
+        assert [lines(item) for item in batch.items] == [[1]]
 
 
 class TestBatch:

@@ -243,6 +243,16 @@ def test_a_merged_array_or_object_is_at_most_100_kb():
     assert both({"x": {"a": some}} | flag, {"x": {"b": more}} | flag) is None
 
 
+def test_united_tags_may_have_100_kb_exactly_of_the_longest_characters():
+    digits = {ord("0"): "\x01", ord("1"): "\x02"}
+    tags = [f"{n:010b}".translate(digits) + "\x03" * 39 for n in range(332)]
+    older, most = {"x": {"add": tags}}, "\x03" * 232
+    merged = both(older, {"x": {"add": [most]}})
+    assert merged is not None
+    assert len(json.dumps(merged["x"]["add"], separators=(",", ":"))) == 100_000
+    assert both(older, {"x": {"add": [most + "\x03"]}}) is None
+
+
 def test_a_merged_object_may_have_100_kb_exactly():
     flag = {"_merge_objects": True}
     older = {"x": {f"k{n:03}": "v" * 254 for n in range(378)}} | flag

@@ -59,6 +59,7 @@ class TestSuccess:
     def test_json_without_errors_is_accepted(self, status: int, errors: dict[str, Any]) -> None:
         verdict = answered(status, {"attributes_processed": 3, "message": "success", **errors})
         assert outcomes(verdict) == ["accepted"] * 3
+        assert reasons(verdict) == [""] * 3
         assert verdict.note is None
 
     def test_every_object_has_its_outcome_in_the_batchs_order(self) -> None:
