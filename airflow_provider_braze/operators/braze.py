@@ -33,6 +33,7 @@ from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
 from airflow_provider_braze.pushes.report import too_many_failed
 from airflow_provider_braze.pushes.rows import RowsPush
+from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.search import read_parameter
 from airflow_provider_braze.storage.reports_folder import push_name
@@ -186,7 +187,7 @@ class BrazeUserTrackOperator(BaseOperator):
         self.confirm = confirm
         self.durable = durable
         self.max_wait_on_worker = max_wait_on_worker
-        self._running: ExportPush | RowsPush | None = None
+        self._running: ExportPush | RowsPush | Running | None = None
         self.dashboard_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -262,11 +263,13 @@ class BrazeUserTrackOperator(BaseOperator):
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
             "progress": ProgressWriter(self.log, store, facts),
         }
-        if not (has_rows or rejects):
-            common |= self._resuming(context, store, checkpoint)
+        # Stands for the push until there is one: to read the store may take seconds.
+        self._running = Running()
         try:
-            self._running = self._make_push(common, rejects, has_rows)
-            return self._running.execute()
+            if not (has_rows or rejects):
+                common |= self._resuming(context, store, checkpoint)
+            self._running = push = self._make_push(common, rejects, has_rows)
+            return push.execute()
         finally:
             self._running = None
             store.close()

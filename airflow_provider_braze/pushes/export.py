@@ -74,7 +74,11 @@ class ExportPush:
     checkpoint: Mapping[str, Any] | None = None
     keep: Keep | None = None
     max_wait: float | None = None
-    _running: Running | None = field(default=None, init=False, repr=False)
+    _running: Running = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Be there to be stopped from the beginning."""
+        self._running = Running(self.max_wait)
 
     def execute(self) -> dict[str, Any]:
         """Push, and write report, rejects and marker.
@@ -87,15 +91,13 @@ class ExportPush:
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
         location = locate(item.path)
-        self._running = Running(self.max_wait)
         return _Attempt(
             self, self._running, reading, folder, location, _stat(location, item.base_path)
         ).execute()
 
     def stop(self) -> None:
         """Stop, from a signal handler: see :meth:`Running.stop`."""
-        if self._running is not None:
-            self._running.stop()
+        self._running.stop()
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path

@@ -217,6 +217,29 @@ class TestRetry:
 
         assert compare.differences(export, report, slow.profiles()) == []
 
+    def test_a_signal_stops_it_before_it_has_begun(self, slow: SandboxProcess, export: Landed) -> None:
+        """The store may take its time to say what an earlier try has kept."""
+        over = threading.Event()
+
+        class Slow(Store):
+            def get(self, key: str, default: Any = None) -> Any:
+                # A signal to a process reaches its main thread.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                over.wait(60)
+
+        task = operator(str(export.path))
+        before = signal.signal(signal.SIGUSR1, lambda *_: task.on_kill())
+        began = time.monotonic()
+        try:
+            with pytest.raises(PushStoppedError):
+                task.execute(context(Slow(), 2))
+        finally:
+            over.set()
+            signal.signal(signal.SIGUSR1, before)
+        assert time.monotonic() - began < 3
+        assert slow.stats()["requests"] == 0
+        task.on_kill()
+
 
 class TestCleared:
     def test_a_push_that_went_through_starts_over(

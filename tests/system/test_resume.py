@@ -246,6 +246,7 @@ def test_a_long_wait_frees_the_worker_on_the_oldest_airflow_too(
     run.wait_for_state("deferred")
     with pytest.raises(AssertionError, match="no process"):
         run.processes()
+    assert impatient.api("GET", "pools/default_pool")["running_slots"] == 0
     slow.clear_faults()
 
     report = run.finish()
