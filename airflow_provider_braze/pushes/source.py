@@ -135,6 +135,8 @@ class ExportSource:
         map_record = self._mapper.map
         at = self._mapper.execution_id_index if self._expected else None
         many = self._mapper.object_of_many
+        # Thousands of objects wait; those with as many keys share what these cost.
+        surpluses: dict[int, Surplus] = {}
         for (line, cells, problem), outcome in records:
             origin = Origin.of(line, cells, segment or account.begin())
             if problem is not None:
@@ -151,8 +153,10 @@ class ExportSource:
                 self.execution_id_mismatches += 1
             more: Surplus | None = None
             if many is not None:
-                nested = profile.get(many)
-                more = {many: len(nested) - 1} if nested and len(nested) > 1 else NO_SURPLUS
+                keys = len(profile.get(many, ()))
+                more = surpluses.get(keys)
+                if more is None:
+                    more = surpluses[keys] = {many: keys - 1} if keys > 1 else NO_SURPLUS
             item = Outgoing("attributes", identity, profile, [origin], more)
             if outcome == "unknown" and not self._retry_events and not item.repeatable:
                 account.settle(item, "unknown", MAY_HAVE_ARRIVED)
