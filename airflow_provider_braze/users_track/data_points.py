@@ -53,8 +53,7 @@ class DataPoints:
         self._shapes[kind, names] += 1
         for name, count in more.items():
             self._counts[name] += count
-        if len(self._shapes) > _MOST_SHAPES:
-            self._resolve()
+        self._bound()
 
     def add_other(self, array: str, count: int) -> None:
         """Count an event, or a purchase of several pieces."""
@@ -64,6 +63,7 @@ class DataPoints:
         """Take in what others counted."""
         self._shapes.update(other._shapes)
         self._counts.update(other._counts)
+        self._bound()
 
     def as_dict(self) -> dict[str, int]:
         """Write the counts as JSON."""
@@ -76,6 +76,11 @@ class DataPoints:
         points = cls()
         points._counts.update(counts)
         return points
+
+    def _bound(self) -> None:
+        """Keep no more shapes than memory is meant for."""
+        if len(self._shapes) > _MOST_SHAPES:
+            self._resolve()
 
     def _resolve(self) -> None:
         for (kind, names), count in self._shapes.items():

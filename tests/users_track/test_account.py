@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.users_track import data_points
 from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful
 from airflow_provider_braze.users_track.batches import Origin, Outgoing
 from airflow_provider_braze.users_track.data_points import points
@@ -345,3 +346,14 @@ def test_any_order_of_outcomes_adds_up() -> None:
             account.settle(item, chance.choice(OUTCOMES), chance.choice(["x", "y"]))
         account.flush()
         check_sum(account, written)
+
+
+def test_shapes_of_many_segments_are_bounded_as_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_points, "_MOST_SHAPES", 10)
+    whole = data_points.DataPoints()
+    for n in range(100):
+        part = data_points.DataPoints()
+        part.add("external_id", ("external_id", f"column{n}"), data_points.NO_SURPLUS)
+        whole.add_all(part)
+        assert len(whole._shapes) <= 10
+    assert whole.total() == 100
