@@ -159,8 +159,9 @@ class Checkpoints:
             if self._keep is not None:
                 self._keep(None)
             return False
+        waiting = isinstance(error, BrazeLongWaitError)
         try:
-            checkpoint = self._take(waiting=isinstance(error, BrazeLongWaitError))
+            checkpoint = self._take(waiting=waiting)
             self._rejects.finish_parts()
         except RejectsError:
             return False
@@ -169,7 +170,7 @@ class Checkpoints:
         if self._keep is not None and self._account.settled.records:
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
             self._keep({**checkpoint, "waiting_since": None})
-        return self._keep is not None or error.__class__ is BrazeLongWaitError
+        return self._keep is not None or waiting
 
     def _take(self, *, waiting: bool = False) -> dict[str, Any]:
         """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""

@@ -20,10 +20,10 @@ from airflow_provider_braze.exceptions import BrazeAuthError, PushStoppedError
 from airflow_provider_braze.operators import state_store
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes import checkpoint as checkpoints
-from airflow_provider_braze.pushes import running, source
+from airflow_provider_braze.pushes import running
 from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
-from airflow_provider_braze.users_track import batches
 from airflow_provider_braze.version_compat import AirflowFailException
+from tests.checkpoints import keep_often
 from tests.connections import connect
 from tests.reliability import compare, worker
 from tests.reliability.landed import BLOCKED_OPTIONS, Landed, land
@@ -72,11 +72,7 @@ class Store(dict[str, Any]):
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints as often as there is something to keep."""
-    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
-    monkeypatch.setattr(running, "LOOK_EVERY", 0.02)
-    monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", 500)
-    monkeypatch.setattr(source, "REPLAYED_RECORDS", 2000)
+    keep_often(monkeypatch)
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,10 @@ from airflow_provider_braze.exceptions import (
     ExportChangedError,
     PushStoppedError,
 )
-from airflow_provider_braze.pushes import checkpoint as checkpoints
-from airflow_provider_braze.pushes import running, source
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track import batches
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.workspace import Workspace
+from tests.checkpoints import keep_often
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -66,11 +64,7 @@ def export_text(records: int = RECORDS) -> str:
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checkpoints as often as there is something to keep."""
-    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
-    monkeypatch.setattr(running, "LOOK_EVERY", 0.02)
-    monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", 500)
-    monkeypatch.setattr(source, "REPLAYED_RECORDS", 2000)
+    keep_often(monkeypatch)
 
 
 @pytest.fixture(scope="module")
