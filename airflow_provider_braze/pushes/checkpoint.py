@@ -15,13 +15,16 @@ from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.rejects import RejectsFile
+from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
 
 CHECKPOINT_KEY = "braze_checkpoint"
 """Key of Airflow's task state store (3.3+) under which an unfinished push keeps its checkpoint."""
 
 EVERY = 2.0
 """Seconds between two checkpoints; the first is kept as soon as there is anything to keep."""
+
+_LOOK_AGAIN = 0.005
+"""Seconds between two looks whether the store has a checkpoint."""
 
 _VERSION = 1
 
@@ -42,6 +45,8 @@ class Earlier:
     :param account: counts of what they settled.
     :param parts: parts of the rejects file that belong to it.
     :param homes: the tries' folders, which may hold parts that belong to nothing any more.
+    :param failed_rows: of rows of an author's own without a rejects file, those that failed.
+    :param handed: of such rows, those beyond the settled ones that Braze may have got.
     :param started_at: when the first of them began, ISO 8601.
     :param seconds: how long they took.
     :param waited_seconds: how long of that they waited for Braze, also between two of them.
@@ -55,13 +60,15 @@ class Earlier:
     seconds: float
     waited_seconds: float
     rate_limited: int
+    failed_rows: Mapping[str, Any] | None = None
+    handed: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> Earlier | None:
         """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
         if not checkpoint or checkpoint.get("bound_to") != bound_to:
             return None
-        parts = tuple(map(locate, checkpoint["rejects_parts"]))
+        parts = tuple(map(locate, checkpoint.get("rejects_parts", ())))
         if not all(part.exists() for part in parts):
             return None
         since = checkpoint["waiting_since"]
@@ -69,11 +76,13 @@ class Earlier:
         return cls(
             checkpoint["account"],
             parts,
-            tuple(checkpoint["homes"]),
+            tuple(checkpoint.get("homes", ())),
             checkpoint["started_at"],
             checkpoint["seconds"] + waited,
             checkpoint["waited_seconds"] + waited,
             checkpoint["rate_limited"],
+            checkpoint.get("failed_rows"),
+            checkpoint.get("handed"),
         )
 
 
@@ -85,20 +94,26 @@ class Checkpoints:
     :param rejects: its rejects file, of which every checkpoint ends a part.
     :param earlier: what it goes on from.
     :param keep: keeps them.
+    :param is_kept: whether what was given to ``keep`` is in its store.
+    :param handed: what else goes into each of them, under that name.
     """
 
     def __init__(
         self,
         bound_to: str,
         account: Account,
-        rejects: RejectsFile,
+        rejects: RejectsFile | RejectsInReport,
         *,
         earlier: Earlier | None = None,
         keep: Keep | None = None,
+        is_kept: Callable[[], bool] = lambda: True,
+        handed: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         self.started_at = earlier.started_at if earlier else datetime.now(UTC).isoformat(timespec="seconds")
         self._bound_to, self._account, self._rejects = bound_to, account, rejects
         self._earlier, self._keep = earlier, keep
+        self._is_kept, self._handed = is_kept, handed
+        self._one_at_a_time = asyncio.Lock()
         self._began = time.monotonic()
         self._kept_at = float("-inf")
         self._kept_records = account.settled.records
@@ -130,25 +145,37 @@ class Checkpoints:
         settled = self._account.settled.records
         if self._keep is None or settled == self._kept_records or time.monotonic() - self._kept_at < EVERY:
             return
-        self._kept_at, self._kept_records = time.monotonic(), settled
-        checkpoint = self._take()
-        try:
-            # On an object store, the end of a part is an upload.
-            await asyncio.to_thread(self._rejects.finish_parts)
-        except RejectsError as error:
-            self._account.trouble = error
+        await self.now()
+
+    async def now(self) -> None:
+        """Keep a checkpoint."""
+        if self._keep is None:
             return
-        self._keep(checkpoint)
+        async with self._one_at_a_time:
+            self._kept_at, self._kept_records = time.monotonic(), self._account.settled.records
+            checkpoint = self._take()
+            try:
+                # On an object store, the end of a part is an upload.
+                await asyncio.to_thread(self._rejects.finish_parts)
+            except RejectsError as error:
+                self._account.trouble = error
+                return
+            self._keep(checkpoint)
+
+    async def ahead(self, seconds: float) -> bool:
+        """Keep a checkpoint, and wait until it is in its store; False when that took too long."""
+        await self.now()
+        until = time.monotonic() + seconds
+        while not self._is_kept():
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN)
+        return True
 
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
-        if self._earlier is None:
-            return
-        for home in self._earlier.homes:
-            self._rejects.remove_parts(locate(home))
-        if not self._rejects.parts:
-            # Written when the same try left its worker for a wait: of records that have been sent since.
-            self._rejects.remove()
+        if self._earlier is not None:
+            self._rejects.tidy(map(locate, self._earlier.homes))
 
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
@@ -167,7 +194,7 @@ class Checkpoints:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        if self._keep is not None and self._account.settled.records:
+        if self._keep is not None and (self._account.settled.records or self._handed is not None):
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
             self._keep({**checkpoint, "waiting_since": None})
         return self._keep is not None or waiting
@@ -175,13 +202,17 @@ class Checkpoints:
     def _take(self, *, waiting: bool = False) -> dict[str, Any]:
         """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
         self._rejects.cut()
+        kept = self._rejects.kept()
+        if self._earlier and self._earlier.homes:
+            kept["homes"] = [*self._earlier.homes, *kept.get("homes", ())]
+        if self._handed is not None:
+            kept["handed"] = self._handed()
         return {
             "bound_to": self._bound_to,
             "account": self._account.checkpoint(),
-            "homes": [*(self._earlier.homes if self._earlier else ()), self._rejects.folder.url],
-            "rejects_parts": [part.url for part in self._rejects.settled_parts],
             "started_at": self.started_at,
             "seconds": self.seconds,
             "waiting_since": time.time() if waiting else None,
             **self.waits,
+            **kept,
         }

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any
 
 from airflow_provider_braze.exceptions import RejectsError
@@ -16,6 +17,10 @@ from airflow_provider_braze.users_track.batches import Origin
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
 """Columns the rejects file adds in front; columns that start with ``_`` are never sent."""
+
+
+_MOST_KEPT = 24_000
+"""Characters of failed rows in a checkpoint: a value of Airflow's task state store has at most 65,535 bytes."""
 
 
 def open_private(location: Location) -> IO[bytes]:
@@ -163,22 +168,23 @@ class RejectsFile:
         whole.fs.mv(whole.path, self.location.path)
         self._remove(self.parts[self._settled :] if keep_parts else self.parts)
 
-    @property
-    def folder(self) -> Location:
-        """Where it lies."""
-        return Location(
-            self.location.fs,
-            self.location.fs._parent(self.location.path),
-            self.location.url.rpartition("/")[0],
-        )
+    def kept(self) -> dict[str, Any]:
+        """Write what a later try goes on from, as of the last cut, as JSON."""
+        return {
+            "homes": [self.location.url.rpartition("/")[0]],
+            "rejects_parts": [part.url for part in self.settled_parts],
+        }
 
-    def remove(self) -> None:
-        """Delete the file, if an earlier push of the same name has left one."""
-        with contextlib.suppress(FileNotFoundError):
-            self.location.fs.rm_file(self.location.path)
+    def tidy(self, homes: Iterable[Location]) -> None:
+        """Delete what earlier tries have left in their folders, once nothing goes on from it any more."""
+        for home in homes:
+            self._remove_parts(home)
+        if not self.parts:
+            # Written when the same try left its worker for a wait: of records that have been sent since.
+            with contextlib.suppress(FileNotFoundError):
+                self.location.fs.rm_file(self.location.path)
 
-    def remove_parts(self, folder: Location) -> None:
-        """Delete all parts in the folder of an earlier try."""
+    def _remove_parts(self, folder: Location) -> None:
         name = self.location.path.rpartition("/")[2]
         with contextlib.suppress(Exception):
             for path in folder.fs.ls(folder.path, detail=False):
@@ -221,9 +227,51 @@ class RejectsInReport:
 
     def __init__(self, most: int = 1000) -> None:
         self.rows: list[dict[str, Any]] = []
+        self.left_out = 0
         self._most = most
+        self._settled: int | None = None
 
     def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:  # noqa: ARG002
         """Keep one row."""
         if len(self.rows) < self._most:
             self.rows.append({"index": origin.line, "outcome": outcome, "reason": reason})
+
+    def rest(self) -> None:
+        """Say that the rows from here on are not settled for good, and in no checkpoint."""
+        if self._settled is None:
+            self._settled = len(self.rows)
+
+    def cut(self) -> None:
+        """Rows are settled as they are written: there is nothing to end."""
+
+    def finish_parts(self) -> None:
+        """Everything is in memory."""
+
+    def tidy(self, homes: Iterable[Location]) -> None:
+        """There is nothing to delete."""
+
+    def kept(self) -> dict[str, Any]:
+        """Write the settled rows as JSON that fits Airflow's task state store: each reason once, and not too many."""
+        reasons: dict[tuple[str, str], int] = {}
+        found: list[int] = []
+        size, left_out = 0, self.left_out
+        for row in self.rows[: self._settled]:
+            reason = (row["outcome"], row["reason"])
+            number = reasons.get(reason, len(reasons))
+            size += len(f"{row['index']},{number},")
+            if number == len(reasons):
+                size += len(json.dumps(reason))
+            if size > _MOST_KEPT:
+                left_out += 1
+                continue
+            reasons[reason] = number
+            found += (row["index"], number)
+        return {"failed_rows": {"reasons": [*map(list, reasons)], "rows": found, "left_out": left_out}}
+
+    def resume(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`kept` wrote."""
+        indexes, numbers = kept["rows"][::2], kept["rows"][1::2]
+        for index, number in zip(indexes, numbers, strict=True):
+            outcome, reason = kept["reasons"][number]
+            self.rows.append({"index": index, "outcome": outcome, "reason": reason})
+        self.left_out = kept["left_out"]

@@ -1,0 +1,247 @@
+"""What every push has in common: gone on from where an earlier try was, sent, accounted for, and reported."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
+from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.checkpoint import Checkpoints, Earlier, Keep
+from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME
+from airflow_provider_braze.pushes.progress import Progress, Tell
+from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import Outgoing
+from airflow_provider_braze.users_track.plan import plan
+from airflow_provider_braze.users_track.push import Feed, Push
+from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
+from airflow_provider_braze.users_track.workspace import Workspace
+
+
+@dataclass(kw_only=True)
+class AnyPush(ABC):
+    """
+    What is asked of any push.
+
+    :param workspace: where to.
+    :param braze_conn_id: names the workspace in the report and the reports folder.
+    :param run: names this push in the reports folder; the same name overwrites.
+    :param mode: ``upsert``, ``append`` or ``auto``.
+    :param reports_path: reports folder.
+    :param dry_run: send nothing, plan only.
+    :param max_data_points: refuse a push that would cost more.
+    :param retry_events: send events, purchases and increments again when an answer was lost, at the risk that they
+        count twice.
+    :param progress: takes the progress every few seconds, as JSON.
+    :param checkpoint: what an earlier try kept; one of something else, or of the same pushed another way, is not used.
+    :param keep: keeps checkpoints, so that a later try can go on from them.
+    :param is_kept: whether what was given to ``keep`` is in its store by now.
+    :param say: takes a remark for the log.
+    :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
+    """
+
+    workspace: Workspace
+    braze_conn_id: str
+    run: str
+    mode: str = AUTO
+    reports_path: str | None = None
+    dry_run: bool = False
+    max_data_points: int | None = None
+    retry_events: bool = False
+    progress: Tell | None = None
+    checkpoint: Mapping[str, Any] | None = None
+    keep: Keep | None = None
+    is_kept: Callable[[], bool] = lambda: True
+    say: Callable[[str], None] = lambda _: None
+    max_wait: float | None = None
+    _running: Running = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Be there to be stopped from the beginning."""
+        self._running = Running(self.max_wait)
+
+    @abstractmethod
+    def execute(self) -> dict[str, Any]:
+        """Push, and give the report.
+
+        :raises BrazeError: what stopped the push; its ``report`` tells how far it came, unless the set-up is wrong.
+        """
+
+    def stop(self) -> None:
+        """Stop, from a signal handler: see :meth:`Running.stop`."""
+        self._running.stop()
+
+
+class Attempt(ABC):
+    """One try of a push.
+
+    :param push: what is asked of it.
+    :param running: what it can be stopped by.
+    :param mode: the mode, for the report.
+    :param bound_to: what its checkpoints belong to; None where no later try can go on from one.
+    :param home: folder of its report and rejects; None: there are no files.
+    :param columns: columns of its rejects file, as far as they are known.
+    """
+
+    def __init__(
+        self,
+        push: AnyPush,
+        running: Running,
+        *,
+        mode: str,
+        bound_to: str | None,
+        home: Location | None,
+        columns: tuple[str, ...] = (),
+    ) -> None:
+        self.running = running
+        self.home = home
+        self.progress: Progress | None = None
+        self.extra: dict[str, Any] = {}
+        self._push, self._mode = push, mode
+        resumable = bound_to is not None and not push.dry_run
+        self.earlier = Earlier.of(push.checkpoint, bound_to) if bound_to and resumable else None
+        self.rejects = self._sink(columns)
+        self.account = self._account()
+        if self.earlier:
+            self.account.resume(self.earlier.account)
+        elif resumable and push.checkpoint:
+            push.say(
+                "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
+                "its rejects are gone. It starts over."
+            )
+        self.checkpoints = Checkpoints(
+            bound_to or "",
+            self.account,
+            self.rejects,
+            earlier=self.earlier,
+            keep=push.keep if resumable else None,
+            is_kept=push.is_kept,
+            handed=self._handed() if resumable else None,
+        )
+
+    def _sink(self, columns: tuple[str, ...]) -> RejectsFile | RejectsInReport:
+        if self.home is None:
+            in_report = RejectsInReport()
+            if self.earlier and self.earlier.failed_rows:
+                in_report.resume(self.earlier.failed_rows)
+            return in_report
+        parts = self.earlier.parts if self.earlier else ()
+        return RejectsFile(self.home.child(REJECTS_NAME), columns, parts)
+
+    def _account(self) -> Account:
+        return Account(self.rejects)
+
+    def _handed(self) -> Callable[[], Mapping[str, Any]] | None:
+        """Give what else goes into a checkpoint, where there is anything."""
+        return None
+
+    @abstractmethod
+    def _go(self) -> BaseException | None:
+        """Plan or send everything; what stopped it early."""
+
+    def _explain(self, error: BaseException | None) -> BaseException | None:
+        """Say what an error means here."""
+        return error
+
+    @abstractmethod
+    def _about(self) -> dict[str, Any]:
+        """Write what a report of this kind says besides the counts."""
+
+    def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:  # noqa: B027
+        """Leave a marker for the sensor, where one is due.
+
+        :raises ReportError: it cannot be written.
+        """
+
+    def execute(self) -> dict[str, Any]:
+        """Push, then write down what happened, whatever it was."""
+        error: BaseException | None = None
+        try:
+            error = self._go()
+        except BaseException as raised:
+            error = raised
+        self.running.over()
+        error = self._explain(error)
+        self.account.settle_rest("not_sent")
+        self.account.flush()
+        report, error = self._write(error, resumable=self.checkpoints.end(error))
+        if error is not None:
+            if isinstance(error, BrazeError):
+                error.report = report
+            raise error
+        return report
+
+    def _plan(self, objects: Iterator[Outgoing | None], united: frozenset[str] = frozenset()) -> None:
+        self.extra = plan(objects, self._push.workspace, self.account, united=united).as_dict()
+
+    def _send(
+        self,
+        objects: Iterator[Outgoing | None],
+        *,
+        united: frozenset[str] = frozenset(),
+        confirm: bool = False,
+        feed: Feed | None = None,
+        export: str | None = None,
+        share: Callable[[], float] | None = None,
+    ) -> BaseException | None:
+        """Send, watched and with checkpoints; ``export`` and ``share`` are told with the progress."""
+        push = Push(
+            objects,
+            self._push.workspace,
+            self.account,
+            united=united,
+            retry_events=self._push.retry_events,
+            confirm=confirm,
+            feed=feed,
+        )
+        self.checkpoints.watch(push.limiter)
+        self.progress = progress = Progress(
+            self.account,
+            export,
+            tell=self._push.progress,
+            share=share,
+            paused_for=lambda: push.paused_for,
+        )
+        try:
+            self.running.run(push, progress.tick, self.checkpoints.tick)
+        finally:
+            self.extra = self.checkpoints.waits
+            progress.finish(waiting=isinstance(push.error, BrazeLongWaitError))
+        return push.error
+
+    def _write(
+        self, error: BaseException | None, *, resumable: bool
+    ) -> tuple[dict[str, Any], BaseException | None]:
+        rejects_path = None
+        if isinstance(self.rejects, RejectsFile):
+            rejects_path, error = reports.close(self.rejects, error, keep_parts=resumable)
+        report = self._report(error, rejects_path)
+        if not resumable:
+            self.checkpoints.tidy()
+        if self.home and (trouble := reports.keep(self.home.child(REPORT_NAME), report)):
+            return report, error or trouble
+        try:
+            self._mark(report, error)
+        except BrazeError as unwritable:
+            return report, error or unwritable
+        return report, error
+
+    def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
+        about, push = self._about(), self._push
+        return {
+            "status": reports.status_of(self.account, error, dry_run=push.dry_run),
+            "mode": self._mode,
+            **reports.counts(self.account),
+            **self.extra,
+            "seconds": self.checkpoints.seconds,
+            "started_at": self.checkpoints.started_at,
+            "samples": self.progress.samples() if self.progress else [],
+            "report_path": self.home.child(REPORT_NAME).url if self.home else None,
+            "rejects_path": rejects_path,
+            **about,
+            **reports.setting(push.workspace, push.braze_conn_id, push.dry_run, error),
+        }
