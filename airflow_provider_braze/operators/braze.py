@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
@@ -19,19 +18,18 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.progress import ProgressWriter
+from airflow_provider_braze.operators.resuming import going_on
 from airflow_provider_braze.operators.rows import rows_of, unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.parameters import (
     as_bool,
-    as_optional_seconds,
     as_optional_text,
     as_optional_whole_number,
     as_threshold,
 )
-from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
-from airflow_provider_braze.pushes.report import too_many_failed
+from airflow_provider_braze.pushes.report import in_words, too_many_failed, where_to_look
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -97,7 +95,8 @@ class BrazeUserTrackOperator(BaseOperator):
         earlier push, as written or with cells mended: the report beside it supplies everything else. (templated)
     :param attributes: instead of an export: attribute objects, sent as given: a list, a function that returns or
         yields them, or a template that renders to JSON. (templated)
-    :param events: likewise, event objects. They are never sent twice unless ``retry_events``. (templated)
+    :param events: likewise, event objects. They are not sent twice unless ``retry_events``; a retry of the task sends
+        them again only where nothing is kept of an earlier try (see ``durable``). (templated)
     :param purchases: likewise, purchase objects. (templated)
     :param mode: ``upsert`` creates or updates profiles, ``append`` only touches those that exist; ``auto`` (default)
         takes the item's, or the channel's from ``channel_modes``, and leaves rows of one's own as given. (templated)
@@ -117,10 +116,11 @@ class BrazeUserTrackOperator(BaseOperator):
     :param retry_events: send events, purchases and increments again after a lost answer. (templated)
     :param confirm: in append mode, look users up through ``/users/export/ids`` first, so that those whom Braze does
         not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
-    :param durable: on Airflow 3.3+, keep a checkpoint of an export's push in the task state store, from which a
-        retry goes on (default). A push that went through keeps none, so clearing its task pushes from the start.
-    :param max_wait_on_worker: seconds (or a timedelta) of wait ordered by Braze beyond which an export's push leaves
-        its worker and goes on after the wait; None waits on the worker, as rows of one's own always do. (templated)
+    :param durable: on Airflow 3.3+, keep a checkpoint in the task state store, from which a retry goes on (default).
+        A push that went through keeps none, so clearing its task pushes from the start. Rows that a function yields
+        are not gone on from.
+    :param max_wait_on_worker: seconds (or a timedelta) of wait ordered by Braze beyond which a push leaves its worker
+        and goes on after the wait; None waits on the worker, as rows that a function yields always do. (templated)
     :raises BrazeError: what a retry can mend; anything else is an ``AirflowFailException``.
     """
 
@@ -212,10 +212,10 @@ class BrazeUserTrackOperator(BaseOperator):
         try:
             max_rejected = as_threshold("max_rejected", self.max_rejected)
             report = self._push(context, checkpoint)
-            self._log(report)
+            self.log.info("%s", in_words(report))
             too_many = None if report["dry_run"] else too_many_failed(report, max_rejected)
             if too_many:
-                error = TooManyFailedRecordsError(f"{too_many}. {self._where_to_look(report)}".rstrip())
+                error = TooManyFailedRecordsError(f"{too_many}. {where_to_look(report)}".rstrip())
                 error.report = report
                 raise error
         except BrazeLongWaitError as wait:
@@ -266,38 +266,12 @@ class BrazeUserTrackOperator(BaseOperator):
         # Stands for the push until there is one: to read the store may take seconds.
         self._running = Running()
         try:
-            if not (has_rows or rejects):
-                common |= self._resuming(context, store, checkpoint)
+            common |= going_on(self, context, store, checkpoint)
             self._running = push = self._make_push(common, rejects, has_rows)
             return push.execute()
         finally:
             self._running = None
             store.close()
-
-    def _resuming(
-        self, context: Context, store: StateStore, checkpoint: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
-        """Say what the push of an export goes on from, and what keeps its checkpoints."""
-        ti = context.get("ti")
-        is_new_try = getattr(ti, "try_number", None) != 1
-        max_wait = None if ti is None else as_optional_seconds("max_wait_on_worker", self.max_wait_on_worker)
-        if not self.durable:
-            return {"checkpoint": checkpoint, "max_wait": max_wait}
-        if ti is not None and is_new_try and checkpoint is None and context.get("task_state_store") is None:
-            self.log.info(
-                "Before Airflow 3.3 nothing is kept of an earlier try: the export is pushed from its start."
-            )
-        if checkpoint is not None:
-            store.may_hold(CHECKPOINT_KEY)
-        elif is_new_try:
-            checkpoint = store.read(CHECKPOINT_KEY)
-        return {
-            "checkpoint": checkpoint,
-            "max_wait": max_wait,
-            "keep": partial(store.put, CHECKPOINT_KEY)
-            if context.get("task_state_store") is not None
-            else None,
-        }
 
     def _make_push(
         self, common: dict[str, Any], rejects: ExportItem | None, has_rows: bool
@@ -348,27 +322,6 @@ class BrazeUserTrackOperator(BaseOperator):
     def _workspace(self, conn_id: str) -> Workspace:
         workspace = BrazeHook(conn_id).workspace
         return workspace.for_partner(self.partner) if self.partner else workspace
-
-    def _log(self, report: Mapping[str, Any]) -> None:
-        shown = (
-            "records",
-            "accepted",
-            "merged",
-            "rejected",
-            "invalid",
-            "unknown",
-            "not_sent",
-            "not_found",
-            "planned",
-        )
-        counts = ", ".join(f"{report[name]} {name}" for name in shown if report[name] or name == "records")
-        where = self._where_to_look(report)
-        self.log.info("Push %s (%s): %s.%s", report["status"], report["mode"], counts, where and f" {where}")
-
-    def _where_to_look(self, report: Mapping[str, Any]) -> str:
-        places = [report["report_path"] and f"Report: {report['report_path']}"]
-        places.append(report["rejects_path"] and f"Rejects: {report['rejects_path']}")
-        return ". ".join(filter(None, places))
 
 
 def run_name(context: Mapping[str, Any], task_id: str) -> str:

@@ -83,6 +83,11 @@ class StateStore:
                 self._writing = threading.Thread(target=self._write, name="braze-state-store", daemon=True)
                 self._writing.start()
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was put is written, or could not be."""
+        return self._writing is None
+
     def close(self) -> None:
         """Let the store have the last word, within a few seconds."""
         writing = self._writing

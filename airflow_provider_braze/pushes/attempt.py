@@ -102,13 +102,13 @@ class Attempt(ABC):
         self.progress: Progress | None = None
         self.extra: dict[str, Any] = {}
         self._push, self._mode = push, mode
-        resumable = bound_to is not None and not push.dry_run
-        self.earlier = Earlier.of(push.checkpoint, bound_to) if bound_to and resumable else None
+        self.resumable = bound_to is not None and not push.dry_run
+        self.earlier = Earlier.of(push.checkpoint, bound_to) if bound_to and self.resumable else None
         self.rejects = self._sink(columns)
         self.account = self._account()
         if self.earlier:
             self.account.resume(self.earlier.account)
-        elif resumable and push.checkpoint:
+        elif self.resumable and push.checkpoint:
             push.say(
                 "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
                 "its rejects are gone. It starts over."
@@ -118,9 +118,9 @@ class Attempt(ABC):
             self.account,
             self.rejects,
             earlier=self.earlier,
-            keep=push.keep if resumable else None,
+            keep=push.keep if self.resumable else None,
             is_kept=push.is_kept,
-            handed=self._handed() if resumable else None,
+            handed=self._handed() if self.resumable else None,
         )
 
     def _sink(self, columns: tuple[str, ...]) -> RejectsFile | RejectsInReport:

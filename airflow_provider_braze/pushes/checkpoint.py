@@ -124,6 +124,11 @@ class Checkpoints:
         self._limiter = limiter
 
     @property
+    def keeping(self) -> bool:
+        """Whether there is a store for them."""
+        return self._keep is not None
+
+    @property
     def seconds(self) -> float:
         """How long the push took, with its earlier tries."""
         earlier = self._earlier.seconds if self._earlier else 0.0

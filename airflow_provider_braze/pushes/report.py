@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError, ReportError
@@ -19,6 +20,18 @@ COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
 DEFAULT_SHARE = 0.01
 DEFAULT_FLOOR = 100
 """By default a task fails when more than 1 % of at least 100 records failed."""
+
+_SAID = (
+    "records",
+    "accepted",
+    "merged",
+    "rejected",
+    "invalid",
+    "unknown",
+    "not_sent",
+    "not_found",
+    "planned",
+)
 
 
 def counts(account: Account) -> dict[str, Any]:
@@ -89,6 +102,20 @@ def too_many_failed(report: dict[str, Any], max_rejected: int | float | None) ->
     if isinstance(max_rejected, float) and max_rejected < 1:
         return f"{said}, more than {max_rejected:.2%}" if failed > max_rejected * records else None
     return f"{said}, more than {max_rejected}" if failed > max_rejected else None
+
+
+def in_words(report: Mapping[str, Any]) -> str:
+    """Say what a push did, for the log."""
+    counts = ", ".join(f"{report[name]} {name}" for name in _SAID if report[name] or name == "records")
+    where = where_to_look(report)
+    return f"Push {report['status']} ({report['mode']}): {counts}.{where and f' {where}'}"
+
+
+def where_to_look(report: Mapping[str, Any]) -> str:
+    """Name the files of a push; an empty text where there are none."""
+    places = [report["report_path"] and f"Report: {report['report_path']}"]
+    places.append(report["rejects_path"] and f"Rejects: {report['rejects_path']}")
+    return ". ".join(filter(None, places))
 
 
 def write(location: Location, report: dict[str, Any]) -> None:

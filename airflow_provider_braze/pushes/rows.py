@@ -2,105 +2,51 @@
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME, ExportItem, check_mode
-from airflow_provider_braze.pushes.progress import Progress, Tell
+from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
+from airflow_provider_braze.pushes.checkpoint import binding
+from airflow_provider_braze.pushes.export_item import AUTO, ExportItem, check_mode
+from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
+from airflow_provider_braze.pushes.handed import Handed, RowsAccount
+from airflow_provider_braze.pushes.rows_source import COLUMNS, RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.pushes.source import MAY_HAVE_ARRIVED, open_buffered
-from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.redpoint.path import fingerprint
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
-from airflow_provider_braze.users_track.plan import plan, refuse_above
-from airflow_provider_braze.users_track.push import Push
-from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
-from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.batches import ARRAYS, Identity
+from airflow_provider_braze.users_track.plan import refuse_above
+from airflow_provider_braze.users_track.rejects import RejectsInReport
 
-Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | str | None
+__all__ = ["Rows", "RowsPush"]
 
 _FOLDER = "rows"
 """Stands where an export's fingerprint stands in the reports folder."""
 
-_COLUMNS = ("array", "object")
-"""Columns of the rejects file of rows: the array a row belongs to, and the row as JSON."""
-
-
-def read_rows(name: str, rows: Rows) -> Iterable[Any]:
-    """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
-
-    :raises BrazeSetupError: it is none of these.
-    """
-    if callable(rows):
-        rows = rows()
-    if isinstance(rows, str):
-        try:
-            rows = json.loads(rows) if rows.strip() not in ("", "None") else None
-        except ValueError:
-            raise BrazeSetupError(
-                f"{name} must be a list of rows, or a template that renders to JSON."
-            ) from None
-    if rows is None:
-        return ()
-    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
-        raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
-    return rows
-
-
-def identity_of(row: Mapping[str, Any]) -> Identity | None:
-    """Tell whom a row is about, by Braze's precedence; None where it names nobody."""
-    for kind in IDENTIFIERS:
-        value = row.get(kind)
-        if isinstance(value, Mapping):
-            return (kind, str(value.get("alias_name")), str(value.get("alias_label")))
-        if value not in (None, ""):
-            return (kind, str(value).lower() if kind == "email" else str(value))
-    return None
+_PATIENCE = 5.0
+"""Seconds for which the store may take to keep what is announced; after that the push goes on without it."""
 
 
 @dataclass(kw_only=True)
-class RowsPush:
+class RowsPush(AnyPush):
     """
-    Push rows of an author's own.
+    Push rows of an author's own; the other parameters are :class:`AnyPush`'s.
 
     :param attributes: rows of the array of that name; each is one record.
     :param events: likewise; never merged.
     :param purchases: likewise; never merged.
-    :param workspace: where to.
-    :param braze_conn_id: named in the report.
-    :param run: names this push in the reports folder.
     :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
     :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
-    :param dry_run: send nothing, plan only.
-    :param max_data_points: refuse a push that would cost more.
-    :param retry_events: send events, purchases and increments again after a lost answer.
     :param rejects: instead of rows, the rejects file of an earlier push of rows.
-    :param progress: takes the progress every few seconds, as JSON.
     """
 
-    workspace: Workspace
-    braze_conn_id: str
-    run: str
     attributes: Rows = None
     events: Rows = None
     purchases: Rows = None
-    mode: str = AUTO
-    reports_path: str | None = None
-    dry_run: bool = False
-    max_data_points: int | None = None
-    retry_events: bool = False
     rejects: ExportItem | None = None
-    progress: Tell | None = None
-    _running: Running = field(default_factory=Running, init=False, repr=False)
 
     def execute(self) -> dict[str, Any]:
         """Push, and give the report.
@@ -110,40 +56,12 @@ class RowsPush:
         if self.mode != AUTO:
             check_mode(self.mode)
         home = self._home()
-        sink = RejectsFile(home.child(REJECTS_NAME), _COLUMNS) if home else RejectsInReport()
-        account = Account(sink)
-        started, started_at = time.monotonic(), datetime.now(UTC)
-        extra, error = self._push(account)
-        rejects_path, error = reports.close(sink, error) if isinstance(sink, RejectsFile) else (None, error)
-        report = {
-            "status": reports.status_of(account, error, dry_run=self.dry_run),
-            "mode": self.mode,
-            **reports.counts(account),
-            **extra,
-            "seconds": round(time.monotonic() - started, 3),
-            "started_at": started_at.isoformat(timespec="seconds"),
-            "report_path": home.child(REPORT_NAME).url if home else None,
-            "rejects_path": rejects_path,
-            "failed_rows": sink.rows if isinstance(sink, RejectsInReport) else [],
-            "parent": self.parent,
-            **reports.setting(self.workspace, self.braze_conn_id, self.dry_run, error),
-        }
-        if home and (trouble := reports.keep(home.child(REPORT_NAME), report)):
-            error = error or trouble
-        if error is not None:
-            if isinstance(error, BrazeError):
-                error.report = report
-            raise error
-        return report
-
-    def stop(self) -> None:
-        """Stop, from a signal handler: see :meth:`Running.stop`."""
-        self._running.stop()
-
-    @property
-    def parent(self) -> str | None:
-        """Path of the report of the push whose rejects are pushed again."""
-        return self.rejects.parent.get("report_path") if self.rejects and self.rejects.parent else None
+        given, broken = GivenRows({}, {}), None
+        try:
+            given = GivenRows.read({array: getattr(self, array) for array in ARRAYS})
+        except Exception as error:
+            broken = error
+        return _RowsAttempt(self, self._running, given, broken, home).execute()
 
     def _home(self) -> Location | None:
         path = self.reports_path or (self.rejects and self.rejects.reports_path)
@@ -153,92 +71,119 @@ class RowsPush:
         folder.check_writable()
         return folder.start_run(_FOLDER, self.run)
 
-    def _push(self, account: Account) -> tuple[dict[str, Any], BaseException | None]:
-        objects = self._objects(account)
-        if self.dry_run:
-            try:
-                return plan(objects, self.workspace, account).as_dict(), None
-            except Exception as raised:
-                return {}, raised
-        if self.max_data_points is not None:
-            guarded = Account(Forgetful())
-            try:
-                refuse_above(self.max_data_points, self._objects(guarded), self.workspace, guarded)
-            except Exception as refused:
-                return {}, refused
-        push = Push(objects, self.workspace, account, retry_events=self.retry_events)
-        progress = Progress(account, tell=self.progress, paused_for=lambda: push.paused_for)
-        error: BaseException | None = None
-        try:
-            self._running.run(push, progress.tick)
-        except BaseException as raised:
-            error = raised
-        progress.finish()
-        return {**reports.waits(push.limiter), "samples": progress.samples()}, error or push.error
 
-    def _objects(self, account: Account) -> Iterator[Outgoing | None]:
-        if self.rejects is not None:
-            yield from self._rejected(account, self.rejects)
-            return
-        index = 0
-        for array in ARRAYS:
-            rows = getattr(self, array)
-            if self.max_data_points is not None and isinstance(rows, Iterator):
-                # It is gone through twice, once for the guard.
-                rows = list(rows)
-                setattr(self, array, rows)
-            for row in read_rows(array, rows):
-                yield self._object(account, array, index, row)
-                index += 1
+class _RowsAttempt(Attempt):
+    """The push of rows that were read, or of an error that kept them from being read."""
 
-    def _rejected(self, account: Account, rejects: ExportItem) -> Iterator[Outgoing | None]:
-        with open_buffered(locate(rejects.path)) as file:
-            reader = RejectsReader(file, name=rejects.where.name)
-            for (index, cells, problem), outcome in reader.with_outcomes():
-                array, text = cells if len(cells) == len(_COLUMNS) else ("", "")
-                row = _row_of(text)
-                if problem is not None or array not in ARRAYS or row is None:
-                    origin = Origin.of(index, cells, account.begin())
-                    account.refuse(
-                        origin, "", problem or "not a row of attributes, events or purchases as JSON"
-                    )
-                    yield None
-                    continue
-                item = self._object(account, array, index, row)
-                if (
-                    item is not None
-                    and outcome == "unknown"
-                    and not item.repeatable
-                    and not self.retry_events
-                ):
-                    account.settle(item, "unknown", MAY_HAVE_ARRIVED)
-                    item = None
-                yield item
-
-    def _object(self, account: Account, array: str, index: int, row: Any) -> Outgoing | None:
-        identity = identity_of(row) if isinstance(row, Mapping) else None
-        cells = (array, _as_json(row)) if self.reports_path or self.rejects else ()
-        origin = Origin.of(index, cells, account.begin())
-        if identity is None:
-            reason = (
-                "no identifier"
-                if isinstance(row, Mapping)
-                else f"a row must be a dict, not {type(row).__name__}"
+    def __init__(
+        self,
+        push: RowsPush,
+        running: Running,
+        given: GivenRows,
+        broken: Exception | None,
+        home: Location | None,
+    ) -> None:
+        self.push = push
+        self.given = given
+        self.broken = broken
+        self.handed = Handed()
+        self.source: RowsSource | None = None
+        digest = self._digest()
+        if digest is None and broken is None and (push.keep is not None or push.max_wait is not None):
+            running.stay()
+            push.say(
+                "The rows come one by one from a function: a retry sends all of them again, and long waits are "
+                "waited for on the worker. Return a list to have it go on where it was."
             )
-            account.refuse(origin, "", reason)
+        bound_to = digest and binding(
+            _FOLDER,
+            digest,
+            push.braze_conn_id,
+            push.workspace.endpoint,
+            push.workspace.partner,
+            push.mode,
+            home is not None,
+        )
+        super().__init__(push, running, mode=push.mode, bound_to=bound_to, home=home, columns=COLUMNS)
+
+    def _digest(self) -> str | None:
+        push = self.push
+        if self.broken is not None or (push.keep is None and push.max_wait is None and not push.checkpoint):
             return None
-        content = dict(row)
-        if self.mode != AUTO:
-            content["_update_existing_only"] = self.mode == "append"
-        return Outgoing(array, identity, content, [origin])
+        if push.rejects is None:
+            return self.given.digest()
+        try:
+            found = locate(push.rejects.path).stat()
+        except OSError:
+            # To be said when it is opened.
+            return None
+        return fingerprint(push.rejects.where, found.size, found.modified, found.etag)
 
+    def _account(self) -> Account:
+        self.handed = Handed(self.earlier.handed if self.earlier else None)
+        return RowsAccount(self.rejects, self.handed)
 
-def _row_of(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
+    def _handed(self) -> Callable[[], Mapping[str, Any]]:
+        return lambda: self.handed.as_dict(self.account, self.source.read if self.source else 0)
 
+    def _go(self) -> BaseException | None:
+        if self.broken is not None:
+            raise self.broken
+        most = self.push.max_data_points
+        if most is not None and not self.push.dry_run and self.earlier is None:
+            guarded = Account(Forgetful())
+            source = RowsSource(self._rows(self.given.again()), mode=self.push.mode)
+            refuse_above(most, source.objects(guarded), self.push.workspace, guarded)
+        rows = self._rows(self.given)
+        if self.push.dry_run:
+            self._plan(RowsSource(rows, mode=self.push.mode).objects(self.account))
+            return None
+        self.source = source = RowsSource(
+            rows,
+            mode=self.push.mode,
+            counted=self._counted(),
+            retry_events=self.push.retry_events,
+            handed=self.handed,
+            announce=self._announce if self.checkpoints.keeping else None,
+        )
+        try:
+            return self._send(source.objects(self.account), feed=source)
+        finally:
+            self.handed.end(source.read)
 
-def _as_json(row: Any) -> str:
-    return json.dumps(row, ensure_ascii=False, default=str)
+    def _counted(self) -> frozenset[Identity]:
+        if not self.resumable:
+            return frozenset()
+        if self.push.rejects is not None:
+            return counted_users(rejected_rows(self.push.rejects))
+        return counted_users(self.given.rows(with_cells=False))
+
+    def _rows(self, given: GivenRows) -> Iterator[Row]:
+        if self.push.rejects is not None:
+            return rejected_rows(self.push.rejects)
+        return given.rows(with_cells=self.home is not None)
+
+    async def _announce(self) -> None:
+        if not await self.checkpoints.ahead(_PATIENCE) and self.source:
+            self.source.stop()
+            self.account.note(
+                "Airflow's task state store was too slow: had this try been killed, a retry would have sent events, "
+                "purchases and increments again."
+            )
+        if self.account.trouble is not None:
+            raise self.account.trouble
+
+    def _about(self) -> dict[str, Any]:
+        failed: list[dict[str, Any]] = []
+        if isinstance(self.rejects, RejectsInReport):
+            failed = self.rejects.rows
+            if self.rejects.left_out:
+                self.account.note(
+                    f"{self.rejects.left_out} failed rows of earlier tries are not listed; set reports_path to have "
+                    "them in a file."
+                )
+        rejects = self.push.rejects
+        return {
+            "failed_rows": failed,
+            "parent": rejects.parent.get("report_path") if rejects and rejects.parent else None,
+        }

@@ -50,6 +50,10 @@ class Running:
         finally:
             self._push, self._over = None, True
 
+    def stay(self) -> None:
+        """Wait on the worker, however long."""
+        self._max_wait = None
+
     def over(self) -> None:
         """Say that nothing is left to stop: only the report is still to be written."""
         self._over = True

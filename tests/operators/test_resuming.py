@@ -455,15 +455,6 @@ class TestLongWait:
         with pytest.raises(TaskDeferred):
             push(export, max_wait_on_worker="1.5")
 
-    def test_rows_of_ones_own_wait_on_the_worker(self, slow: SandboxProcess, store: Store) -> None:
-        slow.fault(status=429, retry_after=3, count=1)
-        rows = [{"external_id": f"U{n}", "tier": "gold"} for n in range(100)]
-        task = BrazeUserTrackOperator(task_id="push", attributes=rows, max_wait_on_worker=1)
-        report = task.execute(context(store, 2))
-        assert (report["accepted"], report["rate_limited"]) == (100, 1)
-        assert report["waited_seconds"] >= 2
-        assert store.asked == []
-
     def test_a_script_waits_too(self, slow: SandboxProcess, export: Landed) -> None:
         slow.fault(status=429, retry_after=3, after=12, count=1)
         report = operator(str(export.path), max_wait_on_worker=1).execute({})

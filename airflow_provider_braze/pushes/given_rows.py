@@ -1,0 +1,129 @@
+"""Rows of an author's own as the parameters give them, and how a later try knows that they are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.users_track.batches import ARRAYS, Outgoing
+
+Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | str | None
+
+# Through XCom, the keys of a row may come in another order.
+_to_sorted_json = msgspec.json.Encoder(order="sorted").encode
+
+
+class Row(NamedTuple):
+    """One row to be sent.
+
+    :param line: its index among the rows, or what the rejects file says.
+    :param array: ``attributes``, ``events`` or ``purchases``.
+    :param content: what is sent.
+    :param cells: it, in the rejects file.
+    :param outcome: of a rejects file, what had become of it.
+    :param problem: why it cannot be sent.
+    """
+
+    line: int
+    array: str
+    content: Any
+    cells: Sequence[str] = ()
+    outcome: str = ""
+    problem: str | None = None
+
+
+def read_rows(name: str, rows: Rows) -> Iterable[Any]:
+    """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
+
+    :raises BrazeSetupError: it is none of these.
+    """
+    if callable(rows):
+        rows = rows()
+    if isinstance(rows, str):
+        try:
+            rows = json.loads(rows) if rows.strip() not in ("", "None") else None
+        except ValueError:
+            raise BrazeSetupError(
+                f"{name} must be a list of rows, or a template that renders to JSON."
+            ) from None
+    if rows is None:
+        return ()
+    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+        raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
+    return rows
+
+
+@dataclass(slots=True)
+class GivenRows:
+    """The rows of one push.
+
+    :param given: the parameters, by array.
+    :param arrays: what they are once functions were called and texts read.
+    """
+
+    given: Mapping[str, Rows]
+    arrays: dict[str, Iterable[Any]]
+
+    @classmethod
+    def read(cls, given: Mapping[str, Rows]) -> GivenRows:
+        """Call the functions and read the texts.
+
+        :raises BrazeSetupError: a parameter is nothing that gives rows.
+        """
+        return cls(given, {array: read_rows(array, given.get(array)) for array in ARRAYS})
+
+    def again(self) -> GivenRows:
+        """Give the same rows to be gone through once more: an iterator is held for it, a function called again."""
+        for array, rows in self.arrays.items():
+            if isinstance(rows, Iterator) and not callable(self.given.get(array)):
+                self.arrays[array] = list(rows)
+        arrays = {
+            array: read_rows(array, self.given[array]) if isinstance(rows, Iterator) else rows
+            for array, rows in self.arrays.items()
+        }
+        return GivenRows(self.given, arrays)
+
+    def digest(self) -> str | None:
+        """Name the rows by their content; None where they come one by one, and are gone once they were read."""
+        if not all(isinstance(rows, list | tuple) for rows in self.arrays.values()):
+            return None
+        found = hashlib.sha256()
+        for array, rows in self.arrays.items():
+            found.update(b"%s\n" % array.encode())
+            for row in rows:
+                found.update(_canonical(row))
+                found.update(b"\n")
+        return found.hexdigest()
+
+    def rows(self, *, with_cells: bool) -> Iterator[Row]:
+        """Give the rows one by one.
+
+        :param with_cells: there is a rejects file.
+        """
+        index = 0
+        for array, rows in self.arrays.items():
+            for content in rows:
+                cells = (array, json.dumps(content, ensure_ascii=False, default=str)) if with_cells else ()
+                yield Row(index, array, content, cells)
+                index += 1
+
+
+def _canonical(row: Any) -> bytes:
+    try:
+        body = _to_sorted_json(row)
+    except BrazeError:
+        # The task was stopped.
+        raise
+    except Exception as error:
+        # It cannot be sent, whatever it is.
+        return type(error).__name__.encode()
+    if b"null" in body and isinstance(row, Mapping):
+        # What is written as null may be a number that JSON does not have.
+        return (Outgoing("attributes", (), dict(row), []).encode() or "").encode() or body
+    return body

@@ -1,0 +1,214 @@
+"""The objects of rows of an author's own, one for each row, sent as given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_braze.pushes import source
+from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.given_rows import Row
+from airflow_provider_braze.pushes.handed import MAY_HAVE, NEVER, Handed
+from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
+from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
+from airflow_provider_braze.users_track.tally import EARLIER
+
+COLUMNS = ("array", "object")
+"""Columns of the rejects file of rows: the array a row belongs to, and the row as JSON."""
+
+AHEAD = 5000
+"""Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
+
+_UNCOUNTED = Origin(-1, (), EARLIER)
+
+
+def identity_of(row: Mapping[str, Any]) -> Identity | None:
+    """Tell whom a row is about, by Braze's precedence; None where it names nobody."""
+    for kind in IDENTIFIERS:
+        value = row.get(kind)
+        if isinstance(value, Mapping):
+            return (kind, str(value.get("alias_name")), str(value.get("alias_label")))
+        if value not in (None, ""):
+            return (kind, str(value).lower() if kind == "email" else str(value))
+    return None
+
+
+def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
+    """Read the rejects file of an earlier push of rows."""
+    with source.open_buffered(locate(rejects.path)) as file:
+        reader = RejectsReader(file, name=rejects.where.name)
+        for (index, cells, problem), outcome in reader.with_outcomes():
+            array, text = cells if len(cells) == len(COLUMNS) else ("", "")
+            content = _content_of(text)
+            if problem is None and (array not in ARRAYS or content is None):
+                problem = "not a row of attributes, events or purchases as JSON"
+            yield Row(index, array, content, tuple(cells), outcome, problem)
+
+
+def counted_users(rows: Iterator[Row]) -> frozenset[Identity]:
+    """Find the users with increments: to set one of their values again could undo one."""
+    return frozenset(
+        identity
+        for row in rows
+        if row.array == "attributes" and _counts_each_time(row) and (identity := identity_of(row.content))
+    )
+
+
+class RowsSource:
+    """Makes objects of rows, once.
+
+    Events and purchases may be sent but once, and so may all attributes of users with increments.
+
+    :param rows: the rows.
+    :param counted: users with increments, where a later try may go on.
+    :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
+    :param retry_events: send what counts each time again, though it may have arrived.
+    :param handed: what is known of rows that may be sent but once.
+    :param announce: keeps a checkpoint before such rows are handed out; None: nothing is kept of them.
+    """
+
+    def __init__(
+        self,
+        rows: Iterator[Row],
+        *,
+        mode: str,
+        counted: frozenset[Identity] = frozenset(),
+        retry_events: bool = False,
+        handed: Handed | None = None,
+        announce: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.read = 0
+        self.hungry = False
+        self._rows, self._mode, self._retry_events = rows, mode, retry_events
+        self._counted = counted
+        self._handed = handed or Handed()
+        self._announce = None if retry_events else announce
+        self._settled = 0
+        self._next: Row | None = None
+
+    def objects(self, account: Account) -> Iterator[Outgoing | None]:
+        """Give the object of each row that can be sent; any other is settled at once, and gives None.
+
+        What an earlier try has settled is passed over. Only the last attributes of it are given once more, because
+        later rows may have to be folded into them.
+        """
+        self._settled = account.settled.records
+        # Whether the first row has to be announced is asked before it is taken.
+        self._look_ahead()
+        return self._objects(account)
+
+    def _objects(self, account: Account) -> Iterator[Outgoing | None]:
+        while (row := self._take()) is not None:
+            ordinal = self.read
+            self.read += 1
+            self._look_ahead()
+            if ordinal < self._settled:
+                yield self._replayed(row) if ordinal >= self._settled - source.REPLAYED_RECORDS else None
+            else:
+                yield self._object(account, ordinal, row)
+            if ordinal % AHEAD == 0:
+                self._handed.forget(account.settled.records)
+
+    async def fed(self) -> None:
+        """Announce the next rows that may be sent but once."""
+        self._handed.announce(self.read + AHEAD)
+        if self._announce is not None:
+            await self._announce()
+        self._look_ahead()
+
+    def stop(self) -> None:
+        """Announce nothing further."""
+        self.hungry, self._announce = False, None
+
+    def _take(self) -> Row | None:
+        row, self._next = self._next, None
+        return row or next(self._rows, None)
+
+    def _look_ahead(self) -> None:
+        """See whether the next row has to be announced before it is taken."""
+        self.hungry = False
+        if self._announce is None or self.read < max(self._settled, self._handed.announced):
+            return
+        if self._next is None:
+            self._next = next(self._rows, None)
+        self.hungry = self._next is not None and self._may_go_but_once(self._next)
+
+    def _may_go_but_once(self, row: Row) -> bool:
+        if row.array != "attributes":
+            return True
+        return isinstance(row.content, Mapping) and identity_of(row.content) in self._counted
+
+    def _replayed(self, row: Row) -> Outgoing | None:
+        if row.array != "attributes" or row.problem or not isinstance(row.content, Mapping):
+            return None
+        identity = identity_of(row.content)
+        if identity is None:
+            return None
+        content = row.content
+        if identity in self._counted:
+            # Its values may have been counted up since.
+            content = {name: content[name] for name in content if name in IDENTIFIERS or name.startswith("_")}
+        return Outgoing(row.array, identity, self._content(content), [_UNCOUNTED])
+
+    def _object(self, account: Account, ordinal: int, row: Row) -> Outgoing | None:
+        origin = Origin.of(row.line, row.cells, account.begin())
+        content = row.content
+        identity = identity_of(content) if isinstance(content, Mapping) else None
+        problem = row.problem
+        if problem is None and not isinstance(content, Mapping):
+            problem = f"a row must be a dict, not {type(content).__name__}"
+        if problem is not None or identity is None:
+            account.refuse(origin, "", problem or "no identifier")
+            return None
+        item = Outgoing(row.array, identity, self._content(content), [origin])
+        outcome = self._known_outcome(account, ordinal, row)
+        if outcome:
+            account.settle(item, outcome, source.MAY_HAVE_ARRIVED if outcome == "unknown" else "")
+            return None
+        return item
+
+    def _known_outcome(self, account: Account, ordinal: int, row: Row) -> str:
+        """Tell what a row that may be sent but once has become before; nothing where it is sent now."""
+        if not self._may_go_but_once(row):
+            self._handed.pass_over(ordinal)
+            lost = row.outcome == "unknown" and not self._retry_events and _counts_each_time(row)
+            return "unknown" if lost else ""
+        before = self._handed.before(ordinal)
+        if before == MAY_HAVE and self._retry_events:
+            before = NEVER
+        if before != NEVER:
+            account.sent += 1
+        if before == MAY_HAVE:
+            self._handed.leave_alone(ordinal)
+        elif before == NEVER:
+            if row.outcome == "unknown" and not self._retry_events:
+                return "unknown"
+            self._handed.hand_out(row.line, ordinal)
+        return before
+
+    def _content(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        sent = dict(content)
+        if self._mode != "auto":
+            sent["_update_existing_only"] = self._mode == "append"
+        return sent
+
+
+def _counts_each_time(row: Row) -> bool:
+    if row.array != "attributes":
+        return True
+    return isinstance(row.content, Mapping) and any(map(_is_counted, row.content.values()))
+
+
+def _is_counted(value: Any) -> bool:
+    return isinstance(value, dict) and not Outgoing("attributes", (), {"": value}, []).repeatable
+
+
+def _content_of(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
