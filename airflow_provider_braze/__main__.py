@@ -23,7 +23,7 @@ from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.batches import Found, Origin
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.plan import Plan, plan
 from airflow_provider_braze.users_track.workspace import Workspace
@@ -131,7 +131,7 @@ def _dialect(parsed: argparse.Namespace) -> Dialect:
 
 
 @contextmanager
-def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterator[Outgoing | None]]:
+def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterator[Found]]:
     """Show a progress bar on standard error while the objects are taken, where that is a terminal."""
     console = Console(stderr=True)
     columns = (
@@ -144,13 +144,13 @@ def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterat
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("", total=max(size, 1))
 
-        def objects() -> Iterator[Outgoing | None]:
-            for count, item in enumerate(source.objects(account)):
-                if count % 1000 == 0:
+        def objects() -> Iterator[Found]:
+            for count, found in enumerate(source.objects(account)):
+                if count % 10 == 0:
                     progress.update(
                         task, completed=source.bytes_read, description=f"{account.records:,} records"
                     )
-                yield item
+                yield found
 
         yield objects()
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from itertools import repeat
+from typing import Any, BinaryIO, TypeVar, cast
 
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import Readable
-from airflow_provider_braze.redpoint.records import Record
+from airflow_provider_braze.redpoint.records import Record, Rows
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
 from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Origin, Outgoing
-from airflow_provider_braze.users_track.data_points import NO_SURPLUS, Surplus
+from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing
+from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.tally import EARLIER, Segment
+
+T = TypeVar("T")
+Cut = Callable[[str], Sequence[str]]
 
 REPLAYED_RECORDS = 4 * LOOK_AHEAD_RECORDS
 """Settled records that a resumed push maps again, to fold later ones of the same users into them as before."""
@@ -108,64 +113,108 @@ class ExportSource:
             "omitted_values": self.omitted_values,
         }
 
-    def objects(self, account: Account) -> Iterator[Outgoing | None]:
+    def objects(self, account: Account) -> Iterator[Found]:
         """Yield the object of each valid record; an invalid one is settled at once, and yields None.
 
-        What an earlier try has settled is passed over: it yields None. Only the last of it is mapped again, because
-        later records may have to be folded into it.
+        Records beyond doubt come many at once, as objects that are JSON already. What an earlier try has settled is
+        passed over. Only the last of it is mapped again, because later records may have to be folded into it.
         """
         account.facts = self.facts
-        records = self._records()
         settled = account.settled.records
         self._settled_facts = dict(account.settled_facts) if settled else None
-        for _ in itertools.islice(records, max(0, settled - REPLAYED_RECORDS)):
+        for _ in itertools.islice(self._records(), max(0, settled - REPLAYED_RECORDS)):
             yield None
         if settled:
-            last = itertools.islice(records, min(settled, REPLAYED_RECORDS))
+            last = itertools.islice(self._records(), min(settled, REPLAYED_RECORDS))
             yield from self._map(last, Account(Forgetful()), EARLIER)
             facts, self._settled_facts = account.settled_facts, None
             self.execution_id_mismatches = facts["execution_id_mismatches"]
             self._mapper.omitted.clear()
             self._mapper.omitted.update(facts["omitted_values"])
-        yield from self._map(records, account)
+        by_column = self._mapper.by_column()
+        if by_column is None or isinstance(self._reader, RejectsReader):
+            yield from self._map(self._records(), account)
+        else:
+            yield from self._map_together(self._reader, by_column, account)
+
+    def _map_together(self, reader: ExportReader, by_column: ByColumn, account: Account) -> Iterator[Found]:
+        while (read := reader.take(account.room())) is not None:
+            segment = account.begin(1 if isinstance(read, Record) else len(read.cells))
+            if isinstance(read, Record):
+                yield self._map_one(read, account, segment)
+                continue
+            mapped = by_column.map(read.cells, [*map(len, read.texts)])
+            self._meet_execution_ids(_without(read.cells, mapped.doubtful))
+            segment.data_points.add_counted(mapped.data_points)
+            items = _items(read, mapped, segment, reader.cut)
+            for at in mapped.doubtful:
+                record = Record(read.lines[at], read.cells[at], None)
+                items.insert(at, self._as_json(self._map_one(record, account, segment), account))
+            yield items
+
+    def _as_json(self, item: Outgoing | None, account: Account) -> Outgoing | None:
+        if item is None or (reason := item.encode()) is None:
+            return item
+        account.settle(item, "invalid", reason)
+        return None
 
     def _map(
         self, records: Iterable[tuple[Record, str]], account: Account, segment: Segment | None = None
     ) -> Iterator[Outgoing | None]:
-        map_record = self._mapper.map
-        at = self._mapper.execution_id_index if self._expected else None
-        many = self._mapper.object_of_many
-        # Thousands of objects wait; those with as many keys share what these cost.
-        surpluses: dict[int, Surplus] = {}
-        for (line, cells, problem), outcome in records:
-            origin = Origin.of(line, cells, segment or account.begin())
-            if problem is not None:
-                account.refuse(origin, "", problem)
-                yield None
-                continue
-            try:
-                identity, profile = map_record(cells)
-            except BadRecordError as bad:
-                account.refuse(origin, bad.column, bad.reason)
-                yield None
-                continue
-            if at is not None and cells[at] != self._expected:
-                self.execution_id_mismatches += 1
-            more: Surplus | None = None
-            if many is not None:
-                keys = len(profile.get(many, ()))
-                more = surpluses.get(keys)
-                if more is None:
-                    more = surpluses[keys] = {many: keys - 1} if keys > 1 else NO_SURPLUS
-            item = Outgoing("attributes", identity, profile, [origin], more)
-            if outcome == "unknown" and not self._retry_events and not item.repeatable:
+        for record, outcome in records:
+            item = self._map_one(record, account, segment or account.begin())
+            if item and outcome == "unknown" and not self._retry_events and not item.repeatable:
                 account.settle(item, "unknown", MAY_HAVE_ARRIVED)
-                yield None
-                continue
+                item = None
             yield item
+
+    def _map_one(self, record: Record, account: Account, segment: Segment) -> Outgoing | None:
+        line, cells, problem = record
+        origin = Origin.of(line, cells, segment)
+        if problem is not None:
+            account.refuse(origin, "", problem)
+            return None
+        try:
+            identity, profile = self._mapper.map(cells)
+        except BadRecordError as bad:
+            account.refuse(origin, bad.column, bad.reason)
+            return None
+        self._meet_execution_ids([cells])
+        return Outgoing("attributes", identity, profile, (origin,), checked=True)
+
+    def _meet_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
+        at = self._mapper.execution_id_index
+        if self._expected and at is not None:
+            self.execution_id_mismatches += len(rows) - [cells[at] for cells in rows].count(self._expected)
 
     def _records(self) -> Iterator[tuple[Record, str]]:
         """Give the records, those of a rejects file with the outcome they had."""
         if isinstance(self._reader, RejectsReader):
             return self._reader.with_outcomes()
-        return zip(self._reader, itertools.repeat(""))
+        return zip(self._reader, repeat(""))
+
+
+def _items(read: Rows, mapped: Mapped, segment: Segment, cut: Cut) -> list[Outgoing | None]:
+    texts = _without(read.texts, mapped.doubtful)
+    lines = _without(read.lines, mapped.doubtful)
+    return list(
+        map(
+            Outgoing,
+            repeat("attributes"),
+            mapped.identities,
+            repeat(None),
+            zip(map(Origin, lines, texts, repeat(segment), repeat(cut))),
+            repeat(None),
+            mapped.bodies,
+            map(operator.add, map(len, texts), map(len, mapped.bodies)),
+            repeat(True),
+            repeat(True),
+        )
+    )
+
+
+def _without(values: Sequence[T], left_out: Sequence[int]) -> Sequence[T]:
+    """Leave out those at some indexes, if any."""
+    if not left_out:
+        return values
+    return [value for at, value in enumerate(values) if at not in left_out]

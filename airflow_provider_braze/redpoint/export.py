@@ -12,7 +12,7 @@ from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
 from airflow_provider_braze.redpoint.foreign import encoding_of, refuse_foreign_bytes, refuse_foreign_text
 from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check_readable
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader, Readable
-from airflow_provider_braze.redpoint.records import Record, RecordScanner
+from airflow_provider_braze.redpoint.records import Record, RecordScanner, Rows
 
 HEAD_BYTES = 64 * 1024
 _ANY_DIALECT = Dialect()
@@ -70,13 +70,19 @@ class ExportReader:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._scanner)
 
+    def take(self, most: int) -> Rows | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
+        return self._scanner.take(most)
+
+    def cut(self, text: str) -> list[str]:
+        """Cut a line that is one of :class:`Rows`."""
+        return self._scanner.cut(text)
+
     def _read_header(self, reading: Reading, name: str) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
         if declared is None or reading.has_header_row:
-            rows = iter(self._scanner)
-            row = next(rows)
-            rows.close()
+            row = next(iter(self._scanner))
             header = row.cells
             if row.problem:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")

@@ -1,17 +1,25 @@
 """From physical lines to records: cut at delimiters, qualified values taken out, and what does not fit named.
 
-``csv.reader`` is given a line at a time, and only its successes are taken: a bad record must cost only itself, but
-that reader raises on a raw line end, and takes the rest of the file into one value when a qualifier is not closed.
+``csv.reader`` is given some lines at a time, and taken at its word only as far as each of them is a record of its own:
+a bad record must cost only itself, but that reader raises on a raw line end, and takes the rest of the file into one
+value when a qualifier is not closed. From there on, one line at a time is looked at.
 """
 
 from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_readable
+
+if TYPE_CHECKING:
+    import _csv
+
+_MOST_TOGETHER = 1024
+"""Lines that are cut together as long as each of them is a record of its own."""
 
 _TOO_LONG = f"longer than {MAX_RECORD:,} characters"
 
@@ -29,10 +37,22 @@ class Record(NamedTuple):
     problem: str | None
 
 
+class Rows(NamedTuple):
+    """Consecutive data rows without a problem.
+
+    ``lines`` are the physical lines where they start, ``texts`` what is written there (without the last line end), and
+    ``cells`` what :meth:`RecordScanner.cut` makes of each.
+    """
+
+    lines: Sequence[int]
+    texts: list[str]
+    cells: list[list[str]]
+
+
 class RecordScanner:
     """Cut lines into records.
 
-    Iterating twice goes on where the first iteration was left.
+    Iterating twice goes on where the first iteration was left, and so does :meth:`take`.
 
     :param lines: where to take the lines from.
     :param delimiter: between values.
@@ -63,11 +83,10 @@ class RecordScanner:
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
         self._strip: Callable[[str, str], str] = str.removesuffix if line_end else str.rstrip
         self._encoding = encoding
+        self._by_csv = bool(qualifier) and len(delimiter) == 1 and not counts
         self._csv_line: deque[str] = deque()
-        self._csv: Iterator[list[str]] | None = None
-        if qualifier and len(delimiter) == 1 and not counts:
-            one_line = iter(self._csv_line.popleft, None)
-            self._csv = csv.reader(one_line, delimiter=delimiter, quotechar=qualifier, strict=True)
+        self._csv = self._csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
+        self._together = _MOST_TOGETHER
         self._number = 0
         self._width: int | None = None
         self._expected = ""
@@ -86,37 +105,114 @@ class RecordScanner:
         self._expected = expected
         self._header = header
 
-    def __iter__(self) -> Generator[Record, None, None]:
-        lines, delimiter, qualifier = self._lines, self._delimiter, self._qualifier
-        queue, fill, take = lines.queue, lines.fill, lines.queue.popleft
-        strip, line_end = self._strip, self._line_end
-        width = self._width
-        last_name = self._header[-1] if self._header else None
-        make = Record._make
-        number = self._number
-        try:
-            while queue or fill():
-                line = take()
-                start = number = number + 1
-                text = strip(line, line_end)
-                if not text:
-                    continue
-                if lines.dubious and len(text) > MAX_RECORD:
-                    yield Record(start, [], _TOO_LONG)
-                    continue
-                if not qualifier or qualifier not in text:
-                    cells = text.split(delimiter)
-                else:
-                    cells = self._qualified(line, text, number)
-                    number += len(self._taken)
-                if cells[-1] == last_name and self._repeats_header(cells):
-                    continue
-                if len(cells) == width and not lines.dubious and not self._trouble:
-                    yield make((start, cells, None))
-                else:
-                    yield self._look_closely(start, cells)
-        finally:
-            self._number = number
+    def __iter__(self) -> Iterator[Record]:
+        while (record := self._next()) is not None:
+            yield record
+
+    def cut(self, text: str) -> list[str]:
+        """Cut a line that is one of :class:`Rows`."""
+        return next(self._csv_reader([text])) if self._by_csv else text.split(self._delimiter)
+
+    def take(self, most: int) -> Rows | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
+        lines, queue = self._lines, self._lines.queue
+        if not queue and not lines.fill():
+            return None
+        if self._width is None or not (self._by_csv or not self._qualifier):
+            return self._next()
+        taken = [queue.popleft() for _ in range(min(most, self._together, len(queue)))]
+        texts = [self._strip(line, self._line_end) for line in taken]
+        starts: Sequence[int] = range(len(taken) + 1)
+        if self._by_csv and any(text.count(self._qualifier) & 1 for text in texts):
+            texts, starts = self._unite(taken, texts)
+        cells = self._cut_plain(texts)
+        read = starts[len(cells)]
+        queue.extendleft(reversed(taken[read:]))
+        # Where rows that have something special come often, few lines are worth being tried together.
+        self._together = min(2 * self._together, _MOST_TOGETHER) if cells else max(1, self._together // 2)
+        if not cells:
+            return self._next()
+        first = self._number + 1
+        self._number += read
+        return Rows([first + start for start in starts[: len(cells)]], texts[: len(cells)], cells)
+
+    def _unite(self, lines: list[str], texts: list[str]) -> tuple[list[str], list[int]]:
+        """Unite lines over which a qualified value goes on; also give where each text starts, and the end."""
+        united: list[str] = []
+        starts = [0]
+        opened = 0
+        is_open = False
+        for at, text in enumerate(texts):
+            odd = text.count(self._qualifier) & 1
+            if is_open and odd:
+                united.append(self._strip("".join(lines[opened : at + 1]), self._line_end))
+            elif is_open or odd:
+                opened = opened if is_open else at
+                is_open = True
+                continue
+            else:
+                united.append(text)
+            is_open = False
+            starts.append(at + 1)
+        return united, starts
+
+    def _cut_plain(self, texts: list[str]) -> list[list[str]]:
+        """Cut texts as far as each of them is a record of its own that has nothing special."""
+        if not texts or (self._lines.dubious and not _is_plain(texts)):
+            return []
+        cells = []
+        if not self._by_csv:
+            cells = [text.split(self._delimiter) for text in texts]
+        elif not (self._line_end and any(text.endswith(("\r", "\n")) for text in texts)):
+            # At the end of a value, csv would take a raw CR or LF for a line end and drop it.
+            with suppress(csv.Error):
+                cells = list(self._csv_reader(texts))
+        alike = len(cells) == len(texts) and set(map(len, cells)) == {self._width} and all(texts)
+        if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
+            return cells
+        return self._until_special(texts)
+
+    def _until_special(self, texts: list[str]) -> list[list[str]]:
+        found: list[list[str]] = []
+        reader = self._csv_reader(texts) if self._by_csv else None
+        for text in texts:
+            if not text or (self._line_end and text.endswith(("\r", "\n"))):
+                break
+            try:
+                row = next(reader) if reader else text.split(self._delimiter)
+            except (csv.Error, StopIteration):
+                break
+            over_several = reader is not None and reader.line_num > len(found) + 1
+            if over_several or len(row) != self._width or self._repeats_header(row):
+                break
+            found.append(row)
+        return found
+
+    def _csv_reader(self, lines: Iterable[str]) -> _csv.Reader:
+        return csv.reader(lines, delimiter=self._delimiter, quotechar=self._qualifier, strict=True)
+
+    def _next(self) -> Record | None:
+        lines, queue = self._lines, self._lines.queue
+        while queue or lines.fill():
+            line = queue.popleft()
+            self._number += 1
+            start = self._number
+            text = self._strip(line, self._line_end)
+            if not text:
+                continue
+            if lines.dubious and len(text) > MAX_RECORD:
+                return Record(start, [], _TOO_LONG)
+            if not self._qualifier or self._qualifier not in text:
+                cells = text.split(self._delimiter)
+            else:
+                cells = self._qualified(line, text, start)
+                self._number += len(self._taken)
+            if self._repeats_header(cells):
+                continue
+            if len(cells) == self._width and not lines.dubious and not self._trouble:
+                return Record(start, cells, None)
+            return self._look_closely(start, cells)
+        return None
 
     def _qualified(self, line: str, text: str, number: int) -> list[str]:
         self._taken = []
@@ -209,7 +305,17 @@ class RecordScanner:
 
     def _repeats_header(self, cells: list[str]) -> bool:
         # RPI can append a later execution to an existing file: header row, byte order mark and all.
-        return [cells[0].removeprefix("\ufeff"), *cells[1:]] == self._header
+        header = self._header
+        return (
+            bool(header)
+            and cells[-1] == header[-1]
+            and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
+        )
+
+
+def _is_plain(texts: list[str]) -> bool:
+    joined = "".join(texts)
+    return "\0" not in joined and is_readable(joined) and max(map(len, texts)) <= MAX_RECORD
 
 
 def width_problem(width: int, expected: str) -> str:

@@ -139,8 +139,14 @@ class Account:
         """Whether so many failed records wait to be written down that nothing more should be read for now."""
         return self._held >= _MOST_HELD
 
+    def room(self) -> int:
+        """How many records can be counted together next."""
+        if self._segments[-1].records >= self._size:
+            self._open()
+        return self._size - self._segments[-1].records
+
     def begin(self, records: int = 1) -> Segment:
-        """Count a record that was read, and give the segment that it belongs to."""
+        """Count records that were read, and give the segment that they belong to."""
         segment = self._segments[-1]
         if segment.records >= self._size:
             segment = self._open()
@@ -174,6 +180,18 @@ class Account:
 
     def settle(self, item: Outgoing, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
+        if outcome != "accepted":
+            item.unbill()
+        elif item.billed_ahead and len(item.origins) == 1:
+            # Nearly always: there is nothing but to count it.
+            segment = item.origins[0].segment or self._segments[-1]
+            item.origins = ()
+            segment.objects += 1
+            segment.outcomes[outcome] += 1
+            segment.unsettled -= 1
+            if not self._segments[0].unsettled:
+                self._advance()
+            return
         origins, became = self._unsettled_of(item, outcome)
         if not origins:
             return
@@ -194,9 +212,9 @@ class Account:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def _unsettled_of(self, item: Outgoing, outcome: str) -> tuple[list[Origin], str]:
+    def _unsettled_of(self, item: Outgoing, outcome: str) -> tuple[Sequence[Origin], str]:
         """Take an object's records out of it, and tell what the first becomes when the object is accepted."""
-        origins, item.origins = item.origins, []
+        origins, item.origins = item.origins, ()
         if not origins or origins[0].segment is not EARLIER:
             return origins, "accepted"
         # An earlier try has counted the object of these as accepted.
@@ -212,6 +230,7 @@ class Account:
         """
         outcome = "unknown" if lost else "not_sent"
         for item in items:
+            item.unbill()
             origins, _ = self._unsettled_of(item, outcome)
             if not final:
                 for origin in origins:
@@ -289,7 +308,10 @@ class Account:
             self.notes.append(text)
 
     def count_data_points(self, item: Outgoing, tally: Tally | None = None) -> None:
-        """Add what Braze bills for an object."""
+        """Add what Braze bills for an object, unless it is counted already."""
+        if item.billed_ahead:
+            item.billed_ahead = False
+            return
         data_points = (tally or self._segments[-1]).data_points
         if item.array == "attributes":
             data_points.add(str(item.identity[0]), *item.billed())

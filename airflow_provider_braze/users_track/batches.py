@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from airflow_provider_braze.users_track import limits
@@ -10,7 +11,10 @@ from airflow_provider_braze.users_track.merging import merge
 from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing, to_json
 from airflow_provider_braze.users_track.tally import EARLIER
 
-__all__ = ["ARRAYS", "Batch", "Identity", "Origin", "Outgoing", "Window"]
+__all__ = ["ARRAYS", "Batch", "Found", "Identity", "Origin", "Outgoing", "Window"]
+
+Found = Outgoing | Sequence[Outgoing | None] | None
+"""What a source yields: an object, None for a record that was settled at once, or several of them that are JSON."""
 
 ARRAYS = ("attributes", "events", "purchases")
 """The arrays of a /users/track request, in the order Braze processes them."""
@@ -136,24 +140,74 @@ class Window:
         """Whether some user's objects are in flight."""
         return self._in_flight > 0
 
+    def take_in(self, found: Found) -> Sequence[tuple[Outgoing, str]]:
+        """Take in what a source yields.
+
+        :return: the objects that can never be sent, which the window does not hold, and why.
+        """
+        if found is None:
+            self.skip()
+        elif not isinstance(found, Outgoing):
+            return self.add_all(found)
+        elif (reason := self.add(found)) is not None:
+            return [(found, reason)]
+        return ()
+
     def add(self, item: Outgoing) -> str | None:
         """Take in an object of one record, folding it into the user's last one where that means the same.
 
         :return: why the object can never be sent, in which case the window does not hold it.
         """
         reason = item.encode()
-        if reason is None and len(item.body) > self._room:
-            reason = f"larger than a request may be ({self._bytes_per_request} bytes)"
-        if reason is None:
-            self._place(item)
-        self.skip()
-        return reason
+        too_large = self.add_all([item if reason is None else None])
+        return too_large[0][1] if too_large else reason
+
+    def add_all(self, items: Sequence[Outgoing | None]) -> list[tuple[Outgoing, str]]:
+        """Take in the objects of consecutive records that are JSON and weighed already.
+
+        :param items: None for a record that was settled at once.
+        :return: those that can never be sent, which the window does not hold, and why.
+        """
+        too_large: list[tuple[Outgoing, str]] = []
+        room, last_of, aging = self._room, self._last, self._aging
+        position = self._read
+        records = taken_in = characters = 0
+        for item in items:
+            position += 1
+            if item is None:
+                continue
+            item.position = position - 1
+            if len(item.body) > room:
+                too_large.append((item, f"larger than a request may be ({self._bytes_per_request} bytes)"))
+                continue
+            records += 1
+            last = last_of.setdefault(item.identity, item)
+            if last is not item:
+                if self._fold(last, item):
+                    continue
+                last_of[item.identity] = last.after = item
+                item.before = last
+            taken_in += 1
+            characters += item.weight
+            if item.array == "attributes":
+                aging.append(item)
+            else:
+                self._ripen(item)
+        self._waiting += taken_in
+        self.records += records
+        self.characters += characters
+        self._read = position
+        self._let_ripen()
+        return too_large
 
     def skip(self) -> None:
         """Note that a record was read; one that is invalid counts for the look-ahead too."""
         self._read += 1
-        aging = self._aging
-        while aging and aging[0].position + LOOK_AHEAD_RECORDS < self._read:
+        self._let_ripen()
+
+    def _let_ripen(self) -> None:
+        aging, oldest = self._aging, self._read - LOOK_AHEAD_RECORDS
+        while aging and aging[0].position < oldest:
             self._ripen(aging.popleft())
 
     def finish(self) -> None:
@@ -161,50 +215,35 @@ class Window:
         while self._aging:
             self._ripen(self._aging.popleft())
 
-    def _place(self, item: Outgoing) -> None:
-        weight = len(item.body)
-        for origin in item.origins:
-            weight += origin.weight
-        item.weight = weight
-        self.records += len(item.origins)
-        last = self._last.setdefault(item.identity, item)
-        if last is not item:
-            if self._fold(last, item):
-                return
-            self._last[item.identity] = last.after = item
-            item.before = last
-        self._waiting += 1
-        self.characters += weight
-        item.position = self._read
-        if item.array == "attributes":
-            self._aging.append(item)
-        else:
-            self._ripen(item)
-
     def _fold(self, last: Outgoing, item: Outgoing) -> bool:
         if last.taken or not item.array == last.array == "attributes":
             return False
-        if self._read - last.position > LOOK_AHEAD_RECORDS:
+        if item.position - last.position > LOOK_AHEAD_RECORDS:
             return False
-        merged = merge(last.content, item.content, self._united)
+        older, newer = last.content, item.content
+        checked = last.checked and item.checked
+        merged = merge(older, newer, self._united, checked=checked)
         if merged is None:
             return False
         body = to_json(merged)
         if len(body) > self._room:
             return False
+        last.unbill(older)
+        item.unbill(newer)
         weight = last.weight + item.weight - len(item.body) + len(body) - len(last.body)
         self.characters += weight - last.weight
         last.weight = weight
         last.more = None
+        last.checked = checked
         last.become(merged, body)
-        last.origins += item.origins
+        last.origins = (*last.origins, *item.origins)
         return True
 
     def _ripen(self, item: Outgoing) -> None:
         item.ripe = True
         if item.settled_earlier:
             # It only waited for records to be folded into it, and there are none.
-            self._take_out(item)
+            self._take_out([item])
             self._pass_turn(item)
         elif item.before is None:
             self._ready.append(item)
@@ -223,20 +262,21 @@ class Window:
             item: Outgoing | None = ready.popleft()
             while item is not None:
                 items.append(item)
-                room -= self._take_out(item)
-                item = _together(item) if len(items) < most else None
+                room -= len(item.body) + 1
+                item = item.after and _together(item) if len(items) < most else None
                 if item is not None and len(item.body) > room:
                     item = None
+        self._take_out(items)
         self._in_flight += len(items)
         return Batch(items) if items else None
 
-    def _take_out(self, item: Outgoing) -> int:
-        """Count an object out of the window; how much of a body it takes."""
-        item.taken = True
-        self._waiting -= 1
-        self.records -= len(item.origins)
-        self.characters -= item.weight
-        return len(item.body) + 1
+    def _take_out(self, items: Sequence[Outgoing]) -> None:
+        """Count objects out of the window."""
+        self._waiting -= len(items)
+        for item in items:
+            item.taken = True
+            self.records -= len(item.origins)
+            self.characters -= item.weight
 
     def release(self, items: list[Outgoing]) -> None:
         """Say that a batch's objects have their outcome, so that their users may be sent again."""

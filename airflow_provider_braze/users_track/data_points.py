@@ -15,6 +15,7 @@ NO_SURPLUS: Surplus = MappingProxyType({})
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
 _NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})
+_CHANGES = frozenset({"add", "remove", "$add", "$remove", "$update"})
 _MOST_SHAPES = 10_000
 
 
@@ -22,9 +23,9 @@ def points(name: str, value: Any) -> int:
     """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
     if name in READERS or not isinstance(value, dict):
         return 1
-    if value.keys() & {"add", "remove", "$add", "$remove", "$update"}:
-        return sum(len(items) if isinstance(items, list) else 1 for items in value.values())
-    return sum(points("", item) for item in value.values())
+    if not _CHANGES.isdisjoint(value):
+        return sum([len(items) if isinstance(items, list) else 1 for items in value.values()])
+    return sum([points("", item) if isinstance(item, dict) else 1 for item in value.values()])
 
 
 def surplus(content: Mapping[str, Any]) -> Surplus:
@@ -54,6 +55,22 @@ class DataPoints:
         for name, count in more.items():
             self._counts[name] += count
         self._bound()
+
+    def add_counted(self, counts: Mapping[str, int]) -> None:
+        """Count many attributes objects at once.
+
+        :param counts: their data points by attribute.
+        """
+        self._counts.update(counts)
+
+    def deduct(self, names: Names, more: Surplus) -> None:
+        """Take back one attributes object that was counted."""
+        counts = self._counts
+        for name in names:
+            if name not in _FREE and name not in _NOT_DATA:
+                counts[name] -= 1
+        for name, count in more.items():
+            counts[name] -= count
 
     def add_other(self, array: str, count: int) -> None:
         """Count an event, or a purchase of several pieces."""

@@ -8,20 +8,22 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from airflow_provider_braze.exceptions import MappingError
 from airflow_provider_braze.users_track import checks, limits, standard_fields
-from airflow_provider_braze.users_track.columns import Column, Layout, settle
+from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn
+from airflow_provider_braze.users_track.columns import Column, settle
+from airflow_provider_braze.users_track.groups import (
+    CHARACTER_BYTES,
+    MERGE,
+    ONLY_EXISTING,
+    Group,
+    actions_of,
+    part_tags,
+)
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS, PRIMARY_IDENTIFIERS, RESERVED
 
 Profile = dict[str, Any]
 Identity = tuple[str | None, ...]
-
-_ONLY_EXISTING = "_update_existing_only"
-_MERGE = "_merge_objects"
-
-_CHARACTER_BYTES = 6
-"""JSON bytes of one character at the worst: a control character, as \\\\u001f."""
 
 _TOO_LONG = f"longer than {limits.STRING_CHARACTERS} characters"
 _ABSENT = object()
@@ -66,14 +68,14 @@ class Mapper:
         self._guarded = _guarded(self._kind)
         self._append = mode == "append"
         self._rejects = mapping.bad_values == "reject"
-        self._top = _Group(layout.top)
-        self._nested = _Group(layout.nested) if layout.nested else None
+        self._top = Group(layout.top)
+        self._nested = Group(layout.nested) if layout.nested else None
         self._extra_to = mapping.extra_to or ""
         self._path = self._extra_to.split(".")
         self._constants = dict(mapping.constants)
-        self._actions = _actions(layout, mapping.offer)
+        self._actions = actions_of(layout, mapping.offer)
         self._offer = {mapping.offer: offer} if mapping.offer and offer else {}
-        self._lone_tags, self._tags = _part_tags(layout, self._actions, self._offer)
+        self._lone_tags, self._tags = part_tags(layout, self._actions, self._offer)
         self._lone_offer = {
             name: tag
             for name, tag in self._offer.items()
@@ -85,15 +87,25 @@ class Mapper:
         """Tag attributes that are replaced, whose tags are nevertheless united when records are merged."""
         return frozenset(name for name, action in self._actions.items() if action == "replace")
 
-    @property
-    def object_of_many(self) -> str | None:
-        """The one attribute that costs a data point for each of its keys; None where there may be others."""
+    def by_column(self) -> ByColumn | None:
+        """Give what maps many records at once; None where this mapping goes beyond that."""
         mapping = self._mapping
-        special = self._tags or mapping.constants or mapping.transform
-        nested = mapping.extra_to is not None and "." not in mapping.extra_to
-        if special or not nested or any(each.name == "object" for each in mapping.types.values()):
+        beyond = self._tags or mapping.transform or self._kind not in MOST_ID_CHARACTERS
+        if beyond or any(each.name == "object" for each in mapping.types.values()):
             return None
-        return mapping.extra_to
+        if self._nested is not None and self._nested.ruled:
+            return None
+        return ByColumn(
+            kind=self._kind,
+            identifier_index=self._identifier_index,
+            identifier_null=self._identifier_null,
+            only_existing=self._append,
+            top=self._top,
+            nested=self._nested,
+            path=tuple(self._path),
+            tags=self._lone_tags,
+            constants={**{name: {"add": [tag]} for name, tag in self._lone_offer.items()}, **self._constants},
+        )
 
     def map(self, cells: Sequence[str]) -> tuple[Identity, Profile]:
         """Map one record.
@@ -122,11 +134,11 @@ class Mapper:
         # Four bytes at most for one character: most ids need no encoding to be measured.
         if (
             kind == "external_id"
-            and 0 < len(cell) <= limits.EXTERNAL_ID_BYTES // 4
+            and 0 < len(cell) <= MOST_ID_CHARACTERS[kind]
             and not cell.isspace()
             and cell != self._identifier_null
         ):
-            return identity, {kind: cell, _ONLY_EXISTING: self._append}
+            return identity, {kind: cell, ONLY_EXISTING: self._append}
         value: Any = cell
         try:
             if not cell or cell.isspace() or cell == self._identifier_null:
@@ -145,9 +157,9 @@ class Mapper:
                 )
         except ValueError as error:
             raise BadRecordError(self._identifier_column, str(error)) from None
-        return identity, {kind: value, _ONLY_EXISTING: self._append}
+        return identity, {kind: value, ONLY_EXISTING: self._append}
 
-    def _fill(self, into: Profile, cells: Sequence[str], group: _Group) -> None:
+    def _fill(self, into: Profile, cells: Sequence[str], group: Group) -> None:
         most = limits.STRING_CHARACTERS
         for index, target, name in group.plain:
             if cell := cells[index]:
@@ -175,7 +187,7 @@ class Mapper:
         except ValueError as error:
             self._bad(column.name, str(error))
 
-    def _fill_nested(self, profile: Profile, cells: Sequence[str], group: _Group) -> None:
+    def _fill_nested(self, profile: Profile, cells: Sequence[str], group: Group) -> None:
         found: Profile = {}
         self._fill(found, cells, group)
         if not found:
@@ -189,7 +201,7 @@ class Mapper:
                 self._bad(self._extra_to, str(error))
                 return
         profile.update(found)
-        profile[_MERGE] = True
+        profile[MERGE] = True
 
     def _add_tags(self, profile: Profile, cells: Sequence[str]) -> None:
         for index, name, attribute in self._lone_tags:
@@ -240,12 +252,12 @@ class Mapper:
         if {name: changed.get(name) for name in self._guarded} != before:
             raise BadRecordError("", f"{_TRANSFORM} changed the identifier")
         self._check_transformed(changed, checked)
-        changed[_ONLY_EXISTING] = self._append
+        changed[ONLY_EXISTING] = self._append
         return changed
 
     def _check_transformed(self, profile: Profile, checked: Profile) -> None:
         for name, value in [*profile.items()]:
-            if name == self._kind or name in (_ONLY_EXISTING, _MERGE):
+            if name == self._kind or name in (ONLY_EXISTING, MERGE):
                 continue
             if value is checked.get(name, _ABSENT) and not isinstance(value, dict | list):
                 continue
@@ -267,58 +279,13 @@ class Mapper:
         self._left_out.append(column)
 
 
-class _Group:
-    """The columns that go into one object: plain text, those with a reader, and those with a rule for no value."""
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        ruled = [column for column in columns if column.null_token is not None or column.empty != "omit"]
-        rest = [column for column in columns if column not in ruled]
-        self.ruled = tuple(ruled)
-        self.plain = tuple((each.index, each.target, each.name) for each in rest if each.read is None)
-        self.read = tuple(
-            (each.index, each.target, each.name, each.read) for each in rest if each.read is not None
-        )
-        self.targets = tuple(column.target for column in columns)
-        self.key_bytes = sum(len(target) * _CHARACTER_BYTES + 64 for target in self.targets)
-        worst = limits.STRING_CHARACTERS * _CHARACTER_BYTES * len(columns) + self.key_bytes
-        self.may_be_large = worst > limits.NESTED_BYTES or any(column.read for column in columns)
-
-
 def _guarded(kind: str) -> tuple[str, ...]:
     """Name what a transform may not touch: Braze looks up primary identifiers first, then email, then phone."""
     return IDENTIFIERS[: max(IDENTIFIERS.index(kind) + 1, len(PRIMARY_IDENTIFIERS))]
 
 
-def _actions(layout: Layout, offer: str | None) -> dict[str, str]:
-    actions: dict[str, str] = {offer: "add"} if offer else {}
-    for _, tag in layout.tags:
-        if actions.setdefault(tag.attribute, tag.action) != tag.action:
-            raise MappingError(f"mapping tags: {tag.attribute!r} is both added to and replaced.")
-    return actions
-
-
-def _part_tags(
-    layout: Layout, actions: dict[str, str], offer: dict[str, str]
-) -> tuple[tuple[tuple[int, str, str], ...], tuple[Column, ...]]:
-    """Part the columns that alone add one tag to their attribute, which are most, from all others."""
-    columns = [column for column, _ in layout.tags]
-    sources = Counter([column.target for column in columns] + [*offer])
-    lone = [
-        column
-        for column in columns
-        if column.read is None
-        and column.null_token is None
-        and sources[column.target] == 1
-        and actions[column.target] == "add"
-    ]
-    return (
-        tuple((column.index, column.name, column.target) for column in lone),
-        tuple(column for column in columns if column not in lone),
-    )
-
-
-def _check_large(cells: Sequence[str], group: _Group, found: Any) -> None:
-    worst = sum(map(len, cells)) * _CHARACTER_BYTES + group.key_bytes
+def _check_large(cells: Sequence[str], group: Group, found: Any) -> None:
+    worst = sum(map(len, cells)) * CHARACTER_BYTES + group.key_bytes
     if worst > limits.NESTED_BYTES and checks.json_bytes(found) > limits.NESTED_BYTES:
         raise ValueError(f"more than {limits.NESTED_BYTES // 1000} KB as JSON together")
 

@@ -33,15 +33,22 @@ _CANNOT = object()
 
 
 def merge(
-    older: dict[str, Any], newer: dict[str, Any], united: frozenset[str] = frozenset()
+    older: dict[str, Any],
+    newer: dict[str, Any],
+    united: frozenset[str] = frozenset(),
+    *,
+    checked: bool = False,
 ) -> dict[str, Any] | None:
     """Fold the newer object of a user into the older: scalars, last wins; ``add`` arrays and tags, union.
 
     :param united: array attributes whose plain arrays are tags, so that they are united too.
+    :param checked: Braze surely takes every value of both.
     :return: one object for both, or None where Braze must get them one after the other: also where Braze may
         refuse or ignore a part of one, which must not take the other with it.
     """
-    if any(older.get(flag) != newer.get(flag) for flag in _SAME_IN_BOTH) or _may_be_refused(older, newer):
+    if any(older.get(flag) != newer.get(flag) for flag in _SAME_IN_BOTH):
+        return None
+    if not checked and _may_be_refused(older, newer):
         return None
     deciding = newer if _has_objects(newer) else older
     deep = deciding.get(_MERGE) is True
@@ -52,7 +59,7 @@ def merge(
         if key not in older:
             merged[key] = value
         elif key not in _SETTLED:
-            both = _both(key, older[key], value, deep=deep, unite=key in united)
+            both = _both(key, older[key], value, deep=deep, unite=key in united, checked=checked)
             if both is _CANNOT:
                 return None
             merged[key] = both
@@ -89,10 +96,10 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
     return checks.is_change(value) and not value.keys() & checks.OBJECT_ARRAY_CHANGES
 
 
-def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool) -> Any:
+def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool, checked: bool) -> Any:
     if new == old and isinstance(new, str):
         return new
-    if key in _EACH_COUNTS or not _is_taken(key, new):
+    if key in _EACH_COUNTS or not (checked or _is_taken(key, new)):
         return _CANNOT
     if isinstance(new, list) and unite and isinstance(old, list):
         return _union(old, new)
@@ -100,12 +107,12 @@ def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool) -> Any:
         return new
     if checks.is_change(new):
         return _changed(old, new)
-    return _object(old, new) if deep else new
+    return _object(old, new, checked=checked) if deep else new
 
 
-def _object(old: Any, new: dict[str, Any]) -> Any:
+def _object(old: Any, new: dict[str, Any], *, checked: bool) -> Any:
     """Merge two objects as Braze does with ``_merge_objects``."""
-    if not _is_object(old) or not _is_taken("", old):
+    if not _is_object(old) or not (checked or _is_taken("", old)):
         return _CANNOT
     merged = deep_merge(old, new)
     return _CANNOT if merged is None or checks.json_bytes(merged) > limits.NESTED_BYTES else merged

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -28,16 +28,17 @@ _DEEPEST = 100
 """Levels of objects and arrays in one object; far beyond what Braze can use, and within what Python can walk."""
 
 
-class Origin(NamedTuple):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """The record an object comes from.
 
     ``line`` is its physical line, or the index of an author's own row; ``packed`` its cells; ``segment`` where it is
-    counted, None for the account's newest.
+    counted, None for the account's newest; ``cut`` takes the cells out of a packed text that is the line itself.
     """
 
     line: int
     packed: str | tuple[str, ...]
     segment: Segment | None = None
+    cut: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
     def of(cls, line: int, cells: Sequence[str], segment: Segment | None = None) -> Origin:
@@ -50,7 +51,9 @@ class Origin(NamedTuple):
     @property
     def cells(self) -> Sequence[str]:
         """The record as it was read."""
-        return self.packed.split(_CELL_END) if isinstance(self.packed, str) else self.packed
+        if not isinstance(self.packed, str):
+            return self.packed
+        return self.cut(self.packed) if self.cut is not None else self.packed.split(_CELL_END)
 
     @property
     def weight(self) -> int:
@@ -60,72 +63,60 @@ class Origin(NamedTuple):
         return sum(map(len, self.packed)) + len(self.packed) * _CELL
 
 
-class Outgoing:
+class Outgoing(msgspec.Struct, eq=False, gc=False):
     """One object on its way, with every record that was folded into it.
 
     Thousands wait in the window, so what waits is JSON: the object itself is read back in the rare cases that need it.
 
     :param array: ``attributes``, ``events`` or ``purchases``.
     :param identity: whom it is about.
-    :param content: the object.
+    :param given: the object, until it is JSON.
     :param origins: the records it comes from.
     :param more: the data points that its attributes count beyond one each (default: found out).
+    :param body: the object as JSON.
+    :param weight: characters that it takes of the window.
+    :param checked: Braze surely takes every value of it.
+    :param billed_ahead: its data points are counted already, as if Braze had accepted it.
     """
 
-    __slots__ = (
-        "_content",
-        "after",
-        "array",
-        "before",
-        "body",
-        "identity",
-        "more",
-        "names",
-        "origins",
-        "position",
-        "ripe",
-        "taken",
-        "weight",
-    )
-
-    def __init__(
-        self,
-        array: str,
-        identity: Identity,
-        content: dict[str, Any],
-        origins: list[Origin],
-        more: Surplus | None = None,
-    ) -> None:
-        self.array = array
-        self.identity = identity
-        self.origins = origins
-        self.more = more
-        self._content: dict[str, Any] | None = content
-        self.body = b""
-        self.names: Names = ()
-        # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
-        # record, whether nothing more is looked ahead for, whether it was dealt out, and what it takes of the window.
-        self.before: Outgoing | None = None
-        self.after: Outgoing | None = None
-        self.position = 0
-        self.ripe = False
-        self.taken = False
-        self.weight = 0
+    array: str
+    identity: Identity
+    given: dict[str, Any] | None
+    origins: Sequence[Origin]
+    more: Surplus | None = None
+    body: bytes = b""
+    weight: int = 0
+    checked: bool = False
+    billed_ahead: bool = False
+    names: Names = ()
+    # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
+    # record, whether nothing more is looked ahead for, and whether it was dealt out.
+    before: Outgoing | None = None
+    after: Outgoing | None = None
+    position: int = 0
+    ripe: bool = False
+    taken: bool = False
 
     @property
     def content(self) -> dict[str, Any]:
         """The object."""
-        if self._content is None:
+        if self.given is None:
             found: dict[str, Any] = msgspec.json.decode(self.body)
             return found
-        return self._content
+        return self.given
 
-    def billed(self) -> tuple[Names, Surplus]:
-        """Give the names of its attributes, and what those count that are not one data point."""
-        return self.names or tuple(self.content), surplus(self.content) if self.more is None else self.more
+    def billed(self, content: dict[str, Any] | None = None) -> tuple[Names, Surplus]:
+        """Give the names of its attributes, and what those count that are not one data point.
+
+        :param content: the object, where it is at hand.
+        """
+        if self.names and self.more is not None:
+            return self.names, self.more
+        content = self.content if content is None else content
+        return tuple(content), surplus(content) if self.more is None else self.more
 
     def encode(self) -> str | None:
-        """Write the object as JSON; the reason when it cannot be sent."""
+        """Write the object as JSON, and weigh it; the reason when it cannot be sent."""
         content = self.content
         try:
             body = to_json(content)
@@ -138,6 +129,7 @@ class Outgoing:
         if b"null" in body and _holds_no_number(content):
             return "not JSON: a number that is infinite or not a number"
         self.become(content, body)
+        self.weight = len(body) + sum([origin.weight for origin in self.origins])
         return None
 
     def become(self, content: dict[str, Any], body: bytes) -> None:
@@ -150,7 +142,18 @@ class Outgoing:
             _SHARED_NAMES.clear()
         if self.more is None:
             self.more = surplus(content)
-        self._content = None
+        self.given = None
+
+    def unbill(self, content: dict[str, Any] | None = None) -> None:
+        """Take back what was counted ahead, because Braze does not get it, or not like this.
+
+        :param content: the object, where it is at hand.
+        """
+        if self.billed_ahead:
+            self.billed_ahead = False
+            segment = self.origins[0].segment
+            if segment is not None:
+                segment.data_points.deduct(*self.billed(content))
 
     @property
     def settled_earlier(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import TooManyDataPointsError
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Batch, Outgoing, Window
+from airflow_provider_braze.users_track.batches import Batch, Found, Window
 from airflow_provider_braze.users_track.workspace import Workspace
 
 MASK = "***"
@@ -46,7 +46,7 @@ class Plan:
 
 
 def plan(
-    source: Iterator[Outgoing | None],
+    source: Iterator[Found],
     workspace: Workspace,
     account: Account,
     *,
@@ -57,26 +57,24 @@ def plan(
 
     :param outcome: what each record that would be sent is counted as.
     """
-    found = Plan()
+    planned = Plan()
     window = Window(workspace.objects_per_request, united=united, partner=workspace.partner)
     try:
-        for item in source:
-            if item is None:
-                window.skip()
-            elif (reason := window.add(item)) is not None:
+        for found in source:
+            for item, reason in window.take_in(found):
                 account.settle(item, "invalid", reason)
-            if window.full:
-                _take(window, workspace, account, found, outcome)
+            while window.full:
+                _take(window, workspace, account, planned, outcome)
         window.finish()
         while not window.empty:
-            _take(window, workspace, account, found, outcome)
+            _take(window, workspace, account, planned, outcome)
     finally:
         account.leave(window.drain(), lost=False, reason="the dry run stopped before this record was planned")
         account.flush()
     if account.trouble is not None:
         raise account.trouble
-    found.seconds_at_limit = found.planned_requests / workspace.requests_per_second
-    return found
+    planned.seconds_at_limit = planned.planned_requests / workspace.requests_per_second
+    return planned
 
 
 def _take(window: Window, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
@@ -99,7 +97,7 @@ def _count(batch: Batch, workspace: Workspace, account: Account, found: Plan, ou
 
 def refuse_above(
     most: int,
-    source: Iterator[Outgoing | None],
+    source: Iterator[Found],
     workspace: Workspace,
     account: Account,
     *,

@@ -9,7 +9,7 @@ from typing import Protocol
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Batch, Outgoing, Window
+from airflow_provider_braze.users_track.batches import Batch, Found, Window
 from airflow_provider_braze.users_track.client import Client
 from airflow_provider_braze.users_track.exchange import STOPPED_AFTER, STOPPED_BEFORE, TRACK, Exchange
 from airflow_provider_braze.users_track.limiter import Limiter, LimiterClosedError
@@ -24,8 +24,6 @@ _LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
 
 _BREATH = 500
 """Records after which reading lets the answers that have come be handled."""
-
-_END = object()
 
 
 class Feed(Protocol):
@@ -44,7 +42,7 @@ class Feed(Protocol):
 class Push:
     """One push of objects to one workspace.
 
-    :param source: yields an object for each valid record, and None for a record that was settled already.
+    :param source: yields the objects of valid records, and None for a record that was settled already.
     :param workspace: where to.
     :param account: takes every outcome.
     :param united: tag attributes that are united though they are plain arrays.
@@ -57,7 +55,7 @@ class Push:
 
     def __init__(
         self,
-        source: Iterator[Outgoing | None],
+        source: Iterator[Found],
         workspace: Workspace,
         account: Account,
         *,
@@ -208,27 +206,23 @@ class Push:
                 if feed is not None and feed.hungry:
                     await feed.fed()
                     continue
-                item = next(self._source, _END)
-                if item is _END:
+                try:
+                    found = next(self._source)
+                except StopIteration:
                     self._exhausted = True
                     self._window.finish()
-                elif isinstance(item, Outgoing):
-                    self._take_in(item)
-                else:
-                    self._window.skip()
-                read += 1
-                if read % _BREATH == 0:
+                    break
+                for item, reason in self._window.take_in(found):
+                    self.account.settle(item, "invalid", reason)
+                read += len(found) if isinstance(found, list) else 1
+                if read >= _BREATH:
+                    read = 0
                     self._stop_on_trouble()
                     await asyncio.sleep(0)
         except Exception as error:
             self._exhausted = True
             self.stop(error)
         self._stop_on_trouble()
-
-    def _take_in(self, item: Outgoing) -> None:
-        reason = self._window.add(item)
-        if reason is not None:
-            self.account.settle(item, "invalid", reason)
 
     async def _deliver_known(self, batch: Batch, lookup: Lookup) -> None:
         """Bring the users that Braze knows to their outcome; the others are not found."""

@@ -198,6 +198,11 @@ FIELDS: Mapping[str, Field] = {
 }
 """Braze's standard fields."""
 
+AS_IS: Mapping[values.Reader, re.Pattern[str]] = {
+    email: re.compile(rf"(?:(?:{_LABEL}++\.)*+{_LABEL}++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+)?\Z")
+}
+"""Readers of cells that differ from record to record; what matches, and is not too long, is sent as it is or empty."""
+
 READERS: Mapping[str, values.Reader] = {name: field.read for name, field in FIELDS.items()}
 """Field name to the reader of its cells."""
 

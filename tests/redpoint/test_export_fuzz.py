@@ -14,7 +14,7 @@ from airflow_provider_braze.exceptions import ExportError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import LineQueue, split_lines
-from airflow_provider_braze.redpoint.records import RecordScanner
+from airflow_provider_braze.redpoint.records import Record, RecordScanner
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
@@ -73,6 +73,19 @@ class Trickle(io.BytesIO):
         return super().read(self.most if size is None or size < 0 else min(size, self.most))
 
 
+def taken(reader: ExportReader | RecordScanner, most: int) -> list[Record]:
+    """Read several rows at a time, and give them one by one."""
+    found: list[Record] = []
+    while (read := reader.take(most)) is not None:
+        if isinstance(read, Record):
+            found.append(read)
+            continue
+        assert 0 < len(read.cells) <= most
+        assert [reader.cut(text) for text in read.texts] == read.cells
+        found += [Record(line, cells, None) for line, cells in zip(read.lines, read.cells, strict=True)]
+    return found
+
+
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.binary(max_size=400) | HEADED, dialect=DIALECTS)
 def test_any_bytes(data: bytes, dialect: dict[str, object]) -> None:
@@ -86,6 +99,8 @@ def test_any_bytes(data: bytes, dialect: dict[str, object]) -> None:
     assert export.bytes_read == len(data)
     again = ExportReader(Trickle(data, 1), dialect=Dialect.from_dict(dialect), name="fuzz")
     assert [*islice(again, 2), *again] == found
+    together = ExportReader(io.BytesIO(data), dialect=Dialect.from_dict(dialect), name="fuzz")
+    assert taken(together, most=3) == found
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -117,6 +132,29 @@ def test_the_fast_and_the_thorough_way_read_alike(text: str, delimiter: str, qua
             for counts in (False, True)
         ]
         assert ways[0] == ways[1]
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    lines=st.lists(
+        AWKWARD | st.sampled_from(["a,b\r\n", '"a",b\n', '"a\n', 'b",c\r\n', "n,m\n", '5" a,b\n', "a,b,c\n"]),
+        max_size=12,
+    ),
+    qualifier=st.sampled_from(['"', ""]),
+    line_end=st.sampled_from([None, "\r\n", "\n"]),
+    most=st.sampled_from([1, 2, 5, 100]),
+    dubious=st.booleans(),
+)
+def test_rows_are_the_same_one_by_one_and_together(
+    lines: list[str], qualifier: str, line_end: str | None, most: int, dubious: bool
+) -> None:
+    ways = []
+    for _ in range(2):
+        queue = LineQueue(split_lines("".join(lines), line_end), dubious=dubious or "\0" in "".join(lines))
+        scanner = RecordScanner(queue, delimiter=",", qualifier=qualifier, line_end=line_end)
+        scanner.expect(2, "the header has 2", ["n", "m"])
+        ways.append(scanner)
+    assert taken(ways[0], most) == list(ways[1])
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

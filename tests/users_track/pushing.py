@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from airflow_provider_braze.users_track.account import FAILED, OUTCOMES, WRITTEN_DOWN, Account
 from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing
 from airflow_provider_braze.users_track.push import Push
@@ -92,7 +94,7 @@ def counted(items: Iterable[Outgoing | None], account: Account) -> Iterator[Outg
     for item in items:
         if item is not None:
             segment = account.begin()
-            item.origins = [origin._replace(segment=segment) for origin in item.origins]
+            item.origins = [replace(origin, segment=segment) for origin in item.origins]
         yield item
 
 

@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_braze.users_track import data_points
 from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful
@@ -342,7 +343,7 @@ def test_any_order_of_outcomes_adds_up() -> None:
             )
             line += count
             segment = account.begin(count)
-            item.origins = [origin._replace(segment=segment) for origin in item.origins]
+            item.origins = [replace(origin, segment=segment) for origin in item.origins]
             account.settle(item, chance.choice(OUTCOMES), chance.choice(["x", "y"]))
         account.flush()
         check_sum(account, written)

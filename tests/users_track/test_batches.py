@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from airflow_provider_braze.users_track import batches, limits
 from airflow_provider_braze.users_track.batches import (
@@ -539,7 +540,7 @@ class TestArrays:
 
 def settled(item: Outgoing) -> Outgoing:
     """Make an object one whose records an earlier try has settled."""
-    item.origins = [origin._replace(segment=EARLIER) for origin in item.origins]
+    item.origins = [replace(origin, segment=EARLIER) for origin in item.origins]
     return item
 
 

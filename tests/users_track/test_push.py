@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from airflow_provider_braze.exceptions import (
     BrazeAuthError,
@@ -703,7 +704,7 @@ class TestRejectsCannotBeWritten:
     def test_also_when_the_source_refuses_records(self, sandbox: SandboxProcess) -> None:
         def source() -> Iterator[Outgoing | None]:
             for item in people(20_000):
-                account.refuse(item.origins[0]._replace(segment=account.begin()), "", "too wide")
+                account.refuse(replace(item.origins[0], segment=account.begin()), "", "too wide")
                 yield None
 
         push, account, _ = start([], workspace(sandbox.url))
@@ -823,10 +824,10 @@ class TestMemory:
         def source() -> Iterator[Outgoing | None]:
             for item in people(6000):
                 segment = account.begin()
-                item.origins = [origin._replace(segment=segment) for origin in item.origins]
+                item.origins = [replace(origin, segment=segment) for origin in item.origins]
                 yield item
             for item in people(20_000):
-                account.refuse(item.origins[0]._replace(segment=account.begin()), "", "too wide")
+                account.refuse(replace(item.origins[0], segment=account.begin()), "", "too wide")
                 held.append(account._held)
                 yield None
 
@@ -864,7 +865,7 @@ class TestMemory:
     def test_what_was_sent_is_let_go(self, sandbox: SandboxProcess) -> None:
         item = outgoing("a", 2, city="x")
         run([item], workspace(sandbox.url))
-        assert item.origins == []
+        assert not item.origins
 
 
 class TestConfirm:

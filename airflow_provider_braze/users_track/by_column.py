@@ -1,0 +1,270 @@
+"""Records to JSON, many at once and column by column: what the mapper does, for records that are beyond doubt.
+
+Most records are. What is not — a bad value, an identifier that is none, a cell too long — is left to the mapper, which
+looks at one record at a time and knows what to do with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_braze.users_track import limits, values
+from airflow_provider_braze.users_track.columns import Column
+from airflow_provider_braze.users_track.data_points import points
+from airflow_provider_braze.users_track.groups import CHARACTER_BYTES, MERGE, ONLY_EXISTING, Group
+from airflow_provider_braze.users_track.outgoing import to_json
+from airflow_provider_braze.users_track.standard_fields import AS_IS
+
+MOST_ID_CHARACTERS = {
+    "external_id": limits.EXTERNAL_ID_BYTES // 4,
+    "braze_id": limits.STRING_CHARACTERS // 4,
+}
+"""Characters of an identifier that is surely short enough: none takes more than four bytes."""
+
+_MOST_REMEMBERED = 5_000
+"""Cells of a column whose values are kept, since most columns have the same few again and again."""
+
+_LEFT_OUT = msgspec.UNSET
+_IN_DOUBT = object()
+
+Cells = Sequence[str]
+
+
+class ByColumn:
+    """Maps many records of one export at once.
+
+    :param kind: key of the identifier.
+    :param identifier_index: its column.
+    :param identifier_null: cell text that means that there is no identifier, or None.
+    :param only_existing: whether profiles are not to be created.
+    :param top: the columns of the object itself.
+    :param nested: the columns of the object inside it, or None.
+    :param path: where that object goes, from the outermost key.
+    :param tags: index, name and attribute of the columns that add one tag each.
+    :param constants: what is the same in every object.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        identifier_index: int,
+        identifier_null: str | None,
+        only_existing: bool,
+        top: Group,
+        nested: Group | None,
+        path: tuple[str, ...],
+        tags: Sequence[tuple[int, str, str]],
+        constants: Mapping[str, Any],
+    ) -> None:
+        self._kind = kind
+        self._id = identifier_index
+        self._identifier_null = identifier_null
+        self._most_id = MOST_ID_CHARACTERS[kind]
+        self._only_existing = only_existing
+        self._plain = [(index, target) for index, target, _ in top.plain]
+        as_is = [column for column in top.read if column[3] in AS_IS]
+        self._plain += [(index, target) for index, target, _, _ in as_is]
+        self._patterns = [(index, AS_IS[read]) for index, _, _, read in as_is]
+        self._read = [
+            (index, target, _Values(read)) for index, target, _, read in top.read if read not in AS_IS
+        ]
+        self._read += [(column.index, column.target, _ruled(column)) for column in top.ruled]
+        self._tags = [(index, attribute) for index, _, attribute in tags]
+        self._constants = dict(constants)
+        self._path = path
+        self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
+        self._nested_read = [(index, _Values(read)) for index, _, _, read in nested.read] if nested else []
+        self._nested_raw = [*self._nested_plain, *(index for index, _ in self._nested_read)]
+        self._texts = [*(index for index, _ in (*self._plain, *self._tags)), *self._nested_plain]
+        self._most_nested = (
+            (limits.NESTED_BYTES - nested.key_bytes) // CHARACTER_BYTES
+            if nested and nested.may_be_large
+            else None
+        )
+        self._object = _object(
+            (kind, ONLY_EXISTING),
+            [target for _, target in self._plain],
+            [
+                *(target for _, target, _ in self._read),
+                *((path[0], MERGE) if nested else ()),
+                *(attribute for _, attribute in self._tags),
+                *self._constants,
+            ],
+        )
+        self._nested = (
+            None
+            if nested is None
+            else _object(
+                (), [target for _, target, _ in nested.plain], [target for _, target, _, _ in nested.read]
+            )
+        )
+
+    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
+        """Map records.
+
+        :param rows: their cells.
+        :param sizes: at least the characters of each, all cells together.
+        """
+        columns: list[Cells] = list(zip(*rows, strict=True))
+        read = [(target, values.of(columns[index])) for index, target, values in self._read]
+        nested_read = [values.of(columns[index]) for index, values in self._nested_read]
+        doubtful = self._doubtful(columns, sizes, [*(found for _, found in read), *nested_read])
+        if doubtful:
+            kept = [at for at in range(len(rows)) if at not in doubtful]
+            mapped = self.map([rows[at] for at in kept], [sizes[at] for at in kept]) if kept else _NOTHING
+            return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
+        count = len(rows)
+        data_points = {target: count - columns[index].count("") for index, target in self._plain}
+        data_points |= {target: count - found.count(_LEFT_OUT) for target, found in read}
+        data_points |= {attribute: count - columns[index].count("") for index, attribute in self._tags}
+        data_points |= {name: count * points(name, value) for name, value in self._constants.items()}
+        nested: list[Iterable[Any]] = []
+        if self._nested is not None:
+            filled = [count - columns[index].count("") for index in self._nested_raw]
+            data_points[self._path[0]] = sum(filled)
+            nested = self._nest(columns, nested_read, all_filled=max(filled) == count)
+        ids = columns[self._id]
+        objects = map(
+            self._object,
+            ids,
+            repeat(self._only_existing),
+            *(columns[index] for index, _ in self._plain),
+            *(found for _, found in read),
+            *nested,
+            *(_tags(columns[index]) for index, _ in self._tags),
+            *map(repeat, self._constants.values()),
+        )
+        try:
+            bodies = list(map(to_json, objects))
+        except UnicodeEncodeError:
+            # A lone surrogate, in whichever of them.
+            return _NOTHING._replace(doubtful=[*range(count)])
+        return Mapped(list(zip(repeat(self._kind), ids)), bodies, data_points, [])
+
+    def _nest(
+        self, columns: Sequence[Cells], read: Sequence[Sequence[Any]], *, all_filled: bool
+    ) -> list[Iterable[Any]]:
+        """Give the inner objects, and whether they are to be merged into the stored ones."""
+        assert self._nested is not None
+        found = list(map(self._nested, *(columns[index] for index in self._nested_plain), *read))
+        for key in reversed(self._path[1:]):
+            found = [{key: each} for each in found]
+        if all_filled:
+            return [found, repeat(True)]
+        filled = list(map(any, zip(*(columns[index] for index in self._nested_raw), strict=True)))
+        return [
+            [each if is_filled else _LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
+            [is_filled or _LEFT_OUT for is_filled in filled],
+        ]
+
+    def _doubtful(
+        self, columns: Sequence[Cells], sizes: Sequence[int], read: Sequence[Sequence[Any]]
+    ) -> set[int]:
+        """Find the records that need a closer look."""
+        ids = columns[self._id]
+        doubtful: set[int] = set()
+        lengths = set(map(len, ids))
+        if (
+            0 in lengths
+            or max(lengths) > self._most_id
+            or self._identifier_null in ids
+            or any(map(str.isspace, ids))
+        ):
+            doubtful.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
+        longest = max(sizes)
+        if longest > limits.STRING_CHARACTERS:
+            for index in self._texts:
+                if max(map(len, columns[index])) > limits.STRING_CHARACTERS:
+                    doubtful.update(_too_long(columns[index]))
+        if self._most_nested is not None and longest > self._most_nested:
+            doubtful.update(at for at, size in enumerate(sizes) if size > self._most_nested)
+        for index, pattern in self._patterns:
+            if None in map(pattern.match, columns[index]):
+                doubtful.update(at for at, cell in enumerate(columns[index]) if not pattern.match(cell))
+        for found in read:
+            if _IN_DOUBT in found:
+                doubtful.update(at for at, value in enumerate(found) if value is _IN_DOUBT)
+        return doubtful
+
+    def _identifies(self, cell: str) -> bool:
+        return 0 < len(cell) <= self._most_id and not cell.isspace() and cell != self._identifier_null
+
+
+class Mapped(NamedTuple):
+    """What became of some records.
+
+    :param identities: whom those that were mapped are about.
+    :param bodies: their objects as JSON.
+    :param data_points: what they cost together, by attribute.
+    :param doubtful: indexes of the records that were not.
+    """
+
+    identities: list[tuple[str, str]]
+    bodies: list[bytes]
+    data_points: dict[str, int]
+    doubtful: list[int]
+
+
+_NOTHING = Mapped([], [], {}, [])
+
+
+class _Tag(msgspec.Struct, gc=False):
+    add: tuple[str]
+
+
+class _Values(dict[str, Any]):
+    """The values of a column's cells: read once for each different cell, as long as these are not too many."""
+
+    def __init__(self, read: values.Reader, rules: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__({"": _LEFT_OUT, **rules})
+        self._read = read
+
+    def __missing__(self, cell: str) -> Any:
+        try:
+            value = self._read(cell)
+        except ValueError:
+            return _IN_DOUBT
+        if len(self) < _MOST_REMEMBERED:
+            self[cell] = value
+        return value
+
+    def of(self, cells: Cells) -> list[Any]:
+        """Give the value of each cell."""
+        return list(map(self.__getitem__, cells))
+
+
+def _ruled(column: Column) -> _Values:
+    meaning = {"omit": _LEFT_OUT, "null": None, "keep": ""}
+    rules = {"": meaning[column.empty]}
+    if column.null_token is not None:
+        rules[column.null_token] = meaning[column.null]
+    return _Values(column.read or values.text, rules)
+
+
+def _object(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
+    """Make a type of objects with these keys; an empty text is left out, and so is what is ``_LEFT_OUT``."""
+    keys = [*required, *texts, *others]
+    fields: list[Any] = [f"f{at}" for at in range(len(required))]
+    fields += [(f"f{at + len(required)}", Any, "") for at in range(len(texts))]
+    fields += [(f"f{at}", Any, _LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
+    names = {f"f{at}": key for at, key in enumerate(keys)}
+    return msgspec.defstruct("Object", fields, rename=names, omit_defaults=True, gc=False)
+
+
+def _tags(cells: Cells) -> list[Any]:
+    tags = map(_Tag, zip(cells, strict=True))
+    return (
+        [tag if cell else _LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
+        if "" in cells
+        else list(tags)
+    )
+
+
+def _too_long(cells: Cells) -> Iterator[int]:
+    return (at for at, cell in enumerate(cells) if len(cell) > limits.STRING_CHARACTERS)

@@ -1,0 +1,160 @@
+"""Mapped many at once, records become what they become one by one, or are left to be mapped one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
+from airflow_provider_braze.users_track.data_points import DataPoints, surplus
+from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.mapping import ExportMapping
+
+COLUMNS = [
+    *(
+        "RPContactID",
+        "ChannelExecutionID",
+        "external_id",
+        "first_name",
+        "email",
+        "country",
+        "dob",
+        "output_name",
+    ),
+    *("education", "income", "time_zone"),
+]
+ROW = ["1000000231", "5719", "P1", "José", "jose@example.com", "ES", "1984-02-29", "High", "PhD", "52000",
+       "Europe/Madrid"]  # fmt: skip
+
+CELLS = [
+    st.sampled_from(["", "1000000231", "x" * 256, "ü" * 255]),
+    st.sampled_from(["", "5719", "5720"]),
+    st.sampled_from(["P1", "P2", "ü", "", " ", "NULL", "p" * 249, "p" * 250, "ü" * 300, "p" * 998]),
+    st.sampled_from(["José", "", "NULL", "x" * 255, "x" * 256, '"', "\\", "a\nb", "null", "\ud800"]),
+    st.sampled_from(
+        [
+            "jose@example.com",
+            "",
+            "no",
+            "a..b@example.com",
+            ".a@example.com",
+            "a@b.c",
+            "a@b.co\n",
+            "NULL",
+            f"{'a' * 243}@example.com",
+            f"{'a' * 244}@example.com",
+        ]
+    ),
+    st.sampled_from(["ES", "", "Spain", "XX", "NULL"]),
+    st.sampled_from(["1984-02-29", "", "1985-02-29", "3001-01-01", "NULL"]),
+    st.sampled_from(["High", "", "x" * 256, "None"]),
+    st.sampled_from(["PhD", "", "None", "x" * 256, "NULL"]),
+    st.sampled_from(["52000", "", "1.5", "nan", "0", "x"]),
+    st.sampled_from(["Europe/Madrid", "", "Mars", "NULL"]),
+]
+MAPPINGS: list[dict[str, Any]] = [
+    {},
+    {"extra_to": None},
+    {"extra_to": "rpi.cdp.more"},
+    {"types": {"income": "number"}},
+    {"types": {"income": "number", "dob": "date"}, "extra_to": ""},
+    {"types": {"education": {"name": "array", "separator": ","}}},
+    {
+        "offer": None,
+        "constants": {"campaign": "spring", "campaigns": {"add": ["a", "b"]}, "at": {"x": 1, "y": 2}},
+    },
+    {"empty": {"first_name": "keep", "dob": "null"}},
+    {"extra_to": None, "null_token": {"first_name": "NULL", "education": "NULL"}},
+    {"null_token": {"first_name": "NULL", "country": "NULL"}},
+    {"identifier": {"column": "external_id", "kind": "braze_id"}},
+    {"bad_values": "omit"},
+    {"tags": {"education": "degrees"}},
+]
+
+
+def by_column_of(mapper: Mapper) -> ByColumn:
+    found = mapper.by_column()
+    assert found is not None
+    return found
+
+
+def together(by_column: ByColumn, rows: list[list[str]]) -> Mapped:
+    return by_column.map(rows, [sum(map(len, row)) for row in rows])
+
+
+def one_by_one(mapper: Mapper, rows: list[list[str]]) -> Iterator[tuple[Any, Any] | None]:
+    for row in rows:
+        try:
+            yield mapper.map(row)
+        except BadRecordError:
+            yield None
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*CELLS).map(list), min_size=1, max_size=6),
+    plain=st.integers(0, 3),
+    given_mapping=st.sampled_from(MAPPINGS),
+    mode=st.sampled_from(["upsert", "append"]),
+)
+def test_it_is_the_mapper_or_leaves_it_to_it(
+    rows: list[list[str]], plain: int, given_mapping: dict[str, Any], mode: str
+) -> None:
+    rows += [ROW] * plain
+    mapper = Mapper(COLUMNS, ExportMapping(**given_mapping), mode=mode, offer="Spring")
+    mapped = together(by_column_of(mapper), rows)
+    kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
+    wanted = list(one_by_one(mapper, kept))
+    assert not mapper.omitted
+    found = list(zip(mapped.identities, map(msgspec.json.decode, mapped.bodies), strict=True))
+    assert found == wanted
+    counted, expected = DataPoints(), DataPoints()
+    counted.add_counted(mapped.data_points)
+    for identity, profile in filter(None, wanted):
+        expected.add(str(identity[0]), tuple(profile), surplus(profile))
+    assert counted.by_attribute() == expected.by_attribute()
+
+
+def test_a_plain_record_is_beyond_doubt() -> None:
+    for given_mapping in MAPPINGS:
+        mapper = Mapper(COLUMNS, ExportMapping(**given_mapping), mode="upsert", offer="Spring")
+        assert together(by_column_of(mapper), [ROW, ROW]).doubtful == []
+
+
+@pytest.mark.parametrize(
+    "given_mapping",
+    [
+        {"transform": lambda profile, _: profile},
+        {"identifier": {"column": "email", "kind": "email"}, "omit": ("external_id",)},
+        {"types": {"education": "object"}},
+        {"null_token": "NULL"},
+        {"tags": {"education": {"attribute": "degrees", "action": "replace"}}},
+    ],
+)
+def test_what_needs_a_look_at_each_record(given_mapping: dict[str, Any]) -> None:
+    mapper = Mapper(COLUMNS, ExportMapping(**given_mapping), mode="upsert", offer="Spring")
+    assert mapper.by_column() is None
+
+
+def test_an_object_that_may_be_too_large_is_in_doubt() -> None:
+    columns = ["external_id", *(f"note {at}" for at in range(100))]
+    mapper = Mapper(columns, ExportMapping(), mode="upsert")
+    small, large = ["P1", *["x"] * 100], ["P2", *["x" * 250] * 100]
+    assert sum(map(len, large)) * 6 > limits.NESTED_BYTES
+    assert together(by_column_of(mapper), [small, large, small]).doubtful == [1]
+
+
+def test_many_different_values_are_not_all_remembered() -> None:
+    mapper = Mapper(["external_id", "dob"], ExportMapping(), mode="upsert")
+    by_column = by_column_of(mapper)
+    rows = [[f"P{at}", f"{1000 + at // 300}-{1 + at // 25 % 12:02}-{1 + at % 25:02}"] for at in range(9000)]
+    assert together(by_column, rows).doubtful == []
+    ((_, _, values),) = by_column._read
+    assert len(values) <= 5001
+    assert together(by_column, rows).bodies == together(by_column, rows).bodies
