@@ -15,7 +15,7 @@ from airflow_provider_braze.pushes.progress import Progress, Tell
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Outgoing
+from airflow_provider_braze.users_track.batches import Found
 from airflow_provider_braze.users_track.plan import plan
 from airflow_provider_braze.users_track.push import Feed, Push
 from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
@@ -175,12 +175,12 @@ class Attempt(ABC):
             raise error
         return report
 
-    def _plan(self, objects: Iterator[Outgoing | None], united: frozenset[str] = frozenset()) -> None:
+    def _plan(self, objects: Iterator[Found], united: frozenset[str] = frozenset()) -> None:
         self.extra = plan(objects, self._push.workspace, self.account, united=united).as_dict()
 
     def _send(
         self,
-        objects: Iterator[Outgoing | None],
+        objects: Iterator[Found],
         *,
         united: frozenset[str] = frozenset(),
         confirm: bool = False,
