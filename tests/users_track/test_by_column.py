@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
+from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, Mapped
 from airflow_provider_braze.users_track.data_points import DataPoints, surplus
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -33,31 +33,49 @@ ROW = ["1000000231", "5719", "P1", "José", "jose@example.com", "ES", "1984-02-2
        "Europe/Madrid"]  # fmt: skip
 
 CELLS = [
-    st.sampled_from(["", "1000000231", "x" * 256, "ü" * 255]),
-    st.sampled_from(["", "5719", "5720"]),
-    st.sampled_from(["P1", "P2", "ü", "", " ", "NULL", "p" * 249, "p" * 250, "ü" * 300, "p" * 998]),
-    st.sampled_from(["José", "", "NULL", "x" * 255, "x" * 256, '"', "\\", "a\nb", "null", "\ud800"]),
-    st.sampled_from(
-        [
-            "jose@example.com",
-            "",
-            "no",
-            "a..b@example.com",
-            ".a@example.com",
-            "a@b.c",
-            "a@b.co\n",
-            "NULL",
-            f"{'a' * 243}@example.com",
-            f"{'a' * 244}@example.com",
-        ]
-    ),
-    st.sampled_from(["ES", "", "Spain", "XX", "NULL"]),
-    st.sampled_from(["1984-02-29", "", "1985-02-29", "3001-01-01", "NULL"]),
-    st.sampled_from(["High", "", "x" * 256, "None"]),
-    st.sampled_from(["PhD", "", "None", "x" * 256, "NULL"]),
-    st.sampled_from(["52000", "", "1.5", "nan", "0", "x"]),
-    st.sampled_from(["Europe/Madrid", "", "Mars", "NULL"]),
+    ["", "1000000231", "x" * 256, "ü" * 255],
+    ["", "5719", "5720"],
+    ["P1", "P2", "ü", "", " ", "NULL", "p" * 249, "p" * 250, "ü" * 300, "p" * 998],
+    ["José", "", "NULL", "x" * 255, "x" * 256, '"', "\\", "a\nb", "null", "\ud800"],
+    [
+        "jose@example.com",
+        "",
+        "no",
+        "a..b@example.com",
+        ".a@example.com",
+        "a@b.c",
+        "a@b.co\n",
+        "NULL",
+        f"{'a' * 243}@example.com",
+        f"{'a' * 244}@example.com",
+    ],
+    ["ES", "", "Spain", "XX", "NULL"],
+    ["1984-02-29", "", "1985-02-29", "3001-01-01", "NULL"],
+    ["High", "", "x" * 256, "None"],
+    ["PhD", "", "None", "x" * 256, "NULL"],
+    ["52000", "", "1.5", "nan", "0", "x"],
+    ["Europe/Madrid", "", "Mars", "NULL"],
 ]
+
+
+def changed(changes: list[tuple[int, str]]) -> list[str]:
+    row = [*ROW]
+    for at, cell in changes:
+        row[at] = cell
+    return row
+
+
+def odd_rows() -> list[list[str]]:
+    """Give rows with one odd cell each, and some that are empty but for the identifier."""
+    one = [changed([(at, cell)]) for at, cells in enumerate(CELLS) for cell in cells]
+    nested = [changed([(8, ""), (9, "")]), changed([(at, "") for at in range(len(ROW)) if at != 2])]
+    return [ROW, *one, *nested, ROW]
+
+
+ROWS = st.lists(
+    st.integers(0, len(CELLS) - 1).flatmap(lambda at: st.tuples(st.just(at), st.sampled_from(CELLS[at]))),
+    max_size=4,
+).map(changed)
 MAPPINGS: list[dict[str, Any]] = [
     {},
     {"extra_to": None},
@@ -96,17 +114,7 @@ def one_by_one(mapper: Mapper, rows: list[list[str]]) -> Iterator[tuple[Any, Any
             yield None
 
 
-@settings(max_examples=600, deadline=None)
-@given(
-    rows=st.lists(st.tuples(*CELLS).map(list), min_size=1, max_size=6),
-    plain=st.integers(0, 3),
-    given_mapping=st.sampled_from(MAPPINGS),
-    mode=st.sampled_from(["upsert", "append"]),
-)
-def test_it_is_the_mapper_or_leaves_it_to_it(
-    rows: list[list[str]], plain: int, given_mapping: dict[str, Any], mode: str
-) -> None:
-    rows += [ROW] * plain
+def check(rows: list[list[str]], given_mapping: dict[str, Any], mode: str) -> None:
     mapper = Mapper(COLUMNS, ExportMapping(**given_mapping), mode=mode, offer="Spring")
     mapped = together(by_column_of(mapper), rows)
     kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
@@ -119,6 +127,38 @@ def test_it_is_the_mapper_or_leaves_it_to_it(
     for identity, profile in filter(None, wanted):
         expected.add(str(identity[0]), tuple(profile), surplus(profile))
     assert counted.by_attribute() == expected.by_attribute()
+
+
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+@pytest.mark.parametrize("given_mapping", MAPPINGS)
+def test_any_odd_cell(given_mapping: dict[str, Any], mode: str) -> None:
+    readable = [row for row in odd_rows() if "\ud800" not in row]
+    check(readable, given_mapping, mode)
+    for row in readable:
+        check([row], given_mapping, mode)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows=st.lists(ROWS, min_size=1, max_size=6), given_mapping=st.sampled_from(MAPPINGS))
+def test_it_is_the_mapper_or_leaves_it_to_it(rows: list[list[str]], given_mapping: dict[str, Any]) -> None:
+    check(rows, given_mapping, "upsert")
+
+
+def test_only_what_may_be_no_identifier_is_in_doubt() -> None:
+    mapper = Mapper(
+        ["external_id", "first_name"], ExportMapping(null_token="NULL", offer=None), mode="upsert"
+    )
+    longest = "p" * MOST_ID_CHARACTERS["external_id"]
+    ids = ["P1", "x", longest, "", " ", "NULL", f"{longest}p", "P2"]
+    mapped = together(by_column_of(mapper), [[cell, "Ann"] for cell in ids])
+    assert mapped.doubtful == [3, 4, 5, 6]
+    assert [cell for _, cell in mapped.identities] == ["P1", "x", longest, "P2"]
+
+
+def test_a_lone_surrogate_puts_all_in_doubt() -> None:
+    mapper = Mapper(["external_id", "email", "first_name"], ExportMapping(), mode="upsert")
+    rows = [["P1", "", "Ann"], ["P2", "no", "Ann"], ["P3", "", "\ud800"]]
+    assert together(by_column_of(mapper), rows) == ([], [], {}, [0, 1, 2])
 
 
 def test_a_plain_record_is_beyond_doubt() -> None:
