@@ -145,8 +145,11 @@ def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterat
         task = progress.add_task("", total=max(size, 1))
 
         def objects() -> Iterator[Found]:
-            for count, found in enumerate(source.objects(account)):
-                if count % 10 == 0:
+            shown = seen = 0
+            for found in source.objects(account):
+                seen += len(found) if isinstance(found, list) else 1
+                if seen - shown >= 1000:
+                    shown = seen
                     progress.update(
                         task, completed=source.bytes_read, description=f"{account.records:,} records"
                     )

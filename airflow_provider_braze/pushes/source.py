@@ -114,10 +114,10 @@ class ExportSource:
         }
 
     def objects(self, account: Account) -> Iterator[Found]:
-        """Yield the object of each valid record; an invalid one is settled at once, and yields None.
+        """Yield the object of each valid record; an invalid one is settled at once, and is None.
 
-        Records beyond doubt come many at once, as objects that are JSON already. What an earlier try has settled is
-        passed over. Only the last of it is mapped again, because later records may have to be folded into it.
+        They come many at once, as JSON, where the mapping lets them be mapped so. What an earlier try has settled is
+        passed over: only the last of it is mapped again, because later records may have to be folded into it.
         """
         account.facts = self.facts
         settled = account.settled.records
@@ -139,14 +139,15 @@ class ExportSource:
 
     def _map_together(self, reader: ExportReader, by_column: ByColumn, account: Account) -> Iterator[Found]:
         while (read := reader.take(account.room())) is not None:
-            segment = account.begin(1 if isinstance(read, Record) else len(read.cells))
             if isinstance(read, Record):
-                yield self._map_one(read, account, segment)
+                yield self._map_one(read, account, account.begin())
                 continue
             mapped = by_column.map(read.cells, [*map(len, read.texts)])
+            # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
+            segment = account.begin(len(read.cells))
+            items = _items(read, mapped, segment, reader.cut)
             self._meet_execution_ids(_without(read.cells, mapped.doubtful))
             segment.data_points.add_counted(mapped.data_points)
-            items = _items(read, mapped, segment, reader.cut)
             for at in mapped.doubtful:
                 record = Record(read.lines[at], read.cells[at], None)
                 items.insert(at, self._as_json(self._map_one(record, account, segment), account))
@@ -195,6 +196,7 @@ class ExportSource:
 
 
 def _items(read: Rows, mapped: Mapped, segment: Segment, cut: Cut) -> list[Outgoing | None]:
+    """Make the objects of what was mapped, all at once: in the order of the fields of Outgoing and of Origin."""
     texts = _without(read.texts, mapped.doubtful)
     lines = _without(read.lines, mapped.doubtful)
     return list(
@@ -217,4 +219,5 @@ def _without(values: Sequence[T], left_out: Sequence[int]) -> Sequence[T]:
     """Leave out those at some indexes, if any."""
     if not left_out:
         return values
-    return [value for at, value in enumerate(values) if at not in left_out]
+    absent = frozenset(left_out)
+    return [value for at, value in enumerate(values) if at not in absent]

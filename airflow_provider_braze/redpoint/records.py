@@ -129,7 +129,8 @@ class RecordScanner:
         read = starts[len(cells)]
         queue.extendleft(reversed(taken[read:]))
         # Where rows that have something special come often, few lines are worth being tried together.
-        self._together = min(2 * self._together, _MOST_TOGETHER) if cells else max(1, self._together // 2)
+        plain = self._together if len(cells) == len(texts) else len(cells)
+        self._together = max(1, min(2 * plain, _MOST_TOGETHER))
         if not cells:
             return self._next()
         first = self._number + 1

@@ -183,9 +183,9 @@ class Account:
         if outcome != "accepted":
             item.unbill()
         elif item.billed_ahead and len(item.origins) == 1:
-            # Nearly always: there is nothing but to count it.
+            # Of an export, nearly always: there is nothing but to count it.
             segment = item.origins[0].segment or self._segments[-1]
-            item.origins = ()
+            item.origins, item.billed_ahead = (), False
             segment.objects += 1
             segment.outcomes[outcome] += 1
             segment.unsettled -= 1
@@ -204,8 +204,7 @@ class Account:
         self.count_data_points(item, first)
         first.outcomes[became] += 1
         first.unsettled -= 1
-        # Nearly always, there was but the one record.
-        for origin in origins[1:] if len(origins) > 1 else ():
+        for origin in origins[1:]:
             segment = origin.segment or self._segments[-1]
             segment.outcomes["merged"] += 1
             segment.unsettled -= 1
@@ -259,6 +258,10 @@ class Account:
         for segment in self._segments:
             self._write_down(segment)
         self._ask_sink("flush")
+        if self.trouble is not None:
+            # Nobody can write these down any more; they and their segments would keep each other in memory.
+            for segment in self._segments:
+                segment.failed.clear()
 
     def _ask_sink(self, verb: str) -> None:
         ask = getattr(self.sink, verb, None)
@@ -308,7 +311,7 @@ class Account:
             self.notes.append(text)
 
     def count_data_points(self, item: Outgoing, tally: Tally | None = None) -> None:
-        """Add what Braze bills for an object, unless it is counted already."""
+        """Add what Braze bills for an object; of one that was billed ahead, let that count for good."""
         if item.billed_ahead:
             item.billed_ahead = False
             return

@@ -13,8 +13,8 @@ from airflow_provider_braze.users_track.tally import EARLIER
 
 __all__ = ["ARRAYS", "Batch", "Found", "Identity", "Origin", "Outgoing", "Window"]
 
-Found = Outgoing | Sequence[Outgoing | None] | None
-"""What a source yields: an object, None for a record that was settled at once, or several of them that are JSON."""
+Found = Outgoing | list[Outgoing | None] | None
+"""What a source yields: an object, None for a record that was settled at once, or several that are JSON and weighed."""
 
 ARRAYS = ("attributes", "events", "purchases")
 """The arrays of a /users/track request, in the order Braze processes them."""
@@ -147,7 +147,7 @@ class Window:
         """
         if found is None:
             self.skip()
-        elif not isinstance(found, Outgoing):
+        elif isinstance(found, list):
             return self.add_all(found)
         elif (reason := self.add(found)) is not None:
             return [(found, reason)]

@@ -27,7 +27,9 @@ MOST_ID_CHARACTERS = {
 """Characters of an identifier that is surely short enough: none takes more than four bytes."""
 
 _MOST_REMEMBERED = 5_000
-"""Cells of a column whose values are kept, since most columns have the same few again and again."""
+_MOST_REMEMBERED_TOGETHER = 50_000
+_LONGEST_REMEMBERED = 64
+"""Cells of a column, and of all columns, whose values are kept: most have the same few short ones again and again."""
 
 _LEFT_OUT = msgspec.UNSET
 _IN_DOUBT = object()
@@ -71,15 +73,19 @@ class ByColumn:
         as_is = [column for column in top.read if column[3] in AS_IS]
         self._plain += [(index, target) for index, target, _, _ in as_is]
         self._patterns = [(index, AS_IS[read]) for index, _, _, read in as_is]
+        columns = len(top.read) + len(top.ruled) + (len(nested.read) if nested else 0)
+        most = min(_MOST_REMEMBERED, _MOST_REMEMBERED_TOGETHER // max(1, columns))
         self._read = [
-            (index, target, _Values(read)) for index, target, _, read in top.read if read not in AS_IS
+            (index, target, _Values(read, most)) for index, target, _, read in top.read if read not in AS_IS
         ]
-        self._read += [(column.index, column.target, _ruled(column)) for column in top.ruled]
+        self._read += [(column.index, column.target, _ruled(column, most)) for column in top.ruled]
         self._tags = [(index, attribute) for index, _, attribute in tags]
         self._constants = dict(constants)
         self._path = path
         self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
-        self._nested_read = [(index, _Values(read)) for index, _, _, read in nested.read] if nested else []
+        self._nested_read = (
+            [(index, _Values(read, most)) for index, _, _, read in nested.read] if nested else []
+        )
         self._nested_raw = [*self._nested_plain, *(index for index, _ in self._nested_read)]
         self._texts = [*(index for index, _ in (*self._plain, *self._tags)), *self._nested_plain]
         self._most_nested = (
@@ -118,6 +124,7 @@ class ByColumn:
         if doubtful:
             kept = [at for at in range(len(rows)) if at not in doubtful]
             mapped = self.map([rows[at] for at in kept], [sizes[at] for at in kept]) if kept else _NOTHING
+            # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
         count = len(rows)
         data_points = {target: count - columns[index].count("") for index, target in self._plain}
@@ -219,18 +226,21 @@ class _Tag(msgspec.Struct, gc=False):
 
 
 class _Values(dict[str, Any]):
-    """The values of a column's cells: read once for each different cell, as long as these are not too many."""
+    """The values of a column's cells: read once for each different one, as long as these are neither many nor long."""
 
-    def __init__(self, read: values.Reader, rules: Mapping[str, Any] = MappingProxyType({})) -> None:
+    def __init__(
+        self, read: values.Reader, most: int, rules: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         super().__init__({"": _LEFT_OUT, **rules})
         self._read = read
+        self._most = most
 
     def __missing__(self, cell: str) -> Any:
         try:
             value = self._read(cell)
         except ValueError:
             return _IN_DOUBT
-        if len(self) < _MOST_REMEMBERED:
+        if len(self) < self._most and len(cell) <= _LONGEST_REMEMBERED:
             self[cell] = value
         return value
 
@@ -239,22 +249,30 @@ class _Values(dict[str, Any]):
         return list(map(self.__getitem__, cells))
 
 
-def _ruled(column: Column) -> _Values:
+def _ruled(column: Column, most: int) -> _Values:
     meaning = {"omit": _LEFT_OUT, "null": None, "keep": ""}
     rules = {"": meaning[column.empty]}
     if column.null_token is not None:
         rules[column.null_token] = meaning[column.null]
-    return _Values(column.read or values.text, rules)
+    return _Values(column.read or values.text, most, rules)
 
 
 def _object(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
-    """Make a type of objects with these keys; an empty text is left out, and so is what is ``_LEFT_OUT``."""
+    """Make a type of objects with these keys; an empty text is left out, and so is what is ``_LEFT_OUT``.
+
+    msgspec leaves out what *is* the default. There is but one empty text in CPython, wherever it was cut from.
+    """
     keys = [*required, *texts, *others]
     fields: list[Any] = [f"f{at}" for at in range(len(required))]
     fields += [(f"f{at + len(required)}", Any, "") for at in range(len(texts))]
     fields += [(f"f{at}", Any, _LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
     names = {f"f{at}": key for at, key in enumerate(keys)}
     return msgspec.defstruct("Object", fields, rename=names, omit_defaults=True, gc=False)
+
+
+def is_plain_key(key: str) -> bool:
+    """Tell whether JSON holds a key as it is written, without which msgspec makes no type of it."""
+    return key.isprintable() and '"' not in key and "\\" not in key
 
 
 def _tags(cells: Cells) -> list[Any]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from airflow_provider_braze.users_track.standard_fields import READERS
 
 Names = tuple[str, ...]
 Surplus = Mapping[str, int]
-NO_SURPLUS: Surplus = MappingProxyType({})
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
 _NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})

@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 
 from airflow_provider_braze.users_track import checks, limits, standard_fields
-from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn
+from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, is_plain_key
 from airflow_provider_braze.users_track.columns import Column, settle
 from airflow_provider_braze.users_track.groups import (
     CHARACTER_BYTES,
@@ -90,10 +90,19 @@ class Mapper:
     def by_column(self) -> ByColumn | None:
         """Give what maps many records at once; None where this mapping goes beyond that."""
         mapping = self._mapping
-        beyond = self._tags or mapping.transform or self._kind not in MOST_ID_CHARACTERS
-        if beyond or any(each.name == "object" for each in mapping.types.values()):
-            return None
-        if self._nested is not None and self._nested.ruled:
+        columns = [*self._top.targets, *(self._nested.targets if self._nested else ())]
+        keys = [*columns, self._path[0], *(attribute for _, _, attribute in self._lone_tags)]
+        keys += [*self._lone_offer, *self._constants]
+        kinds = {each.name for each in mapping.types.values()}
+        kinds |= {standard_fields.FIELDS[name].type for name in columns if name in standard_fields.FIELDS}
+        if (
+            self._kind not in MOST_ID_CHARACTERS
+            or self._tags
+            or mapping.transform
+            or (self._nested is not None and self._nested.ruled)
+            or kinds & {"object", "array"}
+            or not all(map(is_plain_key, keys))
+        ):
             return None
         return ByColumn(
             kind=self._kind,

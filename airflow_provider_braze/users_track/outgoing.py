@@ -75,8 +75,10 @@ class Outgoing(msgspec.Struct, eq=False, gc=False):
     :param more: the data points that its attributes count beyond one each (default: found out).
     :param body: the object as JSON.
     :param weight: characters that it takes of the window.
-    :param checked: Braze surely takes every value of it.
-    :param billed_ahead: its data points are counted already, as if Braze had accepted it.
+    :param checked: Braze surely takes every value of it: the mapper has looked at each.
+    :param billed_ahead: its segment counts its data points already, as if Braze had accepted it. Whatever else becomes
+        of it, :meth:`unbill` takes them back; once it is accepted, they count for good, and this is over.
+    :param names: the names of its attributes, once it is JSON and not billed ahead.
     """
 
     array: str
@@ -149,11 +151,11 @@ class Outgoing(msgspec.Struct, eq=False, gc=False):
 
         :param content: the object, where it is at hand.
         """
-        if self.billed_ahead:
-            self.billed_ahead = False
-            segment = self.origins[0].segment
-            if segment is not None:
-                segment.data_points.deduct(*self.billed(content))
+        if not self.billed_ahead:
+            return
+        self.billed_ahead = False
+        if (segment := self.origins[0].segment) is not None:
+            segment.data_points.deduct(*self.billed(content))
 
     @property
     def settled_earlier(self) -> bool:

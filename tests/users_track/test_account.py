@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from airflow_provider_braze.users_track import data_points
 from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.batches import Origin, Outgoing, Window
 from airflow_provider_braze.users_track.data_points import points
 from airflow_provider_braze.users_track.reasons import LONGEST, in_words, shortened, without_values
 from airflow_provider_braze.users_track.rejects import RejectsInReport
@@ -20,6 +20,17 @@ from tests.users_track.pushing import Written, check_sum, event, outgoing, purch
 @pytest.fixture
 def written() -> Written:
     return Written()
+
+
+def ahead(account: Account, name: str = "a") -> Outgoing:
+    """Give an object that its segment has billed ahead, as those of plain records of an export are."""
+    segment = account.begin()
+    item = outgoing(name, 2, city="x", rpi_offers={"add": ["x", "y"]})
+    assert item.encode() is None
+    item.names, item.more, item.billed_ahead = (), None, True
+    item.origins = [replace(origin, segment=segment) for origin in item.origins]
+    segment.data_points.add_counted({"city": 1, "rpi_offers": 2})
+    return item
 
 
 @pytest.fixture
@@ -330,6 +341,42 @@ class TestDataPoints:
         assert account.data_points.by_attribute() == {"events": 1}
 
 
+class TestBilledAhead:
+    def test_once_accepted_it_counts_for_good(self, account: Account) -> None:
+        item = ahead(account)
+        account.settle(item, "accepted")
+        account.leave([item], lost=True, reason="cut")
+        account.settle(item, "rejected", "late")
+        assert account.outcomes == {"accepted": 1}
+        assert account.objects == 1
+        assert account.data_points.by_attribute() == {"rpi_offers": 2, "city": 1}
+
+    @pytest.mark.parametrize("outcome", ["rejected", "unknown", "not_sent", "not_found"])
+    def test_otherwise_it_is_taken_back(self, account: Account, outcome: str) -> None:
+        account.settle(ahead(account, "a"), outcome, "no")
+        account.leave([ahead(account, "b")], lost=True, reason="cut")
+        account.settle(ahead(account, "c"), "accepted")
+        assert account.data_points.by_attribute() == {"rpi_offers": 2, "city": 1}
+
+    def test_a_plan_counts_it(self, account: Account) -> None:
+        item = ahead(account)
+        account.count_data_points(item)
+        account.settle(item, "planned")
+        assert account.data_points.by_attribute() == {"rpi_offers": 2, "city": 1}
+
+    def test_merged_it_is_counted_as_what_it_became(self, account: Account) -> None:
+        older, newer = ahead(account), ahead(account)
+        window = Window()
+        window.add_all([older, newer])
+        window.finish()
+        batch = window.take()
+        assert batch is not None
+        assert batch.items == [older]
+        account.settle(older, "accepted")
+        assert account.outcomes == {"accepted": 1, "merged": 1}
+        assert account.data_points.by_attribute() == {"rpi_offers": 2, "city": 1}
+
+
 def test_any_order_of_outcomes_adds_up() -> None:
     chance = random.Random(2)
     for _ in range(50):
@@ -354,7 +401,7 @@ def test_shapes_of_many_segments_are_bounded_as_those_of_one(monkeypatch: pytest
     whole = data_points.DataPoints()
     for n in range(100):
         part = data_points.DataPoints()
-        part.add("external_id", ("external_id", f"column{n}"), data_points.NO_SURPLUS)
+        part.add("external_id", ("external_id", f"column{n}"), {})
         whole.add_all(part)
         assert len(whole._shapes) <= 10
     assert whole.total() == 100
