@@ -81,6 +81,7 @@ class ByColumn:
         self._read += [(column.index, column.target, _ruled(column, most)) for column in top.ruled]
         self._tags = [(index, attribute) for index, _, attribute in tags]
         self._constants = dict(constants)
+        self._constant_points = {name: points(name, value) for name, value in constants.items()}
         self._path = path
         self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
         self._nested_read = (
@@ -126,16 +127,7 @@ class ByColumn:
             mapped = self.map([rows[at] for at in kept], [sizes[at] for at in kept]) if kept else _NOTHING
             # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
-        count = len(rows)
-        data_points = {target: count - columns[index].count("") for index, target in self._plain}
-        data_points |= {target: count - found.count(_LEFT_OUT) for target, found in read}
-        data_points |= {attribute: count - columns[index].count("") for index, attribute in self._tags}
-        data_points |= {name: count * points(name, value) for name, value in self._constants.items()}
-        nested: list[Iterable[Any]] = []
-        if self._nested is not None:
-            filled = [count - columns[index].count("") for index in self._nested_raw]
-            data_points[self._path[0]] = sum(filled)
-            nested = self._nest(columns, nested_read, all_filled=max(filled) == count)
+        data_points, nested = self._count(columns, read), self._nest(columns, nested_read)
         ids = columns[self._id]
         objects = map(
             self._object,
@@ -151,20 +143,29 @@ class ByColumn:
             bodies = list(map(to_json, objects))
         except UnicodeEncodeError:
             # A lone surrogate, in whichever of them.
-            return _NOTHING._replace(doubtful=[*range(count)])
+            return _NOTHING._replace(doubtful=[*range(len(rows))])
         return Mapped(list(zip(repeat(self._kind), ids)), bodies, data_points, [])
 
-    def _nest(
-        self, columns: Sequence[Cells], read: Sequence[Sequence[Any]], *, all_filled: bool
-    ) -> list[Iterable[Any]]:
-        """Give the inner objects, and whether they are to be merged into the stored ones."""
-        assert self._nested is not None
+    def _count(self, columns: Sequence[Cells], read: Sequence[tuple[str, Sequence[Any]]]) -> dict[str, int]:
+        """Count the data points by attribute."""
+        records = len(columns[self._id])
+        found = {name: records * each for name, each in self._constant_points.items()}
+        found |= {target: records - values.count(_LEFT_OUT) for target, values in read}
+        found |= {name: records - columns[index].count("") for index, name in (*self._plain, *self._tags)}
+        if self._nested is not None:
+            found[self._path[0]] = sum([records - columns[index].count("") for index in self._nested_raw])
+        return found
+
+    def _nest(self, columns: Sequence[Cells], read: Sequence[Sequence[Any]]) -> list[Iterable[Any]]:
+        """Give the inner objects, where there are any, and whether they are to be merged into the stored ones."""
+        if self._nested is None:
+            return []
         found = list(map(self._nested, *(columns[index] for index in self._nested_plain), *read))
         for key in reversed(self._path[1:]):
             found = [{key: each} for each in found]
-        if all_filled:
-            return [found, repeat(True)]
         filled = list(map(any, zip(*(columns[index] for index in self._nested_raw), strict=True)))
+        if all(filled):
+            return [found, repeat(True)]
         return [
             [each if is_filled else _LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
             [is_filled or _LEFT_OUT for is_filled in filled],
