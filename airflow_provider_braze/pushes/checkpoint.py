@@ -15,7 +15,7 @@ from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
+from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport, kept_parts
 
 CHECKPOINT_KEY = "braze_checkpoint"
 """Key of Airflow's task state store (3.3+) under which an unfinished push keeps its checkpoint."""
@@ -68,7 +68,7 @@ class Earlier:
         """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
         if not checkpoint or checkpoint.get("bound_to") != bound_to:
             return None
-        parts = tuple(map(locate, checkpoint.get("rejects_parts", ())))
+        parts = tuple(map(locate, kept_parts(checkpoint)))
         if not all(part.exists() for part in parts):
             return None
         since = checkpoint["waiting_since"]

@@ -172,7 +172,7 @@ class RejectsFile:
         """Write what a later try goes on from, as of the last cut, as JSON."""
         return {
             "homes": [self.location.url.rpartition("/")[0]],
-            "rejects_parts": [part.url for part in self.settled_parts],
+            "rejects_parts": _numbered(self.settled_parts),
         }
 
     def tidy(self, homes: Iterable[Location]) -> None:
@@ -204,6 +204,27 @@ class RejectsFile:
             f"The rejects file {self.location.url} cannot be written ({said}): "
             "make room, or set reports_path to a folder that the worker can write."
         )
+
+
+def kept_parts(kept: Mapping[str, Any]) -> list[str]:
+    """Give the URLs of the parts that :meth:`RejectsFile.kept` names."""
+    return [
+        f"{url}.{number}.part"
+        for url, first, last in kept.get("rejects_parts", ())
+        for number in range(first, last + 1)
+    ]
+
+
+def _numbered(parts: Iterable[Location]) -> list[tuple[str, int, int]]:
+    """Name parts by their file, the first number and the last: a long push has hundreds, and a store takes 64 KB."""
+    found: list[tuple[str, int, int]] = []
+    for part in parts:
+        url, number = part.url.removesuffix(".part").rsplit(".", 1)
+        if found and found[-1][0] == url and found[-1][2] + 1 == int(number):
+            found[-1] = (url, found[-1][1], int(number))
+        else:
+            found.append((url, int(number), int(number)))
+    return found
 
 
 def _writable(cell: Any) -> Any:

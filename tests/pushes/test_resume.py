@@ -27,6 +27,7 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.rejects import kept_parts
 from airflow_provider_braze.users_track.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.reports import OUTCOMES, check, rejects
@@ -132,7 +133,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
 
     def keep(kept: dict[str, Any] | None) -> None:
         # The parts are gone when the push has gone through; a killed one leaves them.
-        for part in kept["rejects_parts"] if kept else ():
+        for part in kept_parts(kept) if kept else ():
             parts.setdefault(part, Path(part).read_bytes())
         assert original_keep is not None
         original_keep(kept)
@@ -149,7 +150,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     assert 0 < settled(found[0]) < settled(found[-1]) < RECORDS
     profiles = slow.profiles()
     for n, kept in enumerate(random.Random(1).sample(found, 4)):
-        for part in kept["rejects_parts"]:
+        for part in kept_parts(kept):
             Path(part).write_bytes(parts[part])
         slow.reset_stats()
         again = Try(slow, path, f"try{n + 2}", checkpoint=kept)
@@ -391,7 +392,7 @@ class TestWhatItIsBoundTo:
     ) -> None:
         path, kept = stopped
         assert kept["rejects_parts"]
-        Path(kept["rejects_parts"][0]).unlink()
+        Path(kept_parts(kept)[0]).unlink()
         report = Try(slow, path, "try2", checkpoint=kept).execute()
         assert report["resumed_after"] == 0
         check(report, **{name: report[name] for name in OUTCOMES}, records=RECORDS)
@@ -427,7 +428,7 @@ def test_rejects_of_settled_records_only_are_carried_over(slow: SandboxProcess, 
     assert refused.value.report is not None
     assert refused.value.report["not_sent"] > 0
     carried = [
-        row for part in first.last["rejects_parts"] for row in csv.reader(Path(part).read_text().splitlines())
+        row for part in kept_parts(first.last) for row in csv.reader(Path(part).read_text().splitlines())
     ]
     assert carried[0][:2] == ["_line", "_outcome"]
     assert "not_sent" not in {row[1] for row in carried}

@@ -23,6 +23,7 @@ from airflow_provider_braze.pushes import rows_source
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.rows import RowsPush
+from airflow_provider_braze.users_track.rejects import kept_parts
 from airflow_provider_braze.users_track.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.reports import OUTCOMES, check, rejects
@@ -195,7 +196,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     original_keep = first.push.keep
 
     def keep(kept: dict[str, Any] | None) -> None:
-        for part in kept.get("rejects_parts", ()) if kept else ():
+        for part in kept_parts(kept) if kept else ():
             parts.setdefault(part, Path(part).read_bytes())
         assert original_keep is not None
         original_keep(kept)
@@ -207,7 +208,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     found = [kept for kept in first.kept if kept is not None and settled(kept)]
     assert len(found) > 5
     for n, kept in enumerate(random.Random(3).sample(found, 4)):
-        for part in kept.get("rejects_parts", ()):
+        for part in kept_parts(kept):
             Path(part).write_bytes(parts[part])
         slow.reset_stats()
         report = Try(slow, rows, run=f"try{n + 2}", checkpoint=kept, reports_path=reports_path).execute()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import stat
 import subprocess
@@ -15,7 +16,13 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeError, RejectsError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.users_track.batches import Origin
-from airflow_provider_braze.users_track.rejects import OWN_COLUMNS, RejectsFile, RejectsInReport, open_private
+from airflow_provider_braze.users_track.rejects import (
+    OWN_COLUMNS,
+    RejectsFile,
+    RejectsInReport,
+    kept_parts,
+    open_private,
+)
 from tests.sandbox_process import ROOT
 
 COLUMNS = ("external_id", "city")
@@ -236,3 +243,26 @@ def test_rows_in_the_report_are_kept_up_to_a_number() -> None:
         sink.write(Origin.of(n, ["private"]), "invalid", "because", "")
     assert sink.rows == [{"index": n, "outcome": "invalid", "reason": "because"} for n in (0, 1)]
     assert sink.is_report
+
+
+def test_a_checkpoint_names_any_number_of_parts_in_a_few_words(rejects: RejectsFile, tmp_path: Path) -> None:
+    def fail(file: RejectsFile, count: int) -> None:
+        for line in range(count):
+            file.write(Origin.of(line, ["P1", "York"]), "rejected", "no", "")
+            file.cut()
+            file.finish_parts()
+
+    fail(rejects, 300)
+    later = RejectsFile(
+        locate(str(tmp_path / "a.1.part.b" / "rejects.csv")),
+        COLUMNS,
+        [*map(locate, kept_parts(rejects.kept()))],
+    )
+    fail(later, 200)
+    kept = later.kept()
+    assert len(json.dumps(kept)) < 1000
+    parts = kept_parts(json.loads(json.dumps(kept)))
+    assert parts == [part.url for part in later.parts]
+    assert len(set(parts)) == 500
+    assert later.close() is not None
+    assert len(read(tmp_path / "a.1.part.b" / "rejects.csv")) == 501
