@@ -26,6 +26,8 @@ from airflow_provider_braze.users_track.reasons import LONGEST
 from airflow_provider_braze.users_track.verdict import Action, judge, message_of, parse
 from airflow_provider_braze.users_track.workspace import Workspace
 from tests.fuzz import inputs
+from tests.redpoint.taking import taken
+from tests.users_track.comparing import compare
 
 WORKSPACE = Workspace(endpoint="https://rest.example", api_key=inputs.KEY)
 
@@ -48,6 +50,9 @@ def read_file(given: tuple[bytes, dict[str, Any] | None]) -> None:
         assert record.problem or len(record.cells) == len(reader.columns)
         assert sum(map(len, record.cells)) <= MAX_RECORD
     assert reader.bytes_read == len(data)
+    if dialect is not None:
+        again = ExportReader(io.BytesIO(data), dialect=Dialect.from_dict(dialect), name="fuzz")
+        assert taken(again, most=100) == found
 
 
 def map_records(given: tuple[list[str], list[list[str]], dict[str, Any], str]) -> None:
@@ -57,6 +62,8 @@ def map_records(given: tuple[list[str], list[list[str]], dict[str, Any], str]) -
         mapper = Mapper(columns, ExportMapping.of(options), mode=mode, offer="Spring Welcome")
     except (MappingError, ExportError):
         return
+    if rows and mapper.by_column() is not None:
+        compare(mapper, rows)
     window = Window()
     for line, cells in enumerate(rows, 2):
         bad, (identity, profile) = _map(mapper, cells)

@@ -14,8 +14,9 @@ from airflow_provider_braze.exceptions import ExportError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import LineQueue, split_lines
-from airflow_provider_braze.redpoint.records import Record, RecordScanner
+from airflow_provider_braze.redpoint.records import RecordScanner
 from airflow_provider_braze.redpoint.rejects import RejectsReader
+from tests.redpoint.taking import taken
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
 
@@ -71,19 +72,6 @@ class Trickle(io.BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         return super().read(self.most if size is None or size < 0 else min(size, self.most))
-
-
-def taken(reader: ExportReader | RecordScanner, most: int) -> list[Record]:
-    """Read several rows at a time, and give them one by one."""
-    found: list[Record] = []
-    while (read := reader.take(most)) is not None:
-        if isinstance(read, Record):
-            found.append(read)
-            continue
-        assert 0 < len(read.cells) <= most
-        assert [reader.cut(text) for text in read.texts] == read.cells
-        found += [Record(line, cells, None) for line, cells in zip(read.lines, read.cells, strict=True)]
-    return found
 
 
 @settings(max_examples=EXAMPLES, deadline=None)

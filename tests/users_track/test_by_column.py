@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, Mapped
-from airflow_provider_braze.users_track.data_points import DataPoints, surplus
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS
+from airflow_provider_braze.users_track.mapper import Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
+from tests.users_track.comparing import by_column_of, compare, together
 
 COLUMNS = [
     *(
@@ -96,37 +94,8 @@ MAPPINGS: list[dict[str, Any]] = [
 ]
 
 
-def by_column_of(mapper: Mapper) -> ByColumn:
-    found = mapper.by_column()
-    assert found is not None
-    return found
-
-
-def together(by_column: ByColumn, rows: list[list[str]]) -> Mapped:
-    return by_column.map(rows, [sum(map(len, row)) for row in rows])
-
-
-def one_by_one(mapper: Mapper, rows: list[list[str]]) -> Iterator[tuple[Any, Any] | None]:
-    for row in rows:
-        try:
-            yield mapper.map(row)
-        except BadRecordError:
-            yield None
-
-
 def check(rows: list[list[str]], given_mapping: dict[str, Any], mode: str) -> None:
-    mapper = Mapper(COLUMNS, ExportMapping(**given_mapping), mode=mode, offer="Spring")
-    mapped = together(by_column_of(mapper), rows)
-    kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
-    wanted = list(one_by_one(mapper, kept))
-    assert not mapper.omitted
-    found = list(zip(mapped.identities, map(msgspec.json.decode, mapped.bodies), strict=True))
-    assert found == wanted
-    counted, expected = DataPoints(), DataPoints()
-    counted.add_counted(mapped.data_points)
-    for identity, profile in filter(None, wanted):
-        expected.add(str(identity[0]), tuple(profile), surplus(profile))
-    assert counted.by_attribute() == expected.by_attribute()
+    compare(Mapper(COLUMNS, ExportMapping(**given_mapping), mode=mode, offer="Spring"), rows)
 
 
 @pytest.mark.parametrize("mode", ["upsert", "append"])
