@@ -215,15 +215,15 @@ def kept_parts(kept: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _numbered(parts: Iterable[Location]) -> list[tuple[str, int, int]]:
+def _numbered(parts: Iterable[Location]) -> list[list[Any]]:
     """Name parts by their file, the first number and the last: a long push has hundreds, and a store takes 64 KB."""
-    found: list[tuple[str, int, int]] = []
+    found: list[list[Any]] = []
     for part in parts:
         url, number = part.url.removesuffix(".part").rsplit(".", 1)
         if found and found[-1][0] == url and found[-1][2] + 1 == int(number):
-            found[-1] = (url, found[-1][1], int(number))
+            found[-1][2] = int(number)
         else:
-            found.append((url, int(number), int(number)))
+            found.append([url, int(number), int(number)])
     return found
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from tests.system.real_airflow import REPOSITORY, RealAirflow
 
 pytestmark = pytest.mark.system
 
-DAG_ID, TASK_ID, WAITING_DAG_ID = "push_one", "push", "push_one_and_wait"
+DAG_ID, TASK_ID, WAITING_DAG_ID, EVENTS_DAG_ID = "push_one", "push", "push_one_and_wait", "push_events"
 RECORDS = 12_000
 SOME = 1500
 HEARTBEAT_TIMEOUT = 15
@@ -49,6 +50,17 @@ for dag_id, wait in (("{DAG_ID}", 60), ("{WAITING_DAG_ID}", 2)):
             retries=1,
             retry_delay=timedelta(seconds=1),
         )
+
+
+def events():
+    time = "2026-11-22T10:00:00Z"
+    return [dict(external_id=f"E{{n // 2}}", name=f"event {{n}}", time=time) for n in range({RECORDS})]
+
+
+with DAG("{EVENTS_DAG_ID}", schedule=None) as push_events:
+    BrazeUserTrackOperator(
+        task_id="{TASK_ID}", events=events, max_rejected=0.9, retries=1, retry_delay=timedelta(seconds=1)
+    )
 """
 
 
@@ -90,18 +102,16 @@ def impatient(
     ) as running:
         running.unpause(DAG_ID)
         running.unpause(WAITING_DAG_ID)
+        running.unpause(EVENTS_DAG_ID)
         yield running
 
 
 class Run:
-    """One run of a DAG that pushes one export."""
+    """One run of a DAG that pushes."""
 
-    def __init__(
-        self, airflow: RealAirflow, sandbox: SandboxProcess, base: Path, dag_id: str = DAG_ID
-    ) -> None:
-        self.airflow, self.sandbox, self.dag_id, self.base = airflow, sandbox, dag_id, base
-        self.export: Landed = land(base, RECORDS, random.Random(9))
-        self.run_id = airflow.trigger(dag_id, export=str(self.export.path))
+    def __init__(self, airflow: RealAirflow, sandbox: SandboxProcess, dag_id: str, **params: str) -> None:
+        self.airflow, self.sandbox, self.dag_id = airflow, sandbox, dag_id
+        self.run_id = airflow.trigger(dag_id, **params)
 
     @property
     def _path(self) -> str:
@@ -139,18 +149,34 @@ class Run:
                     return supervisor, process
         raise AssertionError("no process of Airflow pushes")
 
-    def report_file(self, number: int) -> Path | None:
-        found = list((self.base / "_braze").glob(f"*/*--try{number}*/report.json"))
-        return found[0] if found else None
-
-    def finish(self) -> dict[str, Any]:
-        """Wait for the good end of the task, and compare what came of it; its report."""
+    def succeed(self) -> dict[str, Any]:
+        """Wait for the good end of the task; its report."""
         state = self.airflow.wait_for_run(self.dag_id, self.run_id)
         task = self.task()
         assert state == "success", self.airflow.log(
             self.dag_id, self.run_id, TASK_ID, try_number=task["try_number"]
         )[-3000:]
         report: dict[str, Any] = self.airflow.xcom(self.dag_id, self.run_id, TASK_ID)
+        return report
+
+
+class ExportRun(Run):
+    """One run of a DAG that pushes one export."""
+
+    def __init__(
+        self, airflow: RealAirflow, sandbox: SandboxProcess, base: Path, dag_id: str = DAG_ID
+    ) -> None:
+        self.base = base
+        self.export: Landed = land(base, RECORDS, random.Random(9))
+        super().__init__(airflow, sandbox, dag_id, export=str(self.export.path))
+
+    def report_file(self, number: int) -> Path | None:
+        found = list((self.base / "_braze").glob(f"*/*--try{number}*/report.json"))
+        return found[0] if found else None
+
+    def finish(self) -> dict[str, Any]:
+        """Wait for the good end of the task, and compare what came of it; its report."""
+        report = self.succeed()
         assert (report["status"], report["records"]) == ("complete", RECORDS)
         assert compare.differences(self.export, report, self.sandbox.profiles()) == []
         assert json.loads(Path(report["report_path"]).read_text()) == report
@@ -162,7 +188,7 @@ class Run:
 def test_a_task_that_is_killed_goes_on_where_it_was(
     impatient: RealAirflow, slow: SandboxProcess, tmp_path: Path
 ) -> None:
-    run = Run(impatient, slow, tmp_path)
+    run = ExportRun(impatient, slow, tmp_path)
     kept = run.wait_until_midway()
     _, task = run.processes()
     task.kill()
@@ -179,7 +205,7 @@ def test_a_task_that_is_killed_goes_on_where_it_was(
 def test_so_does_one_whose_supervisor_is_killed_too(
     impatient: RealAirflow, slow: SandboxProcess, tmp_path: Path
 ) -> None:
-    run = Run(impatient, slow, tmp_path)
+    run = ExportRun(impatient, slow, tmp_path)
     kept = run.wait_until_midway()
     for process in run.processes():
         process.kill()
@@ -194,7 +220,7 @@ def test_so_does_one_whose_supervisor_is_killed_too(
 def test_a_task_that_is_marked_as_failed_leaves_a_true_report_and_goes_on_when_it_is_cleared(
     impatient: RealAirflow, slow: SandboxProcess, tmp_path: Path
 ) -> None:
-    run = Run(impatient, slow, tmp_path)
+    run = ExportRun(impatient, slow, tmp_path)
     run.wait_until_midway()
     _, process = run.processes()
     impatient.api("PATCH", run._path, new_state="failed")
@@ -242,7 +268,7 @@ def test_a_long_wait_frees_the_worker_on_the_oldest_airflow_too(
     impatient: RealAirflow, slow: SandboxProcess, tmp_path: Path
 ) -> None:
     slow.fault(status=429, retry_after=12, after=50, count=8)
-    run = Run(impatient, slow, tmp_path, WAITING_DAG_ID)
+    run = ExportRun(impatient, slow, tmp_path, WAITING_DAG_ID)
     run.wait_for_state("deferred")
     with pytest.raises(AssertionError, match="no process"):
         run.processes()
@@ -256,3 +282,25 @@ def test_a_long_wait_frees_the_worker_on_the_oldest_airflow_too(
     assert report["waited_seconds"] >= 8
     assert report["rate_limited"] > 0
     assert "Pausing task as DEFERRED" in impatient.log(WAITING_DAG_ID, run.run_id, TASK_ID)
+
+
+@newest
+def test_events_of_a_dag_are_not_sent_twice_when_its_task_is_killed(
+    impatient: RealAirflow, slow: SandboxProcess
+) -> None:
+    run = Run(impatient, slow, EVENTS_DAG_ID)
+    kept = run.wait_until_midway()
+    _, task = run.processes()
+    task.kill()
+
+    report = run.succeed()
+
+    assert run.task()["try_number"] == 2
+    assert report["records"] == RECORDS == report["accepted"] + report["unknown"]
+    assert kept <= report["resumed_after"] < RECORDS
+    arrived = Counter(
+        event["name"] for profile in slow.profiles().values() for event in profile["events_received"]
+    )
+    assert set(arrived.values()) == {1}
+    assert report["accepted"] <= len(arrived) <= RECORDS
+    assert run.kept() == 0

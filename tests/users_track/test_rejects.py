@@ -261,7 +261,9 @@ def test_a_checkpoint_names_any_number_of_parts_in_a_few_words(rejects: RejectsF
     fail(later, 200)
     kept = later.kept()
     assert len(json.dumps(kept)) < 1000
-    parts = kept_parts(json.loads(json.dumps(kept)))
+    # Airflow's store refuses what does not come back from JSON as it was.
+    assert json.loads(json.dumps(kept)) == kept
+    parts = kept_parts(kept)
     assert parts == [part.url for part in later.parts]
     assert len(set(parts)) == 500
     assert later.close() is not None
