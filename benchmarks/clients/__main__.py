@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import time
 from itertools import islice
 
@@ -37,7 +38,9 @@ def main() -> None:
     seconds, cpu = time.perf_counter() - started, time.process_time() - used
     if statuses != {201: job.requests}:
         raise RuntimeError(f"the sink answered {dict(statuses)}")
-    print(json.dumps({"requests": job.requests, "seconds": seconds, "client_cpu": cpu}))
+    print(json.dumps({"requests": job.requests, "seconds": seconds, "client_cpu": cpu}), flush=True)
+    # A thread of pyreqwest may still be ending its connections, and falls over an interpreter that is ending, too.
+    os._exit(0)
 
 
 if __name__ == "__main__":
