@@ -182,16 +182,6 @@ class Account:
         """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
         if outcome != "accepted":
             item.unbill()
-        elif item.billed_ahead and len(item.origins) == 1:
-            # Of an export, nearly always: there is nothing but to count it.
-            segment = item.origins[0].segment or self._segments[-1]
-            item.origins, item.billed_ahead = (), False
-            segment.objects += 1
-            segment.outcomes[outcome] += 1
-            segment.unsettled -= 1
-            if not self._segments[0].unsettled:
-                self._advance()
-            return
         origins, became = self._unsettled_of(item, outcome)
         if not origins:
             return
