@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_braze.pushes import checkpoint, running, source
@@ -14,3 +16,25 @@ def keep_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "LOOK_EVERY", 0.02)
     monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", 500)
     monkeypatch.setattr(source, "REPLAYED_RECORDS", 2000)
+
+
+def settled(checkpoint: dict[str, Any]) -> int:
+    """How many records a checkpoint settles."""
+    return int(checkpoint["account"]["settled"]["records"])
+
+
+class Keeping:
+    """One try of a push, with the checkpoints that it kept."""
+
+    push: Any
+    kept: list[dict[str, Any] | None]
+
+    def execute(self) -> dict[str, Any]:
+        report: dict[str, Any] = self.push.execute()
+        return report
+
+    @property
+    def last(self) -> dict[str, Any]:
+        assert self.kept
+        assert self.kept[-1] is not None
+        return self.kept[-1]

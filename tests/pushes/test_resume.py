@@ -29,7 +29,7 @@ from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.rejects import kept_parts
 from airflow_provider_braze.users_track.workspace import Workspace
-from tests.checkpoints import keep_often
+from tests.checkpoints import Keeping, keep_often, settled
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -81,7 +81,7 @@ def fresh(slow: SandboxProcess) -> None:
     slow.reset()
 
 
-class Try:
+class Try(Keeping):
     """One try of a push, with the checkpoints that it kept."""
 
     def __init__(self, sandbox: SandboxProcess, path: Path, run: str = "try1", **given: Any) -> None:
@@ -98,19 +98,6 @@ class Try:
             keep=lambda kept: self.kept.append(json.loads(json.dumps(kept))),
             **given,
         )
-
-    def execute(self) -> dict[str, Any]:
-        return self.push.execute()
-
-    @property
-    def last(self) -> dict[str, Any]:
-        assert self.kept
-        assert self.kept[-1] is not None
-        return self.kept[-1]
-
-
-def settled(checkpoint: dict[str, Any]) -> int:
-    return int(checkpoint["account"]["settled"]["records"])
 
 
 def failed_lines(report: dict[str, Any]) -> Counter[tuple[str, str]]:

@@ -25,7 +25,7 @@ from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.users_track.rejects import kept_parts
 from airflow_provider_braze.users_track.workspace import Workspace
-from tests.checkpoints import keep_often
+from tests.checkpoints import Keeping, keep_often, settled
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -94,7 +94,7 @@ def fresh(slow: SandboxProcess) -> None:
     begin(slow)
 
 
-class Try:
+class Try(Keeping):
     """One try of a push, with the checkpoints that it kept, and what it said."""
 
     def __init__(self, sandbox: SandboxProcess, rows: Given | None = None, **given: Any) -> None:
@@ -111,19 +111,6 @@ class Try:
                 **given,
             }
         )
-
-    def execute(self) -> dict[str, Any]:
-        return self.push.execute()
-
-    @property
-    def last(self) -> dict[str, Any]:
-        assert self.kept
-        assert self.kept[-1] is not None
-        return self.kept[-1]
-
-
-def settled(checkpoint: dict[str, Any]) -> int:
-    return int(checkpoint["account"]["settled"]["records"])
 
 
 def stop_at(this: Try, records: int, stop: Callable[[], None] | None = None) -> None:
