@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -278,11 +279,36 @@ class RealAirflow:
         return str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 180) -> str:
-        """Wait until a run is over, and return its state."""
+        """Wait until a run is over, and return its state; print why, if it failed."""
         self.wait_for(
             lambda: self.run_state(dag_id, run_id) in FINISHED, f"the end of {dag_id} {run_id}", seconds
         )
-        return self.run_state(dag_id, run_id)
+        state = self.run_state(dag_id, run_id)
+        if state == "failed":
+            self._print_failures(dag_id, run_id)
+        return state
+
+    def _print_failures(self, dag_id: str, run_id: str) -> None:
+        """Print what a run's tasks came to and the log of each that failed; pytest shows it with a failure."""
+        print(f"{dag_id} {run_id} failed: {self.states(dag_id, run_id)}")
+        for task in self.tasks(dag_id, run_id):
+            if task["state"] == "failed":
+                name, index, tries = task["task_id"], task["map_index"], max(task["try_number"], 1)
+                log = self.log(dag_id, run_id, name, try_number=tries, map_index=index)
+                print(f"--- {name}[{index}] try {tries}\n{log[-6000:]}")
+        print(f"--- scheduler\n{self.component_log('scheduler')}")
+
+    def wait_for_worker_to_leave(self, run_id: str, task_id: str) -> None:
+        """Wait until the scheduler knows that the worker of a task that waits has ended.
+
+        A task that is woken before that fails, as "finished with state success, but the task instance's state
+        attribute is queued": the scheduler learns of an end up to some seconds late on a busy machine.
+        """
+        event = re.compile(rf"Received executor event .* task_id='{task_id}', run_id='{re.escape(run_id)}'")
+        log = self.home / "scheduler.log"
+        self.wait_for(
+            lambda: event.search(log.read_text(errors="replace")), f"the end of {task_id}'s worker", 120
+        )
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, mapped ones included, in the order of task and map index."""

@@ -32,6 +32,7 @@ def answer(airflow: RealAirflow, run_id: str, option: str) -> str:
         "a question for a person",
         120,
     )
+    airflow.wait_for_worker_to_leave(run_id, "ask")
     question = airflow.api("GET", path)
     assert airflow.states(DAG_ID, run_id)["push_export"] == ["None"]
     airflow.api("PATCH", path, chosen_options=[option], params_input={})
