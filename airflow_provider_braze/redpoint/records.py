@@ -11,6 +11,7 @@ import csv
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_readable
@@ -121,10 +122,12 @@ class RecordScanner:
         if self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, self._together, len(queue)))]
-        texts = [self._strip(line, self._line_end) for line in taken]
+        texts = list(map(self._strip, taken, repeat(self._line_end)))
         starts: Sequence[int] = range(len(taken) + 1)
-        if self._by_csv and any(text.count(self._qualifier) & 1 for text in texts):
-            texts, starts = self._unite(taken, texts)
+        # Where a qualified value opens that goes on over the next line, or ends that did.
+        odd = [at for at, text in enumerate(texts) if self._by_csv and text.count(self._qualifier) & 1]
+        if odd:
+            starts = self._unite(taken, texts, odd)
         cells = self._cut_plain(texts)
         read = starts[len(cells)]
         queue.extendleft(reversed(taken[read:]))
@@ -137,25 +140,18 @@ class RecordScanner:
         self._number += read
         return Rows([first + start for start in starts[: len(cells)]], texts[: len(cells)], cells)
 
-    def _unite(self, lines: list[str], texts: list[str]) -> tuple[list[str], list[int]]:
-        """Unite lines over which a qualified value goes on; also give where each text starts, and the end."""
-        united: list[str] = []
-        starts = [0]
-        opened = 0
-        is_open = False
-        for at, text in enumerate(texts):
-            odd = text.count(self._qualifier) & 1
-            if is_open and odd:
-                united.append(self._strip("".join(lines[opened : at + 1]), self._line_end))
-            elif is_open or odd:
-                opened = opened if is_open else at
-                is_open = True
-                continue
-            else:
-                united.append(text)
-            is_open = False
-            starts.append(at + 1)
-        return united, starts
+    def _unite(self, lines: list[str], texts: list[str], odd: list[int]) -> list[int]:
+        """Unite the texts over which a qualified value goes on; give where each of them starts, and the end."""
+        starts = [*range(len(texts) + 1)]
+        if len(odd) & 1:
+            # It goes on beyond these lines.
+            opened = odd.pop()
+            del texts[opened:], starts[opened + 1 :]
+        for opened, closed in reversed([*zip(odd[::2], odd[1::2], strict=True)]):
+            whole = "".join(lines[opened : closed + 1])
+            texts[opened : closed + 1] = [self._strip(whole, self._line_end)]
+            del starts[opened + 1 : closed + 1]
+        return starts
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
