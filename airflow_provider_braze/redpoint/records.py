@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
-from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_readable
+from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_clean, is_readable
 
 if TYPE_CHECKING:
     import _csv
@@ -311,8 +311,7 @@ class RecordScanner:
 
 
 def _is_plain(texts: list[str]) -> bool:
-    joined = "".join(texts)
-    return "\0" not in joined and is_readable(joined) and max(map(len, texts)) <= MAX_RECORD
+    return is_clean("".join(texts)) and max(map(len, texts)) <= MAX_RECORD
 
 
 def width_problem(width: int, expected: str) -> str:

@@ -296,6 +296,15 @@ class TestLines:
         assert cells(f'{HEADER}\n1,2,"P,1",a\r\n', line_end="LF") == [["1", "2", "P,1", "a\r"]]
 
     @pytest.mark.parametrize("line_end", [None, "CRLF"])
+    @pytest.mark.parametrize("other", "\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+    def test_what_ends_a_line_only_elsewhere_is_a_character(self, line_end: str | None, other: str) -> None:
+        rows = [HEADER, f"1,2,P1,a{other}b", f"1,2,P2,{other}"]
+        assert cells("\r\n".join(rows), line_end=line_end) == [
+            ["1", "2", "P1", f"a{other}b"],
+            ["1", "2", "P2", other],
+        ]
+
+    @pytest.mark.parametrize("line_end", [None, "CRLF"])
     def test_line_ends_across_chunks(self, line_end: str | None) -> None:
         class ByteByByte(io.BytesIO):
             def read(self, size: int | None = -1) -> bytes:
