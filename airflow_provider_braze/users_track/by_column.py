@@ -6,6 +6,7 @@ looks at one record at a time and knows what to do with it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
@@ -193,8 +194,9 @@ class ByColumn:
         if self._most_nested is not None and longest > self._most_nested:
             doubtful.update(at for at, size in enumerate(sizes) if size > self._most_nested)
         for index, pattern in self._patterns:
-            if None in map(pattern.match, columns[index]):
-                doubtful.update(at for at, cell in enumerate(columns[index]) if not pattern.match(cell))
+            together = "\n".join(columns[index])
+            if together.count("\n") >= len(ids) or not pattern.match(together):
+                doubtful.update(_unlike(pattern, columns[index]))
         for found in read:
             if _IN_DOUBT in found:
                 doubtful.update(at for at, value in enumerate(found) if value is _IN_DOUBT)
@@ -287,3 +289,7 @@ def _tags(cells: Cells) -> list[Any]:
 
 def _too_long(cells: Cells) -> Iterator[int]:
     return (at for at, cell in enumerate(cells) if len(cell) > limits.STRING_CHARACTERS)
+
+
+def _unlike(pattern: re.Pattern[str], cells: Cells) -> Iterator[int]:
+    return (at for at, cell in enumerate(cells) if "\n" in cell or not pattern.match(cell))

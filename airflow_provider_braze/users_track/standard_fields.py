@@ -47,8 +47,13 @@ GENDERS = frozenset("MFONP")
 SUBSCRIPTION_STATES = frozenset({"opted_in", "subscribed", "unsubscribed"})
 GROUP_STATES = frozenset({"subscribed", "unsubscribed"})
 
-_LABEL = r"[^\s@.,;<>()\"]"
+_SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What ``\\s`` means, listed: a set of nothing but characters is a third faster to look one up in."""
+
+_LABEL = rf"[^{_SPACES}@.,;<>()\"]"
 _EMAIL = re.compile(rf"[^\s@,;<>()\"]++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+\Z")
+
+_EMAIL_AS_IS = rf"(?:(?:{_LABEL}++\.)*+{_LABEL}++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+)?"
 
 
 class Field(NamedTuple):
@@ -199,9 +204,12 @@ FIELDS: Mapping[str, Field] = {
 """Braze's standard fields."""
 
 AS_IS: Mapping[values.Reader, re.Pattern[str]] = {
-    email: re.compile(rf"(?:(?:{_LABEL}++\.)*+{_LABEL}++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+)?\Z")
+    email: re.compile(rf"{_EMAIL_AS_IS}(?:\n{_EMAIL_AS_IS})*+\Z")
 }
-"""Readers of cells that differ from record to record; what matches, and is not too long, is sent as it is or empty."""
+"""Readers of cells that differ from record to record; what matches, and is not too long, is sent as it is or empty.
+
+Such a pattern takes many cells at once, joined by line feeds, of which none may hold one itself.
+"""
 
 READERS: Mapping[str, values.Reader] = {name: field.read for name, field in FIELDS.items()}
 """Field name to the reader of its cells."""

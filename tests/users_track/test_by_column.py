@@ -44,6 +44,8 @@ CELLS = [
         ".a@example.com",
         "a@b.c",
         "a@b.co\n",
+        "a@b.co\nc@d.co",
+        "\n",
         "NULL",
         f"{'a' * 243}@example.com",
         f"{'a' * 244}@example.com",

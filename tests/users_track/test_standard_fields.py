@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 import zoneinfo
 
 import pytest
@@ -120,6 +122,14 @@ def test_json_values_are_checked_too(name, value):
 def test_a_null_unsets_every_field():
     for name in (*FIELDS, "x"):
         check(name, None)
+
+
+@pytest.mark.parametrize("shape", ["a{}b@example.com", "ab@ex{}ample.com", "ab@example.com{}"])
+def test_no_space_of_any_kind_is_part_of_an_email(shape):
+    assert standard_fields.email(shape.format("\u200b"))
+    for space in re.findall(r"\s", "".join(map(chr, range(sys.maxunicode + 1)))):
+        with pytest.raises(ValueError, match="not a valid email"):
+            standard_fields.email(shape.format(space))
 
 
 @given(st.from_regex(r"[a-z.\"@ ]{1,6}@[a-z.@]{1,8}", fullmatch=True))
