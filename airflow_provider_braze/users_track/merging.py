@@ -26,6 +26,7 @@ _CAN_REFUSE = frozenset(
 _SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
 _MERGE = "_merge_objects"
 _ALIAS = "user_alias"
+_ADD = frozenset({"add"})
 _SETTLED = frozenset({*_SAME_IN_BOTH, _MERGE, _ALIAS})
 """What is the same in both objects, or settled for both: one user has one alias here."""
 
@@ -50,19 +51,20 @@ def merge(
         return None
     if not checked and _may_be_refused(older, newer):
         return None
-    deciding = newer if _has_objects(newer) else older
+    both_deep = older.get(_MERGE) is True and newer.get(_MERGE) is True
+    deciding = newer if both_deep or _has_objects(newer) else older
     deep = deciding.get(_MERGE) is True
     if deciding is newer and deep != (older.get(_MERGE) is True) and _has_objects(older):
         return None
     merged = dict(older)
     for key, value in newer.items():
-        if key not in older:
-            merged[key] = value
-        elif key not in _SETTLED:
-            both = _both(key, older[key], value, deep=deep, unite=key in united, checked=checked)
-            if both is _CANNOT:
+        if key in older and not (checked and value.__class__ is str):
+            if key in _SETTLED:
+                continue
+            value = _both(key, older[key], value, deep=deep, unite=key in united, checked=checked)
+            if value is _CANNOT:
                 return None
-            merged[key] = both
+        merged[key] = value
     merged.pop(_MERGE, None)
     if _MERGE in deciding:
         merged[_MERGE] = deciding[_MERGE]
@@ -97,7 +99,7 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
 
 
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool, checked: bool) -> Any:
-    if new == old and isinstance(new, str):
+    if isinstance(new, str) and new == old:
         return new
     if key in _EACH_COUNTS or not (checked or _is_taken(key, new)):
         return _CANNOT
@@ -105,8 +107,10 @@ def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool, checked: boo
         return _union(old, new)
     if not isinstance(new, dict) or key in FIELDS or new.keys() == checks.TIME:
         return new
+    if new.keys() == _ADD:
+        return _added(old, new)
     if checks.is_change(new):
-        return _changed(old, new)
+        return _incremented(old, new["inc"]) if "inc" in new else _CANNOT
     return _object(old, new, checked=checked) if deep else new
 
 
@@ -122,35 +126,41 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict) and not checks.is_change(value)
 
 
-def _changed(old: Any, new: dict[str, Any]) -> Any:
-    if new.keys() == {"add"}:
-        return _added(old, new["add"])
-    return _incremented(old, new["inc"]) if new.keys() == checks.INCREMENT else _CANNOT
-
-
-def _added(old: Any, items: list[Any]) -> Any:
-    if isinstance(old, dict) and old.keys() == {"add"} and isinstance(old["add"], list):
+def _added(old: Any, new: dict[str, Any]) -> Any:
+    items = new["add"]
+    if new == old and len(items) == 1 and isinstance(items[0], str):
+        return old
+    if isinstance(old, dict) and old.keys() == _ADD and isinstance(old["add"], list):
         united = _union(old["add"], items)
         return united if united is _CANNOT else {"add": united}
     return _union(old, items) if isinstance(old, list) else _CANNOT
 
 
 def _union(old: list[Any], new: list[Any]) -> Any:
-    both = old + new
-    # Tags, as a rule: a user may have hundreds, in as many records, so they are not looked at one by one.
-    if set(map(type, both)) == {str} and max(map(len, both)) <= limits.STRING_CHARACTERS:
-        united = list(dict.fromkeys(both))
-        if len(united) <= limits.ARRAY_ITEMS and _is_surely_small(united):
+    try:
+        # Tags, as a rule: a user may have hundreds, in as many records, so they are not looked at one by one.
+        united = list(dict.fromkeys(old + new))
+        if _are_surely_taken(united):
             return united
+    except TypeError:
+        pass
     try:
         return checks.union(old, new)
     except ValueError:
         return _CANNOT
 
 
-def _is_surely_small(texts: list[str]) -> bool:
-    """Tell without writing it that an array is small enough: no character takes more than six bytes of JSON."""
-    return 6 * sum(map(len, texts)) + 3 * len(texts) < limits.NESTED_BYTES
+def _are_surely_taken(texts: list[str]) -> bool:
+    """Tell without writing them as JSON, where no character takes more than six bytes, that they are an array.
+
+    :raises TypeError: not all are texts.
+    """
+    characters, most = len("".join(texts)), limits.STRING_CHARACTERS
+    return (
+        len(texts) <= limits.ARRAY_ITEMS
+        and 6 * characters + 3 * len(texts) < limits.NESTED_BYTES
+        and (characters <= most or max(map(len, texts)) <= most)
+    )
 
 
 def _incremented(old: Any, by: int) -> Any:

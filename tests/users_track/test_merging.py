@@ -125,6 +125,10 @@ def both(older, newer, united=frozenset()):
         pytest.param(
             {"x": {"add": ["a"]}}, {"x": {"add": ["b", "a"]}}, {"x": {"add": ["a", "b"]}}, id="tags"
         ),
+        pytest.param({"x": {"add": ["a"]}}, {"x": {"add": ["a"]}}, {"x": {"add": ["a"]}}, id="a tag again"),
+        pytest.param(
+            {"x": {"add": ["a", "a"]}}, {"x": {"add": ["a", "a"]}}, {"x": {"add": ["a"]}}, id="tags twice"
+        ),
         pytest.param({"x": ["a"]}, {"x": {"add": ["b"]}}, {"x": ["a", "b"]}, id="add to a set"),
         pytest.param({"x": {"add": ["a"]}}, {"x": ["b"]}, {"x": ["b"]}, id="a set after an add"),
         pytest.param({"x": ["a"]}, {"x": ["b"]}, {"x": ["b"]}, id="a set after a set"),
@@ -194,6 +198,7 @@ def test_what_is_merged(older, newer, expected):
         ),
         pytest.param({"x": {"add": "ab"}}, {"x": {"add": ["c"]}}, id="an older add that is ignored"),
         pytest.param({"x": {"add": [None]}}, {"x": {"add": ["c"]}}, id="an older add of null"),
+        pytest.param({"x": {"add": ["t" * 256]}}, {"x": {"add": ["c"]}}, id="an older add of a long text"),
         pytest.param({"x": None}, {"x": {"a": 1}, "_merge_objects": True}, id="an unset, then an object"),
         pytest.param({"x": {"add": ["a"]}}, {"x": {"remove": ["a"]}}, id="a remove"),
         pytest.param({"x": {"$add": [{"a": 1}]}}, {"x": {"$add": [{"a": 1}]}}, id="the same $add twice"),
