@@ -21,9 +21,16 @@ def points(name: str, value: Any) -> int:
     """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
     if name in READERS or not isinstance(value, dict):
         return 1
-    if not _CHANGES.isdisjoint(value):
-        return sum([len(items) if isinstance(items, list) else 1 for items in value.values()])
-    return sum([points("", item) if isinstance(item, dict) else 1 for item in value.values()])
+    found = len(value)
+    if _CHANGES.isdisjoint(value):
+        for item in value.values():
+            if isinstance(item, dict):
+                found += points("", item) - 1
+    else:
+        for item in value.values():
+            if isinstance(item, list):
+                found += len(item) - 1
+    return found
 
 
 def surplus(content: Mapping[str, Any]) -> Surplus:
@@ -61,14 +68,12 @@ class DataPoints:
         """
         self._counts.update(counts)
 
-    def deduct(self, names: Names, more: Surplus) -> None:
-        """Take back one attributes object that was counted."""
-        counts = self._counts
-        for name in names:
-            if name not in _FREE and name not in _NOT_DATA:
-                counts[name] -= 1
+    def deduct(self, kind: str, names: Names, more: Surplus) -> None:
+        """Take back one attributes object that was counted; it is given as to :meth:`add`."""
+        self._shapes[kind, names] -= 1
         for name, count in more.items():
-            counts[name] -= count
+            self._counts[name] -= count
+        self._bound()
 
     def add_other(self, array: str, count: int) -> None:
         """Count an event, or a purchase of several pieces."""

@@ -155,7 +155,7 @@ class Outgoing(msgspec.Struct, eq=False, gc=False):
             return
         self.billed_ahead = False
         if (segment := self.origins[0].segment) is not None:
-            segment.data_points.deduct(*self.billed(content))
+            segment.data_points.deduct(str(self.identity[0]), *self.billed(content))
 
     @property
     def settled_earlier(self) -> bool:
