@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -20,7 +19,7 @@ from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
 from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing
+from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing, Stretch
 from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -116,7 +115,7 @@ class ExportSource:
     def objects(self, account: Account) -> Iterator[Found]:
         """Yield the object of each valid record; an invalid one is settled at once, and is None.
 
-        They come many at once, as JSON, where the mapping lets them be mapped so. What an earlier try has settled is
+        They come many at once where the mapping lets them be mapped so. What an earlier try has settled is
         passed over: only the last of it is mapped again, because later records may have to be folded into it.
         """
         account.facts = self.facts
@@ -145,19 +144,29 @@ class ExportSource:
             mapped = by_column.map(read.cells, [*map(len, read.texts)])
             # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
             segment = account.begin(len(read.cells))
-            items = _items(read, mapped, segment, reader.cut)
-            self._meet_execution_ids(_without(read.cells, mapped.doubtful))
             segment.data_points.add_counted(mapped.data_points)
-            for at in mapped.doubtful:
-                record = Record(read.lines[at], read.cells[at], None)
-                items.insert(at, self._as_json(self._map_one(record, account, segment), account))
-            yield items
+            self._meet_execution_ids(_without(read.cells, mapped.doubtful))
+            yield list(self._parts(read, mapped, account, segment, by_column.kind, reader.cut))
 
-    def _as_json(self, item: Outgoing | None, account: Account) -> Outgoing | None:
-        if item is None or (reason := item.encode()) is None:
-            return item
-        account.settle(item, "invalid", reason)
-        return None
+    def _parts(
+        self, read: Rows, mapped: Mapped, account: Account, segment: Segment, kind: str, cut: Cut
+    ) -> Iterator[Stretch | Outgoing | None]:
+        """Give what lies between doubtful records as stretches, and these one by one."""
+        start = 0
+        for met, at in enumerate([*mapped.doubtful, len(read.lines)]):
+            if start < at:
+                yield Stretch(
+                    kind,
+                    mapped.ids[start - met : at - met],
+                    mapped.bodies[start - met : at - met],
+                    lines=read.lines[start:at],
+                    texts=read.texts[start:at],
+                    segment=segment,
+                    cut=cut,
+                )
+            if at < len(read.lines):
+                yield self._map_one(Record(read.lines[at], read.cells[at], None), account, segment)
+            start = at + 1
 
     def _map(
         self, records: Iterable[tuple[Record, str]], account: Account, segment: Segment | None = None
@@ -193,26 +202,6 @@ class ExportSource:
         if isinstance(self._reader, RejectsReader):
             return self._reader.with_outcomes()
         return zip(self._reader, repeat(""))
-
-
-def _items(read: Rows, mapped: Mapped, segment: Segment, cut: Cut) -> list[Outgoing | None]:
-    """Make the objects of what was mapped, all at once: in the order of the fields of Outgoing and of Origin."""
-    texts = _without(read.texts, mapped.doubtful)
-    lines = _without(read.lines, mapped.doubtful)
-    return list(
-        map(
-            Outgoing,
-            repeat("attributes"),
-            mapped.identities,
-            repeat(None),
-            zip(map(Origin, lines, texts, repeat(segment), repeat(cut))),
-            repeat(None),
-            mapped.bodies,
-            map(operator.add, map(len, texts), map(len, mapped.bodies)),
-            repeat(True),
-            repeat(True),
-        )
-    )
 
 
 def _without(values: Sequence[T], left_out: Sequence[int]) -> Sequence[T]:

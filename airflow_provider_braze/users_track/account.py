@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
+from airflow_provider_braze.users_track.batch import Batch
 from airflow_provider_braze.users_track.data_points import DataPoints
+from airflow_provider_braze.users_track.outgoing import Origin, Outgoing
 from airflow_provider_braze.users_track.reasons import shortened, without_values
 from airflow_provider_braze.users_track.tally import EARLIER, MOST_REASONS, Failed, Segment, Tally
 
@@ -198,6 +199,25 @@ class Account:
             segment = origin.segment or self._segments[-1]
             segment.outcomes["merged"] += 1
             segment.unsettled -= 1
+        if not self._segments[0].unsettled:
+            self._advance()
+
+    def settle_batch(self, batch: Batch, outcome: str) -> None:
+        """Give all that a batch holds the same outcome, with which its data points count.
+
+        :param outcome: ``accepted`` or ``planned``.
+        """
+        for part in batch.remaining:
+            if isinstance(part, Outgoing):
+                if outcome != "accepted":
+                    self.count_data_points(part)
+                self.settle(part, outcome)
+            elif not part.settled:
+                part.settled = True
+                segment = part.stretch.segment
+                segment.outcomes[outcome] += len(part)
+                segment.objects += len(part) if outcome == "accepted" else 0
+                segment.unsettled -= len(part)
         if not self._segments[0].unsettled:
             self._advance()
 

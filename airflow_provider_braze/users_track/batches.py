@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.batch import ARRAYS, Batch, Part, partner_member, size
 from airflow_provider_braze.users_track.merging import merge
 from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing, to_json
-from airflow_provider_braze.users_track.tally import EARLIER
+from airflow_provider_braze.users_track.stretches import Key, Piece, Stretch, key_of
+from airflow_provider_braze.users_track.waiting import Waiting
 
-__all__ = ["ARRAYS", "Batch", "Found", "Identity", "Origin", "Outgoing", "Window"]
+__all__ = ["ARRAYS", "Batch", "Found", "Identity", "Origin", "Outgoing", "Stretch", "Window"]
 
-Found = Outgoing | list[Outgoing | None] | None
-"""What a source yields: an object, None for a record that was settled at once, or several that are JSON and weighed."""
-
-ARRAYS = ("attributes", "events", "purchases")
-"""The arrays of a /users/track request, in the order Braze processes them."""
+Found = Outgoing | list[Stretch | Outgoing | None] | None
+"""What a source yields: an object, None for a record that was settled at once, or several of these and stretches."""
 
 LOOK_AHEAD_RECORDS = 5000
 """Records of one user that lie within this many records of the first of them are merged."""
@@ -29,59 +27,6 @@ MOST_CHARACTERS = 32_000_000
 """Bound of the window for records that are unusually long, so that memory stays constant."""
 
 _ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
-_RANK = {array: rank for rank, array in enumerate(ARRAYS)}
-
-
-@dataclass(slots=True)
-class Batch:
-    """The objects of one request.
-
-    :param lost: a try may have reached Braze and has no conclusive answer, so that these records can no longer be
-        called not sent.
-    :param ambiguous: Braze may have processed the last try, so that events must not be sent again.
-    """
-
-    items: list[Outgoing]
-    lost: bool = False
-    ambiguous: bool = False
-
-    @property
-    def records(self) -> int:
-        """Records that no earlier try has settled."""
-        return sum(origin.segment is not EARLIER for item in self.items for origin in item.origins)
-
-    def body(self, partner: str | None) -> bytes:
-        """Write the request's body."""
-        parts = [
-            b'"%s":[%s]'
-            % (array.encode(), b",".join([item.body for item in self.items if item.array == array]))
-            for array, count in self.counts().items()
-            if count
-        ]
-        if partner:
-            parts.append(_partner(partner))
-        return b"{" + b",".join(parts) + b"}"
-
-    def placed(self, array: str, index: int) -> Outgoing | None:
-        """Find the object that Braze names by array and index within it."""
-        members = [item for item in self.items if item.array == array]
-        return members[index] if 0 <= index < len(members) else None
-
-    def counts(self) -> dict[str, int]:
-        """Count the objects of each array."""
-        counts = dict.fromkeys(ARRAYS, 0)
-        for item in self.items:
-            counts[item.array] += 1
-        return counts
-
-    def halves(self) -> tuple[Batch, Batch]:
-        """Part the batch in two, in order."""
-        middle = len(self.items) // 2
-        return Batch(self.items[:middle], self.lost), Batch(self.items[middle:], self.lost)
-
-
-def _partner(partner: str) -> bytes:
-    return b'"partner":' + to_json(partner)
 
 
 class Window:
@@ -108,24 +53,23 @@ class Window:
         partner: str | None = None,
     ) -> None:
         self.objects_per_request = objects_per_request
+        self.read = 0
         self.records = 0
         self.characters = 0
         self._bytes_per_request = bytes_per_request
-        self._room = bytes_per_request - _ENVELOPE - (len(_partner(partner)) + 1 if partner else 0)
+        self._room = bytes_per_request - _ENVELOPE - (len(partner_member(partner)) + 1 if partner else 0)
         self._united = united
-        self._read = 0
-        self._waiting = 0
+        self._waiting = Waiting()
+        self._objects = 0
         self._in_flight = 0
         # Each user's last object, be it in flight already.
-        self._last: dict[Identity, Outgoing] = {}
-        self._aging: deque[Outgoing] = deque()
-        self._ready: deque[Outgoing] = deque()
+        self._last: dict[Key, Outgoing | Stretch] = {}
 
     @property
     def full(self) -> bool:
         """Whether the next batch is whole, or the window too large to wait for it."""
         return (
-            len(self._ready) >= self.objects_per_request
+            self._waiting.ready >= self.objects_per_request
             or self.records >= MOST_RECORDS
             or self.characters >= MOST_CHARACTERS
         )
@@ -133,7 +77,7 @@ class Window:
     @property
     def empty(self) -> bool:
         """Whether nothing is left to send."""
-        return not self._waiting
+        return not self._objects
 
     @property
     def waits(self) -> bool:
@@ -145,10 +89,15 @@ class Window:
 
         :return: the objects that can never be sent, which the window does not hold, and why.
         """
+        if isinstance(found, list):
+            return [refused for part in found for refused in self._take_in(part)]
+        return self._take_in(found)
+
+    def _take_in(self, found: Stretch | Outgoing | None) -> Sequence[tuple[Outgoing, str]]:
+        if isinstance(found, Stretch):
+            return self.add_stretch(found)
         if found is None:
             self.skip()
-        elif isinstance(found, list):
-            return self.add_all(found)
         elif (reason := self.add(found)) is not None:
             return [(found, reason)]
         return ()
@@ -158,62 +107,102 @@ class Window:
 
         :return: why the object can never be sent, in which case the window does not hold it.
         """
-        reason = item.encode()
-        too_large = self.add_all([item if reason is None else None])
-        return too_large[0][1] if too_large else reason
+        reason = item.encode() or self._too_large(item)
+        if reason is None:
+            item.position = self.read
+            self._join(item)
+        self.skip()
+        return reason
 
-    def add_all(self, items: Sequence[Outgoing | None]) -> list[tuple[Outgoing, str]]:
-        """Take in the objects of consecutive records that are JSON and weighed already.
+    def add_stretch(self, stretch: Stretch) -> Sequence[tuple[Outgoing, str]]:
+        """Take in many objects at once, as :meth:`add` would one after the other.
 
-        :param items: None for a record that was settled at once.
         :return: those that can never be sent, which the window does not hold, and why.
         """
-        too_large: list[tuple[Outgoing, str]] = []
-        room, last_of, aging = self._room, self._last, self._aging
-        position = self._read
-        records = taken_in = characters = 0
-        for item in items:
-            position += 1
-            if item is None:
-                continue
-            item.position = position - 1
-            if len(item.body) > room:
-                too_large.append((item, f"larger than a request may be ({self._bytes_per_request} bytes)"))
-                continue
-            records += 1
-            last = last_of.setdefault(item.identity, item)
-            if last is not item:
-                if self._fold(last, item):
-                    continue
-                last_of[item.identity] = last.after = item
-                item.before = last
-            taken_in += 1
-            characters += item.weight
-            if item.array == "attributes":
-                aging.append(item)
-            else:
-                self._ripen(item)
-        self._waiting += taken_in
-        self.records += records
-        self.characters += characters
-        self._read = position
+        stretch.position = self.read
+        self.read += len(stretch)
+        too_large = self._lift_too_large(stretch)
+        left = len(stretch) - len(stretch.lifted)
+        self.records += left
+        self._objects += left
+        self.characters += stretch.weight(0, len(stretch)) - sum(item.weight for item, _ in too_large)
+        self._waiting.age(stretch)
+        users = dict.fromkeys(stretch.keys, stretch)
+        if len(users) == len(stretch) and not stretch.lifted and self._last.keys().isdisjoint(users):
+            self._last.update(users)
+        else:
+            self._join_one_by_one(stretch)
         self._let_ripen()
         return too_large
 
+    def _too_large(self, item: Outgoing) -> str | None:
+        if len(item.body) <= self._room:
+            return None
+        return f"larger than a request may be ({self._bytes_per_request} bytes)"
+
+    def _lift_too_large(self, stretch: Stretch) -> Sequence[tuple[Outgoing, str]]:
+        if max(map(len, stretch.bodies)) <= self._room:
+            return ()
+        items = map(stretch.item, range(len(stretch)))
+        found = {at: (item, why) for at, item in enumerate(items) if (why := self._too_large(item))}
+        stretch.lifted.update(found)
+        return list(found.values())
+
+    def _join_one_by_one(self, stretch: Stretch) -> None:
+        """Note whose objects a stretch holds; those of users who have objects already are lifted out of it."""
+        for at in stretch.unlifted(0, len(stretch)):
+            key = stretch.keys[at]
+            if key not in self._last:
+                self._last[key] = stretch
+                continue
+            item = stretch.item(at)
+            stretch.lifted.add(at)
+            self._count_out(1, 1, item.weight)
+            self._join(item)
+
+    def _join(self, item: Outgoing) -> None:
+        """Fold an object into the user's last one, or put it behind that."""
+        key = key_of(item.identity)
+        last = self._last.get(key)
+        if isinstance(last, Stretch):
+            last = self._last[key] = self._lift(last, last.find(key))
+        self.records += 1
+        if last is not None:
+            if self._fold(last, item):
+                return
+            last.after, item.before = item, last
+        self._last[key] = item
+        self._objects += 1
+        self.characters += item.weight
+        if item.array == "attributes":
+            self._waiting.age(item)
+        else:
+            self._ripen(item)
+
+    def _lift(self, stretch: Stretch, at: int) -> Outgoing:
+        """Make an object of its own of one in a stretch; of one in flight, only a stand-in that others wait for."""
+        item = stretch.item(at)
+        if item.taken:
+            item.origins = ()
+            stretch.followed[at] = item
+            return item
+        stretch.lifted.add(at)
+        self._waiting.take_over(item)
+        return item
+
     def skip(self) -> None:
         """Note that a record was read; one that is invalid counts for the look-ahead too."""
-        self._read += 1
+        self.read += 1
         self._let_ripen()
 
     def _let_ripen(self) -> None:
-        aging, oldest = self._aging, self._read - LOOK_AHEAD_RECORDS
-        while aging and aging[0].position < oldest:
-            self._ripen(aging.popleft())
+        for item in self._waiting.ripen(self.read - LOOK_AHEAD_RECORDS):
+            self._ripen(item)
 
     def finish(self) -> None:
         """Say that nothing more will be read, so that no look-ahead is needed."""
-        while self._aging:
-            self._ripen(self._aging.popleft())
+        for item in self._waiting.ripen(self.read):
+            self._ripen(item)
 
     def _fold(self, last: Outgoing, item: Outgoing) -> bool:
         if last.taken or not item.array == last.array == "attributes":
@@ -246,74 +235,83 @@ class Window:
             self._take_out([item])
             self._pass_turn(item)
         elif item.before is None:
-            self._ready.append(item)
+            self._waiting.queue(item)
 
     def take(self) -> Batch | None:
         """Take the next batch, or None while every user in the window is in flight or still looked ahead for.
 
         The batch's users are in flight until :meth:`release`.
         """
-        ready, most = self._ready, self.objects_per_request
-        while self._aging and (not ready or (len(ready) < most and self.characters >= MOST_CHARACTERS)):
-            self._ripen(self._aging.popleft())
-        items: list[Outgoing] = []
-        room = self._room
-        while ready and len(items) < most and len(ready[0].body) <= room:
-            item: Outgoing | None = ready.popleft()
-            while item is not None:
-                items.append(item)
-                room -= len(item.body) + 1
-                item = item.after and _together(item) if len(items) < most else None
-                if item is not None and len(item.body) > room:
-                    item = None
-        self._take_out(items)
-        self._in_flight += len(items)
-        return Batch(items) if items else None
+        waiting, most, room = self._waiting, self.objects_per_request, self._room
+        while waiting.aging and (
+            not waiting.ready or (waiting.ready < most and self.characters >= MOST_CHARACTERS)
+        ):
+            if (item := waiting.ripen_first()) is not None:
+                self._ripen(item)
+        parts: list[Part] = []
+        while most and (dealt := waiting.deal(most, room)):
+            parts += dealt
+            most -= sum(map(size, dealt))
+            room -= sum([(part.size if isinstance(part, Piece) else len(part.body)) + 1 for part in dealt])
+        self._take_out(parts)
+        self._in_flight += sum(map(size, parts))
+        return Batch(parts) if parts else None
 
-    def _take_out(self, items: Sequence[Outgoing]) -> None:
+    def _take_out(self, parts: Iterable[Part]) -> None:
         """Count objects out of the window."""
-        self._waiting -= len(items)
-        for item in items:
-            item.taken = True
-            self.records -= len(item.origins)
-            self.characters -= item.weight
+        for part in parts:
+            if isinstance(part, Piece):
+                self._count_out(len(part), len(part), part.weight)
+            else:
+                part.taken = True
+                self._count_out(1, len(part.origins), part.weight)
 
-    def release(self, items: list[Outgoing]) -> None:
-        """Say that a batch's objects have their outcome, so that their users may be sent again."""
-        self._in_flight -= len(items)
-        for item in items:
-            self._pass_turn(item)
+    def _count_out(self, objects: int, records: int, characters: int) -> None:
+        self._objects -= objects
+        self.records -= records
+        self.characters -= characters
+
+    def release(self, parts: Iterable[Part]) -> None:
+        """Say that what was dealt out has its outcome, so that its users may be sent again."""
+        for part in parts:
+            self._in_flight -= size(part)
+            if isinstance(part, Outgoing):
+                self._pass_turn(part)
+            else:
+                self._release_piece(part)
+
+    def _release_piece(self, piece: Piece) -> None:
+        last, stretch = self._last, piece.stretch
+        for at in range(piece.start, piece.stop) if stretch.followed else ():
+            if (stand_in := stretch.followed.pop(at, None)) is not None:
+                self._pass_turn(stand_in)
+        for key in piece.keys:
+            if last.get(key) is stretch:
+                del last[key]
 
     def _pass_turn(self, item: Outgoing) -> None:
         after = item.after
         if after is not None:
             item.after = after.before = None
             if after.ripe and not after.taken:
-                self._ready.append(after)
-        elif self._last.get(item.identity) is item:
-            del self._last[item.identity]
+                self._waiting.queue(after)
+        elif self._last.get(key := key_of(item.identity)) is item:
+            del self._last[key]
 
     def drain(self) -> list[Outgoing]:
-        """Take out everything that will not be sent."""
+        """Take out everything that will not be sent, in the order in which it was read."""
         left: list[Outgoing] = []
-        for last in self._last.values():
-            of_user: list[Outgoing] = []
+        for last in {id(last): last for last in self._last.values()}.values():
+            if isinstance(last, Stretch):
+                left += last.rest()
+                continue
             item: Outgoing | None = last
             while item is not None and not item.taken:
-                of_user.append(item)
+                left.append(item)
                 item.taken = True
                 before, item.before = item.before, None
                 item = before
-            left += reversed(of_user)
-        for home in (self._last, self._aging, self._ready):
-            home.clear()
-        self.records = self.characters = self._waiting = 0
-        return left
-
-
-def _together(item: Outgoing) -> Outgoing | None:
-    """Give the user's next object if Braze will process it after this one when both are in one request."""
-    after = item.after
-    if after is None or after.array == "attributes" or _RANK[after.array] < _RANK[item.array]:
-        return None
-    return after
+        self._last.clear()
+        self._waiting.clear()
+        self.records = self.characters = self._objects = 0
+        return sorted(left, key=attrgetter("position"))

@@ -65,7 +65,7 @@ class ByColumn:
         tags: Sequence[tuple[int, str, str]],
         constants: Mapping[str, Any],
     ) -> None:
-        self._kind = kind
+        self.kind = kind
         self._id = identifier_index
         self._identifier_null = identifier_null
         self._most_id = MOST_ID_CHARACTERS[kind]
@@ -145,7 +145,7 @@ class ByColumn:
         except UnicodeEncodeError:
             # A lone surrogate, in whichever of them.
             return _NOTHING._replace(doubtful=[*range(len(rows))])
-        return Mapped(list(zip(repeat(self._kind), ids)), bodies, data_points, [])
+        return Mapped(ids, bodies, data_points, [])
 
     def _count(self, columns: Sequence[Cells], read: Sequence[tuple[str, Sequence[Any]]]) -> dict[str, int]:
         """Count the data points by attribute."""
@@ -209,13 +209,13 @@ class ByColumn:
 class Mapped(NamedTuple):
     """What became of some records.
 
-    :param identities: whom those that were mapped are about.
+    :param ids: the identifiers of those that were mapped.
     :param bodies: their objects as JSON.
     :param data_points: what they cost together, by attribute.
     :param doubtful: indexes of the records that were not.
     """
 
-    identities: list[tuple[str, str]]
+    ids: Sequence[str]
     bodies: list[bytes]
     data_points: dict[str, int]
     doubtful: list[int]

@@ -143,7 +143,7 @@ class Exchange:
         verdict = judge(answer.status, answer.body, batch, self._workspace.redact)
         trouble = verdict.action is Action.RETRY
         # What Braze has settled stays "may have got it" until it is in the account, should the push be torn away.
-        batch.lost = lost_before or trouble or verdict.action is Action.SETTLE
+        batch.lost = lost_before or trouble or verdict.action in (Action.ACCEPT, Action.SETTLE)
         batch.ambiguous = trouble and answer.status not in _SURELY_UNPROCESSED
         return _Try(verdict, f"Braze answered {answer.status}", answer)
 

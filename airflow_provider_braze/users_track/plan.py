@@ -8,7 +8,8 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import TooManyDataPointsError
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Batch, Found, Window
+from airflow_provider_braze.users_track.batches import Batch, Found, Outgoing, Window
+from airflow_provider_braze.users_track.stretches import Piece
 from airflow_provider_braze.users_track.workspace import Workspace
 
 MASK = "***"
@@ -81,18 +82,22 @@ def _take(window: Window, workspace: Workspace, account: Account, found: Plan, o
     batch = window.take()
     if batch is not None:
         _count(batch, workspace, account, found, outcome)
-        window.release(batch.items)
+        window.release(batch.parts)
 
 
 def _count(batch: Batch, workspace: Workspace, account: Account, found: Plan, outcome: str) -> None:
     found.planned_requests += 1
     found.planned_bytes += len(batch.body(workspace.partner))
-    found.users += len({item.identity for item in batch.items})
-    for item in batch.items:
-        account.count_data_points(item)
-        if len(found.sample_payloads) < SAMPLE_PAYLOADS:
-            found.sample_payloads.append(item.content)
-        account.settle(item, outcome)
+    found.users += _users(batch)
+    if (missing := SAMPLE_PAYLOADS - len(found.sample_payloads)) > 0:
+        found.sample_payloads += [item.content for item in batch.items[:missing]]
+    account.settle_batch(batch, outcome)
+
+
+def _users(batch: Batch) -> int:
+    """Count users; each of a piece is another."""
+    alone = {part.identity for part in batch.parts if isinstance(part, Outgoing)}
+    return len(alone) + sum(len(part) for part in batch.parts if isinstance(part, Piece))
 
 
 def refuse_above(

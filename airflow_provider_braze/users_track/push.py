@@ -14,7 +14,7 @@ from airflow_provider_braze.users_track.client import Client
 from airflow_provider_braze.users_track.exchange import STOPPED_AFTER, STOPPED_BEFORE, TRACK, Exchange
 from airflow_provider_braze.users_track.limiter import Limiter, LimiterClosedError
 from airflow_provider_braze.users_track.lookup import Lookup
-from airflow_provider_braze.users_track.verdict import Action
+from airflow_provider_braze.users_track.verdict import ACCEPTED, Action
 from airflow_provider_braze.users_track.workspace import Workspace
 
 __all__ = ["TRACK", "Push", "describe"]
@@ -161,7 +161,6 @@ class Push:
 
     async def _work(self) -> None:
         while (batch := await self._next_batch()) is not None:
-            items = list(batch.items)
             try:
                 if self._lookup is None:
                     await self._deliver(batch)
@@ -169,12 +168,12 @@ class Push:
                     await self._deliver_known(batch, self._lookup)
             except BaseException as error:
                 reason = STOPPED_AFTER if batch.lost else STOPPED_BEFORE
-                self.account.leave(items, lost=batch.lost, reason=reason)
+                self.account.leave(batch.items, lost=batch.lost, reason=reason)
                 if not isinstance(error, Exception):
                     raise
                 self.stop(error)
             finally:
-                self._window.release(items)
+                self._window.release(batch.parts)
                 self._released.set()
 
     async def _next_batch(self) -> Batch | None:
@@ -200,9 +199,10 @@ class Push:
 
     async def _fill(self) -> None:
         """Read until the next batch is whole or the source is at its end."""
-        read, feed = 0, self._feed
+        window, feed = self._window, self._feed
+        breath = window.read + _BREATH
         try:
-            while not (self._exhausted or self._stopped or self._window.full):
+            while not (self._exhausted or self._stopped or window.full):
                 if feed is not None and feed.hungry:
                     await feed.fed()
                     continue
@@ -210,13 +210,12 @@ class Push:
                     found = next(self._source)
                 except StopIteration:
                     self._exhausted = True
-                    self._window.finish()
+                    window.finish()
                     break
-                for item, reason in self._window.take_in(found):
+                for item, reason in window.take_in(found):
                     self.account.settle(item, "invalid", reason)
-                read += len(found) if isinstance(found, list) else 1
-                if read >= _BREATH:
-                    read = 0
+                if window.read >= breath:
+                    breath = window.read + _BREATH
                     self._stop_on_trouble()
                     await asyncio.sleep(0)
         except Exception as error:
@@ -249,6 +248,8 @@ class Push:
             for half in batch.halves():
                 await self._deliver(half)
             return
+        if verdict.action is Action.ACCEPT:
+            self.account.settle_batch(batch, ACCEPTED)
         for item, outcome, reason in verdict.outcomes:
             self.account.settle(item, outcome, reason)
         if verdict.note:

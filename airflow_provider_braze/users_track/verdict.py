@@ -27,6 +27,7 @@ _SPLIT_STATUSES = frozenset({400, 413, 422})
 class Action(Enum):
     """What to do with a batch after an answer."""
 
+    ACCEPT = "every object is accepted"
     SETTLE = "every object has its outcome"
     SPLIT = "send each half on its own"
     WAIT = "send it again when the limit allows"
@@ -76,7 +77,7 @@ def _judge_success(status: int, body: bytes, batch: Batch, redact: Callable[[str
         return _all(batch, UNKNOWN, "Braze queued the request without processing it (maintenance)")
     errors = answer.get("errors")
     if not errors:
-        return _all(batch, ACCEPTED, "", note=_miscount(answer, batch))
+        return Verdict(Action.ACCEPT, note=_miscount(answer, batch))
     rejected, unplaced = _place(errors, batch, redact)
     if unplaced:
         # It may be about any of them, and quote any of them.
@@ -146,8 +147,8 @@ def _miscount(answer: dict[str, Any], batch: Batch) -> str | None:
     return None
 
 
-def _all(batch: Batch, outcome: str, reason: str, note: str | None = None) -> Verdict:
-    return Verdict(Action.SETTLE, [(item, outcome, reason) for item in batch.items], note)
+def _all(batch: Batch, outcome: str, reason: str) -> Verdict:
+    return Verdict(Action.SETTLE, [(item, outcome, reason) for item in batch.items])
 
 
 def parse(body: bytes) -> Any:

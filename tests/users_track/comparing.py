@@ -32,11 +32,13 @@ def one_by_one(mapper: Mapper, rows: list[list[str]]) -> Iterator[tuple[Any, Any
 
 def compare(mapper: Mapper, rows: list[list[str]]) -> None:
     """Compare the objects and the data points of all records that are beyond doubt."""
-    mapped = together(by_column_of(mapper), rows)
+    by_column = by_column_of(mapper)
+    mapped = together(by_column, rows)
     kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
     wanted = list(one_by_one(mapper, kept))
     assert not mapper.omitted, "a bad value was beyond doubt"
-    found = list(zip(mapped.identities, map(msgspec.json.decode, mapped.bodies), strict=True))
+    identities = [(by_column.kind, each) for each in mapped.ids]
+    found = list(zip(identities, map(msgspec.json.decode, mapped.bodies), strict=True))
     assert found == wanted
     counted, expected = DataPoints(), DataPoints()
     counted.add_counted(mapped.data_points)

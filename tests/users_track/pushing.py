@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import replace
 
 from airflow_provider_braze.users_track.account import FAILED, OUTCOMES, WRITTEN_DOWN, Account
-from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing
+from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing, Stretch
+from airflow_provider_braze.users_track.outgoing import to_json
 from airflow_provider_braze.users_track.push import Push
+from airflow_provider_braze.users_track.tally import Segment
 from airflow_provider_braze.users_track.workspace import Workspace
 
 KEY = "sandbox-key-0000-1111"
@@ -22,6 +24,23 @@ def outgoing(user: str, line: int = 2, array: str = "attributes", **content: Any
     """One record's object for a user with an external_id."""
     cells = [user, *map(str, content.values())]
     return Outgoing(array, ("external_id", user), {"external_id": user, **content}, [Origin.of(line, cells)])
+
+
+def stretch(users: Sequence[str], line: int = 2, segment: Segment | None = None, **content: Any) -> Stretch:
+    """Objects of consecutive records, one for each user, which count their lines."""
+    numbers = range(line, line + len(users))
+    bodies = [
+        to_json({"external_id": user, "x": n, **content}) for user, n in zip(users, numbers, strict=True)
+    ]
+    return Stretch(
+        "external_id",
+        users,
+        bodies,
+        lines=numbers,
+        texts=[f"{user},{n}" for user, n in zip(users, numbers, strict=True)],
+        segment=segment or Segment(),
+        cut=lambda text: text.split(","),
+    )
 
 
 def event(user: str, line: int = 2, name: str = "chat") -> Outgoing:

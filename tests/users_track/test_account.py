@@ -367,7 +367,8 @@ class TestBilledAhead:
     def test_merged_it_is_counted_as_what_it_became(self, account: Account) -> None:
         older, newer = ahead(account), ahead(account)
         window = Window()
-        window.add_all([older, newer])
+        for item in (older, newer):
+            assert window.add(item) is None
         window.finish()
         batch = window.take()
         assert batch is not None

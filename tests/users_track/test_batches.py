@@ -24,7 +24,7 @@ from airflow_provider_braze.users_track.batches import (
     Window,
 )
 from airflow_provider_braze.users_track.tally import EARLIER
-from tests.users_track.pushing import batch_of, event, outgoing, people, purchase
+from tests.users_track.pushing import batch_of, event, outgoing, people, purchase, stretch
 
 
 def deal(items: Iterable[Outgoing], window: Window | None = None) -> list[Batch]:
@@ -255,7 +255,16 @@ def test_any_order_of_reading_sending_and_answering(data: st.DataObject) -> None
         while line < total or flying or not window.empty:
             if line < total and not window.full:
                 user = data.draw(st.sampled_from("abcd"))
-                array = data.draw(st.sampled_from(["attributes"] * 4 + ["events"]))
+                array = data.draw(st.sampled_from(["attributes"] * 4 + ["events", "together"]))
+                if array == "together":
+                    users = data.draw(
+                        st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=total - line)
+                    )
+                    assert not window.add_stretch(stretch(users, line))
+                    line += len(users)
+                    if line == total:
+                        window.finish()
+                    continue
                 extra = {"name": "n", "time": "t"} if array == "events" else {"x": line}
                 assert window.add(outgoing(user, line, array, **extra)) is None
                 line += 1
@@ -271,7 +280,7 @@ def test_any_order_of_reading_sending_and_answering(data: st.DataObject) -> None
                 flying.append(batch)
                 _check(batch, flying, window.objects_per_request, look_ahead, seen)
             assert flying, "neither something to send nor something to wait for"
-            window.release(flying.pop(data.draw(st.integers(0, len(flying) - 1))).items)
+            window.release(flying.pop(data.draw(st.integers(0, len(flying) - 1))).parts)
         assert sorted(each for found in seen.values() for each in found) == list(range(total))
         assert all(found == sorted(found) for found in seen.values())
         assert window.records == window.characters == 0
@@ -282,8 +291,11 @@ def test_any_order_of_reading_sending_and_answering(data: st.DataObject) -> None
 def _check(
     batch: Batch, flying: list[Batch], objects: int, look_ahead: int, seen: dict[Any, list[int]]
 ) -> None:
+    body = batch.body(None)
+    assert len(body) <= 400
+    counts, records = batch.counts(), batch.records
     assert 0 < len(batch.items) <= objects
-    assert len(batch.body(None)) <= 400
+    assert (batch.body(None), batch.counts(), batch.records) == (body, counts, records)
     users = [{item.identity for item in each.items} for each in flying]
     assert sum(map(len, users)) == len(set().union(*users))
     attributes = [item.identity for item in batch.items if item.array == "attributes"]

@@ -123,7 +123,7 @@ def test_only_what_may_be_no_identifier_is_in_doubt() -> None:
     ids = ["P1", "x", longest, "", " ", "NULL", f"{longest}p", "P2"]
     mapped = together(by_column_of(mapper), [[cell, "Ann"] for cell in ids])
     assert mapped.doubtful == [3, 4, 5, 6]
-    assert [cell for _, cell in mapped.identities] == ["P1", "x", longest, "P2"]
+    assert list(mapped.ids) == ["P1", "x", longest, "P2"]
 
 
 def test_a_lone_surrogate_puts_all_in_doubt() -> None:

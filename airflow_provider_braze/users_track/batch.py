@@ -1,0 +1,96 @@
+"""The objects of one request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from airflow_provider_braze.users_track.outgoing import Outgoing, to_json
+from airflow_provider_braze.users_track.stretches import Piece
+from airflow_provider_braze.users_track.tally import EARLIER
+
+ARRAYS = ("attributes", "events", "purchases")
+"""The arrays of a /users/track request, in the order Braze processes them."""
+
+Part = Outgoing | Piece
+
+
+@dataclass(slots=True)
+class Batch:
+    """The objects of one request.
+
+    :param parts: what was dealt out for it, which stays as it is.
+    :param lost: a try may have reached Braze and has no conclusive answer, so that these records can no longer be
+        called not sent.
+    :param ambiguous: Braze may have processed the last try, so that events must not be sent again.
+    """
+
+    parts: Sequence[Part]
+    lost: bool = False
+    ambiguous: bool = False
+    _items: list[Outgoing] | None = field(default=None, repr=False)
+
+    @property
+    def items(self) -> list[Outgoing]:
+        """Its objects, one for one; where nothing has to be said of single ones, :attr:`remaining` takes less time."""
+        if self._items is None:
+            self._items = []
+            for part in self.parts:
+                self._items += part.items() if isinstance(part, Piece) else [part]
+        return self._items
+
+    @items.setter
+    def items(self, items: list[Outgoing]) -> None:
+        self._items = items
+
+    @property
+    def remaining(self) -> Sequence[Part]:
+        """What is still to be sent: all that was dealt out, or its objects once they were asked for."""
+        return self.parts if self._items is None else self._items
+
+    @property
+    def records(self) -> int:
+        """Records that no earlier try has settled."""
+        return sum(
+            len(part)
+            if isinstance(part, Piece)
+            else sum([origin.segment is not EARLIER for origin in part.origins])
+            for part in self.remaining
+        )
+
+    def body(self, partner: str | None) -> bytes:
+        """Write the request's body."""
+        bodies: dict[str, list[bytes]] = {array: [] for array in ARRAYS}
+        for part in self.remaining:
+            bodies[part.array].append(part.body)
+        arrays = [b'"%s":[%s]' % (array.encode(), b",".join(some)) for array, some in bodies.items() if some]
+        if partner:
+            arrays.append(partner_member(partner))
+        return b"{" + b",".join(arrays) + b"}"
+
+    def placed(self, array: str, index: int) -> Outgoing | None:
+        """Find the object that Braze names by array and index within it."""
+        members = [item for item in self.items if item.array == array]
+        return members[index] if 0 <= index < len(members) else None
+
+    def counts(self) -> dict[str, int]:
+        """Count the objects of each array."""
+        counts = dict.fromkeys(ARRAYS, 0)
+        for part in self.remaining:
+            counts[part.array] += size(part)
+        return counts
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """Part the batch in two, in order."""
+        middle = len(self.items) // 2
+        return Batch(self.items[:middle], self.lost), Batch(self.items[middle:], self.lost)
+
+
+def size(part: Part) -> int:
+    """Count the objects of a part."""
+    return len(part) if isinstance(part, Piece) else 1
+
+
+def partner_member(partner: str) -> bytes:
+    """Write the member of a body that names a partner."""
+    return b'"partner":' + to_json(partner)

@@ -1,0 +1,186 @@
+"""Objects of consecutive records, held together: few of those that wait ever need an object of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing
+from airflow_provider_braze.users_track.tally import Segment
+
+Key = str | Identity
+"""By what a user is found: the ``external_id`` alone, as nearly all are, or else the identity."""
+
+_PLAIN = "external_id"
+
+
+def key_of(identity: Identity) -> Key:
+    """Give the key of a user."""
+    kind, first = identity[:2]
+    return first if kind == _PLAIN and first is not None else identity
+
+
+class Stretch:
+    """The attributes objects of consecutive records, of one segment, which counts their data points already.
+
+    They ripen and are dealt out from the first to the last. One that has to do with another record of its user is
+    *lifted* out: from then on an object of its own stands for it.
+
+    :param kind: how their users are identified.
+    :param ids: the identifiers.
+    :param bodies: the objects as JSON.
+    :param lines: the physical lines where the records start.
+    :param texts: the records as they were read.
+    :param segment: where they are counted.
+    :param cut: takes the cells out of such a text.
+    """
+
+    __slots__ = (
+        "_cut",
+        "_kind",
+        "_lines",
+        "_texts",
+        "bodies",
+        "dealt",
+        "followed",
+        "keys",
+        "lifted",
+        "position",
+        "queued",
+        "ripe",
+        "segment",
+    )
+
+    def __init__(
+        self,
+        kind: str,
+        ids: Sequence[str],
+        bodies: Sequence[bytes],
+        *,
+        lines: Sequence[int],
+        texts: Sequence[str],
+        segment: Segment,
+        cut: Callable[[str], Sequence[str]],
+    ) -> None:
+        self.keys: Sequence[Key] = ids if kind == _PLAIN else list(zip(repeat(kind), ids))
+        self.bodies = bodies
+        self.segment = segment
+        self._kind = kind
+        self._lines = lines
+        self._texts = texts
+        self._cut = cut
+        # Of its place in the window: the ordinal of its first record, how many are looked ahead for no longer, how
+        # many were dealt out, and whether it stands in the queue for that.
+        self.position = 0
+        self.ripe = 0
+        self.dealt = 0
+        self.queued = False
+        self.lifted: set[int] = set()
+        # Stand-ins for those in flight that further objects of their user wait for.
+        self.followed: dict[int, Outgoing] = {}
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    def weight(self, start: int, stop: int) -> int:
+        """Give the characters that some of them take of the window."""
+        return sum(map(len, self.bodies[start:stop])) + sum(map(len, self._texts[start:stop]))
+
+    def item(self, at: int) -> Outgoing:
+        """Make an object of its own."""
+        key, body, text = self.keys[at], self.bodies[at], self._texts[at]
+        return Outgoing(
+            "attributes",
+            (_PLAIN, key) if isinstance(key, str) else key,
+            None,
+            (Origin(self._lines[at], text, self.segment, self._cut),),
+            body=body,
+            weight=len(body) + len(text),
+            checked=True,
+            billed_ahead=True,
+            position=self.position + at,
+            ripe=at < self.ripe,
+            taken=at < self.dealt,
+        )
+
+    def find(self, key: Key) -> int:
+        """Give the index of the one that is about a user and was not lifted."""
+        at = self.keys.index(key)
+        while at in self.lifted:
+            at = self.keys.index(key, at + 1)
+        return at
+
+    def rest(self) -> list[Outgoing]:
+        """Take out all that were not dealt out, as objects of their own."""
+        left = [self.item(at) for at in self.unlifted(self.dealt, len(self))]
+        self.dealt = len(self)
+        return left
+
+    def unlifted(self, start: int, stop: int) -> Sequence[int]:
+        """Give the indexes of those that were not lifted."""
+        if not self.lifted:
+            return range(start, stop)
+        return [at for at in range(start, stop) if at not in self.lifted]
+
+    def deal(self, most: int, room: int) -> Piece | None:
+        """Deal out the next ripe ones that lie side by side.
+
+        :param room: bytes that they may take, with a comma between any two.
+        :return: None when none is left, or not even one fits.
+        """
+        self._pass_lifted()
+        start, stop = self.dealt, min(self.ripe, self.dealt + most)
+        if self.lifted:
+            stop = min((at for at in self.lifted if start < at < stop), default=stop)
+        size = sum(map(len, self.bodies[start:stop])) + stop - start - 1
+        while stop > start and size > room:
+            stop -= 1
+            size -= len(self.bodies[stop]) + 1
+        if stop == start:
+            return None
+        self.dealt = stop
+        self._pass_lifted()
+        return Piece(self, start, stop, size)
+
+    def _pass_lifted(self) -> None:
+        while self.dealt < self.ripe and self.dealt in self.lifted:
+            self.dealt += 1
+
+
+@dataclass(slots=True, eq=False)
+class Piece:
+    """Some of a stretch that lie side by side, in one batch.
+
+    :param size: bytes of their JSON.
+    """
+
+    stretch: Stretch
+    start: int
+    stop: int
+    size: int
+    settled: bool = False
+
+    array = "attributes"
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def body(self) -> bytes:
+        """Their JSON, with commas between them."""
+        return b",".join(self.stretch.bodies[self.start : self.stop])
+
+    @property
+    def keys(self) -> Sequence[Key]:
+        """Whom they are about."""
+        return self.stretch.keys[self.start : self.stop]
+
+    @property
+    def weight(self) -> int:
+        """Characters that they took of the window."""
+        return self.stretch.weight(self.start, self.stop)
+
+    def items(self) -> list[Outgoing]:
+        """Make objects of their own of those that are not settled."""
+        return [] if self.settled else [self.stretch.item(at) for at in range(self.start, self.stop)]

@@ -1,0 +1,287 @@
+"""Stretches: many objects held together behave as so many held alone, whatever becomes of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.account import Account
+from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Batch, Outgoing, Window
+from airflow_provider_braze.users_track.stretches import Piece, Stretch
+from airflow_provider_braze.users_track.tally import Segment
+from tests.users_track.pushing import Written, check_sum, event, outgoing, stretch
+
+COST = {"x": 1}
+
+
+def whole(window: Window) -> Batch:
+    batch = window.take()
+    assert batch is not None
+    return batch
+
+
+def filled(*found: Stretch | Outgoing, **options: int) -> Window:
+    window = Window(**options)
+    assert not window.take_in(list(found))
+    window.finish()
+    return window
+
+
+def lines(items: Sequence[Outgoing]) -> list[list[int]]:
+    return [[origin.line for origin in item.origins] for item in items]
+
+
+def names(count: int, start: int = 0) -> list[str]:
+    return [f"u{n}" for n in range(start, start + count)]
+
+
+@pytest.fixture
+def account(written: Written) -> Account:
+    return Account(written)
+
+
+@pytest.fixture
+def written() -> Written:
+    return Written()
+
+
+def counted(account: Account, users: Sequence[str], line: int = 2) -> Stretch:
+    """A stretch of records that their segment counts, with their data points ahead, as the source of an export does."""
+    segment = account.begin(len(users))
+    segment.data_points.add_counted({name: each * len(users) for name, each in COST.items()})
+    return stretch(users, line, segment)
+
+
+class TestWindow:
+    def test_a_thousand_users_make_fourteen_requests(self) -> None:
+        window = filled(*(stretch(names(250, n), n) for n in range(0, 1000, 250)))
+        sizes = []
+        while not window.empty:
+            batch = whole(window)
+            sizes.append(batch.counts()["attributes"])
+            window.release(batch.parts)
+        assert sizes == [75] * 13 + [25]
+        assert not window.waits
+        assert window.records == window.characters == 0
+
+    def test_its_body_is_that_of_its_objects(self) -> None:
+        batch = whole(filled(stretch(["a", "b"]), outgoing("c", 4, x=4), event("a", 5), stretch(["d"], 6)))
+        body = batch.body(None)
+        assert [each["external_id"] for each in json.loads(body)["attributes"]] == ["a", "b", "c", "d"]
+        assert len(batch.items) == batch.records == 5
+        assert batch.body(None) == body
+
+    @pytest.mark.parametrize("seed", range(40))
+    def test_the_same_records_are_merged(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        chance = random.Random(seed)
+        monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", chance.choice([0, 1, 7, 60]))
+        users = [f"u{chance.randrange(chance.choice([3, 40, 1000]))}" for _ in range(300)]
+        alone = [outgoing(user, n, x=n) for n, user in enumerate(users)]
+        cuts = sorted(chance.sample(range(1, 300), chance.choice([0, 5, 100])))
+        together: list[Stretch | Outgoing] = []
+        for start, stop in zip([0, *cuts], [*cuts, 300], strict=True):
+            one_by_one = chance.random() < 0.3
+            together += [outgoing(users[n], n, x=n) for n in range(start, stop)] if one_by_one else []
+            together += [] if one_by_one else [stretch(users[start:stop], start)]
+        assert self.sent(together, chance) == self.sent(alone, chance)
+
+    def sent(self, found: Sequence[Stretch | Outgoing], chance: random.Random) -> dict[str, list[str]]:
+        """Push with answers in any order, and give each user's objects in the order in which they were sent."""
+        window, flying = Window(objects_per_request=chance.choice([1, 5, 75])), list[Batch]()
+        sent: dict[str, list[str]] = {}
+
+        def take() -> None:
+            batch = window.take()
+            if batch is None or (flying and chance.random() < 0.3):
+                window.release(flying.pop(chance.randrange(len(flying))).parts)
+            if batch is None:
+                return
+            for item in batch.items if chance.random() < 0.5 else Batch(batch.parts).items:
+                sent.setdefault(str(item.identity[1]), []).append(f"{lines([item])} {item.content}")
+            busy = Counter(item.identity for each in [*flying, batch] for item in Batch(each.parts).items)
+            assert set(busy.values()) == {1}
+            flying.append(batch)
+
+        for each in found:
+            assert not window.take_in([each])
+            while window.full:
+                take()
+        window.finish()
+        while not window.empty:
+            take()
+        for batch in flying:
+            window.release(batch.parts)
+        assert window.records == window.characters == 0
+        assert not window.waits
+        assert not window._last
+        return sent
+
+    @pytest.mark.parametrize("distance", [1, 249, 250, LOOK_AHEAD_RECORDS, LOOK_AHEAD_RECORDS + 1])
+    def test_the_look_ahead_is_exact(self, distance: int) -> None:
+        users = names(distance + 300)
+        users[100 + distance] = users[100]
+        window = filled(*(stretch(users[n : n + 250], n) for n in range(0, len(users), 250)))
+        found: list[list[int]] = []
+        while not window.empty:
+            batch = whole(window)
+            found += lines([item for item in batch.items if item.identity[1] == users[100]])
+            window.release(batch.parts)
+        merged = distance <= LOOK_AHEAD_RECORDS
+        assert found == ([[100, 100 + distance]] if merged else [[100], [100 + distance]])
+
+    def test_what_is_merged_ripens_when_its_first_record_does(self) -> None:
+        window = Window(objects_per_request=1)
+        window.take_in([stretch(["a", "b", "a"], 0)])
+        for _ in range(LOOK_AHEAD_RECORDS - 3):
+            window.skip()
+        assert not window.full
+        window.skip()
+        assert window.full
+        assert lines(whole(window).items) == [[0, 2]]
+
+    def test_it_ripens_record_by_record(self) -> None:
+        window = Window(objects_per_request=3)
+        window.take_in([stretch(names(10), 0)])
+        for _ in range(LOOK_AHEAD_RECORDS - 10 + 2):
+            window.skip()
+        assert not window.full
+        window.skip()
+        assert lines(whole(window).items) == [[0], [1], [2]]
+
+    def test_a_user_in_flight_is_waited_for(self) -> None:
+        window = filled(stretch(["a", "b"]))
+        first = whole(window)
+        window.take_in([stretch(["c", "a"], 4), event("b", 6)])
+        window.finish()
+        second = whole(window)
+        assert lines(second.items) == [[4]]
+        assert window.take() is None
+        window.release(first.parts)
+        assert sorted(lines(whole(window).items)) == [[5], [6]]
+
+    def test_further_records_of_a_user_in_flight_are_merged_with_each_other(self) -> None:
+        window = filled(stretch(["a"], 1))
+        first = whole(window)
+        body = first.body(None)
+        window.take_in([stretch(["a", "a"], 2), outgoing("a", 4, y=4)])
+        window.finish()
+        assert first.body(None) == body
+        assert window.take() is None
+        window.release(first.parts)
+        (item,) = whole(window).items
+        assert lines([item]) == [[2, 3, 4]]
+        assert item.content == {"external_id": "a", "x": 3, "y": 4}
+
+    @pytest.mark.parametrize(("spare", "objects"), [(0, 3), (-1, 2)])
+    def test_the_byte_limit_parts_it(self, spare: int, objects: int) -> None:
+        envelope = len('{"attributes":[,,],"events":[],"purchases":[]}')
+        size = len('{"external_id":"a","x":1}')
+        window = filled(stretch(["a", "b", "c", "d"], 1), bytes_per_request=envelope + 3 * size + spare)
+        assert len(whole(window).items) == objects
+
+    def test_one_that_is_larger_than_a_request_is_refused_alone(self) -> None:
+        window = Window(bytes_per_request=120)
+        found = window.take_in([stretch(["a", "b" * 100, "c", "b" * 100, "a"], 1)])
+        assert lines([item for item, _ in found]) == [[2], [4]]
+        assert {reason for _, reason in found} == {"larger than a request may be (120 bytes)"}
+        window.finish()
+        assert lines(whole(window).items) == [[1, 5], [3]]
+        assert window.empty
+        assert window.records == window.characters == 0
+
+    def test_drain_gives_what_was_not_dealt_out_in_the_order_of_the_file(self) -> None:
+        window = filled(stretch(["a", "b", "c"], 1), objects_per_request=1)
+        first = whole(window)
+        window.take_in([outgoing("d", 4, x=4), stretch(["e", "b", "a", "f"], 5)])
+        left = window.drain()
+        # b is lifted: its first record is ripe, and was not dealt out.
+        assert lines(left) == [[2, 6], [3], [4], [5], [7], [8]]
+        assert window.empty
+        window.release(first.parts)
+        assert window.take() is None
+        assert not window.waits
+        assert window.records == window.characters == 0
+
+    def test_other_kinds_of_users_are_told_apart(self) -> None:
+        by_braze_id = Stretch(
+            "braze_id",
+            ["a"],
+            [b'{"braze_id":"a"}'],
+            lines=[3],
+            texts=["a"],
+            segment=Segment(),
+            cut=lambda text: [text],
+        )
+        batch = whole(filled(stretch(["a"], 2), by_braze_id))
+        assert [item.identity for item in batch.items] == [("external_id", "a"), ("braze_id", "a")]
+        assert [item.origins[0].cells for item in batch.items] == [["a", "2"], ["a"]]
+
+
+class TestAccount:
+    def test_accepted_whole_it_counts_once(self, account: Account, written: Written) -> None:
+        batch = whole(filled(counted(account, ["a", "b"]), counted(account, ["b", "c"], 4)))
+        account.settle_batch(batch, "accepted")
+        account.settle_batch(batch, "accepted")
+        account.leave(batch.items, lost=True, reason="cut")
+        assert account.outcomes == {"accepted": 3, "merged": 1}
+        assert account.objects == 3
+        assert account.data_points.by_attribute() == {"x": 3}
+        account.flush()
+        check_sum(account, written)
+
+    def test_planned_whole_it_counts_as_much(self, account: Account) -> None:
+        batch = whole(filled(counted(account, ["a", "b"]), counted(account, ["b", "c"], 4)))
+        account.settle_batch(batch, "planned")
+        assert account.outcomes == {"planned": 4}
+        assert account.objects == 0
+        assert account.data_points.by_attribute() == {"x": 3}
+        check_sum(account)
+
+    @pytest.mark.parametrize("outcome", ["rejected", "unknown", "not_sent", "not_found"])
+    def test_of_one_that_is_not_accepted_nothing_is_billed(
+        self, account: Account, written: Written, outcome: str
+    ) -> None:
+        batch = whole(filled(counted(account, ["a", "b", "c"])))
+        for item in batch.items:
+            account.settle(item, outcome if item.identity[1] == "b" else "accepted", "no")
+        account.flush()
+        assert account.outcomes == {"accepted": 2, outcome: 1}
+        assert account.data_points.by_attribute() == {"x": 2}
+        assert written.rows == [(3, outcome, "no", "")]
+
+    def test_what_was_torn_away_is_written_down_but_for_what_was_settled(
+        self, account: Account, written: Written
+    ) -> None:
+        batch = whole(
+            filled(counted(account, ["a", "b"]), event_of(account, "c", 4), counted(account, ["d"], 5))
+        )
+        first = next(part for part in batch.parts if isinstance(part, Piece))
+        account.settle_batch(Batch([first]), "accepted")
+        account.leave(batch.items, lost=True, reason="cut")
+        account.flush()
+        assert account.outcomes == {"accepted": 2, "unknown": 2}
+        assert written.lines("unknown") == [4, 5]
+        check_sum(account, written)
+
+    def test_its_segment_moves_to_the_settled_beginning(self, account: Account) -> None:
+        first, second = (whole(filled(counted(account, [user], line))) for line, user in enumerate("ab"))
+        counted(account, ["c"])
+        account.settle_batch(second, "accepted")
+        assert account.settled.records == 0
+        account.settle_batch(first, "accepted")
+        account.begin(account.room() + 1)
+        assert account.settled.records >= 1
+        assert account.settled.outcomes == {"accepted": account.settled.records}
+
+
+def event_of(account: Account, user: str, line: int) -> Outgoing:
+    segment = account.begin()
+    item = event(user, line)
+    item.origins = [replace(origin, segment=segment) for origin in item.origins]
+    return item
