@@ -125,7 +125,7 @@ class Window:
         left = len(stretch) - len(stretch.lifted)
         self.records += left
         self._objects += left
-        self.characters += stretch.weight(0, len(stretch)) - sum(item.weight for item, _ in too_large)
+        self.characters += stretch.weight - sum(item.weight for item, _ in too_large)
         self._waiting.age(stretch)
         users = dict.fromkeys(stretch.keys, stretch)
         if len(users) == len(stretch) and not stretch.lifted and self._last.keys().isdisjoint(users):
@@ -196,13 +196,11 @@ class Window:
         self._let_ripen()
 
     def _let_ripen(self) -> None:
-        for item in self._waiting.ripen(self.read - LOOK_AHEAD_RECORDS):
-            self._ripen(item)
+        self._waiting.ripen(self.read - LOOK_AHEAD_RECORDS, self._ripen)
 
     def finish(self) -> None:
         """Say that nothing more will be read, so that no look-ahead is needed."""
-        for item in self._waiting.ripen(self.read):
-            self._ripen(item)
+        self._waiting.ripen(self.read, self._ripen)
 
     def _fold(self, last: Outgoing, item: Outgoing) -> bool:
         if last.taken or not item.array == last.array == "attributes":
@@ -242,29 +240,30 @@ class Window:
 
         The batch's users are in flight until :meth:`release`.
         """
-        waiting, most, room = self._waiting, self.objects_per_request, self._room
+        waiting, most = self._waiting, self.objects_per_request
         while waiting.aging and (
             not waiting.ready or (waiting.ready < most and self.characters >= MOST_CHARACTERS)
         ):
             if (item := waiting.ripen_first()) is not None:
                 self._ripen(item)
-        parts: list[Part] = []
-        while most and (dealt := waiting.deal(most, room)):
-            parts += dealt
-            most -= sum(map(size, dealt))
-            room -= sum([(part.size if isinstance(part, Piece) else len(part.body)) + 1 for part in dealt])
-        self._take_out(parts)
-        self._in_flight += sum(map(size, parts))
+        parts = waiting.deal(most, self._room)
+        self._in_flight += self._take_out(parts)
         return Batch(parts) if parts else None
 
-    def _take_out(self, parts: Iterable[Part]) -> None:
-        """Count objects out of the window."""
+    def _take_out(self, parts: Iterable[Part]) -> int:
+        """Count objects out of the window, and give their number."""
+        objects = records = characters = 0
         for part in parts:
             if isinstance(part, Piece):
-                self._count_out(len(part), len(part), part.weight)
+                objects += len(part)
+                records += len(part)
             else:
                 part.taken = True
-                self._count_out(1, len(part.origins), part.weight)
+                objects += 1
+                records += len(part.origins)
+            characters += part.weight
+        self._count_out(objects, records, characters)
+        return objects
 
     def _count_out(self, objects: int, records: int, characters: int) -> None:
         self._objects -= objects

@@ -83,9 +83,14 @@ class Stretch:
     def __len__(self) -> int:
         return len(self.bodies)
 
-    def weight(self, start: int, stop: int) -> int:
-        """Give the characters that some of them take of the window."""
-        return sum(map(len, self.bodies[start:stop])) + sum(map(len, self._texts[start:stop]))
+    @property
+    def weight(self) -> int:
+        """Characters that all of them take of the window."""
+        return sum(map(len, self.bodies)) + self.characters(0, len(self))
+
+    def characters(self, start: int, stop: int) -> int:
+        """Count the characters of some of the records."""
+        return sum(map(len, self._texts[start:stop]))
 
     def item(self, at: int) -> Outgoing:
         """Make an object of its own."""
@@ -152,7 +157,7 @@ class Stretch:
 class Piece:
     """Some of a stretch that lie side by side, in one batch.
 
-    :param size: bytes of their JSON.
+    :param size: bytes of their JSON, with commas between them.
     """
 
     stretch: Stretch
@@ -179,7 +184,8 @@ class Piece:
     @property
     def weight(self) -> int:
         """Characters that they took of the window."""
-        return self.stretch.weight(self.start, self.stop)
+        commas = len(self) - 1
+        return self.size - commas + self.stretch.characters(self.start, self.stop)
 
     def items(self) -> list[Outgoing]:
         """Make objects of their own of those that are not settled."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
 
 from airflow_provider_braze.users_track.batch import ARRAYS, Part
 from airflow_provider_braze.users_track.outgoing import Outgoing
@@ -47,19 +47,23 @@ class Waiting:
         self._queue.append(item)
         self.ready += 1
 
-    def ripen(self, oldest: int) -> Iterator[Outgoing]:
-        """Let all before some record ripen. Single objects are given, to be queued when it is their turn."""
+    def ripen(self, oldest: int, ripened: Callable[[Outgoing], None]) -> None:
+        """Let all before some record ripen.
+
+        :param ripened: takes single objects, to queue them when it is their turn.
+        """
         aging, lifted = self._aging, self._aging_lifted
         while lifted and lifted[0][0] < oldest:
-            yield heapq.heappop(lifted)[1]
+            ripened(heapq.heappop(lifted)[1])
         while aging and (first := aging[0]).position < oldest:
             if isinstance(first, Outgoing):
-                yield aging.popleft()  # type: ignore[misc]
+                aging.popleft()
+                ripened(first)
             elif not self._ripen_stretch(first, oldest - first.position):
                 break
 
     def ripen_first(self) -> Outgoing | None:
-        """Let the one that was read first ripen; as with :meth:`ripen`, a single object is given."""
+        """Let the one that was read first ripen, and give it, unless it is one of a stretch."""
         if not self._aging:
             return heapq.heappop(self._aging_lifted)[1]
         first = self._aging[0]
@@ -81,37 +85,43 @@ class Waiting:
         self._aging.popleft()
         return True
 
-    def deal(self, most: int, room: int) -> Sequence[Part]:
-        """Deal out what is next, as far as it fits: some of a stretch, or what a user has.
+    def deal(self, most: int, room: int) -> list[Part]:
+        """Deal out what is next, as far as it fits.
 
         :param most: objects.
-        :param room: bytes.
+        :param room: bytes, with a comma between any two objects.
         """
         queue = self._queue
-        while queue:
+        dealt: list[Part] = []
+        while queue and most:
             first = queue[0]
-            if isinstance(first, Outgoing):
-                return self._deal_user(first, most, room) if len(first.body) <= room else ()
-            piece = first.deal(most, room)
-            if first.dealt == first.ripe:
-                queue.popleft()
-                first.queued = False
-            if piece is not None:
-                self.ready -= len(piece)
-                return (piece,)
-            if first.queued:
+            if isinstance(first, Stretch):
+                piece = first.deal(most, room)
+                if piece is not None:
+                    dealt.append(piece)
+                    self.ready -= len(piece)
+                    most -= len(piece)
+                    room -= piece.size + 1
+                elif first.dealt < first.ripe:
+                    break
+                self._unqueue_dealt(first)
+                continue
+            if len(first.body) > room:
                 break
-        return ()
-
-    def _deal_user(self, item: Outgoing | None, most: int, room: int) -> Sequence[Outgoing]:
-        self._queue.popleft()
-        self.ready -= 1
-        dealt: list[Outgoing] = []
-        while item is not None and len(dealt) < most and len(item.body) <= room:
-            dealt.append(item)
-            room -= len(item.body) + 1
-            item = _together(item)
+            queue.popleft()
+            self.ready -= 1
+            item: Outgoing | None = first
+            while item is not None and most and len(item.body) <= room:
+                dealt.append(item)
+                most -= 1
+                room -= len(item.body) + 1
+                item = _together(item)
         return dealt
+
+    def _unqueue_dealt(self, first: Stretch) -> None:
+        if first.dealt == first.ripe:
+            self._queue.popleft()
+            first.queued = False
 
     def clear(self) -> None:
         """Forget everything."""
