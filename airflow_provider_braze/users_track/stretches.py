@@ -38,7 +38,6 @@ class Stretch:
 
     __slots__ = (
         "_cut",
-        "_kind",
         "_lines",
         "_texts",
         "bodies",
@@ -66,12 +65,11 @@ class Stretch:
         self.keys: Sequence[Key] = ids if kind == _PLAIN else list(zip(repeat(kind), ids))
         self.bodies = bodies
         self.segment = segment
-        self._kind = kind
         self._lines = lines
         self._texts = texts
         self._cut = cut
         # Of its place in the window: the ordinal of its first record, how many are looked ahead for no longer, how
-        # many were dealt out, and whether it stands in the queue for that.
+        # many were dealt out or passed over, and whether it stands in the queue for that.
         self.position = 0
         self.ripe = 0
         self.dealt = 0
