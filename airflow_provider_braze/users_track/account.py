@@ -168,11 +168,15 @@ class Account:
         """Move the oldest segments, as far as every record of them is settled, to the settled beginning."""
         segments = self._segments
         while len(segments) > 1 and not segments[0].unsettled and not segments[0].torn:
-            if not self._write_down(segments[0]):
+            segment = segments[0]
+            if not self._write_down(segment):
                 break
-            segment = segments.popleft()
-            self.settled.add(segment)
-            self.settled_facts = segment.facts
+            settled = Tally()
+            settled.add(self.settled)
+            settled.add(segment)
+            # No call is between the two, so that no interruption sees its records twice or not at all.
+            self.settled, self.settled_facts = settled, segment.facts
+            segments.popleft()
 
     def refuse(self, origin: Origin, column: str, reason: str) -> None:
         """Settle a record that never became an object."""
@@ -205,7 +209,7 @@ class Account:
     def settle_batch(self, batch: Batch, outcome: str) -> None:
         """Give all that a batch holds the same outcome, with which its data points count.
 
-        :param outcome: ``accepted`` or ``planned``.
+        :param outcome: ``accepted``, or what a plan counts them as.
         """
         for part in batch.remaining:
             if isinstance(part, Outgoing):

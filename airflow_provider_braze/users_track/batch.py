@@ -34,9 +34,11 @@ class Batch:
     def items(self) -> list[Outgoing]:
         """Its objects, one for one; where nothing has to be said of single ones, :attr:`remaining` takes less time."""
         if self._items is None:
-            self._items = []
+            # Whole or not at all: an interruption must not leave some of them out.
+            items: list[Outgoing] = []
             for part in self.parts:
-                self._items += part.items() if isinstance(part, Piece) else [part]
+                items += part.items() if isinstance(part, Piece) else [part]
+            self._items = items
         return self._items
 
     @items.setter

@@ -107,7 +107,9 @@ class Window:
 
         :return: why the object can never be sent, in which case the window does not hold it.
         """
-        reason = item.encode() or self._too_large(item)
+        reason = item.encode()
+        if reason is None and len(item.body) > self._room:
+            reason = self._too_large()
         if reason is None:
             item.position = self.read
             self._join(item)
@@ -125,7 +127,7 @@ class Window:
         left = len(stretch) - len(stretch.lifted)
         self.records += left
         self._objects += left
-        self.characters += stretch.weight - sum(item.weight for item, _ in too_large)
+        self.characters += stretch.weight(0, len(stretch))
         self._waiting.age(stretch)
         users = dict.fromkeys(stretch.keys, stretch)
         if len(users) == len(stretch) and not stretch.lifted and self._last.keys().isdisjoint(users):
@@ -135,18 +137,17 @@ class Window:
         self._let_ripen()
         return too_large
 
-    def _too_large(self, item: Outgoing) -> str | None:
-        if len(item.body) <= self._room:
-            return None
+    def _too_large(self) -> str:
         return f"larger than a request may be ({self._bytes_per_request} bytes)"
 
     def _lift_too_large(self, stretch: Stretch) -> Sequence[tuple[Outgoing, str]]:
         if max(map(len, stretch.bodies)) <= self._room:
             return ()
-        items = map(stretch.item, range(len(stretch)))
-        found = {at: (item, why) for at, item in enumerate(items) if (why := self._too_large(item))}
-        stretch.lifted.update(found)
-        return list(found.values())
+        found = []
+        for at, body in enumerate(stretch.bodies):
+            if len(body) > self._room:
+                found.append((stretch.lift(at), self._too_large()))
+        return found
 
     def _join_one_by_one(self, stretch: Stretch) -> None:
         """Note whose objects a stretch holds; those of users who have objects already are lifted out of it."""
@@ -155,8 +156,7 @@ class Window:
             if key not in self._last:
                 self._last[key] = stretch
                 continue
-            item = stretch.item(at)
-            stretch.lifted.add(at)
+            item = stretch.lift(at)
             self._count_out(1, 1, item.weight)
             self._join(item)
 
@@ -181,12 +181,11 @@ class Window:
 
     def _lift(self, stretch: Stretch, at: int) -> Outgoing:
         """Make an object of its own of one in a stretch; of one in flight, only a stand-in that others wait for."""
-        item = stretch.item(at)
-        if item.taken:
-            item.origins = ()
-            stretch.followed[at] = item
-            return item
-        stretch.lifted.add(at)
+        if at < stretch.dealt:
+            identity = stretch.item(at).identity
+            stand_in = stretch.followed[at] = Outgoing("attributes", identity, None, (), taken=True)
+            return stand_in
+        item = stretch.lift(at)
         self._waiting.take_over(item)
         return item
 
@@ -257,11 +256,12 @@ class Window:
             if isinstance(part, Piece):
                 objects += len(part)
                 records += len(part)
+                characters += part.stretch.weight(part.start, part.stop)
             else:
                 part.taken = True
                 objects += 1
                 records += len(part.origins)
-            characters += part.weight
+                characters += part.weight
         self._count_out(objects, records, characters)
         return objects
 
@@ -287,6 +287,7 @@ class Window:
         for key in piece.keys:
             if last.get(key) is stretch:
                 del last[key]
+        stretch.forget(piece.start, piece.stop)
 
     def _pass_turn(self, item: Outgoing) -> None:
         after = item.after

@@ -25,19 +25,20 @@ class Stretch:
     """The attributes objects of consecutive records, of one segment, which counts their data points already.
 
     They ripen and are dealt out from the first to the last. One that has to do with another record of its user is
-    *lifted* out: from then on an object of its own stands for it.
+    *lifted* out: from then on an object of its own stands for it. What was lifted or sent is kept here no longer.
 
     :param kind: how their users are identified.
     :param ids: the identifiers.
-    :param bodies: the objects as JSON.
+    :param bodies: the objects as JSON; the list is the stretch's own from here on.
     :param lines: the physical lines where the records start.
-    :param texts: the records as they were read.
+    :param texts: the records as they were read; another list of its own.
     :param segment: where they are counted.
     :param cut: takes the cells out of such a text.
     """
 
     __slots__ = (
         "_cut",
+        "_found",
         "_lines",
         "_texts",
         "bodies",
@@ -55,10 +56,10 @@ class Stretch:
         self,
         kind: str,
         ids: Sequence[str],
-        bodies: Sequence[bytes],
+        bodies: list[bytes],
         *,
         lines: Sequence[int],
-        texts: Sequence[str],
+        texts: list[str],
         segment: Segment,
         cut: Callable[[str], Sequence[str]],
     ) -> None:
@@ -75,20 +76,16 @@ class Stretch:
         self.dealt = 0
         self.queued = False
         self.lifted: set[int] = set()
+        self._found: dict[Key, int] = {}
         # Stand-ins for those in flight that further objects of their user wait for.
         self.followed: dict[int, Outgoing] = {}
 
     def __len__(self) -> int:
         return len(self.bodies)
 
-    @property
-    def weight(self) -> int:
-        """Characters that all of them take of the window."""
-        return sum(map(len, self.bodies)) + self.characters(0, len(self))
-
-    def characters(self, start: int, stop: int) -> int:
-        """Count the characters of some of the records."""
-        return sum(map(len, self._texts[start:stop]))
+    def weight(self, start: int, stop: int) -> int:
+        """Count the characters that some of them take of the window."""
+        return sum(map(len, self.bodies[start:stop])) + sum(map(len, self._texts[start:stop]))
 
     def item(self, at: int) -> Outgoing:
         """Make an object of its own."""
@@ -107,12 +104,23 @@ class Stretch:
             taken=at < self.dealt,
         )
 
+    def lift(self, at: int) -> Outgoing:
+        """Take one out, as an object of its own."""
+        item = self.item(at)
+        self.lifted.add(at)
+        self.forget(at, at + 1)
+        return item
+
+    def forget(self, start: int, stop: int) -> None:
+        """Keep some of them no longer."""
+        self.bodies[start:stop] = [b""] * (stop - start)
+        self._texts[start:stop] = [""] * (stop - start)
+
     def find(self, key: Key) -> int:
-        """Give the index of the one that is about a user and was not lifted."""
-        at = self.keys.index(key)
-        while at in self.lifted:
-            at = self.keys.index(key, at + 1)
-        return at
+        """Give the index of the first that is about a user and was not lifted."""
+        if not self._found:
+            self._found = {self.keys[at]: at for at in reversed(self.unlifted(0, len(self)))}
+        return self._found[key]
 
     def rest(self) -> list[Outgoing]:
         """Take out all that were not dealt out, as objects of their own."""
@@ -132,10 +140,12 @@ class Stretch:
         :param room: bytes that they may take, with a comma between any two.
         :return: None when none is left, or not even one fits.
         """
-        self._pass_lifted()
+        lifted = self.lifted
+        while self.dealt < self.ripe and self.dealt in lifted:
+            self.dealt += 1
         start, stop = self.dealt, min(self.ripe, self.dealt + most)
-        if self.lifted:
-            stop = min((at for at in self.lifted if start < at < stop), default=stop)
+        if lifted:
+            stop = next((at for at in range(start, stop) if at in lifted), stop)
         size = sum(map(len, self.bodies[start:stop])) + stop - start - 1
         while stop > start and size > room:
             stop -= 1
@@ -143,12 +153,7 @@ class Stretch:
         if stop == start:
             return None
         self.dealt = stop
-        self._pass_lifted()
         return Piece(self, start, stop, size)
-
-    def _pass_lifted(self) -> None:
-        while self.dealt < self.ripe and self.dealt in self.lifted:
-            self.dealt += 1
 
 
 @dataclass(slots=True, eq=False)
@@ -156,6 +161,7 @@ class Piece:
     """Some of a stretch that lie side by side, in one batch.
 
     :param size: bytes of their JSON, with commas between them.
+    :param settled: they have their outcome.
     """
 
     stretch: Stretch
@@ -178,12 +184,6 @@ class Piece:
     def keys(self) -> Sequence[Key]:
         """Whom they are about."""
         return self.stretch.keys[self.start : self.stop]
-
-    @property
-    def weight(self) -> int:
-        """Characters that they took of the window."""
-        commas = len(self) - 1
-        return self.size - commas + self.stretch.characters(self.start, self.stop)
 
     def items(self) -> list[Outgoing]:
         """Make objects of their own of those that are not settled."""

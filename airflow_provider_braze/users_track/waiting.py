@@ -14,7 +14,10 @@ _RANK = {array: rank for rank, array in enumerate(ARRAYS)}
 
 
 class Waiting:
-    """Objects and stretches in the order in which they were read.
+    """Objects and stretches, roughly in the order in which they were read.
+
+    An object that was lifted out of the stretch in which it was read ripens behind that stretch when it must wait for
+    another of its user, so up to the length of a stretch late; it is then sent as much later.
 
     ``ready`` counts the objects that can be dealt out.
     """
@@ -64,11 +67,12 @@ class Waiting:
 
     def ripen_first(self) -> Outgoing | None:
         """Let the one that was read first ripen, and give it, unless it is one of a stretch."""
-        if not self._aging:
-            return heapq.heappop(self._aging_lifted)[1]
-        first = self._aging[0]
+        aging, lifted = self._aging, self._aging_lifted
+        if lifted and (not aging or lifted[0][0] <= aging[0].position + _ripe(aging[0])):
+            return heapq.heappop(lifted)[1]
+        first = aging[0]
         if isinstance(first, Outgoing):
-            self._aging.popleft()
+            aging.popleft()
             return first
         self._ripen_stretch(first, first.ripe + 1)
         return None
@@ -129,6 +133,10 @@ class Waiting:
         self._aging_lifted.clear()
         self._queue.clear()
         self.ready = 0
+
+
+def _ripe(first: Outgoing | Stretch) -> int:
+    return first.ripe if isinstance(first, Stretch) else 0
 
 
 def _together(item: Outgoing) -> Outgoing | None:

@@ -77,7 +77,7 @@ def map_records(given: tuple[list[str], list[list[str]], dict[str, Any], str]) -
         body = batch.body(None)
         assert len(body) <= limits.BYTES_PER_REQUEST
         assert isinstance(parse(body), dict)
-        window.release(batch.items)
+        window.release(batch.parts)
     assert window.empty
 
 

@@ -36,7 +36,7 @@ def deal(items: Iterable[Outgoing], window: Window | None = None) -> list[Batch]
         batch = window.take()
         assert batch is not None, "nobody is in flight, and yet there is nothing to send"
         found.append(batch)
-        window.release(batch.items)
+        window.release(batch.parts)
 
     for item in items:
         assert window.add(item) is None
@@ -159,7 +159,7 @@ def test_what_is_merged_does_not_depend_on_how_long_a_user_is_in_flight() -> Non
         else:
             done = flying.pop(0)
             slow += [lines(i) for i in done.items if i.identity[1] == "a"]
-            window.release(done.items)
+            window.release(done.parts)
     assert slow == found == [[0], [5001, 5500, 6000]]
 
 
@@ -175,7 +175,7 @@ class TestInFlight:
         window.finish()
         assert window.take() is None
         assert not window.empty
-        window.release(first.items)
+        window.release(first.parts)
         second = window.take()
         assert second is not None
         assert [lines(item) for item in second.items] == [[3]]
@@ -191,7 +191,7 @@ class TestInFlight:
         window.add(outgoing("a", 3, y=3))
         window.finish()
         assert first.body(None) == body
-        window.release(first.items)
+        window.release(first.parts)
         second = window.take()
         assert second is not None
         assert second.items[0].content == {"external_id": "a", "x": 2, "y": 3}
@@ -204,7 +204,7 @@ class TestInFlight:
         while batch := window.take():
             assert window.take() is None
             sent.append([origin.line for item in batch.items for origin in item.origins])
-            window.release(batch.items)
+            window.release(batch.parts)
         assert sent == [[0, 1], [2, 3], [4]]
         assert window.empty
 
@@ -217,9 +217,9 @@ class TestInFlight:
         first, second = window.take(), window.take()
         assert first is not None
         assert second is not None
-        window.release(first.items)
+        window.release(first.parts)
         assert window.waits
-        window.release(second.items)
+        window.release(second.parts)
         assert not window.waits
 
     def test_an_object_that_waited_is_looked_ahead_for_after_release(self) -> None:
@@ -230,7 +230,7 @@ class TestInFlight:
         first = window.take()
         assert first is not None
         window.add(outgoing("a", 1, x=2))
-        window.release(first.items)
+        window.release(first.parts)
         assert not window.full
         for _ in range(LOOK_AHEAD_RECORDS):
             window.skip()
@@ -425,7 +425,7 @@ class TestLimits:
                 batch = window.take()
                 assert batch is not None
                 assert len(batch.items) == 75
-                window.release(batch.items)
+                window.release(batch.parts)
         assert MOST_CHARACTERS <= most < MOST_CHARACTERS + 100_000
 
     def test_a_window_that_is_too_long_deals_out_no_more_than_makes_the_batch_whole(
@@ -473,7 +473,7 @@ class TestLimits:
             assert window.add(outgoing("a", n, x=n)) is None
         assert n == MOST_RECORDS
         assert window.take() is None
-        window.release(first.items)
+        window.release(first.parts)
         assert window.take() is not None
 
     def test_a_lower_number_of_objects_holds_from_the_next_batch_on(self) -> None:
@@ -545,7 +545,7 @@ class TestArrays:
         window.add(outgoing("a", 1, x=1))
         window.finish()
         assert [lines(item) for item in window.drain()] == [[1]]
-        window.release(batch.items)
+        window.release(batch.parts)
         assert window.take() is None
         assert not window.waits
 

@@ -792,6 +792,20 @@ class TestInterrupted:
         assert account.outcomes == {"unknown": 5, "not_sent": 5}
         assert written.lines("unknown") == [2, 3, 4, 5, 6]
 
+    def test_between_an_answer_that_accepts_all_and_the_account(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def torn(*_: Any) -> None:
+            raise Interrupted
+
+        monkeypatch.setattr(accounts.Account, "settle_batch", torn)
+        with Answering(lambda body: SUCCESS) as server:
+            push, account, written = start(people(3), workspace(server.url))
+            with pytest.raises(Interrupted):
+                asyncio.run(push.run())
+        check_sum(account, written)
+        assert account.outcomes == {"unknown": 3}
+
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("moment", [n / 30 for n in range(1, 13)])
     def test_a_signal_that_raises_anywhere(self, slow: SandboxProcess, moment: float) -> None:

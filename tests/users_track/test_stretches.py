@@ -154,6 +154,42 @@ class TestWindow:
         window.skip()
         assert lines(whole(window).items) == [[0], [1], [2]]
 
+    def test_in_a_window_that_is_too_large_the_oldest_ripen_first(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        window = Window(objects_per_request=2)
+        window.take_in([stretch(["a", "b", "c"], 0), stretch(["a", "d"], 3)])
+        monkeypatch.setattr(batches, "MOST_CHARACTERS", window.characters)
+        assert lines(whole(window).items) == [[0, 3], [1]]
+        assert not window.full
+
+    def test_what_ripened_early_stays_ripe(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        window = Window(objects_per_request=2)
+        window.take_in([stretch(names(6), 0)])
+        with monkeypatch.context() as patch:
+            patch.setattr(batches, "MOST_CHARACTERS", window.characters)
+            assert lines(whole(window).items) == [[0], [1]]
+        monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", 6)
+        window.skip()
+        assert window.take() is not None
+        for _ in range(2):
+            window.skip()
+        window.finish()
+        found = [lines(whole(window).items) for _ in range(2)]
+        assert found == [[[3], [4]], [[5]]]
+
+    def test_what_was_lifted_or_sent_is_kept_no_longer(self) -> None:
+        first, second = stretch(["a", "b", "a"], 0), stretch(["b", "c", "d"], 3)
+        window = filled(first, second, objects_per_request=2)
+        assert first.weight(0, 3) == 0
+        assert second.weight(0, 1) == 0
+        assert lines(whole(window).items) == [[0, 2], [1, 3]]
+        batch = whole(window)
+        assert lines(batch.items) == [[4], [5]]
+        assert second.weight(1, 3) > 0
+        window.release(batch.parts)
+        assert second.weight(0, 3) == 0
+
     def test_a_user_in_flight_is_waited_for(self) -> None:
         window = filled(stretch(["a", "b"]))
         first = whole(window)
@@ -268,6 +304,22 @@ class TestAccount:
         assert account.outcomes == {"accepted": 2, "unknown": 2}
         assert written.lines("unknown") == [4, 5]
         check_sum(account, written)
+
+    def test_an_interruption_leaves_none_of_its_objects_out(
+        self, account: Account, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = whole(filled(counted(account, ["a", "b", "c"])))
+
+        def torn(held: Stretch, at: int) -> Outgoing:
+            if at:
+                raise KeyboardInterrupt
+            return item_of(held, at)
+
+        item_of = Stretch.item
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Stretch, "item", torn)
+            batch.items  # noqa: B018
+        assert lines(batch.items) == [[2], [3], [4]]
 
     def test_its_segment_moves_to_the_settled_beginning(self, account: Account) -> None:
         first, second = (whole(filled(counted(account, [user], line))) for line, user in enumerate("ab"))
