@@ -799,7 +799,7 @@ class TestInterrupted:
             raise Interrupted
 
         monkeypatch.setattr(accounts.Account, "settle_batch", torn)
-        with Answering(lambda body: SUCCESS) as server:
+        with Answering(lambda _: SUCCESS) as server:
             push, account, written = start(people(3), workspace(server.url))
             with pytest.raises(Interrupted):
                 asyncio.run(push.run())
