@@ -77,6 +77,22 @@ class TestWindow:
         assert len(batch.items) == batch.records == 5
         assert batch.body(None) == body
 
+    def test_each_body_holds_its_own_and_no_other(self) -> None:
+        window = filled(stretch(names(5)), objects_per_request=2)
+        bodies = [json.loads(whole(window).body(None)) for _ in range(3)]
+        sent = [[each["external_id"] for each in body["attributes"]] for body in bodies]
+        assert sent == [["u0", "u1"], ["u2", "u3"], ["u4"]]
+
+    def test_what_is_left_of_a_batch_is_all_that_is_sent_again(self) -> None:
+        batch = whole(filled(stretch(names(3))))
+        assert batch.records == batch.counts()["attributes"] == 3
+        assert batch.items[0] is batch.items[0]
+        batch.items = batch.items[2:]
+        assert [each["external_id"] for each in json.loads(batch.body(None))["attributes"]] == ["u2"]
+        assert batch.records == batch.counts()["attributes"] == 1
+        batch.items = []
+        assert batch.records == batch.counts()["attributes"] == 0
+
     @pytest.mark.parametrize("seed", range(40))
     def test_the_same_records_are_merged(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         chance = random.Random(seed)
@@ -145,13 +161,17 @@ class TestWindow:
         assert window.full
         assert lines(whole(window).items) == [[0, 2]]
 
-    def test_it_ripens_record_by_record(self) -> None:
+    @pytest.mark.parametrize("before", [0, 5])
+    def test_it_ripens_record_by_record(self, before: int) -> None:
         window = Window(objects_per_request=3)
+        for _ in range(before):
+            window.skip()
         window.take_in([stretch(names(10), 0)])
         for _ in range(LOOK_AHEAD_RECORDS - 10 + 2):
             window.skip()
         assert not window.full
         window.skip()
+        assert window.full
         assert lines(whole(window).items) == [[0], [1], [2]]
 
     def test_in_a_window_that_is_too_large_the_oldest_ripen_first(
@@ -190,6 +210,62 @@ class TestWindow:
         window.release(batch.parts)
         assert second.weight(0, 3) == 0
 
+    def test_what_ripens_later_comes_after_what_is_in_the_queue(self) -> None:
+        window = Window(objects_per_request=3)
+        window.take_in([stretch(names(5), 0)])
+        for _ in range(LOOK_AHEAD_RECORDS - 5 + 2):
+            window.skip()
+        window.take_in([event("e", 9)])
+        assert lines(whole(window).items) == [[0], [1], [2]]
+        window.skip()
+        assert lines(whole(window).items) == [[9], [3]]
+
+    def test_what_was_dealt_out_makes_no_further_batch_whole(self) -> None:
+        window = filled(stretch(names(5)), objects_per_request=4)
+        assert window.full
+        whole(window)
+        assert not window.full
+
+    @pytest.mark.parametrize(
+        ("users", "found"), [("abc", [[[0]], [[1]], [[2]]]), ("aab", [[[2]], [[0, 1]]]), ("aa", [[[0, 1]]])]
+    )
+    def test_asked_before_anything_is_ripe_it_ripens_one_alone(
+        self, users: str, found: list[list[list[int]]]
+    ) -> None:
+        window = Window()
+        window.take_in([stretch(users, 0)])
+        assert [lines(whole(window).items) for _ in found] == found
+        assert window.take() is None
+        assert window.empty
+
+    def test_one_that_was_ripe_stays_so_when_it_is_lifted(self) -> None:
+        window = filled(stretch(["a", "b", "c"], 0), objects_per_request=1)
+        assert lines(whole(window).items) == [[0]]
+        window.objects_per_request = 3
+        window.take_in([stretch(["b"], 3)])
+        assert lines(whole(window).items) == [[2], [1, 3]]
+
+    def test_one_that_was_ripe_is_counted_once_when_it_is_lifted(self) -> None:
+        window = filled(stretch(["a", "b", "c"], 0), objects_per_request=1)
+        whole(window)
+        window.objects_per_request = 3
+        window.take_in([stretch(["b"], 3)])
+        window.finish()
+        assert not window.full
+        window.objects_per_request = 2
+        assert window.full
+
+    def test_one_thing_alone_is_taken_in_too(self) -> None:
+        window = Window(bytes_per_request=120)
+        assert not window.take_in(stretch(["a", "b"], 1))
+        assert not window.take_in(None)
+        assert not window.take_in(event("c", 4))
+        refused = outgoing("d" * 100, 5)
+        assert window.take_in(refused) == [(refused, "larger than a request may be (120 bytes)")]
+        window.finish()
+        assert window.read == 5
+        assert lines(window.drain()) == [[1], [2], [4]]
+
     def test_a_user_in_flight_is_waited_for(self) -> None:
         window = filled(stretch(["a", "b"]))
         first = whole(window)
@@ -215,10 +291,13 @@ class TestWindow:
         assert item.content == {"external_id": "a", "x": 3, "y": 4}
 
     @pytest.mark.parametrize(("spare", "objects"), [(0, 3), (-1, 2)])
-    def test_the_byte_limit_parts_it(self, spare: int, objects: int) -> None:
+    @pytest.mark.parametrize("parts", [["abcd"], ["a", "bcd"]])
+    def test_the_byte_limit_parts_it(self, parts: list[str], spare: int, objects: int) -> None:
         envelope = len('{"attributes":[,,],"events":[],"purchases":[]}')
         size = len('{"external_id":"a","x":1}')
-        window = filled(stretch(["a", "b", "c", "d"], 1), bytes_per_request=envelope + 3 * size + spare)
+        window = filled(
+            *(stretch(users, 1) for users in parts), bytes_per_request=envelope + 3 * size + spare
+        )
         assert len(whole(window).items) == objects
 
     def test_one_that_is_larger_than_a_request_is_refused_alone(self) -> None:
@@ -231,6 +310,27 @@ class TestWindow:
         assert window.empty
         assert window.records == window.characters == 0
 
+    def test_one_that_is_larger_than_a_request_is_no_record_of_its_user(self) -> None:
+        window = Window(bytes_per_request=120)
+        found = stretch(["a", "b", "c"], 1)
+        found.bodies = [body.replace(b"2", b"2" * 100) for body in found.bodies]
+        assert lines([item for item, _ in window.take_in(found)]) == [[2]]
+        window.take_in(outgoing("b", 4, x=4))
+        assert lines(window.drain()) == [[1], [3], [4]]
+
+    def test_a_user_is_found_behind_a_record_that_was_larger_than_a_request(self) -> None:
+        found = stretch(["a", "b", "b"], 1)
+        found.bodies = [body.replace(b"2", b"2" * 100) for body in found.bodies]
+        window = Window(bytes_per_request=120)
+        assert lines([item for item, _ in window.take_in(found)]) == [[2]]
+        window.take_in(outgoing("b", 4, y=4))
+        window.finish()
+        assert lines(window.drain()) == [[1], [3, 4]]
+
+    def test_a_record_that_braze_may_refuse_is_not_merged_with_one_that_it_surely_takes(self) -> None:
+        window = filled(stretch(["a"], 1), outgoing("a", 2, email="nonsense"))
+        assert lines(window.drain()) == [[1], [2]]
+
     def test_drain_gives_what_was_not_dealt_out_in_the_order_of_the_file(self) -> None:
         window = filled(stretch(["a", "b", "c"], 1), objects_per_request=1)
         first = whole(window)
@@ -238,7 +338,9 @@ class TestWindow:
         left = window.drain()
         # b is lifted: its first record is ripe, and was not dealt out.
         assert lines(left) == [[2, 6], [3], [4], [5], [7], [8]]
+        assert lines(first.items) == [[1]]
         assert window.empty
+        assert not window.full
         window.release(first.parts)
         assert window.take() is None
         assert not window.waits
@@ -257,6 +359,22 @@ class TestWindow:
         batch = whole(filled(stretch(["a"], 2), by_braze_id))
         assert [item.identity for item in batch.items] == [("external_id", "a"), ("braze_id", "a")]
         assert [item.origins[0].cells for item in batch.items] == [["a", "2"], ["a"]]
+
+    @pytest.mark.parametrize(
+        "identity", [("braze_id", "a"), ("user_alias", "a", "label"), ("user_alias", "a", "other")]
+    )
+    def test_only_records_of_the_same_kind_of_identifier_are_of_one_user(
+        self, identity: tuple[str, ...]
+    ) -> None:
+        def other(line: int) -> Outgoing:
+            item = outgoing("a", line, x=line)
+            item.identity = identity
+            return item
+
+        alias = outgoing("a", 4, x=4)
+        alias.identity = ("user_alias", "a", "third")
+        window = filled(stretch(["a"], 1), other(2), other(3), alias)
+        assert lines(window.drain()) == [[1], [2, 3], [4]]
 
 
 class TestAccount:
