@@ -227,7 +227,7 @@ class TestWindow:
         assert not window.full
 
     @pytest.mark.parametrize(
-        ("users", "found"), [("abc", [[[0]], [[1]], [[2]]]), ("aab", [[[2]], [[0, 1]]]), ("aa", [[[0, 1]]])]
+        ("users", "found"), [("abc", [[[0]], [[1]], [[2]]]), ("aab", [[[0, 1]], [[2]]]), ("aa", [[[0, 1]]])]
     )
     def test_asked_before_anything_is_ripe_it_ripens_one_alone(
         self, users: str, found: list[list[list[int]]]
