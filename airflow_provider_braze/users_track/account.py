@@ -99,10 +99,7 @@ class Account:
     @property
     def total(self) -> Tally:
         """Counts of everything that was read so far."""
-        total = Tally()
-        for tally in (self.settled, *self._segments):
-            total.add(tally)
-        return total
+        return Tally.of((self.settled, *self._segments))
 
     @property
     def records(self) -> int:
@@ -171,10 +168,8 @@ class Account:
             segment = segments[0]
             if not self._write_down(segment):
                 break
-            settled = Tally()
-            settled.add(self.settled)
-            settled.add(segment)
-            # No call is between the two, so that no interruption sees its records twice or not at all.
+            settled = Tally.of((self.settled, segment))
+            # Nothing is called between these two lines: no interruption sees its records twice or not at all.
             self.settled, self.settled_facts = settled, segment.facts
             segments.popleft()
 

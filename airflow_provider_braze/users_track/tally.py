@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_braze.users_track.data_points import DataPoints
@@ -27,6 +27,14 @@ class Tally:
         self.reasons: Counter[str] = Counter()
         self.data_points = DataPoints()
         self.objects = 0
+
+    @staticmethod
+    def of(tallies: Iterable[Tally]) -> Tally:
+        """Add counts up into new ones."""
+        total = Tally()
+        for tally in tallies:
+            total.add(tally)
+        return total
 
     def add(self, other: Tally) -> None:
         """Take in the counts of other records; beyond the first fifty, reasons are counted together."""
