@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
@@ -129,11 +130,7 @@ class Window:
         self._objects += left
         self.characters += stretch.weight(0, len(stretch))
         self._waiting.age(stretch)
-        users = dict.fromkeys(stretch.keys, stretch)
-        if len(users) == len(stretch) and not stretch.lifted and self._last.keys().isdisjoint(users):
-            self._last.update(users)
-        else:
-            self._join_one_by_one(stretch)
+        self._join_stretch(stretch)
         self._let_ripen()
         return too_large
 
@@ -149,9 +146,17 @@ class Window:
                 found.append((stretch.lift(at), self._too_large()))
         return found
 
-    def _join_one_by_one(self, stretch: Stretch) -> None:
+    def _join_stretch(self, stretch: Stretch) -> None:
         """Note whose objects a stretch holds; those of users who have objects already are lifted out of it."""
-        for at in stretch.unlifted(0, len(stretch)):
+        users = dict.fromkeys(stretch.keys, stretch)
+        doubtful = self._last.keys() & users.keys()
+        doubtful.update(stretch.keys[at] for at in stretch.lifted)
+        if len(users) < len(stretch):
+            doubtful.update(key for key, records in Counter(stretch.keys).items() if records > 1)
+        for key in doubtful:
+            del users[key]
+        self._last.update(users)
+        for at in stretch.about(doubtful):
             key = stretch.keys[at]
             if key not in self._last:
                 self._last[key] = stretch

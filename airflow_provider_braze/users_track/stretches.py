@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import repeat
 
@@ -38,7 +39,6 @@ class Stretch:
 
     __slots__ = (
         "_cut",
-        "_found",
         "_lines",
         "_texts",
         "bodies",
@@ -76,7 +76,6 @@ class Stretch:
         self.dealt = 0
         self.queued = False
         self.lifted: set[int] = set()
-        self._found: dict[Key, int] = {}
         # Stand-ins for those in flight that further objects of their user wait for.
         self.followed: dict[int, Outgoing] = {}
 
@@ -118,9 +117,16 @@ class Stretch:
 
     def find(self, key: Key) -> int:
         """Give the index of the first that is about a user and was not lifted."""
-        if not self._found:
-            self._found = {self.keys[at]: at for at in reversed(self.unlifted(0, len(self)))}
-        return self._found[key]
+        at = self.keys.index(key)
+        while at in self.lifted:
+            at = self.keys.index(key, at + 1)
+        return at
+
+    def about(self, users: AbstractSet[Key]) -> Sequence[int]:
+        """Give the indexes of those that are about some users and were not lifted."""
+        if not users:
+            return ()
+        return [at for at, key in enumerate(self.keys) if key in users and at not in self.lifted]
 
     def rest(self) -> list[Outgoing]:
         """Take out all that were not dealt out, as objects of their own."""
