@@ -124,11 +124,12 @@ class Window:
         """
         stretch.position = self.read
         self.read += len(stretch)
-        too_large = self._lift_too_large(stretch)
-        left = len(stretch) - len(stretch.lifted)
+        weight = stretch.weight(0, len(stretch))
+        too_large = self._lift_too_large(stretch) if weight > self._room else ()
+        left = len(stretch) - len(too_large)
         self.records += left
         self._objects += left
-        self.characters += stretch.weight(0, len(stretch))
+        self.characters += weight - sum([item.weight for item, _ in too_large])
         self._waiting.age(stretch)
         self._join_stretch(stretch)
         self._let_ripen()
@@ -138,8 +139,6 @@ class Window:
         return f"larger than a request may be ({self._bytes_per_request} bytes)"
 
     def _lift_too_large(self, stretch: Stretch) -> Sequence[tuple[Outgoing, str]]:
-        if max(map(len, stretch.bodies)) <= self._room:
-            return ()
         found = []
         for at, body in enumerate(stretch.bodies):
             if len(body) > self._room:
@@ -261,7 +260,7 @@ class Window:
             if isinstance(part, Piece):
                 objects += len(part)
                 records += len(part)
-                characters += part.stretch.weight(part.start, part.stop)
+                characters += part.weight
             else:
                 part.taken = True
                 objects += 1

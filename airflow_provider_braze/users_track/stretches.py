@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import repeat
+from itertools import compress, repeat
 
 from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoing
 from airflow_provider_braze.users_track.tally import Segment
@@ -75,7 +76,8 @@ class Stretch:
         self.ripe = 0
         self.dealt = 0
         self.queued = False
-        self.lifted: set[int] = set()
+        # In order.
+        self.lifted: list[int] = []
         # Stand-ins for those in flight that further objects of their user wait for.
         self.followed: dict[int, Outgoing] = {}
 
@@ -84,7 +86,11 @@ class Stretch:
 
     def weight(self, start: int, stop: int) -> int:
         """Count the characters that some of them take of the window."""
-        return sum(map(len, self.bodies[start:stop])) + sum(map(len, self._texts[start:stop]))
+        return sum(map(len, self.bodies[start:stop])) + self.weigh_texts(start, stop)
+
+    def weigh_texts(self, start: int, stop: int) -> int:
+        """Count the characters of some of them as they were read."""
+        return sum(map(len, self._texts[start:stop]))
 
     def item(self, at: int) -> Outgoing:
         """Make an object of its own."""
@@ -106,7 +112,7 @@ class Stretch:
     def lift(self, at: int) -> Outgoing:
         """Take one out, as an object of its own."""
         item = self.item(at)
-        self.lifted.add(at)
+        insort(self.lifted, at)
         self.forget(at, at + 1)
         return item
 
@@ -126,7 +132,8 @@ class Stretch:
         """Give the indexes of those that are about some users and were not lifted."""
         if not users:
             return ()
-        return [at for at, key in enumerate(self.keys) if key in users and at not in self.lifted]
+        keys = self.keys
+        return [at for at in self.unlifted(0, len(self)) if keys[at] in users]
 
     def rest(self) -> list[Outgoing]:
         """Take out all that were not dealt out, as objects of their own."""
@@ -138,34 +145,43 @@ class Stretch:
         """Give the indexes of those that were not lifted."""
         if not self.lifted:
             return range(start, stop)
-        return [at for at in range(start, stop) if at not in self.lifted]
+        lifted = frozenset(self.lifted)
+        return [at for at in range(start, stop) if at not in lifted]
+
+    def count(self, start: int, stop: int) -> int:
+        """Count those that were not lifted."""
+        return stop - start - len(self._lifted_within(start, stop))
+
+    def _lifted_within(self, start: int, stop: int) -> Sequence[int]:
+        return self.lifted[bisect_left(self.lifted, start) : bisect_left(self.lifted, stop)]
 
     def deal(self, most: int, room: int) -> Piece | None:
-        """Deal out the next ripe ones that lie side by side.
+        """Deal out the next ripe ones.
 
         :param room: bytes that they may take, with a comma between any two.
         :return: None when none is left, or not even one fits.
         """
-        lifted = self.lifted
-        while self.dealt < self.ripe and self.dealt in lifted:
-            self.dealt += 1
-        start, stop = self.dealt, min(self.ripe, self.dealt + most)
-        if lifted:
-            stop = next((at for at in range(start, stop) if at in lifted), stop)
-        size = sum(map(len, self.bodies[start:stop])) + stop - start - 1
-        while stop > start and size > room:
+        start, stop = self.dealt, self.dealt + most
+        for at in self._lifted_within(start, self.ripe):
+            if at < stop:
+                stop += 1
+        stop = min(stop, self.ripe)
+        objects = self.count(start, stop)
+        size = sum(map(len, self.bodies[start:stop])) + objects - 1
+        while objects and size > room:
             stop -= 1
-            size -= len(self.bodies[stop]) + 1
-        if stop == start:
-            return None
+            if last := self.bodies[stop]:
+                objects -= 1
+                size -= len(last) + 1
         self.dealt = stop
-        return Piece(self, start, stop, size)
+        return Piece(self, start, stop, objects, size) if objects else None
 
 
 @dataclass(slots=True, eq=False)
 class Piece:
-    """Some of a stretch that lie side by side, in one batch.
+    """Some consecutive ones of a stretch, without those that were lifted, in one batch.
 
+    :param objects: how many.
     :param size: bytes of their JSON, with commas between them.
     :param settled: they have their outcome.
     """
@@ -173,24 +189,33 @@ class Piece:
     stretch: Stretch
     start: int
     stop: int
+    objects: int
     size: int
     settled: bool = False
 
     array = "attributes"
 
     def __len__(self) -> int:
-        return self.stop - self.start
+        return self.objects
+
+    @property
+    def weight(self) -> int:
+        """Characters that they take of the window."""
+        return self.size - (self.objects - 1) + self.stretch.weigh_texts(self.start, self.stop)
 
     @property
     def body(self) -> bytes:
         """Their JSON, with commas between them."""
-        return b",".join(self.stretch.bodies[self.start : self.stop])
+        # Nothing is left of the JSON of those that were lifted.
+        return b",".join(filter(None, self.stretch.bodies[self.start : self.stop]))
 
     @property
-    def keys(self) -> Sequence[Key]:
+    def keys(self) -> Iterator[Key]:
         """Whom they are about."""
-        return self.stretch.keys[self.start : self.stop]
+        stretch, them = self.stretch, slice(self.start, self.stop)
+        return compress(stretch.keys[them], stretch.bodies[them])
 
     def items(self) -> list[Outgoing]:
         """Make objects of their own of those that are not settled."""
-        return [] if self.settled else [self.stretch.item(at) for at in range(self.start, self.stop)]
+        stretch = self.stretch
+        return [] if self.settled else [*map(stretch.item, stretch.unlifted(self.start, self.stop))]

@@ -80,7 +80,7 @@ class Waiting:
     def _ripen_stretch(self, first: Stretch, count: int) -> bool:
         """Let so many of the first stretch ripen, or more if they are ripe already; whether all are."""
         before, first.ripe = first.ripe, max(first.ripe, min(count, len(first)))
-        self.ready += len(first.unlifted(before, first.ripe))
+        self.ready += first.count(before, first.ripe)
         if not first.queued:
             first.queued = True
             self._queue.append(first)

@@ -83,6 +83,15 @@ class TestWindow:
         sent = [[each["external_id"] for each in body["attributes"]] for body in bodies]
         assert sent == [["u0", "u1"], ["u2", "u3"], ["u4"]]
 
+    def test_what_was_lifted_leaves_no_gap_in_a_body(self) -> None:
+        batch = whole(filled(stretch(["a", "b", "c"], 0), stretch(["b"], 3)))
+        sent = json.loads(batch.body(None))["attributes"]
+        assert [each["external_id"] for each in sent] == ["b", "a", "c"]
+        assert batch.counts()["attributes"] == 3
+        assert batch.records == 4
+        assert lines(batch.items) == [[1, 3], [0], [2]]
+        assert [type(part) for part in batch.parts] == [Outgoing, Piece]
+
     def test_what_is_left_of_a_batch_is_all_that_is_sent_again(self) -> None:
         batch = whole(filled(stretch(names(3))))
         assert batch.records == batch.counts()["attributes"] == 3
@@ -300,6 +309,15 @@ class TestWindow:
         )
         assert len(whole(window).items) == objects
 
+    @pytest.mark.parametrize(("spare", "objects"), [(0, [2, 2]), (-1, [1, 1, 1, 1])])
+    def test_the_byte_limit_counts_nothing_for_what_was_lifted(self, spare: int, objects: list[int]) -> None:
+        envelope = len('{"attributes":[,],"events":[],"purchases":[]}')
+        size = len('{"external_id":"a","x":1}')
+        window = filled(stretch("abcd", 1), stretch("c", 5), bytes_per_request=envelope + 2 * size + spare)
+        found = [whole(window).items for _ in objects]
+        assert list(map(len, found)) == objects
+        assert lines([item for items in found for item in items]) == [[3, 5], [1], [2], [4]]
+
     def test_one_that_is_larger_than_a_request_is_refused_alone(self) -> None:
         window = Window(bytes_per_request=120)
         found = window.take_in([stretch(["a", "b" * 100, "c", "b" * 100, "a"], 1)])
@@ -317,6 +335,17 @@ class TestWindow:
         assert lines([item for item, _ in window.take_in(found)]) == [[2]]
         window.take_in(outgoing("b", 4, x=4))
         assert lines(window.drain()) == [[1], [3], [4]]
+
+    def test_an_answer_releases_no_user_of_whom_only_a_record_too_large_was_passed_over(self) -> None:
+        found = stretch(["a", "b", "a"], 1)
+        found.bodies[0] = found.bodies[0].replace(b"1", b"1" * 100)
+        window = Window(objects_per_request=1, bytes_per_request=120)
+        assert lines([item for item, _ in window.take_in(found)]) == [[1]]
+        batch = whole(window)
+        assert lines(batch.items) == [[2]]
+        window.release(batch.parts)
+        window.take_in(outgoing("a", 4, y=4))
+        assert lines(window.drain()) == [[3, 4]]
 
     def test_a_user_is_found_behind_a_record_that_was_larger_than_a_request(self) -> None:
         found = stretch(["a", "b", "b"], 1)
