@@ -90,7 +90,10 @@ class LineReader(LineQueue):
         self.bytes_read = 0
         self._file = file
         self._head = head
-        self._decoder = codecs.getincrementaldecoder(encoding)(KEEP_BYTES)
+        self._decoder_of = codecs.getincrementaldecoder(encoding)
+        # What UTF-8 takes without an error holds no lone surrogate, and a NUL where its bytes do.
+        self._strict = codecs.lookup(encoding).name == "utf-8"
+        self._decoder = self._decoder_of("strict" if self._strict else KEEP_BYTES)
         self._line_end = line_end
         # An unfinished line at the end of a chunk, as it came; how long it is by now.
         self._unfinished: list[str] = []
@@ -104,13 +107,24 @@ class LineReader(LineQueue):
             self._head = b""
             self._ended = not chunk
             self.bytes_read += len(chunk)
-            text = self._decoder.decode(chunk, self._ended)
+            text = self._decode(chunk)
             if text and not self._started:
                 self._started = True
                 text = text.removeprefix("\ufeff")
-            self.dubious = self.dubious or not is_clean(text)
             self._cut(text)
         return bool(self.queue)
+
+    def _decode(self, chunk: bytes) -> str:
+        try:
+            text = self._decoder.decode(chunk, self._ended)
+        except UnicodeDecodeError:
+            self._strict = False
+            state = self._decoder.getstate()
+            self._decoder = self._decoder_of(KEEP_BYTES)
+            self._decoder.setstate(state)
+            text = self._decoder.decode(chunk, self._ended)
+        self.dubious = self.dubious or (b"\0" in chunk if self._strict else not is_clean(text))
+        return text
 
     def _cut(self, text: str) -> None:
         if self._unfinished and self._unfinished[-1].endswith("\r"):

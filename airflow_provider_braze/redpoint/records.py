@@ -82,6 +82,7 @@ class RecordScanner:
         self._opening = delimiter + qualifier
         self._line_end = line_end or "\r\n"
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
+        self._line_end_declared = bool(line_end)
         self._strip: Callable[[str, str], str] = str.removesuffix if line_end else str.rstrip
         self._encoding = encoding
         self._by_csv = bool(qualifier) and len(delimiter) == 1 and not counts
@@ -112,7 +113,7 @@ class RecordScanner:
 
     def cut(self, text: str) -> list[str]:
         """Cut a line that is one of :class:`Rows`."""
-        return next(self._csv_reader([text])) if self._by_csv else text.split(self._delimiter)
+        return self._cut([text])[0]
 
     def take(self, most: int) -> Rows | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
@@ -123,26 +124,30 @@ class RecordScanner:
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, self._together, len(queue)))]
         texts = list(map(self._strip, taken, repeat(self._line_end)))
-        starts: Sequence[int] = range(len(taken) + 1)
-        # Where a qualified value opens that goes on over the next line, or ends that did.
-        odd = [at for at, text in enumerate(texts) if self._by_csv and text.count(self._qualifier) & 1]
-        if odd:
-            starts = self._unite(taken, texts, odd)
+        first = self._number + 1
+        starts: Sequence[int] = range(first, first + len(taken) + 1)
+        if odd := self._odd(texts):
+            starts = self._unite(taken, texts, odd, [*starts])
         cells = self._cut_plain(texts)
-        read = starts[len(cells)]
+        read = starts[len(cells)] - first
         queue.extendleft(reversed(taken[read:]))
         # Where rows that have something special come often, few lines are worth being tried together.
         plain = self._together if len(cells) == len(texts) else len(cells)
         self._together = max(1, min(2 * plain, _MOST_TOGETHER))
         if not cells:
             return self._next()
-        first = self._number + 1
         self._number += read
-        return Rows([first + start for start in starts[: len(cells)]], texts[: len(cells)], cells)
+        return Rows(starts[: len(cells)], texts[: len(cells)], cells)
 
-    def _unite(self, lines: list[str], texts: list[str], odd: list[int]) -> list[int]:
+    def _odd(self, texts: list[str]) -> list[int]:
+        """Find where a qualified value opens that goes on over the next line, or ends that did."""
+        if not self._by_csv:
+            return []
+        qualifier = self._qualifier
+        return [at for at, text in enumerate(texts) if qualifier in text and text.count(qualifier) & 1]
+
+    def _unite(self, lines: list[str], texts: list[str], odd: list[int], starts: list[int]) -> list[int]:
         """Unite the texts over which a qualified value goes on; give where each of them starts, and the end."""
-        starts = [*range(len(texts) + 1)]
         if len(odd) & 1:
             # It goes on beyond these lines.
             opened = odd.pop()
@@ -157,30 +162,37 @@ class RecordScanner:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
         if not texts or (self._lines.dubious and not _is_plain(texts)):
             return []
-        cells = []
-        if not self._by_csv:
-            cells = [text.split(self._delimiter) for text in texts]
-        elif not (self._line_end and any(text.endswith(("\r", "\n")) for text in texts)):
-            # At the end of a value, csv would take a raw CR or LF for a line end and drop it.
-            with suppress(csv.Error):
-                cells = list(self._csv_reader(texts))
-        alike = len(cells) == len(texts) and set(map(len, cells)) == {self._width} and all(texts)
+        cells: list[list[str]] = []
+        if not (self._line_end_declared and any(map(_ends_raw, texts))):
+            with suppress(csv.Error, StopIteration):
+                cells = self._cut(texts)
+        alike = set(map(len, cells)) == {self._width} and all(texts)
         if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
             return cells
         return self._until_special(texts)
 
+    def _cut(self, texts: list[str]) -> list[list[str]]:
+        """Cut texts.
+
+        :raises csv.Error: a value is not qualified well.
+        :raises StopIteration: one of them is no record of its own.
+        """
+        delimiter, qualifier = self._delimiter, self._qualifier
+        if not self._by_csv:
+            return [text.split(delimiter) for text in texts]
+        qualified = self._csv_reader([text for text in texts if qualifier in text])
+        return [next(qualified) if qualifier in text else text.split(delimiter) for text in texts]
+
     def _until_special(self, texts: list[str]) -> list[list[str]]:
         found: list[list[str]] = []
-        reader = self._csv_reader(texts) if self._by_csv else None
         for text in texts:
-            if not text or (self._line_end and text.endswith(("\r", "\n"))):
+            if not text or _ends_raw(text):
                 break
             try:
-                row = next(reader) if reader else text.split(self._delimiter)
-            except (csv.Error, StopIteration):
+                row = self.cut(text)
+            except csv.Error:
                 break
-            over_several = reader is not None and reader.line_num > len(found) + 1
-            if over_several or len(row) != self._width or self._repeats_header(row):
+            if len(row) != self._width or self._repeats_header(row):
                 break
             found.append(row)
         return found
@@ -213,8 +225,7 @@ class RecordScanner:
 
     def _qualified(self, line: str, text: str, number: int) -> list[str]:
         self._taken = []
-        # At the end of a value, csv takes a raw CR or LF for a line end and drops it.
-        if self._csv and not text.endswith(("\r", "\n")):
+        if self._csv and not _ends_raw(text):
             self._csv_line.append(text)
             try:
                 return next(self._csv)
@@ -312,6 +323,11 @@ class RecordScanner:
 
 def _is_plain(texts: list[str]) -> bool:
     return is_clean("".join(texts)) and max(map(len, texts)) <= MAX_RECORD
+
+
+def _ends_raw(text: str) -> bool:
+    """Tell whether it ends in a raw CR or LF, which csv would take for a line end and drop, although a value does."""
+    return text.endswith(("\r", "\n"))
 
 
 def width_problem(width: int, expected: str) -> str:
