@@ -112,9 +112,9 @@ class _FirstLines(LineQueue):
 
     ran_out = False
 
-    def fill(self) -> bool:
+    def fill(self, wanted: int = 1) -> bool:
         self.ran_out = self.ran_out or not self.queue
-        return super().fill()
+        return super().fill(wanted)
 
 
 def _read(

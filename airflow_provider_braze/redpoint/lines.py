@@ -71,8 +71,8 @@ class LineQueue:
         self.queue: deque[str] = deque(lines)
         self.dubious = dubious
 
-    def fill(self) -> bool:
-        """Make sure that there is a line in the queue; False at the end of the export."""
+    def fill(self, wanted: int = 1) -> bool:  # noqa: ARG002 - all lines are there from the start
+        """Make sure that there is a line in the queue, better so many; False at the end of the export."""
         return bool(self.queue)
 
 
@@ -100,9 +100,11 @@ class LineReader(LineQueue):
         self._length = 0
         self._started = self._ended = False
 
-    def fill(self) -> bool:
-        """Read on until there is a line in the queue; False at the end of the export."""
-        while not self.queue and not self._ended:
+    def fill(self, wanted: int = 1) -> bool:
+        """Read on until there is a line in the queue, and once if there are fewer than wanted; False at the end."""
+        enough = len(self.queue) >= wanted
+        while not self._ended and not (enough and self.queue):
+            enough = True
             chunk = self._head or self._file.read(CHUNK_BYTES)
             self._head = b""
             self._ended = not chunk

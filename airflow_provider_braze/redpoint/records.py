@@ -118,11 +118,12 @@ class RecordScanner:
     def take(self, most: int) -> Rows | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
         lines, queue = self._lines, self._lines.queue
-        if not queue and not lines.fill():
+        most = min(most, self._together)
+        if len(queue) < most and not lines.fill(most):
             return None
         if self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
-        taken = [queue.popleft() for _ in range(min(most, self._together, len(queue)))]
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
         texts = list(map(self._strip, taken, repeat(self._line_end)))
         first = self._number + 1
         starts: Sequence[int] = range(first, first + len(taken) + 1)

@@ -139,7 +139,8 @@ class Account:
 
     def room(self) -> int:
         """How many records can be counted together next."""
-        if self._segments[-1].records >= self._size:
+        # A few are not worth being read and mapped for themselves, so a segment may stay a little smaller.
+        if self._segments[-1].records >= self._size - self._size // 8:
             self._open()
         return self._size - self._segments[-1].records
 
