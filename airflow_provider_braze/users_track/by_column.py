@@ -6,7 +6,6 @@ looks at one record at a time and knows what to do with it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
@@ -73,13 +72,13 @@ class ByColumn:
         self._plain = [(index, target) for index, target, _ in top.plain]
         as_is = [column for column in top.read if column[3] in AS_IS]
         self._plain += [(index, target) for index, target, _, _ in as_is]
-        self._patterns = [(index, AS_IS[read]) for index, _, _, read in as_is]
+        self._as_is = [(index, AS_IS[read]) for index, _, _, read in as_is]
         columns = len(top.read) + len(top.ruled) + (len(nested.read) if nested else 0)
         most = min(_MOST_REMEMBERED, _MOST_REMEMBERED_TOGETHER // max(1, columns))
         self._read = [
             (index, target, _Values(read, most)) for index, target, _, read in top.read if read not in AS_IS
         ]
-        self._read += [(column.index, column.target, _ruled(column, most)) for column in top.ruled]
+        self._ruled = [(column.index, column.target, _ruled(column, most)) for column in top.ruled]
         self._tags = [(index, attribute) for index, _, attribute in tags]
         self._constants = dict(constants)
         self._constant_points = {name: points(name, value) for name, value in constants.items()}
@@ -99,7 +98,7 @@ class ByColumn:
             (kind, ONLY_EXISTING),
             [target for _, target in self._plain],
             [
-                *(target for _, target, _ in self._read),
+                *(target for _, target, _ in (*self._read, *self._ruled)),
                 *((path[0], MERGE) if nested else ()),
                 *(attribute for _, attribute in self._tags),
                 *self._constants,
@@ -120,22 +119,24 @@ class ByColumn:
         :param sizes: at least the characters of each, all cells together.
         """
         columns: list[Cells] = list(zip(*rows, strict=True))
-        read = [(target, values.of(columns[index])) for index, target, values in self._read]
-        nested_read = [values.of(columns[index]) for index, values in self._nested_read]
-        doubtful = self._doubtful(columns, sizes, [*(found for _, found in read), *nested_read])
+        doubtful = self._doubtful(columns, sizes)
+        read = [values.of(columns[index], doubtful) for index, _, values in self._read]
+        ruled = [values.of(columns[index], doubtful) for index, _, values in self._ruled]
+        nested_read = [values.of(columns[index], doubtful) for index, values in self._nested_read]
         if doubtful:
             kept = [at for at in range(len(rows)) if at not in doubtful]
             mapped = self.map([rows[at] for at in kept], [sizes[at] for at in kept]) if kept else _NOTHING
             # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
-        data_points, nested = self._count(columns, read), self._nest(columns, nested_read)
+        data_points, nested = self._count(columns, ruled), self._nest(columns, nested_read)
         ids = columns[self._id]
         objects = map(
             self._object,
             ids,
             repeat(self._only_existing),
             *(columns[index] for index, _ in self._plain),
-            *(found for _, found in read),
+            *read,
+            *ruled,
             *nested,
             *(_tags(columns[index]) for index, _ in self._tags),
             *map(repeat, self._constants.values()),
@@ -147,11 +148,15 @@ class ByColumn:
             return _NOTHING._replace(doubtful=[*range(len(rows))])
         return Mapped(ids, bodies, data_points, [])
 
-    def _count(self, columns: Sequence[Cells], read: Sequence[tuple[str, Sequence[Any]]]) -> dict[str, int]:
+    def _count(self, columns: Sequence[Cells], ruled: Sequence[Sequence[Any]]) -> dict[str, int]:
         """Count the data points by attribute."""
         records = len(columns[self._id])
         found = {name: records * each for name, each in self._constant_points.items()}
-        found |= {target: records - values.count(_LEFT_OUT) for target, values in read}
+        found |= {name: records - columns[index].count("") for index, name, _ in self._read}
+        found |= {
+            name: records - values.count(_LEFT_OUT)
+            for (_, name, _), values in zip(self._ruled, ruled, strict=True)
+        }
         found |= {name: records - columns[index].count("") for index, name in (*self._plain, *self._tags)}
         if self._nested is not None:
             found[self._path[0]] = sum([records - columns[index].count("") for index in self._nested_raw])
@@ -172,17 +177,15 @@ class ByColumn:
             [is_filled or _LEFT_OUT for is_filled in filled],
         ]
 
-    def _doubtful(
-        self, columns: Sequence[Cells], sizes: Sequence[int], read: Sequence[Sequence[Any]]
-    ) -> set[int]:
-        """Find the records that need a closer look."""
+    def _doubtful(self, columns: Sequence[Cells], sizes: Sequence[int]) -> set[int]:
+        """Find the records that need a closer look, as far as their values need not be read for that."""
         ids = columns[self._id]
         doubtful: set[int] = set()
         lengths = set(map(len, ids))
         if (
             0 in lengths
             or max(lengths) > self._most_id
-            or self._identifier_null in ids
+            or (self._identifier_null is not None and self._identifier_null in ids)
             or any(map(str.isspace, ids))
         ):
             doubtful.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
@@ -193,13 +196,10 @@ class ByColumn:
                     doubtful.update(_too_long(columns[index]))
         if self._most_nested is not None and longest > self._most_nested:
             doubtful.update(at for at, size in enumerate(sizes) if size > self._most_nested)
-        for index, pattern in self._patterns:
+        for index, are_valid in self._as_is:
             together = "\n".join(columns[index])
-            if together.count("\n") >= len(ids) or not pattern.match(together):
-                doubtful.update(_unlike(pattern, columns[index]))
-        for found in read:
-            if _IN_DOUBT in found:
-                doubtful.update(at for at, value in enumerate(found) if value is _IN_DOUBT)
+            if together.count("\n") >= len(ids) or not are_valid(together):
+                doubtful.update(_unlike(are_valid, columns[index]))
         return doubtful
 
     def _identifies(self, cell: str) -> bool:
@@ -237,19 +237,25 @@ class _Values(dict[str, Any]):
         super().__init__({"": _LEFT_OUT, **rules})
         self._read = read
         self._most = most
+        self._failed = False
 
     def __missing__(self, cell: str) -> Any:
         try:
             value = self._read(cell)
         except ValueError:
+            self._failed = True
             return _IN_DOUBT
         if len(self) < self._most and len(cell) <= _LONGEST_REMEMBERED:
             self[cell] = value
         return value
 
-    def of(self, cells: Cells) -> list[Any]:
-        """Give the value of each cell."""
-        return list(map(self.__getitem__, cells))
+    def of(self, cells: Cells, doubtful: set[int]) -> list[Any]:
+        """Give the value of each cell, and note the indexes of those that cannot be read."""
+        self._failed = False
+        found = list(map(self.__getitem__, cells))
+        if self._failed:
+            doubtful.update(at for at, value in enumerate(found) if value is _IN_DOUBT)
+        return found
 
 
 def _ruled(column: Column, most: int) -> _Values:
@@ -291,5 +297,5 @@ def _too_long(cells: Cells) -> Iterator[int]:
     return (at for at, cell in enumerate(cells) if len(cell) > limits.STRING_CHARACTERS)
 
 
-def _unlike(pattern: re.Pattern[str], cells: Cells) -> Iterator[int]:
-    return (at for at, cell in enumerate(cells) if "\n" in cell or not pattern.match(cell))
+def _unlike(are_valid: Callable[[str], bool], cells: Cells) -> Iterator[int]:
+    return (at for at, cell in enumerate(cells) if "\n" in cell or not are_valid(cell))
