@@ -90,7 +90,7 @@ lock: $(BIN)/uv  ## Resolve both dependency locks again
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
 		--extra docs --output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
-		--exclude-newer 2026-04-01 --output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
+		--exclude-newer 2026-04-01 --exclude-newer-package pycurl=2026-08-01 --output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
 
 clean:  ## Remove the virtual environments and everything that was built
 	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

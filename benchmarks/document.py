@@ -16,8 +16,8 @@ _NAMES = {
     "waves": "waves of 20 `requests.post` in threads, typed cells",
     "http_hook": "Airflow's `HttpHook` in a loop",
     "floor": "floor: csv, msgspec, raw socket; no checks",
-    "aiohttp": "aiohttp (this provider's client)",
-    "pycurl": "pycurl, multi interface",
+    "aiohttp": "aiohttp",
+    "pycurl": "pycurl (this provider's client)",
     "pyreqwest": "pyreqwest (Rust's reqwest)",
 }
 

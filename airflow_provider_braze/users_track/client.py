@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import platform
+import re
+import ssl
 import urllib.request
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import aiohttp
+import pycurl
 
 from airflow_provider_braze import __version__
 from airflow_provider_braze.users_track.workspace import Workspace, is_loopback
@@ -20,17 +22,41 @@ USER_AGENT = f"airflow-provider-braze-redpoint/{__version__} (Python/{platform.p
 MOST_ANSWER_BYTES = 4_000_000
 """An answer names at most every object of a request; what is longer is no answer of Braze's."""
 
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientHttpProxyError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.InvalidURL,
-)
+_MILLISECONDS = re.compile(r" after \d+ (?:ms|milliseconds)")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back. Header names are looked up in any case."""
+class Headers(Mapping[str, str]):
+    """Headers of an answer, found by their names in any case.
+
+    :param lines: as they came, with the status line, and with those of interim answers before.
+    """
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._values: dict[str, str] = {}
+        self.whole = False
+        """Whether the empty line came that ends them."""
+        for line in lines:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                self._values[name.lower()] = value.strip()
+            elif name.startswith("HTTP/"):
+                self._values.clear()
+                self.whole = False
+            else:
+                self.whole = True
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Answer(NamedTuple):
+    """What came back."""
 
     status: int
     headers: Mapping[str, str]
@@ -60,73 +86,143 @@ class Client:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._session: aiohttp.ClientSession | None = None
-        self._proxy = _proxy(workspace.endpoint)
+        self._transfers: pycurl.AsyncCurlMulti | None = None
+        self._idle: list[_Transfer] = []
 
     async def __aenter__(self) -> Client:
-        workspace = self._workspace
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=workspace.max_in_flight),
-            timeout=aiohttp.ClientTimeout(total=workspace.timeout, connect=workspace.connect_timeout),
-            headers={
-                "Authorization": f"Bearer {workspace.api_key}",
-                "Content-Type": "application/json",
-                "User-Agent": USER_AGENT,
-            },
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._transfers = pycurl.AsyncCurlMulti()
+        self._transfers.setopt(pycurl.M_MAXCONNECTS, self._workspace.max_in_flight)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self._transfers is not None:
+            await self._transfers.aclose()
 
     async def post(self, path: str, body: bytes) -> Answer:
         """Send one POST; redirects are not followed.
 
         :raises NoAnswerError: no whole answer came in time.
         """
-        if self._session is None:
+        if self._transfers is None:
             raise RuntimeError("Client is used outside its async with block.")
-        url = self._workspace.endpoint + path
+        transfer = self._idle.pop() if self._idle else _Transfer(self._workspace)
+        transfer.prepare(path, body)
         try:
-            async with self._session.post(url, data=body, allow_redirects=False, **self._proxy) as response:
-                return Answer(response.status, response.headers, await _read(response))
-        except aiohttp.ClientConnectorCertificateError as error:
-            failure = NoAnswerError(_describe(error), sent=False, untrusted=True)
-        except _NEVER_SENT as error:
-            failure = NoAnswerError(_describe(error), sent=False)
-        except TimeoutError:
-            failure = NoAnswerError(f"no answer within {self._workspace.timeout:g} s", sent=True)
-        except (aiohttp.ClientError, OSError) as error:
-            failure = NoAnswerError(_describe(error), sent=True)
-        # Raised out here, so that the original, which holds the request and with it the key, is not its context.
-        raise failure
+            await self._transfers.perform(transfer.handle)
+            result: Answer | NoAnswerError = transfer.answer()
+        except pycurl.error as error:
+            result = transfer.failure(*error.args)
+        # Raised out here, so that the original is not its context.
+        if isinstance(result, NoAnswerError):
+            raise result
+        self._idle.append(transfer)
+        return result
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    chunks, size = [], 0
-    async for chunk in response.content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > MOST_ANSWER_BYTES:
-            raise aiohttp.ClientPayloadError(f"an answer of more than {MOST_ANSWER_BYTES} bytes")
-    return b"".join(chunks)
+class _Transfer:
+    """One handle of libcurl, which sends one POST after the other."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lines: list[bytes] = []
+        self._answer = bytearray()
+        self._body = io.BytesIO()
+        self.handle = pycurl.Curl()
+        for option, value in _options(workspace).items():
+            self.handle.setopt(option, value)
+        self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
+
+    def prepare(self, path: str, body: bytes) -> None:
+        """Make ready for the next POST."""
+        self._lines.clear()
+        self._answer.clear()
+        self.handle.setopt(pycurl.URL, self._workspace.endpoint + path)
+        self.handle.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
+        # Read once and never from its start again: given as POSTFIELDS, libcurl would by itself send it twice where
+        # a reused connection breaks before the answer, and Braze would count an event twice.
+        self._body = io.BytesIO(body)
+        self.handle.setopt(pycurl.READFUNCTION, self._body.read)
+
+    def _take(self, part: bytes) -> int:
+        self._answer += part
+        return len(part) if len(self._answer) <= MOST_ANSWER_BYTES else -1
+
+    def answer(self) -> Answer | NoAnswerError:
+        """Give the answer that has come."""
+        headers = Headers(self._lines)
+        if not headers.whole:
+            # To libcurl a connection that closes within them ends them.
+            return NoAnswerError("the answer broke off within its headers", sent=True)
+        return Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, bytes(self._answer))
+
+    def failure(self, code: int, text: str) -> NoAnswerError:
+        """Say why no answer came; the handle is not used again."""
+        # libcurl reads it when there is a connection, through any proxy and with TLS, on which it can go out.
+        sent = self._body.tell() > 0
+        self.handle.close()
+        untrusted = code == pycurl.E_PEER_FAILED_VERIFICATION
+        return NoAnswerError(self._reason(code, text, sent), sent=sent, untrusted=untrusted)
+
+    def _reason(self, code: int, text: str, sent: bool) -> str:
+        if code == pycurl.E_OPERATION_TIMEDOUT:
+            workspace = self._workspace
+            if sent:
+                return f"no answer within {workspace.timeout:g} s"
+            return f"no connection within {min(workspace.connect_timeout, workspace.timeout):g} s"
+        if code == pycurl.E_WRITE_ERROR and len(self._answer) > MOST_ANSWER_BYTES:
+            return f"an answer of more than {MOST_ANSWER_BYTES} bytes"
+        if code == pycurl.E_SEND_FAIL_REWIND:
+            return "the connection was closed before an answer came"
+        # Without the time that it took, so that the same trouble reads the same each time.
+        return _MILLISECONDS.sub("", text)
 
 
-def _proxy(endpoint: str) -> dict[str, Any]:
-    """Find the proxy that this machine is set up with, once: aiohttp would look for it, and into netrc, every time."""
+def _options(workspace: Workspace) -> dict[int, object]:
+    return {
+        pycurl.POST: 1,
+        pycurl.HTTPHEADER: [
+            f"Authorization: Bearer {workspace.api_key}",
+            "Content-Type: application/json",
+            "Expect:",
+        ],
+        pycurl.USERAGENT: USER_AGENT,
+        pycurl.ACCEPT_ENCODING: "gzip, deflate",
+        pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
+        pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
+        pycurl.CONNECTTIMEOUT_MS: _milliseconds(workspace.connect_timeout),
+        pycurl.TIMEOUT_MS: _milliseconds(workspace.timeout),
+        pycurl.NOSIGNAL: 1,
+        pycurl.TCP_KEEPALIVE: 1,
+        # An empty text means none, whatever the environment says.
+        pycurl.PROXY: _proxy(workspace.endpoint),
+        pycurl.NOPROXY: "",
+    } | _trust()
+
+
+def _milliseconds(seconds: float) -> int:
+    # 0 would mean libcurl's own default.
+    return max(1, round(seconds * 1000))
+
+
+def _trust() -> dict[int, str]:
+    """Find the authorities that Python itself trusts here: the libcurl that comes with pycurl may look elsewhere."""
+    paths = ssl.get_default_verify_paths()
+    found: dict[int, str] = {}
+    if paths.cafile:
+        found |= dict.fromkeys((pycurl.CAINFO, pycurl.PROXY_CAINFO), paths.cafile)
+    if paths.capath:
+        found |= dict.fromkeys((pycurl.CAPATH, pycurl.PROXY_CAPATH), paths.capath)
+    return found
+
+
+def _proxy(endpoint: str) -> str:
+    """Find the proxy that this machine is set up with; empty: none."""
     parts = urlsplit(endpoint)
     host = parts.hostname or ""
     address = urllib.request.getproxies().get(parts.scheme)
     if not address or is_loopback(host) or urllib.request.proxy_bypass(host):
-        return {}
-    return {"proxy": address if "://" in address else f"http://{address}"}
-
-
-def _describe(error: Exception) -> str:
-    # Its own text would hold the proxy's URL, and with it the proxy's password.
-    text = f"{error.status} {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return ""
+    return address

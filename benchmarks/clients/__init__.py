@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-NAMES = ("aiohttp", "pycurl", "pyreqwest")
+NAMES = ("pycurl", "aiohttp", "pyreqwest")
 
 
 @dataclass(frozen=True)

@@ -1,31 +1,37 @@
-"""aiohttp, as the product uses it: its own client."""
+"""aiohttp, without what a push does not need: cookies, redirects, a timeout for each phase."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
 
-from airflow_provider_braze.users_track.client import Client
-from airflow_provider_braze.users_track.workspace import Workspace
+import aiohttp
+
 from benchmarks.clients import Job
 from benchmarks.profiles import TRACK
 
 
 def send(job: Job) -> Counter[int]:
-    """Post all the bodies. The certificate comes from the environment, as the product takes it."""
+    """Post all the bodies. The certificate comes from the environment."""
     return asyncio.run(_send(job))
 
 
 async def _send(job: Job) -> Counter[int]:
     statuses: Counter[int] = Counter()
-    bodies = job.bodies
+    bodies, url = job.bodies, job.host + TRACK
 
     async def work() -> None:
         for body in bodies:
-            answer = await client.post(TRACK, body)
-            answer.headers.get("X-RateLimit-Remaining")
-            statuses[answer.status] += 1
+            async with session.post(url, data=body, allow_redirects=False) as response:
+                await response.read()
+                response.headers.get("X-RateLimit-Remaining")
+                statuses[response.status] += 1
 
-    async with Client(Workspace(endpoint=job.host, api_key=job.key, max_in_flight=job.in_flight)) as client:
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=job.in_flight),
+        timeout=aiohttp.ClientTimeout(total=30, connect=5),
+        headers=job.headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    ) as session:
         await asyncio.gather(*(work() for _ in range(job.in_flight)))
     return statuses

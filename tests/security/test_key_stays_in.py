@@ -84,9 +84,7 @@ def watched(
     monkeypatch.setattr(matrix, "RECORDS", 60)
     monkeypatch.setattr(hook_module, "mask_secret", lambda _: None)
     watching, root = Watched(), logging.getLogger()
-    levels = {
-        name: logging.getLogger(name).level for name in ("", "aiohttp", "asyncio", "urllib3", "requests")
-    }
+    levels = {name: logging.getLogger(name).level for name in ("", "asyncio", "urllib3", "requests")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.DEBUG)
     root.addHandler(watching.handler)

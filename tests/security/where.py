@@ -20,7 +20,7 @@ def texts_of(error: BaseException | None) -> Iterator[str]:
         seen.add(id(error))
         yield f"{error} {error!r} {error.args!r} {vars(error)!r}"
         for value in [*error.args, *vars(error).values()]:
-            # A request is an attribute of what requests and aiohttp raise, and holds its headers.
+            # A request is an attribute of what requests raises, and holds its headers.
             yield f"{value!r} {getattr(value, '__dict__', '')!r}"
         yield "".join(traceback.format_exception(error))
         pending += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]

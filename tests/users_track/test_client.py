@@ -41,9 +41,9 @@ def post(url: str, body: bytes = b"{}", times: int = 1, **settings: object) -> A
     return asyncio.run(main())
 
 
-def refused(url: str, **settings: object) -> NoAnswerError:
+def refused(url: str, times: int = 1, **settings: object) -> NoAnswerError:
     with pytest.raises(NoAnswerError) as caught:
-        post(url, **settings)
+        post(url, times=times, **settings)
     assert KEY not in repr(
         (caught.value, caught.value.reason, caught.value.__cause__, caught.value.__context__)
     )
@@ -163,11 +163,11 @@ class TestEnvironment:
     def test_no_proxy_is_obeyed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("no_proxy", "braze.invalid")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-        assert clients._proxy("http://braze.invalid") == {}
+        assert clients._proxy("http://braze.invalid") == ""
 
     @pytest.mark.parametrize(
         ("address", "url"),
-        [("proxy.example:3128", "http://proxy.example:3128"), ("http://[::1]:3128", "http://[::1]:3128")],
+        [("proxy.example:3128", "proxy.example:3128"), ("http://[::1]:3128", "http://[::1]:3128")],
     )
     def test_a_proxy_may_be_written_in_several_ways(
         self, monkeypatch: pytest.MonkeyPatch, address: str, url: str
@@ -175,7 +175,7 @@ class TestEnvironment:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("https_proxy", address)
-        assert clients._proxy("https://rest.iad-01.braze.com") == {"proxy": url}
+        assert clients._proxy("https://rest.iad-01.braze.com") == url
 
     def test_a_proxy_that_does_not_connect_to_the_host_sent_nothing(
         self, monkeypatch: pytest.MonkeyPatch
@@ -185,6 +185,8 @@ class TestEnvironment:
         with Answering(lambda _: http(407, b"")) as proxy:
             monkeypatch.setenv("https_proxy", proxy.url.replace("http://", "http://me:secret-word@"))
             error = refused("https://braze.invalid")
+            assert proxy.heads[0].startswith(b"CONNECT braze.invalid:443 ")
+            assert KEY.encode() not in proxy.heads[0]
         assert not error.sent
         assert "secret-word" not in error.reason
 
@@ -267,8 +269,7 @@ class TestNoAnswer:
         with Answering(lambda _: http(201, body, extra)) as server:
             error = refused(server.url)
         assert error.sent
-        # An older aiohttp refuses so much compressed data itself.
-        assert "4000000 bytes" in error.reason or "exceeds the configured limit" in error.reason
+        assert "4000000 bytes" in error.reason
 
     def test_a_reset(self) -> None:
         def handle(connection: socket.socket) -> None:
@@ -277,6 +278,63 @@ class TestNoAnswer:
 
         with listening(handle) as port:
             assert refused(f"http://127.0.0.1:{port}").sent
+
+
+class TestReusedConnection:
+    def test_a_request_that_may_have_arrived_is_not_sent_again_by_itself(self) -> None:
+        bodies: list[bytes] = []
+
+        def handle(connection: socket.socket) -> None:
+            while data := connection.recv(65536):
+                bodies.append(data.partition(b"\r\n\r\n")[2])
+                if len(bodies) == 2:
+                    return
+                connection.sendall(SUCCESS)
+
+        with listening(handle) as port:
+            error = refused(f"http://127.0.0.1:{port}", times=2)
+        assert error.sent
+        assert "closed" in error.reason
+        assert bodies == [b"{}", b"{}"]
+
+    def test_after_an_answer_a_host_that_is_gone_got_nothing(self) -> None:
+        async def main() -> NoAnswerError:
+            async with Client(workspace(server.url)) as client:
+                assert (await client.post("/", b"{}")).status == 201
+                server.__exit__(None, None, None)
+                with pytest.raises(NoAnswerError) as caught:
+                    await client.post("/", b"{}")
+                return caught.value
+
+        server = Answering(lambda _: http(201, {}, "Connection: close\r\n"))
+        server.__enter__()
+        assert not asyncio.run(main()).sent
+
+    def test_a_request_that_is_cancelled_leaves_the_others_alone(self) -> None:
+        ended = threading.Event()
+
+        def answer(body: bytes) -> bytes:
+            if body == b"slow":
+                ended.wait(5)
+            return http(201, {"got": body.decode()})
+
+        async def main(*urls: str) -> list[bytes]:
+            async with Client(workspace(urls[0])) as client:
+                slow = asyncio.create_task(client.post("/", b"slow"))
+                await asyncio.sleep(0.1)
+                slow.cancel()
+                await asyncio.gather(slow, return_exceptions=True)
+                ended.set()
+                return [(await client.post("/", f"{n}".encode())).body for n in range(3)]
+
+        with Answering(answer) as server:
+            assert asyncio.run(main(server.url)) == [f'{{"got": "{n}"}}'.encode() for n in range(3)]
+
+    def test_interim_answers_are_passed_over(self) -> None:
+        interim = b"HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n"
+        with Answering(lambda _: interim + http(201, {})) as server:
+            answer = post(server.url)
+        assert (answer.status, answer.headers.get("X-RateLimit-Limit")) == (201, None)
 
 
 def certificate(folder: Path, host: str = "127.0.0.1", days: int = 30) -> tuple[str, str]:
@@ -324,7 +382,7 @@ class TestTls:
             ("127.0.0.1", 30, True, "{'accepted': 200} 3 NoneType"),
             ("127.0.0.1", 30, False, "self-signed certificate"),
             ("127.0.0.1", -1, True, "certificate has expired"),
-            ("braze.example", 30, True, "IP address mismatch"),
+            ("braze.example", 30, True, "no alternative certificate subject name matches"),
         ],
     )
     def test_certificates_are_verified_before_anything_is_sent(
