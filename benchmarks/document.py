@@ -150,6 +150,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "baselines": _baselines,
     "growth": _runs,
     "limit": _runs,
+    "third": _runs,
     "sharing": _runs,
     "small": _small,
     "clients": _clients,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from benchmarks.measure import Child, SinkProcess, python_with
 from benchmarks.runs import PRODUCT, Run, push, run_of
 
 LATENCY_MS = 50
+LIMIT = 3_000
+"""Requests in 3 s."""
+
 SMALL = 75
 CLIENT_RECORDS = 20_000
 """Of these the bodies are made that the clients post."""
@@ -33,7 +36,7 @@ class Scale:
 
     sizes: tuple[int, int, int] = (100_000, 1_000_000, 5_000_000)
     compared: int = 400_000
-    shared: int = 500_000
+    shared: int = 250_000
     processes: int = 4
     rounds: int = 3
     small_rounds: int = 7
@@ -72,7 +75,7 @@ def growth(scale: Scale, say: Callable[[str], None]) -> Result:
 
 def limit(scale: Scale, say: Callable[[str], None]) -> Result:
     """The product at Braze's limit with the latency of a real network, over http and TLS."""
-    sink = ("--latency-ms", str(LATENCY_MS), "--limit", "3000/3")
+    sink = _sink(LIMIT)
     variants = {_size(records): _pushing(_size(records), records, *sink) for records in scale.sizes}
     tls = f"{_size(scale.sizes[1])}, TLS"
     variants[tls] = _pushing(tls, scale.sizes[1], *sink, "--tls")
@@ -81,18 +84,16 @@ def limit(scale: Scale, say: Callable[[str], None]) -> Result:
 
 def sharing(scale: Scale, say: Callable[[str], None]) -> Result:
     """Four processes, which know nothing of each other, on one limit; sliding windows and windows by the clock."""
-    path = _export(scale.shared)
-    sink = ("--latency-ms", str(LATENCY_MS), "--limit", "3000/3")
-    return _rounds(
-        scale,
-        say,
-        {
-            "sliding window": lambda: _share("sliding window", scale.processes, path, *sink),
-            "window by the clock": lambda: _share(
-                "window by the clock", scale.processes, path, *sink, "--by-clock"
-            ),
-        },
-    )
+    return _rounds(scale, say, _sharing(scale, _sink(LIMIT)))
+
+
+def third(scale: Scale, say: Callable[[str], None]) -> Result:
+    """One process, and four that share it, at a third of Braze's limit: so much a slow machine carries, too."""
+    requests = LIMIT // 3
+    sink, pace = _sink(requests), ("--requests-per-second", str(requests / 3))
+    path = _export(scale.sizes[1])
+    alone = {"one process": lambda: push("one process", PRODUCT, path, *sink, options=pace)}
+    return _rounds(scale, say, alone | _sharing(scale, sink, *pace))
 
 
 def small(scale: Scale, say: Callable[[str], None]) -> Result:
@@ -127,6 +128,7 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "baselines": baselines,
     "growth": growth,
     "limit": limit,
+    "third": third,
     "sharing": sharing,
     "small": small,
     "clients": http_clients,
@@ -157,10 +159,24 @@ def _rounds(scale: Scale, say: Callable[[str], None], variants: dict[str, Callab
     return {"runs": [run.as_dict() for run in runs], "bare_mb": bare}
 
 
-def _share(variant: str, processes: int, path: str, *sink: str) -> Run:
+def _sink(requests: int) -> tuple[str, ...]:
+    """Answer as a network's distance away, and enforce a limit of so many requests in 3 s."""
+    return "--latency-ms", str(LATENCY_MS), "--limit", f"{requests}/3"
+
+
+def _sharing(scale: Scale, sink: Sequence[str], *options: str) -> dict[str, Callable[[], Run]]:
+    path = _export(scale.shared)
+    sinks = {"sliding window": sink, "window by the clock": (*sink, "--by-clock")}
+    return {
+        name: lambda name=name, sink=sink: _share(name, scale.processes, path, sink, options)
+        for name, sink in sinks.items()
+    }
+
+
+def _share(variant: str, processes: int, path: str, sink: Sequence[str], options: Sequence[str]) -> Run:
     """Push the same export with several processes at once, and take them together as one."""
     with SinkProcess(*sink) as server:
-        children = [Child(PRODUCT, [path, "--host", server.url]) for _ in range(processes)]
+        children = [Child(PRODUCT, [path, "--host", server.url, *options]) for _ in range(processes)]
         ended = [child.reap() for child in children]
     each = [run_of(variant, measured, server.counts) for measured in ended]
     wall = max(measured.ended for measured in ended) - min(measured.started for measured in ended)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
@@ -66,10 +66,13 @@ class Run:
         }
 
 
-def push(variant: str, module: str, path: str, *sink: str) -> Run:
-    """Push an export into a sink of its own."""
+def push(variant: str, module: str, path: str, *sink: str, options: Sequence[str] = ()) -> Run:
+    """Push an export into a sink of its own.
+
+    :param options: what the module is told besides.
+    """
     with SinkProcess(*sink) as server:
-        measured = Child(module, [path, "--host", server.url], server.trust).reap()
+        measured = Child(module, [path, "--host", server.url, *options], server.trust).reap()
     return run_of(variant, measured, server.counts)
 
 

@@ -12,7 +12,7 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     Child("benchmarks.run", ["--smoke", str(tmp_path)]).reap()
     parts = json.loads((tmp_path / "results.json").read_text())["parts"]
     assert list(parts) == list(PARTS)
-    for name in ("baselines", "growth", "limit", "sharing"):
+    for name in ("baselines", "growth", "limit", "third", "sharing"):
         for run in parts[name]["runs"]:
             assert run["wall"] > 0, run
             assert run["cpu"] > 0, run
@@ -32,4 +32,4 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     document = (tmp_path / "benchmarks.md").read_text()
     assert "Not measured yet" not in document
     promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
-    assert len(promises.splitlines()) == 2 + 8
+    assert len(promises.splitlines()) == 2 + 11
