@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, PushStoppedError
+from airflow_provider_braze.pushes import signals
 from airflow_provider_braze.users_track.push import Push
 
 LOOK_EVERY = 0.5
@@ -37,6 +38,8 @@ class Running:
         """
 
         async def watch() -> None:
+            if raised:
+                push.stop_from_outside(raised[0], PATIENCE)
             self._look_at_the_wait(push)
             look()
             if keep is not None:
@@ -45,10 +48,13 @@ class Running:
         if self._stopped is not None:
             raise self._stopped
         self._push = push
-        try:
-            asyncio.run(push.run(watch, LOOK_EVERY))
-        finally:
-            self._push, self._over = None, True
+        with signals.remembered() as raised:
+            try:
+                asyncio.run(push.run(watch, LOOK_EVERY))
+            finally:
+                self._push, self._over = None, True
+        if raised and push.error is None:
+            push.error = raised[0]
 
     def stay(self) -> None:
         """Wait on the worker, however long."""

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import platform
 import re
-import ssl
-import urllib.request
 from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import pycurl
 
 from airflow_provider_braze import __version__
-from airflow_provider_braze.users_track.workspace import Workspace, is_loopback
+from airflow_provider_braze.users_track import network
+from airflow_provider_braze.users_track.connections import Connections
+from airflow_provider_braze.users_track.workspace import Workspace
 
 USER_AGENT = f"airflow-provider-braze-redpoint/{__version__} (Python/{platform.python_version()})"
 
 MOST_ANSWER_BYTES = 4_000_000
 """An answer names at most every object of a request; what is longer is no answer of Braze's."""
+
+_GRACE = 2.0
+"""Seconds after which a timeout is ours, should libcurl have lost its own to a signal."""
 
 _MILLISECONDS = re.compile(r" after \d+ (?:ms|milliseconds)")
 
@@ -36,13 +39,14 @@ class Headers(Mapping[str, str]):
         self.whole = False
         """Whether the empty line came that ends them."""
         for line in lines:
+            if line.startswith(b"HTTP/"):
+                self._values.clear()
+                self.whole = False
+                continue
             name, colon, value = line.decode("latin-1").partition(":")
             if colon:
                 self._values[name.lower()] = value.strip()
-            elif name.startswith("HTTP/"):
-                self._values.clear()
-                self.whole = False
-            else:
+            elif not name.strip():
                 self.whole = True
 
     def __getitem__(self, name: str) -> str:
@@ -82,10 +86,13 @@ class Client:
     """Sends to one workspace, over connections that are reused.
 
     :param workspace: endpoint, key, timeouts and how many requests may be in flight.
+    :raises BrazeSetupError: the machine's proxy cannot be read.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._options = _options(workspace)
+        self._connections = Connections()
         self._transfers: pycurl.AsyncCurlMulti | None = None
         self._idle: list[_Transfer] = []
 
@@ -107,39 +114,59 @@ class Client:
         """
         if self._transfers is None:
             raise RuntimeError("Client is used outside its async with block.")
-        transfer = self._idle.pop() if self._idle else _Transfer(self._workspace)
-        transfer.prepare(path, body)
+        transfer = self._idle.pop() if self._idle else self._new()
+        transfer.prepare(self._workspace.endpoint + path, body)
         try:
-            await self._transfers.perform(transfer.handle)
-            result: Answer | NoAnswerError = transfer.answer()
-        except pycurl.error as error:
-            result = transfer.failure(*error.args)
+            async with asyncio.timeout(self._workspace.timeout + _GRACE):
+                result = await self._perform(transfer, self._transfers)
+        except TimeoutError:
+            result = transfer.failure(pycurl.E_OPERATION_TIMEDOUT)
         # Raised out here, so that the original is not its context.
         if isinstance(result, NoAnswerError):
             raise result
         self._idle.append(transfer)
         return result
 
+    def _new(self) -> _Transfer:
+        return _Transfer(self._workspace, self._options, self._connections)
+
+    async def _perform(self, transfer: _Transfer, transfers: pycurl.AsyncCurlMulti) -> Answer | NoAnswerError:
+        while True:
+            try:
+                await transfers.perform(transfer.handle)
+            except pycurl.error as error:
+                code, *text = error.args
+                if code != pycurl.E_ABORTED_BY_CALLBACK:
+                    return transfer.failure(code, *text)
+                # The connection was closed while it waited; nothing was sent, and the next may be open.
+            else:
+                return transfer.answer()
+
 
 class _Transfer:
     """One handle of libcurl, which sends one POST after the other."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, options: network.Options, connections: Connections) -> None:
         self._workspace = workspace
         self._lines: list[bytes] = []
         self._answer = bytearray()
         self._body = io.BytesIO()
         self.handle = pycurl.Curl()
-        for option, value in _options(workspace).items():
-            self.handle.setopt(option, value)
+        for option, value in options.items():
+            if value is None:
+                self.handle.unsetopt(option)
+            else:
+                self.handle.setopt(option, value)
+        self.handle.setopt(pycurl.SOCKOPTFUNCTION, connections.opened)
+        self.handle.setopt(pycurl.PREREQFUNCTION, connections.check)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
-    def prepare(self, path: str, body: bytes) -> None:
+    def prepare(self, url: str, body: bytes) -> None:
         """Make ready for the next POST."""
         self._lines.clear()
         self._answer.clear()
-        self.handle.setopt(pycurl.URL, self._workspace.endpoint + path)
+        self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
         # Read once and never from its start again: given as POSTFIELDS, libcurl would by itself send it twice where
         # a reused connection breaks before the answer, and Braze would count an event twice.
@@ -158,15 +185,18 @@ class _Transfer:
             return NoAnswerError("the answer broke off within its headers", sent=True)
         return Answer(self.handle.getinfo(pycurl.RESPONSE_CODE), headers, bytes(self._answer))
 
-    def failure(self, code: int, text: str) -> NoAnswerError:
-        """Say why no answer came; the handle is not used again."""
+    def failure(self, code: object, text: str = "") -> NoAnswerError:
+        """Say why no answer came; the handle is not used again.
+
+        :param code: libcurl's, or what pycurl says in its place.
+        """
         # libcurl reads it when there is a connection, through any proxy and with TLS, on which it can go out.
         sent = self._body.tell() > 0
         self.handle.close()
         untrusted = code == pycurl.E_PEER_FAILED_VERIFICATION
         return NoAnswerError(self._reason(code, text, sent), sent=sent, untrusted=untrusted)
 
-    def _reason(self, code: int, text: str, sent: bool) -> str:
+    def _reason(self, code: object, text: str, sent: bool) -> str:
         if code == pycurl.E_OPERATION_TIMEDOUT:
             workspace = self._workspace
             if sent:
@@ -177,11 +207,11 @@ class _Transfer:
         if code == pycurl.E_SEND_FAIL_REWIND:
             return "the connection was closed before an answer came"
         # Without the time that it took, so that the same trouble reads the same each time.
-        return _MILLISECONDS.sub("", text)
+        return _MILLISECONDS.sub("", text) or f"libcurl's error {code}"
 
 
-def _options(workspace: Workspace) -> dict[int, object]:
-    return {
+def _options(workspace: Workspace) -> network.Options:
+    fixed: network.Options = {
         pycurl.POST: 1,
         pycurl.HTTPHEADER: [
             f"Authorization: Bearer {workspace.api_key}",
@@ -196,33 +226,10 @@ def _options(workspace: Workspace) -> dict[int, object]:
         pycurl.TIMEOUT_MS: _milliseconds(workspace.timeout),
         pycurl.NOSIGNAL: 1,
         pycurl.TCP_KEEPALIVE: 1,
-        # An empty text means none, whatever the environment says.
-        pycurl.PROXY: _proxy(workspace.endpoint),
-        pycurl.NOPROXY: "",
-    } | _trust()
+    }
+    return fixed | network.proxy(workspace.endpoint) | network.trust()
 
 
 def _milliseconds(seconds: float) -> int:
     # 0 would mean libcurl's own default.
     return max(1, round(seconds * 1000))
-
-
-def _trust() -> dict[int, str]:
-    """Find the authorities that Python itself trusts here: the libcurl that comes with pycurl may look elsewhere."""
-    paths = ssl.get_default_verify_paths()
-    found: dict[int, str] = {}
-    if paths.cafile:
-        found |= dict.fromkeys((pycurl.CAINFO, pycurl.PROXY_CAINFO), paths.cafile)
-    if paths.capath:
-        found |= dict.fromkeys((pycurl.CAPATH, pycurl.PROXY_CAPATH), paths.capath)
-    return found
-
-
-def _proxy(endpoint: str) -> str:
-    """Find the proxy that this machine is set up with; empty: none."""
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    address = urllib.request.getproxies().get(parts.scheme)
-    if not address or is_loopback(host) or urllib.request.proxy_bypass(host):
-        return ""
-    return address

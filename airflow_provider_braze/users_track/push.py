@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.users_track import limits
@@ -93,7 +93,6 @@ class Push:
         :param every: seconds between these calls.
         """
         self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._torn)
         async with self._client:
             self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
             watching = [asyncio.create_task(self._watch(watch, every))] if watch else []
@@ -150,14 +149,6 @@ class Push:
     def _cut(self, error: BaseException, patience: float) -> None:
         self.stop(error)
         asyncio.get_running_loop().call_later(patience, self._give_up_waiting)
-
-    def _torn(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Stop at once where a signal raised within a callback of the loop: asyncio would only log it."""
-        error = context.get("exception")
-        if error is not None and "handle" in context:
-            self._cut(error, 0.0)
-        else:
-            loop.default_exception_handler(context)
 
     def _give_up_waiting(self) -> None:
         self._cut_short = True

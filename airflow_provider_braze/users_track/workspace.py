@@ -130,6 +130,10 @@ def _origin(scheme: str, name: str, port: int | None) -> str:
 
 
 def _check_name(name: str) -> None:
+    if not name.isascii():
+        raise BrazeSetupError(
+            f"The Braze connection's host {name!r} is not written in ASCII: write it as DNS does, xn--..."
+        )
     if name.startswith("sdk."):
         raise BrazeSetupError(
             f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as "

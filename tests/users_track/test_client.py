@@ -11,24 +11,25 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
 
+import pycurl
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from airflow_provider_braze.exceptions import BrazeUnreachableError
-from airflow_provider_braze.users_track import client as clients
-from airflow_provider_braze.users_track import exchange
+from airflow_provider_braze.exceptions import BrazeSetupError, BrazeUnreachableError
+from airflow_provider_braze.users_track import exchange, network
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from tests.sandbox_process import ROOT, SandboxProcess
 from tests.users_track.answering import SUCCESS, Answering, http
-from tests.users_track.pushing import KEY, people, run, workspace
+from tests.users_track.pushing import KEY, event, people, run, workspace
 
 
 def post(url: str, body: bytes = b"{}", times: int = 1, **settings: object) -> Answer:
@@ -163,11 +164,11 @@ class TestEnvironment:
     def test_no_proxy_is_obeyed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("no_proxy", "braze.invalid")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-        assert clients._proxy("http://braze.invalid") == ""
+        assert network.proxy("http://braze.invalid") == {pycurl.PROXY: ""}
 
     @pytest.mark.parametrize(
         ("address", "url"),
-        [("proxy.example:3128", "proxy.example:3128"), ("http://[::1]:3128", "http://[::1]:3128")],
+        [("proxy.example:3128", "http://proxy.example:3128"), ("http://[::1]:3128", "http://[::1]:3128")],
     )
     def test_a_proxy_may_be_written_in_several_ways(
         self, monkeypatch: pytest.MonkeyPatch, address: str, url: str
@@ -175,7 +176,38 @@ class TestEnvironment:
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("https_proxy", address)
-        assert clients._proxy("https://rest.iad-01.braze.com") == url
+        assert network.proxy("https://rest.iad-01.braze.com")[pycurl.PROXY] == url
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "http://me:pa#secret-word@proxy.example:3128",
+            "http://me:pa/secret-word@proxy.example:3128",
+            "http://me:secret-word@proxy.example:99999",
+            "http://me:secret-word@",
+            "gopher://me:secret-word@proxy.example",
+            "http://me:secret-word@pröxy.example",
+        ],
+    )
+    def test_a_proxy_that_cannot_be_read_is_named_before_anything_is_sent(
+        self, monkeypatch: pytest.MonkeyPatch, address: str
+    ) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("https_proxy", address)
+        with pytest.raises(BrazeSetupError, match="The proxy in https_proxy cannot be read") as caught:
+            Client(workspace("https://braze.invalid"))
+        assert "secret-word" not in f"{caught.value}"
+
+    def test_a_proxy_that_is_not_there_is_named_without_its_password(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("https_proxy", "http://mé:secret word@no-such-proxy.invalid:3128")
+        error = refused("https://braze.invalid")
+        assert not error.sent
+        assert error.reason == "Could not resolve proxy: no-such-proxy.invalid"
 
     def test_a_proxy_that_does_not_connect_to_the_host_sent_nothing(
         self, monkeypatch: pytest.MonkeyPatch
@@ -310,6 +342,52 @@ class TestReusedConnection:
         server.__enter__()
         assert not asyncio.run(main()).sent
 
+    @pytest.mark.parametrize("tls", [False, True])
+    def test_a_connection_that_was_closed_while_it_waited_is_not_used(
+        self, tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        serving = None
+        if tls:
+            pem, key = certificate(tmp_path)
+            monkeypatch.setenv("SSL_CERT_FILE", pem)
+            serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            serving.load_cert_chain(pem, key)
+
+        def handle(connection: socket.socket) -> None:
+            connection.recv(65536)
+            connection.sendall(SUCCESS)
+
+        async def main(url: str) -> list[int]:
+            statuses = []
+            async with Client(workspace(url, timeout=5)) as client:
+                for _ in range(4):
+                    statuses.append((await client.post("/", b"{}")).status)
+                    await asyncio.sleep(0.1)
+            return statuses
+
+        with listening(handle, serving) as port:
+            assert asyncio.run(main(f"{'https' if tls else 'http'}://127.0.0.1:{port}")) == [201] * 4
+
+    def test_a_host_that_closes_connections_after_some_answers_loses_no_event(self) -> None:
+        answers: Counter[int] = Counter()
+
+        def handle(connection: socket.socket) -> None:
+            for _ in range(3):
+                head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+                while head and len(body) < length:
+                    body += connection.recv(65536)
+                answers[threading.get_ident()] += bool(head)
+                connection.sendall(SUCCESS)
+
+        with listening(handle) as port:
+            pushed = run(
+                [event(f"u{n}", n) for n in range(2, 902)],
+                workspace(f"http://127.0.0.1:{port}", max_in_flight=1),
+            )
+        assert pushed.counts == {"accepted": 900}
+        assert answers.total() == 12
+
     def test_a_request_that_is_cancelled_leaves_the_others_alone(self) -> None:
         ended = threading.Event()
 
@@ -373,6 +451,23 @@ from tests.users_track.pushing import people, run, workspace
 pushed = run(people(200), workspace(sys.argv[1]))
 print(pushed.counts, pushed.account.requests, type(pushed.error).__name__, pushed.error)
 """
+
+
+class TestTrust:
+    def test_what_python_trusts_libcurl_is_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pem, _ = certificate(tmp_path)
+        monkeypatch.setenv("SSL_CERT_FILE", pem)
+        monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path}:/somewhere/else")
+        options = network.trust()
+        assert options[pycurl.CAINFO] == options[pycurl.PROXY_CAINFO] == pem
+        assert options[pycurl.CAPATH] == options[pycurl.PROXY_CAPATH] == f"{tmp_path}:/somewhere/else"
+
+    def test_where_python_trusts_nobody_nobody_is_trusted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            monkeypatch.setenv(name, "/no/such/place")
+        assert network.trust()[pycurl.CAINFO] is None
 
 
 class TestTls:

@@ -55,6 +55,7 @@ def test_endpoints_as_people_write_them(host, fields, endpoint):
         ("http://10.0.0.5:80", "would send the key unencrypted"),
         ("ftp://rest.iad-01.braze.com", "is not an http(s) address"),
         ("https://", "is not an http(s) address"),
+        ("https://bräze.example", "write it as DNS does"),
         ("https://host:port", "is not a valid address"),
     ],
 )
