@@ -25,7 +25,7 @@ LONGEST_GUESSED_PAUSE = 30.0
 LONGEST_PAUSE = 2 * 3600.0
 """No header is believed beyond this: Braze's longest window is an hour."""
 
-_CATCH_UP = 0.05
+_CATCH_UP = 0.1
 """Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
 
 _LONGEST_SLEEP = 0.1
@@ -63,7 +63,7 @@ class Limiter:
         self._share = Share(requests_per_second)
         self._most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
         self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
-        self._next_at = 0.0
+        self._next_at = clock()
         self._paused_until = 0.0
         self._unanswered = 0
         self._answered: deque[float] = deque()
