@@ -38,8 +38,6 @@ class Running:
         """
 
         async def watch() -> None:
-            if raised:
-                push.stop_from_outside(raised[0], PATIENCE)
             self._look_at_the_wait(push)
             look()
             if keep is not None:
@@ -48,7 +46,7 @@ class Running:
         if self._stopped is not None:
             raise self._stopped
         self._push = push
-        with signals.remembered() as raised:
+        with signals.held_back(lambda error: push.stop_from_outside(error, PATIENCE), 2 * PATIENCE) as raised:
             try:
                 asyncio.run(push.run(watch, LOOK_EVERY))
             finally:

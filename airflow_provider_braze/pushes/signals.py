@@ -1,7 +1,7 @@
-"""What the handlers of signals raise, remembered: a library that calls back into Python may swallow it.
+"""Handlers of signals that raise, kept from doing so while a push runs: it is stopped instead.
 
 Airflow ends a task that takes too long by raising in a handler, wherever Python is just then. Within a callback of
-libcurl or of the event loop, nobody would hear of it, and the push would go on.
+libcurl or the event loop's own code, that would be swallowed, or leave them waiting for ever.
 """
 
 from __future__ import annotations
@@ -10,43 +10,76 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from types import FrameType
 
 _Handler = Callable[[int, FrameType | None], object]
 
+_SIGNALS = (signal.SIGALRM, signal.SIGTERM, signal.SIGINT)
+"""Of a task's timeout, of its end from outside, and of Ctrl-C."""
+
 
 @contextmanager
-def remembered() -> Iterator[list[BaseException]]:
-    """Give what handlers have raised since, in a list that grows; elsewhere than in the main thread, nothing is."""
+def held_back(stop: Callable[[BaseException], None], patience: float) -> Iterator[list[BaseException]]:
+    """Call a function in place of raising what a handler raises. Outside the main thread nothing is ever raised.
+
+    :param stop: ends what the ``with`` block does, and soon.
+    :param patience: seconds after which it is raised after all, should the block still last, as on the next signal.
+    :return: what was raised, in a list that grows.
+    """
     raised: list[BaseException] = []
-    theirs = _handlers() if threading.current_thread() is threading.main_thread() else {}
-    ours = {number: _remembering(handler, raised) for number, handler in theirs.items()}
+    if threading.current_thread() is not threading.main_thread():
+        yield raised
+        return
+    # Its put may come from a handler, whatever the thread is doing.
+    came: SimpleQueue[int | None] = SimpleQueue()
+
+    def hold(handler: _Handler) -> _Handler:
+        def handle(number: int, frame: FrameType | None) -> None:
+            try:
+                handler(number, frame)
+            except BaseException as error:
+                raised.append(error)
+                if len(raised) > 1:
+                    raise
+                came.put(number)
+                stop(error)
+
+        return handle
+
+    theirs = _handlers()
+    ours = {number: hold(handler) for number, handler in theirs.items()}
+    reminder = threading.Thread(target=_remind, args=(came, patience), daemon=True)
+    reminder.start()
     for number, handler in ours.items():
         signal.signal(number, handler)
     try:
         yield raised
     finally:
+        came.put(None)
+        reminder.join()
         for number, handler in ours.items():
             if signal.getsignal(number) is handler:
                 signal.signal(number, theirs[number])
 
 
+def _remind(came: SimpleQueue[int | None], patience: float) -> None:
+    """Interrupt the main thread once more, be it in a read that does not end."""
+    number = came.get()
+    main = threading.main_thread().ident
+    if number is None or main is None:
+        return
+    try:
+        came.get(timeout=patience)
+    except Empty:
+        signal.pthread_kill(main, number)
+
+
 def _handlers() -> dict[int, _Handler]:
-    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
     # Python's own for Ctrl-C is left to asyncio, which cancels instead.
     return {
         number: handler
         for number, handler in handlers.items()
         if callable(handler) and handler is not signal.default_int_handler
     }
-
-
-def _remembering(handler: _Handler, raised: list[BaseException]) -> _Handler:
-    def handle(number: int, frame: FrameType | None) -> None:
-        try:
-            handler(number, frame)
-        except BaseException as error:
-            raised.append(error)
-            raise
-
-    return handle

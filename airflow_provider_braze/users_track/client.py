@@ -23,7 +23,7 @@ MOST_ANSWER_BYTES = 4_000_000
 """An answer names at most every object of a request; what is longer is no answer of Braze's."""
 
 _GRACE = 2.0
-"""Seconds after which a timeout is ours, should libcurl have lost its own to a signal."""
+"""Seconds after libcurl's own timeout in which it must have told of it."""
 
 _MILLISECONDS = re.compile(r" after \d+ (?:ms|milliseconds)")
 
@@ -120,7 +120,7 @@ class Client:
             async with asyncio.timeout(self._workspace.timeout + _GRACE):
                 result = await self._perform(transfer, self._transfers)
         except TimeoutError:
-            result = transfer.failure(pycurl.E_OPERATION_TIMEDOUT)
+            result = transfer.failure(None, "no answer in time")
         # Raised out here, so that the original is not its context.
         if isinstance(result, NoAnswerError):
             raise result

@@ -37,10 +37,9 @@ class Connections:
         """Refuse a connection that the host has closed, before anything is sent on it (``PREREQFUNCTION``)."""
         ends = remote_ip, local_port
         fd = self._sockets.get(ends)
-        if fd is None or _ends_of(fd) != ends:
-            self._find(ends)
-        elif _is_closed(fd):
-            return int(pycurl.PREREQFUNC_ABORT)
+        if fd is not None and _ends_of(fd) == ends:
+            return int(pycurl.PREREQFUNC_ABORT if _is_closed(fd) else pycurl.PREREQFUNC_OK)
+        self._find(ends)
         return int(pycurl.PREREQFUNC_OK)
 
     def _find(self, ends: _Ends) -> None:

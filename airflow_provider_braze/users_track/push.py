@@ -118,7 +118,11 @@ class Push:
     async def _watch(self, watch: Callable[[], Awaitable[None]], every: float) -> None:
         while True:
             await asyncio.sleep(every)
-            await watch()
+            try:
+                await watch()
+            except Exception as error:
+                # What only tells of the push does not end it, and may work the next time.
+                self.account.note(f"The push was not watched for a moment: {describe(error)}.")
 
     @property
     def paused_for(self) -> float:
@@ -143,7 +147,9 @@ class Push:
 
         :param patience: seconds in which what is in flight may get its answer.
         """
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is None:
+            self.stop(error)
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._cut, error, patience)
 
     def _cut(self, error: BaseException, patience: float) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from airflow_provider_braze.pushes import signals
+import pytest
+
+from airflow_provider_braze.pushes import running, signals
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.users_track.outgoing import Outgoing
 from tests.sandbox_process import SandboxProcess
@@ -33,20 +37,26 @@ def raise_it(*_: Any) -> None:
     raise TooLongError
 
 
-def swallowing(at: int, items: list[Outgoing]) -> Iterator[Outgoing]:
-    """Objects; before one of them a handler raises where a library swallows it."""
+def alarmed(at: int, items: list[Outgoing]) -> Iterator[Outgoing]:
+    """Objects; before one of them comes a signal."""
     for n, item in enumerate(items):
         if n == at:
-            with suppress(TooLongError):
-                signal.raise_signal(signal.SIGALRM)
+            signal.raise_signal(signal.SIGALRM)
         yield item
 
 
+@pytest.fixture(scope="module")
+def slow() -> Iterator[SandboxProcess]:
+    """A sandbox that answers after 30 ms, so that requests overlap."""
+    with SandboxProcess("--latency-ms", "30") as process:
+        yield process
+
+
 class TestSignalsThatRaise:
-    def test_what_a_library_swallows_stops_the_push_all_the_same(self) -> None:
+    def test_wherever_it_comes_the_push_is_stopped(self) -> None:
         with SandboxProcess("--latency-ms", "100") as sandbox, handling(raise_it):
             push, account, written = start(
-                swallowing(10_000, people(60_000)), workspace(sandbox.url, max_in_flight=2)
+                alarmed(10_000, people(60_000)), workspace(sandbox.url, max_in_flight=2)
             )
             Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
@@ -54,12 +64,56 @@ class TestSignalsThatRaise:
         assert account.outcomes["accepted"] > 0
         assert account.outcomes["not_sent"] > 0
 
-    def test_swallowed_at_the_very_end_it_is_the_pushs_error_too(self) -> None:
+    def test_at_the_very_end_it_is_the_pushs_error_too(self) -> None:
         with SandboxProcess() as sandbox, handling(raise_it):
-            push, account, _ = start(swallowing(74, people(75)), workspace(sandbox.url))
+            push, account, _ = start(alarmed(74, people(75)), workspace(sandbox.url))
             Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
-        assert account.outcomes == {"accepted": 75}
+        assert account.records == 75
+        assert account.outcomes.total() == 75
+
+    def test_while_the_push_is_looked_at_it_stops_it_too(self) -> None:
+        looks: list[int] = []
+
+        def look() -> None:
+            looks.append(1)
+            if len(looks) == 1:
+                signal.raise_signal(signal.SIGALRM)
+
+        with SandboxProcess("--latency-ms", "100") as sandbox, handling(raise_it):
+            push, account, written = start(people(60_000), workspace(sandbox.url, max_in_flight=2))
+            Running().run(push, look)
+        assert isinstance(push.error, TooLongError)
+        check_sum(account, written)
+        assert account.outcomes["not_sent"] > 0
+
+    @pytest.mark.parametrize("moment", [n / 40 for n in range(1, 9)])
+    def test_at_any_moment_the_push_ends_with_it(self, slow: SandboxProcess, moment: float) -> None:
+        with handling(raise_it):
+            push, account, written = start(people(60_000), workspace(slow.url, timeout=2))
+            signal.setitimer(signal.ITIMER_REAL, moment)
+            Running().run(push, lambda: None)
+        assert isinstance(push.error, TooLongError)
+        check_sum(account, written)
+
+    def test_where_the_push_does_not_end_it_is_raised_after_all(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        monkeypatch.setattr(running, "PATIENCE", 0.2)
+        os.mkfifo(tmp_path / "share")
+
+        def source() -> Iterator[Outgoing]:
+            signal.raise_signal(signal.SIGALRM)
+            # As on a share that is gone: nobody ever writes.
+            (tmp_path / "share").read_bytes()
+            yield from people(1)
+
+        with SandboxProcess() as sandbox, handling(raise_it):
+            push, account, _ = start(source(), workspace(sandbox.url))
+            with suppress(TooLongError):
+                Running().run(push, lambda: None)
+        assert isinstance(push.error, TooLongError)
+        assert account.records == 0
 
     def test_a_handler_that_raises_nothing_is_called_and_the_push_goes_on(self) -> None:
         called: list[Any] = []
@@ -68,7 +122,7 @@ class TestSignalsThatRaise:
             called.append(given[0])
 
         with SandboxProcess() as sandbox, handling(handler):
-            push, account, _ = start(swallowing(10, people(75)), workspace(sandbox.url))
+            push, account, _ = start(alarmed(10, people(75)), workspace(sandbox.url))
             Running().run(push, lambda: None)
         assert called == [signal.SIGALRM]
         assert push.error is None
@@ -79,7 +133,7 @@ class TestSignalsThatRaise:
 
         before = signal.signal(signal.SIGALRM, raise_it)
         try:
-            with signals.remembered():
+            with signals.held_back(lambda _: None, 1):
                 signal.signal(signal.SIGALRM, other)
             assert signal.getsignal(signal.SIGALRM) is other
         finally:
@@ -89,7 +143,7 @@ class TestSignalsThatRaise:
         seen: list[Any] = []
 
         def look() -> None:
-            with signals.remembered() as raised:
+            with signals.held_back(lambda _: None, 1) as raised:
                 seen.append((raised, signal.getsignal(signal.SIGALRM)))
 
         with handling(raise_it):
