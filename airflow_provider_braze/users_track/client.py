@@ -160,6 +160,7 @@ class _Transfer:
         self.handle.setopt(pycurl.SOCKOPTFUNCTION, connections.opened)
         self.handle.setopt(pycurl.PREREQFUNCTION, connections.check)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self.handle.setopt(pycurl.READFUNCTION, self._read)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
     def prepare(self, url: str, body: bytes) -> None:
@@ -168,17 +169,20 @@ class _Transfer:
         self._answer.clear()
         self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-        # Read once and never from its start again: given as POSTFIELDS, libcurl would by itself send it twice where
-        # a reused connection breaks before the answer, and Braze would count an event twice.
         self._body = io.BytesIO(body)
-        self.handle.setopt(pycurl.READFUNCTION, self._body.read)
+
+    def _read(self, size: int) -> bytes:
+        # Once and never from its start again: given as POSTFIELDS, libcurl would by itself send the body twice where
+        # a reused connection breaks before the answer, and Braze would count an event twice.
+        return self._body.read(size)
 
     def _take(self, part: bytes) -> int:
         self._answer += part
         return len(part) if len(self._answer) <= MOST_ANSWER_BYTES else -1
 
     def answer(self) -> Answer | NoAnswerError:
-        """Give the answer that has come."""
+        """Give the answer that has come, and let go of the body."""
+        self._body = io.BytesIO()
         headers = Headers(self._lines)
         if not headers.whole:
             # To libcurl a connection that closes within them ends them.
