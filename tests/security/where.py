@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,11 @@ def process_texts() -> str:
     own = Path("/proc/self")
     if not own.exists():
         return ""
-    threads = [path / "comm" for path in (own / "task").iterdir()]
-    shown = [path.read_bytes() for path in (own / "cmdline", own / "comm", *threads) if path.exists()]
+    shown = [(own / "cmdline").read_bytes()]
+    for thread in (own / "task").iterdir():
+        # A thread may end between being listed, opened and read.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            shown.append((thread / "comm").read_bytes())
     return b" ".join(shown).decode(errors="replace")
 
 
