@@ -206,6 +206,9 @@ class Push:
     async def _fill(self) -> None:
         """Read until the next batch is whole or the source is at its end."""
         window, feed = self._window, self._feed
+        if not (self._exhausted or window.full):
+            # What was handed over goes out before anything is read: answers can come meanwhile.
+            await asyncio.sleep(0)
         breath = window.read + _BREATH
         try:
             while not (self._exhausted or self._stopped or window.full):

@@ -117,6 +117,24 @@ class TestWhole:
         run(people(6), workspace(sandbox.url, objects_per_request=1, max_in_flight=most))
         assert sandbox.stats()["max_in_flight"] == min(most, 6)
 
+    def test_requests_go_out_while_reading_goes_on(self) -> None:
+        waiting = []
+
+        def source() -> Iterator[Outgoing]:
+            for n in range(200 * 75):
+                if n % 75 == 0:
+                    # Reading takes its time, and never waits: only what the loop is given happens meanwhile.
+                    time.sleep(0.003)
+                    waiting.append(account.requests - server.requests)
+                yield event(f"u{n}")
+
+        with Answering(lambda _: SUCCESS) as server:
+            push, account, written = start(source(), workspace(server.url, requests_per_second=10_000))
+            asyncio.run(asyncio.wait_for(push.run(), 60))
+        check_sum(account, written)
+        assert account.requests == len(waiting) == 200
+        assert max(waiting) < 30
+
     def test_partner_and_smaller_requests(self, sandbox: SandboxProcess) -> None:
         run(people(25), workspace(sandbox.url, objects_per_request=10, partner="acme"))
         stats = sandbox.stats()
