@@ -64,6 +64,8 @@ class Limiter:
         self._most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
         self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
         self._next_at = clock()
+        # Before the first request there is nothing to make up for.
+        self._catch_up = 0.0
         self._paused_until = 0.0
         self._unanswered = 0
         self._answered: deque[float] = deque()
@@ -102,7 +104,8 @@ class Limiter:
                     await self._sleep(min(wait, _LONGEST_SLEEP))
                 else:
                     break
-            self._next_at = max(self._next_at, now - _CATCH_UP) + 1.0 / self._share.pace
+            self._next_at = max(self._next_at, now - self._catch_up) + 1.0 / self._share.pace
+            self._catch_up = _CATCH_UP
             self._unanswered += 1
 
     def _wait(self, now: float) -> float | None:
@@ -135,20 +138,24 @@ class Limiter:
                 self._heed(headers, now)
 
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
-        """Learn what is left of the limit."""
+        """Learn what is left of the limit, and pause when that is nothing."""
+        if self._learn(headers, now) == 0:
+            self._pause_until(now + (self._reset(headers) or 0.0), now)
+
+    def _learn(self, headers: Mapping[str, str], now: float) -> float | None:
+        """Learn what the others use of the limit; give what is left of it, where the headers tell."""
         remaining = _number(headers.get("X-RateLimit-Remaining"))
-        if remaining is None:
-            return
-        reset = self._reset(headers) or 0.0
-        limit = _number(headers.get("X-RateLimit-Limit")) or 0.0
-        own = self._unanswered + len(self._answered)
-        self._share.observe(limit=limit, remaining=remaining, reset=reset, own=own, now=now)
-        if remaining == 0:
-            self._pause_until(now + reset, now)
+        if remaining is not None:
+            reset = self._reset(headers) or 0.0
+            limit = _number(headers.get("X-RateLimit-Limit")) or 0.0
+            own = self._unanswered + len(self._answered)
+            self._share.observe(limit=limit, remaining=remaining, reset=reset, own=own, now=now)
+        return remaining
 
     def _refused(self, headers: Mapping[str, str], now: float) -> None:
         self.refusals += 1
         self._share.refused(now)
+        self._learn(headers, now)
         ordered = self.ordered_wait(headers)
         if ordered is None:
             # Requests that were in flight together are refused together: that is one refusal.

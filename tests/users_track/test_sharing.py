@@ -101,6 +101,27 @@ def test_who_comes_later_gets_a_share_and_who_stays_takes_over() -> None:
     assert len(workspace.refused) < 0.01 * len(workspace.accepted)
 
 
+def test_who_is_refused_before_the_crowd_is_seen_knows_its_share_at_once() -> None:
+    """When many start together, the last answer before a refusal may tell of a limit that is half free."""
+
+    async def main() -> int:
+        under = Limiter(LIMIT / SECONDS, clock=now, wall=now, jitter=lambda: 0.0)
+        for _ in range(100):
+            await under.acquire()
+        left = {"X-RateLimit-Limit": str(LIMIT), "X-RateLimit-Reset": "1"}
+        for _ in range(99):
+            under.answered(201, {**left, "X-RateLimit-Remaining": str(LIMIT // 2)})
+        under.answered(429, {**left, "X-RateLimit-Remaining": "0"})
+        await asyncio.sleep(SECONDS)
+        sent, end = 0, now() + 1.0
+        while now() < end:
+            await under.acquire()
+            sent += 1
+        return sent
+
+    assert virtual_time.run(main()) < 0.1 * LIMIT / SECONDS
+
+
 def test_an_hourly_limit_tells_nothing_of_the_pace() -> None:
     share = Share(1000.0)
     share.observe(limit=250_000, remaining=1000, reset=1800, own=10, now=1.0)
