@@ -28,6 +28,10 @@ LONGEST_PAUSE = 2 * 3600.0
 _CATCH_UP = 0.1
 """Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
 
+_MANY = 100
+"""Requests of a window from which on the last is never sent: its answer would say that nothing remains until the reset,
+which is told in whole seconds, so that up to one of them would be lost each time."""
+
 _LONGEST_SLEEP = 0.1
 """Seconds after which a long wait looks whether the push still goes on, or Braze ordered a longer pause."""
 
@@ -61,7 +65,8 @@ class Limiter:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._share = Share(requests_per_second)
-        self._most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
+        most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
+        self._most = most - (most >= _MANY)
         self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
         self._next_at = clock()
         # Before the first request there is nothing to make up for.
