@@ -35,7 +35,7 @@ class Scale:
     """
 
     sizes: tuple[int, int, int] = (100_000, 1_000_000, 5_000_000)
-    compared: int = 1_000_000
+    compared: int = 600_000
     shared: int = 250_000
     processes: int = 4
     rounds: int = 3
