@@ -828,14 +828,18 @@ class TestInterrupted:
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("moment", [n / 30 for n in range(1, 13)])
     def test_a_signal_that_raises_anywhere(self, slow: SandboxProcess, moment: float) -> None:
+        raised = []
+
         def raise_it(*_: Any) -> None:
+            raised.append(moment)
             raise Interrupted
 
         push, account, written = start(people(60_000), workspace(slow.url, timeout=2))
         before = signal.signal(signal.SIGALRM, raise_it)
         try:
-            signal.setitimer(signal.ITIMER_REAL, moment)
-            # Within a callback of the loop or of libcurl it is swallowed: pushes/signals.py lets it not come to that.
+            # Within a callback of libcurl it is swallowed, and within the loop's own code the loop may wait for ever,
+            # until the next one: pushes/signals.py lets it not come to that.
+            signal.setitimer(signal.ITIMER_REAL, moment, 5.0)
             with contextlib.suppress(Interrupted):
                 asyncio.run(push.run())
         finally:
@@ -843,7 +847,7 @@ class TestInterrupted:
             signal.signal(signal.SIGALRM, before)
         assert sum(account.outcomes.values()) == account.records > 0
         lost = account.records - sum(account.outcomes[o] for o in ("accepted", "merged")) - len(written.rows)
-        assert 0 <= lost <= 75, "more than the batch in hand was torn away"
+        assert 0 <= lost <= 75 * len(raised), "more than the batch in hand was torn away"
 
 
 class TestMemory:
