@@ -110,6 +110,10 @@ INPUTS := 1000000
 fuzz: install  ## Feed a million hostile inputs to the export reader, the mapper and the reader of answers
 	@$(BIN)/python -m tests.fuzz --inputs $(INPUTS)
 
+.PHONY: explore
+explore: install  ## Try the property tests with new examples for an hour (make explore EXPLORE="--minutes 5 tests/redpoint")
+	@$(BIN)/python -m tests.explore $(EXPLORE)
+
 .PHONY: audit
 audit: install  ## Ask for known vulnerabilities of what is installed, where an advisory service answers
 	@$(BIN)/python .ci/audit.py requirements/airflow-3.3.txt

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before anything imports airflow: a test run leaves no ~/airflow behind, and reads none that is there.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
@@ -17,8 +17,16 @@ atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
 
 from tests.sandbox_process import SandboxProcess  # noqa: E402
 
-# pytest --hypothesis-profile=long: an hour instead of seconds.
-settings.register_profile("long", max_examples=5000)
+# What passes once passes always: the examples follow from the test's own code, and no clock decides. `make explore`
+# looks for new ones; what it finds stays in .hypothesis, is tried first in its next round, and gets a test of its own.
+WHATEVER_THE_LOAD = [HealthCheck.too_slow]
+settings.register_profile(
+    "fixed", derandomize=True, database=None, deadline=None, suppress_health_check=WHATEVER_THE_LOAD
+)
+settings.register_profile(
+    "explore", derandomize=False, deadline=None, suppress_health_check=WHATEVER_THE_LOAD, print_blob=True
+)
+settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from itertools import islice
 
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +17,7 @@ from airflow_provider_braze.redpoint.records import RecordScanner
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from tests.redpoint.taking import taken
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "300"))
+EXAMPLES = 300
 
 DELIMITERS = st.sampled_from([",", "\t", "|", ";"])
 LINE_ENDS = st.sampled_from(["\r\n", "\n", "\r"])
