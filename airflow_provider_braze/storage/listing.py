@@ -83,6 +83,8 @@ def _base_entries(base: Location) -> list[dict[str, Any]]:
             )
         return list(base.fs.ls(base.path, detail=True))
     except FileNotFoundError as error:
+        if base.appears_whole and _has_bucket(base):
+            return []
         raise BrazeSetupError(
             f"base_path {base.url} does not exist: correct it, or make the folder (or mount) available to Airflow."
         ) from error
@@ -96,6 +98,18 @@ def _base_entries(base: Location) -> list[dict[str, Any]]:
         raise BrazeError(
             f"base_path {base.url} cannot be listed ({type(error).__name__}: {error})."
         ) from error
+
+
+def _has_bucket(base: Location) -> bool:
+    """Tell whether an object store has the bucket of a base path: a prefix is there only once it has an object."""
+    root = base.path[: len(base.path) - len(base.path.lstrip("/"))]
+    bucket = base.path.strip("/").partition("/")[0]
+    try:
+        # Not info(): some stores call a bucket that is not there a folder.
+        base.fs.ls(root + bucket, detail=False)
+    except FileNotFoundError:
+        return False
+    return bool(bucket)
 
 
 def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
-from tests.inbox import ObjectStore, land
+from tests.inbox import CHANNEL, ObjectStore, land
 
 try:
     from airflow.sdk.exceptions import AirflowRescheduleException, AirflowSensorTimeout, TaskDeferred
@@ -335,6 +335,22 @@ def test_numbers_and_numeric_names_in_a_form(tmp_path: Path) -> None:
     assert item["workflow_id"] == "007"
     (item,) = rendered(tmp_path, workflow_id=7, **values).execute({})
     assert item["workflow_id"] == "7"
+
+
+@pytest.mark.parametrize("name", ["channel", "offer", "workflow_id"])
+def test_native_rendering_makes_no_number_of_a_name(tmp_path: Path, name: str) -> None:
+    folders = {"channel": CHANNEL, "offer": "Spring", "workflow_id": "8828"} | {name: "2024_03"}
+    land(tmp_path, folder="/".join(folders.values()), age=60)
+
+    def found(template: str) -> Any:
+        with DAG("native", schedule=None, render_template_as_native_obj=True):
+            task = sensor(str(tmp_path), channel_modes={folders["channel"]: "append"}, **{name: template})
+        task.render_template_fields({"params": {"name": "2024_03"}})
+        return task.execute({})
+
+    with pytest.raises(AirflowFailException, match=rf"{name} must be text, not the number 202403.*quotes"):
+        found("{{ params.name }}")
+    assert len(found("'{{ params.name }}'")) == 1
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,17 @@ def test_walks_an_object_store_alike() -> None:
         assert int(locate(file.location.url).stat().modified or 0) == int(file.stat.modified or -1)
 
 
+@pytest.mark.parametrize("prefix", ["landing", "landing/eu", "landing/"])
+def test_a_prefix_without_an_object_is_empty_and_a_bucket_that_is_not_there_an_error(prefix: str) -> None:
+    store = ObjectStore()
+    listing = list_files(locate(f"memory://{store.name}/{prefix}"), admits=everything)
+    assert not listing.files
+    assert not listing.problems
+    for nowhere in (f"memory://{store.name}-2/{prefix}", f"memory://{store.name}-2"):
+        with pytest.raises(BrazeSetupError, match="does not exist"):
+            list_files(locate(nowhere), admits=everything)
+
+
 class Recording(LocalFileSystem):
     """The local disk, which notes the folders it lists and refuses some, as root is refused nothing."""
 
