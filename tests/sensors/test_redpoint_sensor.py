@@ -29,7 +29,7 @@ except ImportError:  # Airflow 3.1
 
 
 def sensor(base: Any, **parameters: Any) -> RedpointExportSensor:
-    defaults = {"settle_seconds": 0.2, "poke_interval": 0.1, "timeout": 20, "deferrable": False}
+    defaults = {"settle_seconds": 0.2, "poke_interval": 0.1, "timeout": 60, "deferrable": False}
     return RedpointExportSensor(
         task_id="wait", base_path=str(base) if isinstance(base, Path) else base, **(defaults | parameters)
     )
@@ -62,7 +62,7 @@ def fire(trigger: RedpointExportTrigger) -> dict[str, Any]:
             return event.payload
         raise AssertionError("no event")
 
-    return asyncio.run(asyncio.wait_for(first(), 20))
+    return asyncio.run(asyncio.wait_for(first(), 60))
 
 
 def run_poke(make: Callable[..., RedpointExportSensor]) -> Any:
@@ -70,7 +70,7 @@ def run_poke(make: Callable[..., RedpointExportSensor]) -> Any:
 
 
 def run_reschedule(make: Callable[..., RedpointExportSensor], **context: Any) -> Any:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             # A new process for each poke.
@@ -138,8 +138,8 @@ def writing(path: Path, seconds: float) -> Iterator[None]:
 @every_mode
 def test_a_growing_file_is_returned_only_when_it_is_whole(tmp_path: Path, run: Callable[..., Any]) -> None:
     path = tmp_path / "Braze Append/Spring/8/RPI_Export_1.txt"
-    with writing(path, seconds=1.2):
-        (item,) = run(lambda **mode: sensor(tmp_path, settle_seconds=0.4, **mode))
+    with writing(path, seconds=2):
+        (item,) = run(lambda **mode: sensor(tmp_path, settle_seconds=1.2, **mode))
         size_when_returned = path.stat().st_size
     assert item["size"] == size_when_returned == path.stat().st_size > 4 * 10
 
@@ -149,7 +149,7 @@ def test_a_base_that_does_not_exist_fails_at_once(tmp_path: Path, run: Callable[
     started = time.monotonic()
     with pytest.raises(AirflowFailException, match=r"base_path .*/nothing does not exist"):
         run(lambda **mode: sensor(tmp_path / "nothing", soft_fail=True, **mode))
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
 
 
 @every_mode
@@ -214,7 +214,7 @@ def test_reschedule_with_markers_does_not_wait_in_the_poke(tmp_path: Path) -> No
     land(tmp_path)
     started = time.monotonic()
     assert not sensor(tmp_path, mode="reschedule", settle_seconds=60, marker_suffix=".done").poke({})
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_reschedule_keeps_its_memory_in_the_state_store(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_nothing_but_a_plain_file_is_opened_and_nobody_waits(
         open_plain(str(tmp_path / "x"))
     with pytest.raises((ExportRefusedError, OSError)):
         read_small(at(tmp_path / "x"), 10)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
 
 
 def test_a_plain_file_is_read(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_slow_listing_does_not_hold_up_the_event_loop(
 
     def slowly(self: LocalFileSystem, path: str, **kwargs: Any) -> Any:
         threads.add(threading.get_ident())
-        time.sleep(1 if path == str(tmp_path) else 0)
+        time.sleep(2 if path == str(tmp_path) else 0)
         return listed(self, path, **kwargs)
 
     monkeypatch.setattr(LocalFileSystem, "ls", slowly)
@@ -100,7 +100,7 @@ def test_a_slow_listing_does_not_hold_up_the_event_loop(
         assert source.result()[0]["status"] == "landed"
         return gap
 
-    assert asyncio.run(longest_gap()) < 0.8
+    assert asyncio.run(longest_gap()) < 1.8
     assert threading.get_ident() not in threads
 
 
@@ -128,4 +128,4 @@ def test_can_be_cancelled_while_it_waits(tmp_path: Path) -> None:
         with pytest.raises(asyncio.CancelledError):
             await source
 
-    asyncio.run(asyncio.wait_for(cancel(), 5))
+    asyncio.run(asyncio.wait_for(cancel(), 60))

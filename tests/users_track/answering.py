@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: Answering) -> None:
         self._server = server
         self._received = b""
+        self._answering: set[asyncio.Task[None]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -42,21 +44,34 @@ class _Connection(asyncio.Protocol):
             body, self._received = rest[:length], rest[length:]
             self._server.requests += 1
             self._server.heads.append(head)
-            answer = self._server.answer(body)
-            if answer is None:
-                self._transport.close()
+            if self._server.pool is not None:
+                task = asyncio.ensure_future(self._answer_from(self._server.pool, body))
+                self._answering.add(task)
+                task.add_done_callback(self._answering.discard)
+            elif not self._send(self._server.answer(body)):
                 return
-            self._transport.write(answer)  # type: ignore[attr-defined]
+
+    async def _answer_from(self, pool: ThreadPoolExecutor, body: bytes) -> None:
+        self._send(await asyncio.get_running_loop().run_in_executor(pool, self._server.answer, body))
+
+    def _send(self, answer: bytes | None) -> bool:
+        if answer is None:
+            self._transport.close()
+            return False
+        self._transport.write(answer)  # type: ignore[attr-defined]
+        return True
 
 
 class Answering:
     """Serve on a port of 127.0.0.1 while the ``with`` block lasts.
 
     :param answer: gives the raw bytes of the answer to a body; None closes the connection.
+    :param threads: how many answers may be given at once, so that one may wait for other requests (0: one by one).
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, threads: int = 0) -> None:
         self.answer = answer
+        self.pool = ThreadPoolExecutor(threads) if threads else None
         self.requests = 0
         self.heads: list[bytes] = []
         self.url = ""
@@ -86,3 +101,5 @@ class Answering:
     ) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(10)
+        if self.pool is not None:
+            self.pool.shutdown(wait=False, cancel_futures=True)

@@ -129,7 +129,7 @@ def start(
     return Push(counted(items, account), where, account, **options), account, written
 
 
-def run(items: Iterable[Outgoing | None], where: Workspace, seconds: float = 60, **options: Any) -> Pushed:
+def run(items: Iterable[Outgoing | None], where: Workspace, seconds: float = 120, **options: Any) -> Pushed:
     """Push, check the sum, and never wait for ever."""
     push, account, written = start(items, where, **options)
     asyncio.run(asyncio.wait_for(push.run(), seconds))

@@ -44,6 +44,7 @@ from tests.users_track.pushing import (
     start,
     workspace,
 )
+from tests.waiting import until
 
 BAD_EMAIL = "The value provided for the 'email' field is not a valid email."
 
@@ -113,7 +114,7 @@ class TestWhole:
     def test_requests_overlap_and_never_exceed_what_is_allowed(
         self, sandbox: SandboxProcess, most: int
     ) -> None:
-        sandbox.fault(kind="late", seconds=1, count=6)
+        sandbox.fault(kind="late", seconds=2, count=6)
         run(people(6), workspace(sandbox.url, objects_per_request=1, max_in_flight=most))
         assert sandbox.stats()["max_in_flight"] == min(most, 6)
 
@@ -315,7 +316,7 @@ class TestFaults:
     @pytest.mark.parametrize("fault", TRANSIENT, ids=str)
     def test_trouble_that_passes(self, sandbox: SandboxProcess, fault: dict[str, Any]) -> None:
         sandbox.fault(**fault, count=3)
-        pushed = run(people(200), workspace(sandbox.url, timeout=0.4))
+        pushed = run(people(200), workspace(sandbox.url, timeout=2))
         assert pushed.error is None
         assert pushed.counts == {"accepted": 200}
         assert pushed.account.requests == sandbox.stats()["requests"] == 6
@@ -348,30 +349,30 @@ class TestFaults:
     def test_two_minutes_without_any_answer_are_enough(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 0.5)
+        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 2.5)
         sandbox.fault(kind="hang", count=10**6)
-        pushed = run(people(10), workspace(sandbox.url, timeout=0.2))
+        pushed = run(people(10), workspace(sandbox.url, timeout=1))
         assert pushed.counts == {"unknown": 10}
         assert pushed.account.requests == 3
 
     def test_any_answer_ends_the_silence(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 0.9)
+        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 3.5)
         hang = {"kind": "hang"}
         sandbox.faults(hang, hang, {"status": 500}, hang, hang)
-        pushed = run(people(10), workspace(sandbox.url, timeout=0.3))
+        pushed = run(people(10), workspace(sandbox.url, timeout=1))
         assert pushed.counts == {"accepted": 10}
         assert pushed.account.requests == 6
 
     def test_time_that_a_429_orders_is_no_silence(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 0.7)
-        limited = {"status": 429, "rate_headers": "seconds", "retry_after": 1}
+        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 2.5)
+        limited = {"status": 429, "rate_headers": "seconds", "retry_after": 2}
         hang = {"kind": "hang"}
         sandbox.faults(hang, limited, hang, hang)
-        pushed = run(people(10), workspace(sandbox.url, timeout=0.2))
+        pushed = run(people(10), workspace(sandbox.url, timeout=0.8))
         assert pushed.counts == {"accepted": 10}
         assert (pushed.account.requests, pushed.account.retries) == (5, 4)
 
@@ -430,7 +431,7 @@ class TestHonestRetries:
         self, sandbox: SandboxProcess, first: dict[str, Any], outcome: str
     ) -> None:
         sandbox.faults(first, {"status": 401, "count": 10**6})
-        pushed = run(people(10), workspace(sandbox.url, timeout=0.3))
+        pushed = run(people(10), workspace(sandbox.url, timeout=1))
         assert isinstance(pushed.error, BrazeAuthError)
         assert pushed.counts == {outcome: 10}
         check_profiles(sandbox, pushed, 10)
@@ -476,7 +477,7 @@ class TestHonestRetries:
     ) -> None:
         sandbox.fault(**fault)
         items = [outgoing("a", 2, city="x"), make("a", 3), make("b", 4)]
-        pushed = run(items, workspace(sandbox.url, timeout=0.3))
+        pushed = run(items, workspace(sandbox.url, timeout=1))
         assert pushed.counts == {"accepted": 1, "unknown": 2}
         assert pushed.written.lines("unknown") == [3, 4]
         # The second body lacks the events, so it is no retry.
@@ -602,22 +603,25 @@ class TestAlwaysEnds:
     """Whatever the workers wait for, a stop ends the push, and soon."""
 
     def test_while_they_wait_for_the_end_of_a_pause(self) -> None:
-        seen: list[bytes] = []
+        # All are in flight before the first is answered: a 429 that comes sooner keeps the others back for the hour,
+        # and rightly so.
+        all_there = threading.Barrier(20)
 
         def answer(body: bytes) -> bytes:
-            seen.append(body)
-            if len(seen) == 1:
+            if all_there.wait(60) < 10:
                 return http(429, {}, "X-Ratelimit-Retry-After: 3600\r\n")
-            time.sleep(0.3)
+            until(lambda: push.limiter.refusals == 10)
             return http(401, {})
 
-        with Answering(answer) as server:
-            began = time.monotonic()
-            pushed = run(people(2000), workspace(server.url, objects_per_request=1, max_in_flight=20))
-            assert time.monotonic() - began < 5 + 0.3 * 20
-        assert isinstance(pushed.error, BrazeAuthError)
-        assert pushed.counts == {"not_sent": pushed.account.records}
-        assert pushed.push.limiter.paused_seconds < 60
+        with Answering(answer, threads=20) as server:
+            where = workspace(server.url, objects_per_request=1, max_in_flight=20)
+            push, account, written = start(people(2000), where)
+            asyncio.run(asyncio.wait_for(push.run(), 120))
+        check_sum(account, written)
+        assert isinstance(push.error, BrazeAuthError)
+        assert account.outcomes == {"not_sent": account.records}
+        assert push.limiter.paused_for > 3000
+        assert server.requests == 20
 
     def test_while_they_wait_to_try_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 1000.0)
@@ -628,7 +632,7 @@ class TestAlwaysEnds:
             return http(401 if b"u000003" in body else 500, {})
 
         with Answering(answer) as server:
-            pushed = run(people(4), workspace(server.url, objects_per_request=1, max_in_flight=4), seconds=10)
+            pushed = run(people(4), workspace(server.url, objects_per_request=1, max_in_flight=4))
         assert pushed.counts == {"unknown": 3, "not_sent": 1}
 
     def test_while_every_user_in_the_window_is_in_flight(self) -> None:
@@ -638,13 +642,13 @@ class TestAlwaysEnds:
 
         items = (event("one", n) for n in range(30_000))
         with Answering(answer) as server:
-            pushed = run(items, workspace(server.url), seconds=20)
+            pushed = run(items, workspace(server.url))
         assert isinstance(pushed.error, BrazePermissionError)
         assert pushed.counts == {"not_sent": pushed.account.records}
         assert pushed.account.records <= 20_100
 
     def test_a_window_full_of_one_user_is_sent_bit_by_bit(self, sandbox: SandboxProcess) -> None:
-        pushed = run((event("one", n) for n in range(25_000)), workspace(sandbox.url), seconds=60)
+        pushed = run((event("one", n) for n in range(25_000)), workspace(sandbox.url), seconds=300)
         assert pushed.counts == {"accepted": 25_000}
 
     def test_a_stop_from_outside(self, slow: SandboxProcess) -> None:
@@ -654,10 +658,9 @@ class TestAlwaysEnds:
             asyncio.get_running_loop().call_later(0.5, push.stop, BrazeError("enough"))
             await push.run()
 
-        began = time.monotonic()
         asyncio.run(main())
-        assert time.monotonic() - began < 3
         check_sum(account, written)
+        assert account.records < 20_000
         assert str(push.error) == "enough"
         assert account.outcomes["accepted"] > 0
         assert account.outcomes["unknown"] == 0
@@ -756,14 +759,13 @@ class TestInterrupted:
 
         async def main() -> None:
             task = asyncio.create_task(push.run())
-            await asyncio.sleep(0.6)
+            while not (account.outcomes["accepted"] and account.sent):  # noqa: ASYNC110 - the push knows of no event
+                await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-        began = time.monotonic()
         asyncio.run(main())
-        assert time.monotonic() - began < 3
         check_sum(account, written)
         # Nearly all workers hold a batch that waits for the limit: only what a request carried may be unknown.
         assert account.outcomes["accepted"] + account.outcomes["unknown"] == 75 * account.requests
