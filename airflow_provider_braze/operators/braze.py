@@ -34,7 +34,7 @@ from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.search import read_parameter
-from airflow_provider_braze.storage.reports_folder import push_name
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.account import OUTCOMES
 from airflow_provider_braze.users_track.clusters import dashboard_of
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -255,7 +255,7 @@ class BrazeUserTrackOperator(BaseOperator):
         common: dict[str, Any] = {
             "workspace": workspace,
             "braze_conn_id": conn_id,
-            "run": run_name(context, self.task_id),
+            "identity": push_identity(context, self.task_id),
             "mode": as_optional_text("mode", self.mode) or AUTO,
             "reports_path": as_optional_text("reports_path", self.reports_path),
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
@@ -324,10 +324,17 @@ class BrazeUserTrackOperator(BaseOperator):
         return workspace.for_partner(self.partner) if self.partner else workspace
 
 
-def run_name(context: Mapping[str, Any], task_id: str) -> str:
-    """Name one push in the reports folder: the run, the task and the try, or the time outside of Airflow."""
+def push_identity(context: Mapping[str, Any], task_id: str) -> PushIdentity:
+    """Tell whose push this is; outside of Airflow there is neither a DAG nor a run, and the time stands for both."""
     ti = context.get("ti")
     run_id = getattr(ti, "run_id", None)
     if not run_id:
-        return f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-    return push_name(run_id, task_id, getattr(ti, "map_index", -1), getattr(ti, "try_number", 1))
+        return PushIdentity(run_id=f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}", task_id=task_id)
+    map_index = getattr(ti, "map_index", None)
+    return PushIdentity(
+        dag_id=getattr(ti, "dag_id", None),
+        run_id=run_id,
+        task_id=task_id,
+        map_index=-1 if map_index is None else map_index,
+        try_number=getattr(ti, "try_number", 1),
+    )

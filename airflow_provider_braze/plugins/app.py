@@ -79,7 +79,7 @@ def download_rejects(dag_id: str, run_id: str, task_id: str, map_index: str) -> 
     """Give the rejects file, where an administrator allows it."""
     tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
     path = card_of(tasks[0], has_store=HAS_STORE).rejects_path if tasks else ""
-    if not path or not rejects.in_ui() or not _is_own(run_id, tasks[0], path):
+    if not path or not rejects.in_ui() or not _is_own((dag_id, run_id), tasks[0], path):
         raise HTTPException(HTTPStatus.NOT_FOUND, rejects.SWITCHED_OFF if path else NO_SUCH_RUN)
     try:
         content = rejects.chunks(path)
@@ -128,7 +128,7 @@ def _page(
     cards = [card_of(task, has_store=HAS_STORE) for task in shown]
     return _html(
         template,
-        cards=[(card, _links(where, card), _rejects(where[1], card)) for card in cards],
+        cards=[(card, _links(where, card), _rejects(where, card)) for card in cards],
         live=any(task.state in UNFINISHED for task in tasks),
         **given,
     )
@@ -145,18 +145,18 @@ def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     }
 
 
-def _is_own(run_id: str, task: PushTask, path: str) -> bool:
-    return rejects.is_of_push(path, run_id, task.task_id, task.map_index, task.try_number)
+def _is_own(where: tuple[str, str], task: PushTask, path: str) -> bool:
+    return rejects.is_of_push(path, *where, task.task_id, task.map_index)
 
 
-def _rejects(run_id: str, card: Card) -> rejects.Preview | str:
+def _rejects(where: tuple[str, str], card: Card) -> rejects.Preview | str:
     """Give the preview of a card's rejects, or the sentence that stands for it."""
     if not card.rejects_path:
         return ""
     if not rejects.in_ui():
         return rejects.SWITCHED_OFF
     try:
-        if _is_own(run_id, card.task, card.rejects_path):
+        if _is_own(where, card.task, card.rejects_path):
             return rejects.preview(card.rejects_path)
     except rejects.UnreadableError:
         pass

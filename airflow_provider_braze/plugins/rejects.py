@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from airflow.configuration import conf
 
-from airflow_provider_braze.pushes.export_item import REJECTS_NAME
+from airflow_provider_braze.pushes.export_item import MOST_REPORT_BYTES, REJECTS_NAME, REPORT_NAME
 from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.plain import open_plain
-from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.storage.plain import open_plain, read_small
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.reasons import without_values
 from airflow_provider_braze.users_track.rejects import OWN_COLUMNS
 
@@ -47,11 +48,21 @@ def in_ui() -> bool:
     return conf.getboolean("braze", "rejects_in_ui", fallback=False)
 
 
-def is_of_push(path: str, run_id: str, task_id: str, map_index: int, try_number: int) -> bool:
-    """Tell whether a path is that of a rejects file of this very task: it comes from an XCom, which people may edit."""
-    tries = range(1, try_number + 1)
-    folders = {safe_name(push_name(run_id, task_id, map_index, number)) for number in tries}
-    return path.split("/")[-2:] in [[folder, REJECTS_NAME] for folder in folders]
+def is_of_push(path: str, dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:
+    """Tell whether this very task instance wrote a rejects file, by the report that lies beside it.
+
+    The path itself comes from an XCom, which people may edit, and DAGs may have the same runs and tasks. A report of
+    an older version does not say of which DAG it is: its rejects are not shown.
+    """
+    folder, _, name = path.rpartition("/")
+    if name != REJECTS_NAME:
+        return False
+    try:
+        report = json.loads(read_small(locate(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
+    except Exception:
+        # Storages and the providers that serve them raise what they like; to the reader it is all the same.
+        return False
+    return isinstance(report, dict) and PushIdentity.of(report).is_of(dag_id, run_id, task_id, map_index)
 
 
 def preview(path: str) -> Preview:

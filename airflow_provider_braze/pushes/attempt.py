@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
@@ -13,7 +13,8 @@ from airflow_provider_braze.pushes.checkpoint import Checkpoints, Earlier, Keep
 from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME
 from airflow_provider_braze.pushes.progress import Progress, Tell
 from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Found
 from airflow_provider_braze.users_track.plan import plan
@@ -29,7 +30,8 @@ class AnyPush(ABC):
 
     :param workspace: where to.
     :param braze_conn_id: names the workspace in the report and the reports folder.
-    :param run: names this push in the reports folder; the same name overwrites.
+    :param run: names a push outside of Airflow.
+    :param identity: whose push it is, for its names in the reports folder and its report.
     :param mode: ``upsert``, ``append`` or ``auto``.
     :param reports_path: reports folder.
     :param dry_run: send nothing, plan only.
@@ -46,7 +48,8 @@ class AnyPush(ABC):
 
     workspace: Workspace
     braze_conn_id: str
-    run: str
+    run: str = ""
+    identity: PushIdentity = field(default_factory=PushIdentity)
     mode: str = AUTO
     reports_path: str | None = None
     dry_run: bool = False
@@ -62,6 +65,8 @@ class AnyPush(ABC):
 
     def __post_init__(self) -> None:
         """Be there to be stopped from the beginning."""
+        if self.identity.run_id is None:
+            self.identity = replace(self.identity, run_id=self.run or None)
         self._running = Running(self.max_wait)
 
     @abstractmethod
@@ -83,7 +88,8 @@ class Attempt(ABC):
     :param running: what it can be stopped by.
     :param mode: the mode, for the report.
     :param bound_to: what its checkpoints belong to; None where no later try can go on from one.
-    :param home: folder of its report and rejects; None: there are no files.
+    :param folder: reports folder; None: there are no files.
+    :param named: what is pushed, as its folder in there is named.
     :param columns: columns of its rejects file, as far as they are known.
     """
 
@@ -94,16 +100,20 @@ class Attempt(ABC):
         *,
         mode: str,
         bound_to: str | None,
-        home: Location | None,
+        folder: ReportsFolder | None,
+        named: str,
         columns: tuple[str, ...] = (),
     ) -> None:
         self.running = running
-        self.home = home
         self.progress: Progress | None = None
         self.extra: dict[str, Any] = {}
         self._push, self._mode = push, mode
         self.resumable = bound_to is not None and not push.dry_run
         self.earlier = Earlier.of(push.checkpoint, bound_to) if bound_to and self.resumable else None
+        self.identity = push.identity
+        if self.earlier and self.earlier.token:
+            self.identity = replace(push.identity, token=self.earlier.token)
+        self.home = folder.start_run(named, self.identity) if folder else None
         self.rejects = self._sink(columns)
         self.account = self._account()
         if self.earlier:
@@ -121,6 +131,7 @@ class Attempt(ABC):
             keep=push.keep if self.resumable else None,
             is_kept=push.is_kept,
             handed=self._handed() if self.resumable else None,
+            token=self.identity.token,
         )
 
     def _sink(self, columns: tuple[str, ...]) -> RejectsFile | RejectsInReport:
@@ -240,6 +251,7 @@ class Attempt(ABC):
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,
             "samples": self.progress.samples() if self.progress else [],
+            **self.identity.as_dict(),
             "report_path": self.home.child(REPORT_NAME).url if self.home else None,
             "rejects_path": rejects_path,
             **about,

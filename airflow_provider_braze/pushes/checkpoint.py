@@ -51,6 +51,7 @@ class Earlier:
     :param seconds: how long they took.
     :param waited_seconds: how long of that they waited for Braze, also between two of them.
     :param rate_limited: how often Braze answered 429.
+    :param token: of the push that they are tries of; None where an older version kept the checkpoint.
     """
 
     account: Mapping[str, Any]
@@ -62,6 +63,7 @@ class Earlier:
     rate_limited: int
     failed_rows: Mapping[str, Any] | None = None
     handed: Mapping[str, Any] | None = None
+    token: str | None = None
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> Earlier | None:
@@ -83,6 +85,7 @@ class Earlier:
             checkpoint["rate_limited"],
             checkpoint.get("failed_rows"),
             checkpoint.get("handed"),
+            checkpoint.get("token"),
         )
 
 
@@ -96,6 +99,7 @@ class Checkpoints:
     :param keep: keeps them.
     :param is_kept: whether what was given to ``keep`` is in its store.
     :param handed: what else goes into each of them, under that name.
+    :param token: of the push, which each later try keeps.
     """
 
     def __init__(
@@ -108,11 +112,13 @@ class Checkpoints:
         keep: Keep | None = None,
         is_kept: Callable[[], bool] = lambda: True,
         handed: Callable[[], Mapping[str, Any]] | None = None,
+        token: str = "",
     ) -> None:
         self.started_at = earlier.started_at if earlier else datetime.now(UTC).isoformat(timespec="seconds")
         self._bound_to, self._account, self._rejects = bound_to, account, rejects
         self._earlier, self._keep = earlier, keep
         self._is_kept, self._handed = is_kept, handed
+        self._token = token
         self._one_at_a_time = asyncio.Lock()
         self._began = time.monotonic()
         self._kept_at = float("-inf")
@@ -214,6 +220,7 @@ class Checkpoints:
             kept["handed"] = self._handed()
         return {
             "bound_to": self._bound_to,
+            "token": self._token,
             "account": self._account.checkpoint(),
             "started_at": self.started_at,
             "seconds": self.seconds,

@@ -17,6 +17,7 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.storage.location import Location, Stat, locate
+from airflow_provider_braze.storage.markers import Marker, now
 from airflow_provider_braze.storage.plain import check_plain
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
@@ -92,8 +93,14 @@ class _ExportAttempt(Attempt):
         self.before = before
         self.source: ExportSource | None = None
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
-        home = folder.start_run(self.fingerprint, push.run)
-        super().__init__(push, running, mode=reading.mode, bound_to=self._binding(), home=home)
+        super().__init__(
+            push,
+            running,
+            mode=reading.mode,
+            bound_to=self._binding(),
+            folder=folder,
+            named=self.fingerprint,
+        )
 
     def _binding(self) -> str:
         push, mapping = self.push, self.reading.mapping
@@ -165,15 +172,19 @@ class _ExportAttempt(Attempt):
             )
 
     def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
+        conn_id = self.push.braze_conn_id
+        marker = Marker(
+            self.identity, now(), report["report_path"], self.location.url, self.before.modified, None
+        )
         try:
             if report["status"] == reports.COMPLETE:
-                self.folder.mark_pushed(self.push.braze_conn_id, self.fingerprint)
+                self.folder.mark_pushed(conn_id, self.fingerprint, marker)
             elif not self.push.dry_run and (
                 isinstance(error, ExportRefusedError)
                 or (report["status"] == reports.FAILED and error is None)
             ):
                 # Refused for what it is, by us or by Braze record for record: not to be offered for ever.
-                self.folder.mark_refused(self.push.braze_conn_id, self.fingerprint, self.push.run)
+                self.folder.mark_refused(conn_id, self.fingerprint, self.identity.folder_name, marker)
         except Exception as failed:
             raise reports.unwritable(self.folder.root, failed) from failed
 

@@ -20,7 +20,7 @@ AUTO = "auto"
 REPORT_NAME = "report.json"
 REJECTS_NAME = "rejects.csv"
 
-_MOST_REPORT_BYTES = 16_000_000
+MOST_REPORT_BYTES = 16_000_000
 """A report has 50 reasons and 60 samples at most; what is longer is none."""
 
 
@@ -154,7 +154,7 @@ def parent_report(path: str) -> dict[str, Any] | None:
         return None
     location = locate(f"{folder}/{REPORT_NAME}")
     try:
-        report = json.loads(read_small(location, _MOST_REPORT_BYTES))
+        report = json.loads(read_small(location, MOST_REPORT_BYTES))
         if not isinstance(report, dict):
             raise ValueError("no JSON object")
     except (OSError, ValueError, RecursionError, ExportRefusedError) as error:

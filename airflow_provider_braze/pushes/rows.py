@@ -14,7 +14,7 @@ from airflow_provider_braze.pushes.handed import Handed, RowsAccount
 from airflow_provider_braze.pushes.rows_source import COLUMNS, RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.path import fingerprint
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity
@@ -55,21 +55,21 @@ class RowsPush(AnyPush):
         """
         if self.mode != AUTO:
             check_mode(self.mode)
-        home = self._home()
+        folder = self._folder()
         given, broken = GivenRows({}, {}), None
         try:
             given = GivenRows.read({array: getattr(self, array) for array in ARRAYS})
         except Exception as error:
             broken = error
-        return _RowsAttempt(self, self._running, given, broken, home).execute()
+        return _RowsAttempt(self, self._running, given, broken, folder).execute()
 
-    def _home(self) -> Location | None:
+    def _folder(self) -> ReportsFolder | None:
         path = self.reports_path or (self.rejects and self.rejects.reports_path)
         if not path:
             return None
         folder = ReportsFolder.at(path)
         folder.check_writable()
-        return folder.start_run(_FOLDER, self.run)
+        return folder
 
 
 class _RowsAttempt(Attempt):
@@ -81,7 +81,7 @@ class _RowsAttempt(Attempt):
         running: Running,
         given: GivenRows,
         broken: Exception | None,
-        home: Location | None,
+        folder: ReportsFolder | None,
     ) -> None:
         self.push = push
         self.given = given
@@ -102,9 +102,17 @@ class _RowsAttempt(Attempt):
             push.workspace.endpoint,
             push.workspace.partner,
             push.mode,
-            home is not None,
+            folder is not None,
         )
-        super().__init__(push, running, mode=push.mode, bound_to=bound_to, home=home, columns=COLUMNS)
+        super().__init__(
+            push,
+            running,
+            mode=push.mode,
+            bound_to=bound_to,
+            folder=folder,
+            named=_FOLDER,
+            columns=COLUMNS,
+        )
 
     def _digest(self) -> str | None:
         push = self.push

@@ -25,10 +25,17 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What one look leaves for the next: when states of files were first seen, and which warnings were given."""
+    """What one look leaves for the next.
+
+    :param sightings: when states of files were first seen.
+    :param said: which warnings were given.
+    :param trusted: exports whose markers were read and tell of a report: on a slow share that takes its time. It is
+        not kept, because it is only for speed.
+    """
 
     sightings: Mapping[str, float] = field(default_factory=dict)
     said: frozenset[str] = frozenset()
+    trusted: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, kept: Mapping[str, Any] | None) -> Memory:
@@ -79,7 +86,7 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
     exports = {
         _fingerprint(file): file for file in listing.files if is_export(file.path.name, search.file_pattern)
     }
-    marks = _Marks.read(reports, search, exports)
+    marks = _Marks.read(reports, search, exports, memory.trusted)
     recent, old = _by_age(search, marks.without(exports), started)
     landed = landing(
         recent,
@@ -100,7 +107,7 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         notes.append(
             f"{len(found) - len(taken)} more exports are held back (max_exports); the next run takes them."
         )
-    warnings = {_digest(text): text for text in _warnings(search, listing, marks)}
+    warnings = {_digest(text): text for text in _warnings(search, listing, marks, exports)}
     return Findings(
         items=[_item(search, file, base, reports) for file in taken],
         waiting=len(landed.waiting),
@@ -108,27 +115,46 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         in_vain=None if listing.problems else marks.in_vain(reports, search, exports),
         notes=notes,
         warnings=[text for digest, text in warnings.items() if digest not in memory.said],
-        memory=Memory(landed.sightings, memory.said | warnings.keys()),
+        memory=Memory(landed.sightings, memory.said | warnings.keys(), marks.trusted),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Marks:
-    """What the reports folder says of the exports in a listing, as fingerprints."""
+    """What the reports folder says of the exports in a listing, as fingerprints.
+
+    :param pushed: pushed whole; of these are:
+    :param trusted: those whose marker tells of its report.
+    :param older: those whose marker is an older version's, beside whose report it lies.
+    :param unexplained: those whose marker no report is behind: it may have been put there by anybody.
+    :param given_up: refused too often.
+    """
 
     pushed: frozenset[str] = frozenset()
+    trusted: frozenset[str] = frozenset()
+    older: frozenset[str] = frozenset()
+    unexplained: frozenset[str] = frozenset()
     given_up: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, reports: ReportsFolder, search: ExportSearch, exports: Collection[str]) -> _Marks:
+    def read(
+        cls, reports: ReportsFolder, search: ExportSearch, exports: Collection[str], trusted: frozenset[str]
+    ) -> _Marks:
         # Who asks to push again, asks for it whatever became of the export before.
         if not search.only_new:
             return cls()
         conn_id = search.braze_conn_id
         try:
             refused = reports.refused(conn_id).intersection(exports)
+            pushed = reports.pushed(conn_id).intersection(exports)
+            read = reports.markers(conn_id, pushed - trusted)
+            silent = frozenset(each for each, marker in read.items() if marker.report is None)
+            unexplained = frozenset(each for each in silent if reports.last_report(each) is None)
             return cls(
-                reports.pushed(conn_id).intersection(exports),
+                pushed,
+                pushed - silent,
+                silent - unexplained,
+                unexplained,
                 frozenset(each for each in refused if reports.refusals(conn_id, each) >= MOST_REFUSALS),
             )
         except PermissionError as error:
@@ -168,14 +194,27 @@ def _by_age(
     return [file for file, at in modified if at >= oldest], [file for file, at in modified if at < oldest]
 
 
-def _warnings(search: ExportSearch, listing: Listing, marks: _Marks) -> list[str]:
+def _warnings(
+    search: ExportSearch, listing: Listing, marks: _Marks, exports: Mapping[str, ListedFile]
+) -> list[str]:
     warnings = []
     if listing.problems:
         warnings.append(f"Left out, the rest is not affected: {_named(listing.problems)}.")
     others = [repr(name) for name in listing.channels if search.is_other_channel(name)]
     if others:
         warnings.append(f"Not looked into, because channel_modes does not name them: {_named(others)}.")
-    given_up = [file.location.url for file in listing.files if _fingerprint(file) in marks.given_up]
+    if marks.older:
+        warnings.append(
+            f"{len(marks.older)} exports were marked as pushed by an older version, whose markers do not say by whom; "
+            "they count."
+        )
+    if marks.unexplained:
+        unexplained = [exports[each].location.url for each in marks.unexplained]
+        warnings.append(
+            f"Marked as pushed through {search.braze_conn_id}, but there is no report of it: {_named(unexplained)}. "
+            "They are left out. Look who may write to the reports folder; set only_new to false to push them again."
+        )
+    given_up = [exports[each].location.url for each in marks.given_up]
     if given_up:
         warnings.append(
             f"Refused {MOST_REFUSALS} times and not offered any more: {_named(given_up)}. "

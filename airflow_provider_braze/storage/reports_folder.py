@@ -1,10 +1,13 @@
-"""The reports folder: one folder for each push, and empty markers that say what has been pushed or refused.
+"""The reports folder: one folder for each push, and markers that say what has been pushed or refused.
 
 ::
 
-    <reports folder>/<fingerprint>/<run>/report.json     and rejects.csv
+    <reports folder>/<fingerprint>/<push>/report.json     and rejects.csv
     <reports folder>/pushed/<braze_conn_id>/<fingerprint>
-    <reports folder>/refused/<braze_conn_id>/<fingerprint>/<run>
+    <reports folder>/refused/<braze_conn_id>/<fingerprint>/<push>
+
+``<push>`` is the folder name of a :class:`PushIdentity`. Older versions named it by run, task and try, and left their
+markers empty; both still count.
 """
 
 from __future__ import annotations
@@ -12,10 +15,14 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.markers import MOST_MARKER_BYTES, Marker, now
+from airflow_provider_braze.storage.plain import read_small
+from airflow_provider_braze.storage.push_identity import PushIdentity
 
 FOLDER_NAME = "_braze"
 """The reports folder below the base path, unless another is given; never listed as a channel."""
@@ -30,14 +37,6 @@ def safe_name(text: str) -> str:
     if name == text and len(name) <= _LONGEST_NAME and name.strip("."):
         return name
     return f"{name[:_LONGEST_NAME]}-{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
-
-
-def push_name(run_id: str, task_id: str, map_index: int | None, try_number: int) -> str:
-    """Name one push of a task in the reports folder: its run, the task and the try."""
-    parts = [run_id, task_id]
-    if map_index is not None and map_index >= 0:
-        parts.append(str(map_index))
-    return "--".join([*parts, f"try{try_number}"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +66,40 @@ class ReportsFolder:
                 "give the worker write access, or set reports_path to a folder it can write."
             ) from error
 
-    def run(self, fingerprint: str, run: str) -> Location:
-        """Folder of one push of one export."""
-        return self.root.child(f"{fingerprint}/{safe_name(run)}")
+    def run(self, fingerprint: str, push: str) -> Location:
+        """Folder of one push of one export, by the folder name of its identity."""
+        return self.root.child(f"{fingerprint}/{safe_name(push)}")
 
-    def start_run(self, fingerprint: str, run: str) -> Location:
+    def start_run(self, fingerprint: str, identity: PushIdentity) -> Location:
         """Make the folder of one push.
 
         Nothing makes it later: where a share is gone, that would write below its mount point on the local disk.
         """
-        folder = self.run(fingerprint, run)
+        folder = self.run(fingerprint, identity.folder_name)
         self.root.fs.makedirs(folder.path, exist_ok=True)
         return folder
 
     def pushed(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that were pushed whole through this connection."""
-        return frozenset(self._names(f"pushed/{safe_name(braze_conn_id)}"))
+        return frozenset(self._names(_pushed(braze_conn_id)))
 
-    def mark_pushed(self, braze_conn_id: str, fingerprint: str) -> None:
-        """Write the empty marker that says an export was pushed whole."""
-        self._touch(f"pushed/{safe_name(braze_conn_id)}", fingerprint)
+    def markers(self, braze_conn_id: str, among: Collection[str] | None = None) -> dict[str, Marker]:
+        """Read the markers of the exports that were pushed whole through this connection, by fingerprint.
+
+        One that cannot be read, is empty, or holds anything else tells nothing, and is there all the same.
+
+        :param among: only of these fingerprints.
+        """
+        names = self.pushed(braze_conn_id)
+        wanted = names if among is None else names.intersection(among)
+        return {name: self._marker(f"{_pushed(braze_conn_id)}/{name}") for name in sorted(wanted)}
+
+    def mark_pushed(self, braze_conn_id: str, fingerprint: str, marker: Marker | None = None) -> None:
+        """Write the marker that says an export was pushed whole.
+
+        :param marker: what is known of the push.
+        """
+        self._write(_pushed(braze_conn_id), fingerprint, marker or Marker(pushed_at=now()))
 
     def refused(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that a push through this connection refused at least once."""
@@ -96,9 +109,16 @@ class ReportsFolder:
         """How often a push refused this export for what it is."""
         return len(self._names(f"refused/{safe_name(braze_conn_id)}/{fingerprint}"))
 
-    def mark_refused(self, braze_conn_id: str, fingerprint: str, run: str) -> None:
-        """Note one refusal, so that one bad file is not offered for ever."""
-        self._touch(f"refused/{safe_name(braze_conn_id)}/{fingerprint}", safe_name(run))
+    def mark_refused(
+        self, braze_conn_id: str, fingerprint: str, push: str, marker: Marker | None = None
+    ) -> None:
+        """Note one refusal, so that one bad file is not offered for ever.
+
+        :param push: folder name of the push that refused it.
+        :param marker: what is known of it.
+        """
+        folder = f"refused/{safe_name(braze_conn_id)}/{fingerprint}"
+        self._write(folder, safe_name(push), marker or Marker(pushed_at=now()))
 
     def last_report(self, fingerprint: str) -> Location | None:
         """Find the newest report of an export, for messages that point at it."""
@@ -116,7 +136,17 @@ class ReportsFolder:
         # An object store may list the folder's own placeholder among what the folder holds.
         return [name.rstrip("/").rsplit("/", 1)[1] for name in names if name.strip("/") != parent.strip("/")]
 
-    def _touch(self, folder: str, name: str) -> None:
+    def _marker(self, name: str) -> Marker:
+        try:
+            return Marker.read(read_small(self.root.child(name), MOST_MARKER_BYTES))
+        except (OSError, ExportRefusedError):
+            return Marker()
+
+    def _write(self, folder: str, name: str, marker: Marker) -> None:
         parent = self.root.child(folder)
         self.root.fs.makedirs(parent.path, exist_ok=True)
-        self.root.fs.pipe_file(parent.child(name).path, b"")
+        self.root.fs.pipe_file(parent.child(name).path, marker.written())
+
+
+def _pushed(braze_conn_id: str) -> str:
+    return f"pushed/{safe_name(braze_conn_id)}"

@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_braze.exceptions import BrazeServerError
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator, run_name
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.users_track import exchange
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.version_compat import AirflowFailException
@@ -82,7 +82,6 @@ class TestExecute:
     ) -> None:
         report = execute({"ti": FakeTaskInstance()}, export=export(1))
         assert "--push--3--try2" in report["report_path"]
-        assert run_name({"ti": FakeTaskInstance()}, "t") == "manual__2026-11-21T10:00:00+00:00--t--3--try2"
 
     def test_takes_the_partner_before_the_connections(
         self,

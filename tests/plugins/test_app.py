@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -16,13 +17,14 @@ from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.plugins.cards import PushTask
 from airflow_provider_braze.plugins.rejects import SWITCHED_OFF, UNREADABLE
 from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.batches import Origin
 from airflow_provider_braze.users_track.rejects import RejectsFile
 from tests.plugins.invented import SCRIPT, progress, report
 
 RUN = "manual__2026-11-21T10:00:00+00:00"
-PAGE = f"/dags/one/runs/{RUN}"
+DAG_ID = "one"
+PAGE = f"/dags/{DAG_ID}/runs/{RUN}"
 
 Show = Callable[..., str]
 
@@ -61,9 +63,14 @@ def show(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Show:
 
 @pytest.fixture
 def rejects(tmp_path: Path) -> str:
-    """A rejects file of the first push of the run, as the operator writes it."""
-    folder = tmp_path / "fingerprint" / safe_name(push_name(RUN, "push", 0, 1))
+    """A rejects file of the first push of the run, with its report, as the operator writes them."""
+    return rejects_of(tmp_path, PushIdentity(DAG_ID, RUN, "push", 0))
+
+
+def rejects_of(reports: Path, identity: PushIdentity) -> str:
+    folder = reports / "fingerprint" / identity.folder_name
     folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report(invalid=38, **identity.as_dict())))
     file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email"))
     for line in range(2, 40):
         file.write(
@@ -226,7 +233,19 @@ class TestRejects:
 
     @pytest.mark.usefixtures("allowed")
     @pytest.mark.parametrize(
-        "kind", ["gone", "no rejects file", "of another task", "not of a push", "elsewhere", "a pipe"]
+        "kind",
+        [
+            "gone",
+            "no rejects file",
+            "of another task",
+            "of another DAG",
+            "of another run",
+            "of another mapped task",
+            "of an older version",
+            "not of a push",
+            "elsewhere",
+            "a pipe",
+        ],
     )
     def test_a_path_that_someone_wrote_into_the_xcom_opens_nothing(
         self, show: Show, client: TestClient, rejects: str, tmp_path: Path, kind: str
@@ -240,8 +259,15 @@ class TestRejects:
         elif kind == "no rejects file":
             path.write_text("root:x:0:0\nCustomer,secret\n")
         elif kind == "of another task":
-            other = path.parent.parent / safe_name(push_name(RUN, "other", 0, 1))
-            path = path.parent.rename(other) / path.name
+            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, RUN, "other", 0)))
+        elif kind == "of another DAG":
+            path = Path(rejects_of(tmp_path, PushIdentity("other", RUN, "push", 0)))
+        elif kind == "of another run":
+            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, "other", "push", 0)))
+        elif kind == "of another mapped task":
+            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, RUN, "push", 1)))
+        elif kind == "of an older version":
+            path.with_name("report.json").write_text(json.dumps(report(invalid=38)))
         elif kind == "not of a push":
             path = path.rename(tmp_path / "rejects.csv")
         else:

@@ -105,7 +105,7 @@ class TestMarkers:
         path = land(HEADER + rows(1))
         report = push(path, braze_conn_id="braze_eu")
         marker = path.parents[3] / "_braze" / "pushed" / "braze_eu" / report["fingerprint"]
-        assert marker.read_bytes() == b""
+        assert json.loads(marker.read_bytes())["report"] == report["report_path"]
         assert self.marks(path, "refused") == []
 
     def test_some_failed_records_do_not_keep_it_from_being_complete(self, push: Push, land: Land) -> None:

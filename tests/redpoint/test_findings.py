@@ -12,6 +12,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.findings import Findings, Memory, look
 from airflow_provider_braze.redpoint.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from tests.inbox import ObjectStore, land
 
@@ -257,3 +258,40 @@ def test_an_empty_base_waits(tmp_path: Path) -> None:
     findings = look_once(tmp_path)
     assert (findings.items, findings.waiting, findings.in_vain) == ([], 0, None)
     assert not look_once(ObjectStore().url).items
+
+
+class TestMarkersThatNoReportIsBehind:
+    """Whoever may write to the reports folder may suppress an export: it is said, not hidden."""
+
+    @pytest.mark.parametrize("content", [b"", b"{}", b'{"report": null}', b"\xff\xfe", b"[" * 100_000])
+    def test_are_named(self, tmp_path: Path, content: bytes) -> None:
+        land(tmp_path, "RPI_Export_1.txt")
+        land(tmp_path, "RPI_Export_2.txt")
+        first = next(item for item in look_once(tmp_path).items if item["path"].endswith("_1.txt"))
+        marker = tmp_path / "_braze" / "pushed" / "braze_default" / first["fingerprint"]
+        marker.parent.mkdir(parents=True)
+        marker.write_bytes(content)
+        findings = look_once(tmp_path)
+        assert names(findings) == ["RPI_Export_2.txt"]
+        (warning,) = findings.warnings
+        assert "there is no report" in warning
+        assert "RPI_Export_1.txt" in warning
+        assert "RPI_Export_2.txt" not in warning
+
+    def test_are_named_once_in_a_wait(self, tmp_path: Path) -> None:
+        land(tmp_path)
+        (item,) = look_once(tmp_path).items
+        reports_of(tmp_path).mark_pushed("braze_default", item["fingerprint"])
+        findings = look_once(tmp_path)
+        assert len(findings.warnings) == 1
+        assert not look_once(tmp_path, Memory.of(findings.memory.kept())).warnings
+
+    def test_one_that_names_its_report_is_believed_and_read_once(self, tmp_path: Path) -> None:
+        land(tmp_path)
+        (item,) = look_once(tmp_path).items
+        reports = reports_of(tmp_path)
+        # The report itself may have been deleted since, as personal data.
+        reports.mark_pushed("braze_default", item["fingerprint"], Marker(report="/gone/report.json"))
+        findings = look_once(tmp_path)
+        assert not findings.warnings
+        assert findings.memory.trusted == {item["fingerprint"]}

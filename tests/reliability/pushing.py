@@ -21,6 +21,7 @@ class TaskInstance:
     try_number: int = 1
     run_id: str = "manual__2026-11-21T10:00:00+00:00"
     map_index: int = -1
+    dag_id: str = "nightly"
     pushed: dict[str, Any] = field(default_factory=dict)
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage.markers import Marker
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
 from tests.inbox import ObjectStore
 
@@ -34,6 +36,17 @@ def test_pushed_is_known_for_each_connection(folder: ReportsFolder) -> None:
     assert folder.pushed("braze_default") == {"f1", "f2"}
     assert folder.pushed("other/../workspace") == {"f3"}
     assert folder.pushed("third") == frozenset()
+
+
+def test_markers_tell_who_pushed_and_when(folder: ReportsFolder) -> None:
+    marker = Marker(
+        PushIdentity("nightly", "r", "push"), "2026-11-26T02:00:00+00:00", "/r/report.json", "/x.txt", 1.5
+    )
+    folder.mark_pushed("braze_default", "f1", marker)
+    folder.mark_pushed("braze_default", "f2")
+    assert folder.markers("braze_default", {"f1", "f3"}) == {"f1": marker}
+    assert folder.markers("braze_default").keys() == {"f1", "f2"}
+    assert folder.markers("braze_default")["f2"].report is None
 
 
 def test_refusals_are_counted_by_run(folder: ReportsFolder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from playwright.sync_api import Browser, FrameLocator, expect
 
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.reports_folder import push_name, safe_name
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.batches import Origin
 from airflow_provider_braze.users_track.rejects import RejectsFile
 from tests.plugins.api_server import NOBODY, SUB_PATH, VIEWER, ApiServer
@@ -28,7 +29,10 @@ LONG = "RPI_Export_6002_" + "x" * 100
 
 def rejects_file(folder: Path) -> str:
     """Write a rejects file as the first push of the run leaves it."""
-    path = folder / safe_name(push_name(RUN, TASK_ID, 0, 1)) / "rejects.csv"
+    identity = PushIdentity(DAG_ID, RUN, TASK_ID, 0)
+    path = folder / identity.folder_name / "rejects.csv"
+    path.parent.mkdir()
+    path.with_name("report.json").write_text(json.dumps(report(invalid=38, **identity.as_dict())))
     file = RejectsFile(locate(str(path)), ("external_id", "email"))
     for line in range(2, 40):
         file.write(
