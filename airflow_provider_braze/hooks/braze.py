@@ -32,7 +32,7 @@ from airflow_provider_braze.users_track.client import USER_AGENT
 from airflow_provider_braze.users_track.clusters import CLUSTERS
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import TRACK
-from airflow_provider_braze.users_track.verdict import message_of, parse, refusal
+from airflow_provider_braze.users_track.verdict import message_of, parse, quotable, refusal
 from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
 from airflow_provider_braze.version_compat import AirflowNotFoundException
 
@@ -213,7 +213,7 @@ class BrazeHook(HttpHook):
         if 200 <= status < 300:
             return
         answer = parse(response.content)
-        message = self.workspace.redact(message_of(answer))
+        message = quotable(message_of(answer), self.workspace.redact)
         if status == 429:
             wait = Limiter(1).ordered_wait(response.headers)
             raise BrazeRateLimitError("Braze's rate limit is used up (429).", status=status, retry_after=wait)

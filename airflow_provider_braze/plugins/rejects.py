@@ -15,7 +15,7 @@ from airflow_provider_braze.pushes.export_item import MOST_REPORT_BYTES, REJECTS
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.plain import open_plain, read_small
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.users_track.reasons import without_values
+from airflow_provider_braze.users_track.reasons import public_words, without_values
 from airflow_provider_braze.users_track.rejects import OWN_COLUMNS
 
 SWITCHED_OFF = (
@@ -117,7 +117,8 @@ def _opened(path: str) -> io.BufferedReader:
 def _masked(record: list[str]) -> tuple[str, ...]:
     own, cells = record[: len(OWN_COLUMNS)], record[len(OWN_COLUMNS) :]
     line, outcome, reason, column = (*own, *[""] * len(OWN_COLUMNS))[: len(OWN_COLUMNS)]
-    return (line, outcome, without_values(reason, cells), column, *(_mask(cell) for cell in cells))
+    spoken = public_words if outcome == "rejected" else without_values
+    return (line, outcome, spoken(reason, cells), column, *(_mask(cell) for cell in cells))
 
 
 def _mask(cell: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from airflow_provider_braze.users_track.batch import Batch
 from airflow_provider_braze.users_track.data_points import DataPoints
 from airflow_provider_braze.users_track.outgoing import Origin, Outgoing
-from airflow_provider_braze.users_track.reasons import shortened, without_values
+from airflow_provider_braze.users_track.reasons import public_words, shortened, without_values
 from airflow_provider_braze.users_track.tally import EARLIER, MOST_REASONS, Failed, Segment, Tally
 
 OUTCOMES = (
@@ -187,7 +187,9 @@ class Account:
         if not origins:
             return
         if outcome != "accepted":
-            public = without_values(reason, item.content) if reason else ""
+            # A rejection is told in Braze's words, all others in ours.
+            spoken = public_words if outcome == "rejected" else without_values
+            public = spoken(reason, item.content) if reason else ""
             self._settle(origins, outcome, reason, public)
             return
         first = origins[0].segment or self._segments[-1]

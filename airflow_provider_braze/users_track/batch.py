@@ -70,11 +70,6 @@ class Batch:
             arrays.append(partner_member(partner))
         return b"{" + b",".join(arrays) + b"}"
 
-    def placed(self, array: str, index: int) -> Outgoing | None:
-        """Find the object that Braze names by array and index within it."""
-        members = [item for item in self.items if item.array == array]
-        return members[index] if 0 <= index < len(members) else None
-
     def counts(self) -> dict[str, int]:
         """Count the objects of each array."""
         counts = dict.fromkeys(ARRAYS, 0)

@@ -1,13 +1,22 @@
-"""Reasons of failed records: Braze's error types in words, and no personal value in what goes to a report."""
+"""Reasons of failed records: Braze's error types in words, and no personal value in what goes to a report.
+
+What Braze says may quote what was sent, in any writing: as it was, escaped for HTML, percent-encoded, cut off. No list
+of writings is ever whole, so it is read the other way round: sentences and words that Braze is known to say are shown,
+and whatever else stands in a text is masked.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 LONGEST = 300
 """Characters of a reason that are kept; there is one for each failed record."""
+
+LONGEST_READ = 4 * LONGEST
+"""Characters of what Braze says of one object that are looked at: an answer may hold millions."""
 
 _MASK = "…"
 
@@ -35,12 +44,62 @@ _SENTENCES = frozenset(
     sentence.casefold()
     for sentence in (
         *_MEANINGS.values(),
+        *_MEANINGS,
         "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required",
         "'external_id' or 'braze_id' or 'user_alias' is required",
         "You must specify only one of 'external_id', 'user_alias' or 'braze_id'",
         "'quantity' is not valid",
+        "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields.",
+        "Bad Request",
+        "Error while parsing request body. Please check your syntax.",
+        "Max Input Length Exceeded",
+        "The max number of external_ids and aliases per request was exceeded",
+        "The max number of ids per request was exceeded",
+        "'fields_to_export' is required",
+        "'fields_to_export' must be an array of strings",
+        "Request Entity Too Large",
+        "Unauthorized",
+        "Invalid API key",
+        "Forbidden",
+        "Access Denied",
+        "Not Found",
+        "Method Not Allowed",
+        "Unsupported Media Type",
+        "Rate Limited",
+        "Internal Server Error",
+        "Service Unavailable",
+        "no reason given",
+        *(f"Braze answered {status}" for status in range(200, 600)),
     )
 )
+"""What says nothing of a value (Braze docs: API errors, POST /users/track; recorded answers; our own words)."""
+
+_WORDS = """
+a after again all allowed already also an and any are array arrays as at be because been before between boolean but
+by can cannot characters code contain contains correct could date datetime digits do does duplicate each either
+empty error errors exceed exceeded exceeds exist exists expected few field fields float for format found from given
+greater had has have hold how if in incorrect integer into is it its json key keys length less limit list longer
+malformed many match maximum message minimum missing more most must name named nested new no non nor not null
+number object objects odd of on one only or other out over parameter parse permission process provide provided
+reason refused request required requires sent should size so specified specify string strings supported take takes
+than that the their then there these they this time to too true type types unable under unexpected unknown
+unsupported user users value values was were when which while why with within without wrong you your
+"""
+"""Words of complaints that are nobody's name and no value."""
+
+_EDGES = "'\"`\u00b4\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb<>()[]{}.,:;!?*-\u2013\u2014/|"
+"""Punctuation around a word; what stands between two letters belongs to the word."""
+
+
+_QUOTED = re.compile(r"""(?<!\w)(['"])(.*?)(?:\1(?!\w)|$)""", re.DOTALL)
+"""What stands in quotes; where it was cut off, to the end."""
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    spelt = {word.strip(_EDGES) for sentence in _SENTENCES for word in sentence.split()}
+    # Of the words of a sentence that is not said as a whole, one could be a name.
+    return frozenset(_WORDS.split()) | {word for word in spelt if not word.isdigit()} - {"", "max"}
 
 
 def in_words(error_type: str) -> str:
@@ -49,15 +108,44 @@ def in_words(error_type: str) -> str:
     return f"{error_type.strip()}: {meaning}" if meaning else error_type
 
 
+def public_words(text: str, content: Any = None) -> str:
+    """Show what Braze says as far as it is known to quote nothing: what else stands in it is masked.
+
+    :param text: one of Braze's texts, or several with ``; `` between.
+    :param content: the object that the text is about, or several: its attributes' names are shown, too.
+    """
+    if _documented(text):
+        return text
+    names = {name.casefold() for name in _names(content)}
+
+    def known(word: str) -> bool:
+        return word in (_MASK, "***") or word.casefold() in _known_words() or word.casefold() in names
+
+    def quoted(found: re.Match[str]) -> str:
+        return found[0] if not found[2].strip() or known(found[2]) else f"{found[1]}{_MASK}{found[1]}"
+
+    shown: list[str] = []
+    for word in _QUOTED.sub(quoted, without_values(text[:LONGEST_READ], content)).split():
+        core = word.strip(_EDGES)
+        said = word if not core or known(core) else word.replace(core, _MASK)
+        # One for however many words, so that like reasons are counted together.
+        if said != _MASK or shown[-1:] != [_MASK]:
+            shown.append(said)
+    return " ".join(shown)
+
+
 def without_values(reason: str, content: Any) -> str:
     """Take values out of a reason, which may quote them; Braze's documented sentences quote none.
+
+    It finds values that are written as they are. For what Braze says see :func:`public_words`.
 
     :param content: the object that the reason is about, or several.
     """
     if _documented(reason):
         return reason
+    folded = reason.casefold()
     for value in sorted(set(_texts(content)), key=len, reverse=True):
-        if value.casefold() not in reason.casefold():
+        if value.casefold() not in folded:
             continue
         # A short value such as a country is only taken out where it is quoted: it is part of too many words.
         whole = (
@@ -66,7 +154,19 @@ def without_values(reason: str, content: Any) -> str:
             else rf"(?<=['\"]){re.escape(value)}(?=['\"])"
         )
         reason = re.sub(whole, _MASK, reason, flags=re.IGNORECASE)
+        folded = reason.casefold()
     return reason
+
+
+def joined(reasons: Iterable[str]) -> str:
+    """Give each of an object's reasons once, and not without end; long ones stay long enough to be recognised."""
+    kept: dict[str, None] = {}
+    length = 0
+    for reason in reasons:
+        if length < LONGEST_READ and reason and reason not in kept:
+            kept[reason] = None
+            length += len(reason) + 2
+    return "; ".join(kept)
 
 
 def shortened(text: str) -> str:
@@ -74,11 +174,21 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST].rpartition(' ')[0]} {_MASK}"
 
 
-def _documented(reason: str) -> bool:
-    return all(
-        part.partition(": ")[2].casefold() in _SENTENCES or part.casefold() in _SENTENCES
-        for part in reason.split("; ")
-    )
+def _documented(text: str) -> bool:
+    return all(_is_documented(part) for part in text.split("; "))
+
+
+def _is_documented(part: str) -> bool:
+    code, _, sentence = part.partition(": ")
+    # With no other code before it than its own: whatever stands there could be a value.
+    return part.casefold() in _SENTENCES or _MEANINGS.get(code.upper()) == sentence
+
+
+def _names(content: Any) -> Iterator[str]:
+    """Give the names of the attributes of an object, or of several; deeper keys may be anything."""
+    for each in content if isinstance(content, list | tuple) else [content]:
+        if isinstance(each, dict):
+            yield from (name for name in each if isinstance(name, str))
 
 
 def _texts(content: Any) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -15,13 +16,21 @@ from airflow_provider_braze.exceptions import (
     BrazeRefusedError,
     BrazeRequestError,
 )
+from airflow_provider_braze.users_track.batch import ARRAYS
 from airflow_provider_braze.users_track.batches import Batch, Outgoing
-from airflow_provider_braze.users_track.reasons import in_words, shortened, without_values
+from airflow_provider_braze.users_track.reasons import (
+    LONGEST_READ,
+    in_words,
+    joined,
+    public_words,
+    shortened,
+)
 
 ACCEPTED, REJECTED, UNKNOWN = "accepted", "rejected", "unknown"
 
 _TOO_MANY_OBJECTS = "max input length exceeded"
 _SPLIT_STATUSES = frozenset({400, 413, 422})
+_NO_REASON = "no reason given"
 
 
 class Action(Enum):
@@ -70,80 +79,152 @@ def judge(status: int, body: bytes, batch: Batch, redact: Callable[[str], str] =
 
 
 def _judge_success(status: int, body: bytes, batch: Batch, redact: Callable[[str], str]) -> Verdict:
+    """A status of 2xx alone says nothing: Braze has to say success, or to count what was sent."""
     answer = parse(body)
     if not isinstance(answer, dict):
         return _all(batch, UNKNOWN, f"Braze answered {status} without JSON")
-    if status == 202 or answer.get("message") == "queued":
+    if status == 202 or _said(answer) == "queued":
         return _all(batch, UNKNOWN, "Braze queued the request without processing it (maintenance)")
-    errors = answer.get("errors")
-    if not errors:
-        return Verdict(Action.ACCEPT, note=_miscount(answer, batch))
-    rejected, unplaced = _place(errors, batch, redact)
-    if unplaced:
-        # It may be about any of them, and quote any of them.
-        unplaced = without_values(unplaced, [item.content for item in batch.items])
-    left = (UNKNOWN, f"Braze named an error but no record: {unplaced}") if unplaced else (ACCEPTED, "")
-    outcomes = [
-        (item, REJECTED, rejected[id(item)]) if id(item) in rejected else (item, *left)
-        for item in batch.items
-    ]
-    taken = Batch([item for item in batch.items if id(item) not in rejected])
-    return Verdict(Action.SETTLE, outcomes, None if unplaced else _miscount(answer, taken))
+    errors = [*_entries(answer.get("errors")), *_entries(answer.get("error"))]
+    if not errors and is_success(answer):
+        return Verdict(Action.ACCEPT, note=_miscount(answer, batch.counts()))
+    if not errors and counts_fit(answer, batch.counts()):
+        return Verdict(Action.ACCEPT)
+    placed = _place(errors, batch, redact)
+    left = Batch([item for item in batch.items if id(item) not in placed.rejected])
+    outcomes = _outcomes_beside(placed, left, answer, status)
+    return Verdict(
+        Action.SETTLE,
+        [
+            (item, REJECTED, placed.rejected[id(item)])
+            if id(item) in placed.rejected
+            else (item, *outcomes[item.array])
+            for item in batch.items
+        ],
+        None if placed.unplaced or not is_success(answer) else _miscount(answer, left.counts()),
+    )
+
+
+def _outcomes_beside(
+    placed: _Placed, left: Batch, answer: Mapping[str, Any], status: int
+) -> dict[str, tuple[str, str]]:
+    """Tell for each array what its objects are that no error names."""
+    outcomes: dict[str, tuple[str, str]] = {}
+    counts = left.counts()
+    for array in ARRAYS:
+        reason = placed.unplaced.get(array) or placed.unplaced.get("")
+        if reason:
+            # It may be about any of them, and quote any of them.
+            said = public_words(reason, [item.content for item in left.items])
+            outcomes[array] = UNKNOWN, f"Braze named an error but no record: {said}"
+        elif is_success(answer) or counts_fit(answer, counts, array):
+            outcomes[array] = ACCEPTED, ""
+        else:
+            outcomes[array] = UNKNOWN, f"Braze answered {status}, but neither success nor counts that fit"
+    return outcomes
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    message = answer.get("message")
+    return message.strip().casefold() if isinstance(message, str) else ""
+
+
+def is_success(answer: Any) -> bool:
+    """Tell whether Braze says that it took a request, in any case of the word."""
+    return isinstance(answer, dict) and _said(answer) == "success"
+
+
+def counts_fit(answer: Mapping[str, Any], expected: Mapping[str, int], array: str | None = None) -> bool:
+    """Tell whether Braze counts just what was sent, which says as much as the word success.
+
+    :param expected: objects by array; what was not sent must not be counted either.
+    :param array: the one that has to fit (default: all that were sent).
+    """
+    counted = {name: answer.get(f"{name}_processed") for name in expected}
+    if any(counted[name] not in (None, 0) for name, count in expected.items() if not count):
+        return False
+    asked = [array] if array else [name for name, count in expected.items() if count]
+    return bool(asked) and all(
+        type(counted[name]) is int and counted[name] == expected[name] for name in asked
+    )
 
 
 def _judge_refused_batch(status: int, answer: Any, batch: Batch, redact: Callable[[str], str]) -> Verdict:
     message = redact(message_of(answer))
-    errors = (answer.get("errors") if isinstance(answer, dict) else None) or []
-    rejected, unplaced = _place(errors, batch, redact)
-    if not unplaced and len(rejected) == len(batch.items):
-        return Verdict(Action.SETTLE, [(item, REJECTED, rejected[id(item)]) for item in batch.items])
+    errors = _entries(answer.get("errors")) if isinstance(answer, dict) else []
+    placed = _place(errors, batch, redact)
+    if not placed.unplaced and len(placed.rejected) == len(batch.items):
+        return Verdict(Action.SETTLE, [(item, REJECTED, placed.rejected[id(item)]) for item in batch.items])
     if len(batch.items) == 1:
-        reasons = "; ".join(filter(None, (_reason(entry, redact) for entry in _entries(errors))))
+        reasons = joined(_reason(entry, redact) for entry in errors)
         return _all(batch, REJECTED, reasons or message or f"Braze answered {status}")
     return Verdict(Action.SPLIT, too_many=_TOO_MANY_OBJECTS in message.lower())
 
 
 def _entries(errors: Any) -> list[Any]:
-    return errors if isinstance(errors, list) else [errors]
+    """Read what should be a list of errors; a null, and what is empty, names none."""
+    if isinstance(errors, list):
+        return errors
+    return [errors] if errors else []
 
 
-def _place(errors: Any, batch: Batch, redact: Callable[[str], str]) -> tuple[dict[int, str], str]:
-    """Place errors by array and index; also give the first error that names no object of the batch."""
-    rejected: dict[int, str] = {}
-    unplaced = ""
-    for entry in _entries(errors):
-        item = _named(entry, batch)
-        reason = _reason(entry, redact) or "no reason given"
+@dataclass(slots=True)
+class _Placed:
+    """Errors of one answer.
+
+    :param rejected: the reason by ``id`` of the object that is named.
+    :param unplaced: the first error that names no object, by the array that it names; of none that was sent: ``""``.
+    """
+
+    rejected: dict[int, str]
+    unplaced: dict[str, str]
+
+
+def _place(errors: list[Any], batch: Batch, redact: Callable[[str], str]) -> _Placed:
+    """Place errors by array and index, once through: an answer can hold tens of thousands about one object."""
+    members: dict[str, list[Outgoing]] = {array: [] for array in ARRAYS}
+    for each in batch.items:
+        members[each.array].append(each)
+    found: dict[int, dict[str, None]] = {}
+    lengths: Counter[int] = Counter()
+    unplaced: dict[str, str] = {}
+    for entry in errors:
+        array, item = _named(entry, members)
         if item is None:
-            unplaced = unplaced or reason
-        else:
-            before = rejected.get(id(item))
-            rejected[id(item)] = (
-                reason if before is None else before if reason in before else f"{before}; {reason}"
-            )
-    return rejected, unplaced
+            if array not in unplaced:
+                unplaced[array] = _reason(entry, redact) or _NO_REASON
+            continue
+        reasons = found.setdefault(id(item), {})
+        if lengths[id(item)] < LONGEST_READ:
+            reason = _reason(entry, redact) or _NO_REASON
+            lengths[id(item)] += 0 if reason in reasons else len(reason)
+            reasons[reason] = None
+    return _Placed({item: "; ".join(reasons) for item, reasons in found.items()}, unplaced)
 
 
-def _named(entry: Any, batch: Batch) -> Outgoing | None:
-    if not isinstance(entry, dict):
-        return None
-    array, index = entry.get("input_array"), entry.get("index")
-    if not isinstance(array, str) or not isinstance(index, int) or isinstance(index, bool):
-        return None
-    return batch.placed(array, index)
+def _named(entry: Any, members: Mapping[str, list[Outgoing]]) -> tuple[str, Outgoing | None]:
+    """Find the array that an error names, if it was sent, and the object."""
+    array = entry.get("input_array") if isinstance(entry, dict) else None
+    if not isinstance(array, str) or not (some := members.get(array)):
+        return "", None
+    index = entry.get("index")
+    if type(index) is not int or not 0 <= index < len(some):
+        return array, None
+    return array, some[index]
 
 
 def _reason(entry: Any, redact: Callable[[str], str]) -> str:
     text = entry.get("type") or entry.get("message") if isinstance(entry, dict) else entry
-    return in_words(redact(str(text or "")))
+    # First without the key, of which nothing is left over then by cutting.
+    return in_words(redact(str(text or ""))[:LONGEST_READ])
 
 
-def _miscount(answer: dict[str, Any], batch: Batch) -> str | None:
-    for array, expected in batch.counts().items():
-        counted = answer.get(f"{array}_processed", expected)
-        if counted != expected:
-            said = counted if isinstance(counted, int) else "something that is no number of"
-            return f"Braze counted {said} {array} where {expected} were to be expected"
+def _miscount(answer: Mapping[str, Any], expected: Mapping[str, int]) -> str | None:
+    for array, count in expected.items():
+        counted = answer.get(f"{array}_processed", count)
+        if type(counted) is not int or counted != count:
+            said = counted if type(counted) is int and counted >= 0 else "something that is no number of"
+            return f"Braze counted {said} {array} where {count} were to be expected"
     return None
 
 
@@ -166,9 +247,16 @@ def message_of(answer: Any) -> str:
     return shortened(str(answer.get("message") or answer.get("error") or ""))
 
 
+def quotable(message: str, redact: Callable[[str], str]) -> str:
+    """Show a message of Braze's without what it may quote; nothing, where no word of it is known."""
+    shown = public_words(redact(message))
+    return shown if any(map(str.isalpha, shown)) else ""
+
+
 def refusal(status: int, message: str, redact: Callable[[str], str]) -> BrazeRefusedError:
     """Say what to fix after an answer that makes every further request pointless."""
-    said = f' Braze said: "{redact(message)}"' if message else ""
+    quoted = quotable(message, redact)
+    said = f' Braze said: "{quoted}"' if quoted else ""
     if status == 401:
         # Braze's own message echoes the key, so it is not repeated here.
         return BrazeAuthError(

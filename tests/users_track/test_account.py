@@ -8,11 +8,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from airflow_provider_braze.users_track import data_points
+from airflow_provider_braze.users_track import data_points, reasons
 from airflow_provider_braze.users_track.account import OUTCOMES, Account, Forgetful
 from airflow_provider_braze.users_track.batches import Origin, Outgoing, Window
 from airflow_provider_braze.users_track.data_points import points
-from airflow_provider_braze.users_track.reasons import LONGEST, in_words, shortened, without_values
+from airflow_provider_braze.users_track.reasons import (
+    LONGEST,
+    LONGEST_READ,
+    in_words,
+    public_words,
+    shortened,
+    without_values,
+)
 from airflow_provider_braze.users_track.rejects import RejectsInReport
 from tests.users_track.pushing import Written, check_sum, event, outgoing, purchase
 
@@ -265,6 +272,39 @@ class TestReasons:
     )
     def test_values_are_taken_out_of_reasons(self, content: Any, reason: str, public: str) -> None:
         assert without_values(reason, content) == public
+
+    @pytest.mark.parametrize(
+        ("content", "reason", "public"),
+        [
+            ({"name": "Ann O'Neil & Co"}, "'Ann O&#39;Neil &amp; Co' is odd", "'…' is odd"),
+            ({"name": "Ann O'Neil & Co"}, "Ann O&#39;Neil &amp; Co is odd", "… …; … is odd"),
+            ({"email": "ann+1@example.org"}, "ann%2B1%40example.org is invalid", "… is invalid"),
+            ({"street": "Some Long Street 17"}, "'Some Long Str… is wrong", "'…'"),
+            ({"street": "Some Long Street 17"}, "'Some Long Str' is wrong", "'…' is wrong"),
+            ({"phone": "+49 151 123"}, "phone 0049151123 is not valid", "phone … is not valid"),
+            ({"name": "Zoë"}, r"'Zo\u00eb' and Zo\xeb are odd", "'…' and … are odd"),
+            ({"name": "ann"}, "YW5u: odd", "…: odd"),
+            ({"loyalty_tier": 1}, "'loyalty_tier' must be a string", "'loyalty_tier' must be a string"),
+            ({"Loyalty_Tier": 1}, "loyalty_tier must be a string", "loyalty_tier must be a string"),
+            ({"scores": {"ann": 5}}, "ann is odd", "… is odd"),
+            ({}, "odd ***", "odd ***"),
+            ({}, "Braze answered 413", "Braze answered 413"),
+            ({}, "access denied", "access denied"),
+            ({}, "ann@example.org: Access Denied", "…: Access Denied"),
+            ({}, "EMAIL_BAD_FORMAT: ann@example.org", "EMAIL_BAD_FORMAT: …"),
+            ({"name": "Max"}, "M&#97;x Max &quot;Max&quot; is odd", "… …; is odd"),
+            (None, "", ""),
+        ],
+    )
+    def test_of_brazes_words_only_known_ones_are_shown(self, content: Any, reason: str, public: str) -> None:
+        assert public_words(reason, content) == public
+
+    def test_every_sentence_of_brazes_is_shown_as_it_is(self) -> None:
+        for sentence in (*reasons._SENTENCES, *map(in_words, reasons._MEANINGS)):
+            assert public_words(sentence, {"a": sentence}) == sentence
+
+    def test_a_text_of_megabytes_is_looked_at_in_part(self) -> None:
+        assert len(public_words("is odd " * 500_000)) <= LONGEST_READ
 
     def test_what_is_cut_leaves_no_half_word(self) -> None:
         assert shortened("short") == "short"

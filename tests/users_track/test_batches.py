@@ -617,19 +617,6 @@ class TestBatch:
         assert whole["partner"] == "acme"
         assert whole["attributes"] == [{"external_id": "a", "x": 1}]
 
-    def test_objects_are_placed_within_their_array(self) -> None:
-        first, second, third = outgoing("a"), event("a"), outgoing("b")
-        batch = batch_of(first, second, third)
-        assert batch.placed("attributes", 1) is third
-        assert batch.placed("events", 0) is second
-        for array, index in [
-            ("attributes", 2),
-            ("attributes", -1),
-            ("purchases", 0),
-            ("user_identifiers", 0),
-        ]:
-            assert batch.placed(array, index) is None
-
     def test_halves_keep_order_and_what_was_lost(self) -> None:
         batch = batch_of(*people(5))
         batch.lost = True

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from airflow_provider_braze.exceptions import (
     BrazeRefusedError,
 )
 from airflow_provider_braze.users_track.batches import Batch
+from airflow_provider_braze.users_track.reasons import LONGEST_READ
 from airflow_provider_braze.users_track.verdict import Action, Verdict, judge, message_of, parse, refusal
 from tests.users_track.pushing import KEY, batch_of, event, outgoing, people, purchase
 
@@ -49,6 +52,21 @@ def reasons(verdict: Verdict) -> list[str]:
     return [reason for _, _, reason in verdict.outcomes]
 
 
+def counting(call: Callable[[], Verdict]) -> tuple[Verdict, int]:
+    """Call, and count the calls that are made meanwhile."""
+    steps = 0
+
+    def step(_frame: Any, event: str, _arg: Any) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    sys.setprofile(step)
+    try:
+        return call(), steps
+    finally:
+        sys.setprofile(None)
+
+
 def named(index: Any, array: Any = "attributes", **rest: Any) -> dict[str, Any]:
     return {"type": EMAIL, "input_array": array, "index": index, **rest}
 
@@ -75,7 +93,7 @@ class TestSuccess:
             ("events", 1, 3),
             ("purchases", 0, 4),
         ]:
-            found = outcomes(answered(201, {"errors": [named(index, array)]}, mixed()))
+            found = outcomes(answered(201, {"message": "success", "errors": [named(index, array)]}, mixed()))
             assert [n for n, outcome in enumerate(found) if outcome == "rejected"] == [position]
 
     def test_the_recorded_partial_failure(self) -> None:
@@ -95,7 +113,8 @@ class TestSuccess:
 
     def test_several_errors_of_one_object_are_all_told_once(self) -> None:
         errors = [named(1, type=text) for text in ("first wrong", "second wrong", "first wrong")]
-        assert reasons(answered(201, {"errors": errors})) == ["", "first wrong; second wrong", ""]
+        answer = {"message": "success", "errors": errors}
+        assert reasons(answered(201, answer)) == ["", "first wrong; second wrong", ""]
 
     @pytest.mark.parametrize(
         ("sent", "told"),
@@ -161,7 +180,8 @@ class TestSuccess:
         assert outcomes(answered(201, {"errors": errors})) == ["unknown"] * 3
 
     def test_a_single_error_may_stand_without_a_list(self) -> None:
-        assert outcomes(answered(201, {"errors": named(1)})) == ["accepted", "rejected", "accepted"]
+        answer = {"message": "success", "errors": named(1)}
+        assert outcomes(answered(201, answer)) == ["accepted", "rejected", "accepted"]
 
     @pytest.mark.parametrize("order", [1, -1])
     def test_beside_an_entry_that_names_none_the_named_one_is_rejected(self, order: int) -> None:
@@ -204,20 +224,157 @@ class TestSuccess:
                 {"attributes_processed": "u000001"},
                 "Braze counted something that is no number of attributes where 3 were to be expected",
             ),
+            (
+                {"attributes_processed": True},
+                "Braze counted something that is no number of attributes where 3 were to be expected",
+            ),
+            (
+                {"attributes_processed": -3},
+                "Braze counted something that is no number of attributes where 3 were to be expected",
+            ),
             ({"events_processed": 1}, "Braze counted 1 events where 0 were to be expected"),
             ({"attributes_processed": 3, "events_processed": 0}, None),
             ({}, None),
         ],
     )
     def test_a_count_that_does_not_fit_is_noted_and_accepted(self, answer: dict[str, Any], note: str) -> None:
-        verdict = answered(201, answer)
+        verdict = answered(201, {"message": "success", **answer})
         assert verdict.action is Action.ACCEPT
         assert verdict.note == note
 
     def test_beside_errors_the_count_is_of_the_rest(self) -> None:
-        assert answered(201, {"attributes_processed": 2, "errors": [named(0)]}).note is None
-        note = answered(201, {"attributes_processed": 3, "errors": [named(0)]}).note
+        success = {"message": "success", "errors": [named(0)]}
+        assert answered(201, {"attributes_processed": 2, **success}).note is None
+        note = answered(201, {"attributes_processed": 3, **success}).note
         assert note == "Braze counted 3 attributes where 2 were to be expected"
+
+
+SILENT = "Braze answered 201, but neither success nor counts that fit"
+
+
+class TestTwoHundredIsNotEnough:
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            {},
+            {"message": "failure"},
+            {"message": "Bad Request"},
+            {"message": None},
+            {"message": ["success"]},
+            {"message": {"success": True}},
+            {"message": True},
+            {"message": "success of others"},
+            {"success": True},
+            {"status": "success"},
+            {"attributes_processed": 2},
+            {"attributes_processed": 4},
+            {"attributes_processed": -3},
+            {"attributes_processed": "3"},
+            {"attributes_processed": 3.0},
+            {"attributes_processed": True},
+            {"attributes_processed": [3]},
+            {"attributes_processed": None},
+            {"attributes_processed": 10**30},
+            {"attributes_processed": 3, "events_processed": 1},
+            {"events_processed": 3},
+            {"message": "failure", "attributes_processed": 2},
+        ],
+    )
+    @pytest.mark.parametrize("status", [200, 201])
+    def test_without_success_or_counts_that_fit_nothing_is_accepted(
+        self, status: int, answer: dict[str, Any]
+    ) -> None:
+        verdict = answered(status, answer)
+        assert outcomes(verdict) == ["unknown"] * 3
+        assert reasons(verdict)[0] == SILENT.replace("201", str(status))
+        assert verdict.note is None
+
+    @pytest.mark.parametrize("message", ["success", "Success", "SUCCESS", " success\n"])
+    @pytest.mark.parametrize("counts", [{}, {"attributes_processed": 0}, {"attributes_processed": ["x"]}])
+    def test_the_word_suffices(self, message: str, counts: dict[str, Any]) -> None:
+        assert answered(201, {"message": message, **counts}).action is Action.ACCEPT
+
+    @pytest.mark.parametrize(
+        "rest", [{}, {"events_processed": 0, "purchases_processed": None}, {"message": None}, {"errors": []}]
+    )
+    def test_counts_that_fit_suffice(self, rest: dict[str, Any]) -> None:
+        assert answered(200, {"attributes_processed": 3, **rest}).action is Action.ACCEPT
+
+    @pytest.mark.parametrize("message", ["queued", "Queued", "QUEUED "])
+    def test_queued_in_any_case_is_queued(self, message: str) -> None:
+        assert reasons(answered(201, {"message": message}))[0].startswith("Braze queued the request")
+
+    @pytest.mark.parametrize(
+        "rest",
+        [{}, {"message": "success"}, {"attributes_processed": 3}, {"errors": [], "message": "success"}],
+    )
+    @pytest.mark.parametrize("error", ["no", {"type": "no"}, ["no"]])
+    def test_error_is_an_error_too(self, rest: dict[str, Any], error: Any) -> None:
+        verdict = answered(201, {"error": error, **rest})
+        assert reasons(verdict) == ["Braze named an error but no record: no"] * 3
+
+    @pytest.mark.parametrize("error", [None, "", [], {}, False, 0])
+    def test_an_empty_error_is_none(self, error: Any) -> None:
+        for key in ("error", "errors"):
+            assert answered(201, {"message": "success", key: error}).action is Action.ACCEPT
+
+    def test_each_array_has_its_own_count(self) -> None:
+        found = answered(201, {"attributes_processed": 2, "purchases_processed": 1}, mixed())
+        assert outcomes(found) == ["accepted", "unknown", "accepted", "unknown", "accepted"]
+
+    def test_beside_errors_the_rest_needs_a_sign_too(self) -> None:
+        assert outcomes(answered(201, {"errors": [named(0)]})) == ["rejected", "unknown", "unknown"]
+        fitting = {"attributes_processed": 2, "errors": [named(0)]}
+        assert outcomes(answered(201, fitting)) == ["rejected", "accepted", "accepted"]
+
+
+class TestAnErrorWithoutAnIndex:
+    def test_leaves_other_arrays_alone(self) -> None:
+        batch = mixed()
+        error = {"type": "odd", "input_array": "attributes"}
+        verdict = answered(201, {"message": "success", "errors": [error]}, batch)
+        assert outcomes(verdict) == ["unknown", "accepted", "unknown", "accepted", "accepted"]
+
+    @pytest.mark.parametrize("index", [2, -1, None, "0", True, 0.0, [0]])
+    def test_so_does_one_whose_index_is_none(self, index: Any) -> None:
+        answer = {"message": "success", "errors": [named(index, "events"), named(0, "events")]}
+        verdict = answered(201, answer, mixed())
+        assert outcomes(verdict) == ["accepted", "rejected", "accepted", "unknown", "accepted"]
+
+    @pytest.mark.parametrize("array", ["user_identifiers", "", None, 5, ["attributes"]])
+    def test_one_that_names_no_array_is_about_any(self, array: Any) -> None:
+        error = {"type": "odd", "input_array": array}
+        verdict = answered(201, {"message": "success", "errors": [error]}, mixed())
+        assert outcomes(verdict) == ["unknown"] * 5
+
+    def test_the_others_still_need_a_sign(self) -> None:
+        error = {"type": "odd", "input_array": "attributes"}
+        verdict = answered(201, {"events_processed": 2, "errors": [error]}, mixed())
+        assert outcomes(verdict) == ["unknown", "accepted", "unknown", "accepted", "unknown"]
+
+
+class TestLargeAnswers:
+    """What is looked at is bounded, and each error is looked at once: seconds of work here would be the push's own."""
+
+    def test_tens_of_thousands_of_errors_about_one_object(self) -> None:
+        errors = [named(1, type=f"wrong {n} of {'y' * 40}") for n in range(40_000)]
+        verdict, steps = counting(lambda: answered(201, {"message": "success", "errors": errors}))
+        assert outcomes(verdict) == ["accepted", "rejected", "accepted"]
+        assert len(reasons(verdict)[1]) < 2 * LONGEST_READ
+        assert steps < 100 * len(errors)
+
+    def test_a_reason_of_megabytes(self) -> None:
+        batch = batch_of(*(outgoing(f"u{n}", note=f"value {n} " * 50) for n in range(3)))
+        for entry in (named(1, type="ab " * 1_300_000), {"type": "ab " * 1_300_000}):
+            verdict = answered(201, {"message": "success", "errors": [entry]}, batch)
+            assert max(map(len, reasons(verdict))) <= LONGEST_READ + 50
+        verdict = answered(400, {"errors": ["ab " * 1_300_000] * 2}, batch_of(outgoing("a")))
+        assert len(reasons(verdict)[0]) <= 2 * LONGEST_READ
+
+    def test_a_key_is_taken_out_before_a_reason_is_cut(self) -> None:
+        for before in range(LONGEST_READ - len(KEY) - 2, LONGEST_READ + 2):
+            verdict = answered(201, {"errors": [named(0, type="x" * before + KEY + "y" * 50)]})
+            assert KEY[:8] not in reasons(verdict)[0]
 
 
 class TestRefusedBatch:
