@@ -20,7 +20,6 @@ from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
-from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Found, Origin
@@ -98,7 +97,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     )
     failures = _FirstFailures()
     account = Account(failures)
-    location = locate(item.path)
+    location = item.file()
     with open_buffered(location) as file:
         source = ExportSource(file, reading)
         with _shown(source, account, location.stat().size) as objects:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.reports_folder import in_reports_folder
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport, kept_parts
@@ -70,7 +71,7 @@ class Earlier:
         """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
         if not checkpoint or checkpoint.get("bound_to") != bound_to:
             return None
-        parts = tuple(map(locate, kept_parts(checkpoint)))
+        parts = tuple(map(in_reports_folder, kept_parts(checkpoint)))
         if not all(part.exists() for part in parts):
             return None
         since = checkpoint["waiting_since"]
@@ -186,7 +187,7 @@ class Checkpoints:
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
         if self._earlier is not None:
-            self._rejects.tidy(map(locate, self._earlier.homes))
+            self._rejects.tidy(in_reports_folder(home, 2) for home in self._earlier.homes)
 
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.

@@ -16,9 +16,8 @@ from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buf
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
-from airflow_provider_braze.storage.location import Location, Stat, locate
+from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.markers import Marker, now
-from airflow_provider_braze.storage.plain import check_plain
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -57,10 +56,8 @@ class ExportPush(AnyPush):
         mode = item.resolve_mode(self.mode, self.channel_modes)
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
-        location = locate(item.path)
-        return _ExportAttempt(
-            self, self._running, reading, folder, location, _stat(location, item.base_path)
-        ).execute()
+        location, before = _found(item)
+        return _ExportAttempt(self, self._running, reading, folder, location, before).execute()
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path
@@ -69,7 +66,7 @@ class ExportPush(AnyPush):
                 f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there "
                 "is no base path to put the reports beside."
             )
-        folder = ReportsFolder.at(path)
+        folder = ReportsFolder.at(path, None if self.reports_path else item.base_path)
         folder.check_writable()
         return folder
 
@@ -210,11 +207,12 @@ class _ExportAttempt(Attempt):
         }
 
 
-def _stat(location: Location, base_path: str | None) -> Stat:
+def _found(item: ExportItem) -> tuple[Location, Stat]:
+    """Find the file where it is to be opened, and look at it."""
     try:
-        check_plain(location, locate(base_path) if base_path else None)
-        return location.stat()
+        location = item.file()
+        return location, location.stat()
     except FileNotFoundError:
         raise ExportChangedError(
-            f"{location.url} is not there: it was moved or rolled back, or the share is gone."
+            f"{item.path} is not there: it was moved or rolled back, or the share is gone."
         ) from None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.path import ExportPath
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import read_small
-from airflow_provider_braze.storage.reports_folder import FOLDER_NAME
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.plain import check_plain, read_small
+from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ROWS_FOLDER, in_reports_folder
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
 MODES = ("upsert", "append")
@@ -22,6 +23,9 @@ REJECTS_NAME = "rejects.csv"
 
 MOST_REPORT_BYTES = 16_000_000
 """A report has 50 reasons and 60 samples at most; what is longer is none."""
+
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,16 @@ class ExportItem:
         reports_path = path.rstrip("/").rsplit("/", 3)[0]
         return cls(path, where, parent.get("channel_execution_id"), reports_path, parent.get("mode"), parent)
 
+    def file(self) -> Location:
+        """Find the file where it is to be opened: below the base path, or as a part of its reports folder.
+
+        :raises ExportRefusedError: it is no plain file, or a link leads out of there.
+        :raises OSError: it cannot be looked at, for example because it is not there.
+        """
+        if self.parent is not None:
+            return check_plain(beside_report(self.path), None)
+        return check_plain(locate(self.path), locate(self.base_path) if self.base_path else None)
+
     @property
     def is_rows(self) -> bool:
         """Whether it is the rejects file of a push of rows of an author's own."""
@@ -152,7 +166,7 @@ def parent_report(path: str) -> dict[str, Any] | None:
     folder, _, name = path.replace("\\", "/").rpartition("/")
     if name != REJECTS_NAME:
         return None
-    location = locate(f"{folder}/{REPORT_NAME}")
+    location = beside_report(f"{folder}/{REPORT_NAME}")
     try:
         report = json.loads(read_small(location, MOST_REPORT_BYTES))
         if not isinstance(report, dict):
@@ -163,6 +177,13 @@ def parent_report(path: str) -> dict[str, Any] | None:
             f"({type(error).__name__}): keep the two together."
         ) from error
     return report
+
+
+def beside_report(path: str) -> Location:
+    """Locate a file of a push: as a part of its reports folder, or of the one folder that it was copied to."""
+    names = path.replace("\\", "/").rstrip("/").split("/")
+    in_place = len(names) > 3 and (names[-3] == ROWS_FOLDER or bool(_FINGERPRINT.fullmatch(names[-3])))
+    return in_reports_folder(path, 3 if in_place else 1)
 
 
 def check_mode(mode: str) -> str:

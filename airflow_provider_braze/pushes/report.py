@@ -8,11 +8,12 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError, ReportError
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.plain import write_whole
 from airflow_provider_braze.users_track.account import FAILED as FAILED_OUTCOMES
 from airflow_provider_braze.users_track.account import OUTCOMES, Account
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import describe
-from airflow_provider_braze.users_track.rejects import RejectsFile, open_private
+from airflow_provider_braze.users_track.rejects import RejectsFile
 from airflow_provider_braze.users_track.workspace import Workspace
 
 COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
@@ -120,10 +121,9 @@ def where_to_look(report: Mapping[str, Any]) -> str:
 
 def write(location: Location, report: dict[str, Any]) -> None:
     """Write the report under a temporary name, then give it its own."""
-    temporary = f"{location.path}.part"
-    with open_private(Location(location.fs, temporary, temporary)) as file:
-        file.write(json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-    location.fs.mv(temporary, location.path)
+    write_whole(
+        location, json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    )
 
 
 def close(

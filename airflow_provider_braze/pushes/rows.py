@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import AUTO, ExportItem, check_mode
@@ -14,17 +15,13 @@ from airflow_provider_braze.pushes.handed import Handed, RowsAccount
 from airflow_provider_braze.pushes.rows_source import COLUMNS, RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.path import fingerprint
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER, ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity
 from airflow_provider_braze.users_track.plan import refuse_above
 from airflow_provider_braze.users_track.rejects import RejectsInReport
 
 __all__ = ["Rows", "RowsPush"]
-
-_FOLDER = "rows"
-"""Stands where an export's fingerprint stands in the reports folder."""
 
 _PATIENCE = 5.0
 """Seconds for which the store may take to keep what is announced; after that the push goes on without it."""
@@ -96,7 +93,7 @@ class _RowsAttempt(Attempt):
                 "waited for on the worker. Return a list to have it go on where it was."
             )
         bound_to = digest and binding(
-            _FOLDER,
+            ROWS_FOLDER,
             digest,
             push.braze_conn_id,
             push.workspace.endpoint,
@@ -110,7 +107,7 @@ class _RowsAttempt(Attempt):
             mode=push.mode,
             bound_to=bound_to,
             folder=folder,
-            named=_FOLDER,
+            named=ROWS_FOLDER,
             columns=COLUMNS,
         )
 
@@ -121,8 +118,8 @@ class _RowsAttempt(Attempt):
         if push.rejects is None:
             return self.given.digest()
         try:
-            found = locate(push.rejects.path).stat()
-        except OSError:
+            found = push.rejects.file().stat()
+        except (OSError, ExportRefusedError):
             # To be said when it is opened.
             return None
         return fingerprint(push.rejects.where, found.size, found.modified, found.etag)

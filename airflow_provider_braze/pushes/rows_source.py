@@ -11,7 +11,6 @@ from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.handed import MAY_HAVE, NEVER, Handed
 from airflow_provider_braze.redpoint.rejects import RejectsReader
-from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
@@ -39,7 +38,7 @@ def identity_of(row: Mapping[str, Any]) -> Identity | None:
 
 def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
     """Read the rejects file of an earlier push of rows."""
-    with source.open_buffered(locate(rejects.path)) as file:
+    with source.open_buffered(rejects.file()) as file:
         reader = RejectsReader(file, name=rejects.where.name)
         for (index, cells, problem), outcome in reader.with_outcomes():
             array, text = cells if len(cells) == len(COLUMNS) else ("", "")

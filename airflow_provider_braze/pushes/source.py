@@ -37,7 +37,7 @@ MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 def open_buffered(location: Location) -> ReadAhead:
     """Open a file to be read ahead in large blocks; a local path may lie on a slow share, too."""
     if location.is_local:
-        return ReadAhead(open_plain(location.path))
+        return ReadAhead(open_plain(location))
     remote = io.BufferedReader(location.fs.open(location.path, "rb"), BLOCK_BYTES)
     return ReadAhead(cast(BinaryIO, remote))
 

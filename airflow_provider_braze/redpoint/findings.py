@@ -77,7 +77,9 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
     :raises BrazeError: the storage does not answer as it should; a later look may succeed.
     """
     base = locate(search.base_path)
-    reports = ReportsFolder.at(search.reports_path or base.child(FOLDER_NAME).url)
+    reports = ReportsFolder.at(
+        search.reports_path or base.child(FOLDER_NAME).url, None if search.reports_path else base.url
+    )
     if reports.root.url == base.url:
         raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
     started = clock()

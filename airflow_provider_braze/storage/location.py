@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import fsspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage import local
 
 OBJECT_STORES = frozenset(
     {"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
@@ -59,11 +60,16 @@ def _moment(text: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """One file or folder: ``url`` as people write it, ``path`` as its filesystem takes it."""
+    """One file or folder: ``url`` as people write it, ``path`` as its filesystem takes it.
+
+    :param within: on this machine, a folder above it below which nothing is reached through a link; None: links are
+        followed.
+    """
 
     fs: fsspec.AbstractFileSystem
     path: str
     url: str
+    within: str | None = None
 
     @property
     def appears_whole(self) -> bool:
@@ -80,10 +86,17 @@ class Location:
 
     def child(self, relative: str) -> Location:
         """Name a file or folder below this one."""
-        return Location(self.fs, f"{self.path.rstrip('/')}/{relative}", f"{self.url.rstrip('/')}/{relative}")
+        return replace(
+            self, path=f"{self.path.rstrip('/')}/{relative}", url=f"{self.url.rstrip('/')}/{relative}"
+        )
 
     def exists(self) -> bool:
-        """Tell whether it is there now, past any cached listing."""
+        """Tell whether it is there now, past any cached listing; what is no plain file of its own is not."""
+        if self.is_local and self.within is not None:
+            try:
+                return local.is_plain(local.look_at(self.path, self.within))
+            except OSError:
+                return False
         self.fs.invalidate_cache()
         return bool(self.fs.exists(self.path))
 
@@ -92,6 +105,9 @@ class Location:
 
         :raises FileNotFoundError: nothing is there.
         """
+        if self.is_local and self.within is not None:
+            found = local.look_at(self.path, self.within)
+            return Stat(found.st_size, found.st_mtime, None)
         self.fs.invalidate_cache()
         return Stat.of(self.fs.info(self.path))
 

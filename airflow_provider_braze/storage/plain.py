@@ -1,15 +1,21 @@
 """Only plain files, and none that a link leads to from outside the base path: who may write to a share may not make a
-worker read what else it can read, or wait for ever.
+worker read what else it can read, write over what else it can write, or wait for ever.
+
+Above: whatever reads or writes a file. Below: locations, and the files of this machine.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
+import secrets
 import stat
-from typing import BinaryIO
+from dataclasses import replace as changed
+from typing import IO, BinaryIO
 
 from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.storage import local
 from airflow_provider_braze.storage.location import Location
 
 _BUFFER = 1 << 20
@@ -25,58 +31,164 @@ def lies_below(base: Location, location: Location) -> bool:
     return child.startswith(parent.rstrip("/" + os.sep) + (os.sep if location.is_local else "/"))
 
 
-def check_plain(location: Location, base: Location | None) -> None:
-    """Refuse what is there and no plain file below the base path.
+def settled(location: Location, base: Location | None) -> Location:
+    """Follow links and ``..`` once, to where they lead now; from there on, none is followed any more.
 
-    :param base: None where the author names a file that lies in no layout.
-    :raises ExportRefusedError: it is a folder, a pipe, a device or a socket, or leads out of the base path.
-    :raises OSError: it cannot be looked at, for example because it is not there.
+    A link below the base path is followed as long as it leads to a place below it. Whatever is swapped for a link after
+    that is met by its name, and refused when it is opened.
+
+    :param base: None where the author names a file that lies in no layout: it is taken as it is named.
+    :raises ExportRefusedError: it leads out of the base path.
     """
-    if base is not None and not lies_below(base, location):
+    if base is None:
+        return location
+    found = location
+    if location.is_local:
+        found = changed(location, path=os.path.realpath(location.path), within=os.path.realpath(base.path))
+    if not lies_below(base, found):
         raise ExportRefusedError(
             f"{location.url!r} leads out of {base.url!r}, by a link or by '..', and is not read: put the file itself "
             "there, or give a base_path that holds both."
         )
-    if location.fs.isdir(location.path):
-        raise ExportRefusedError(f"{location.url} is a folder, not an export.")
-    if location.is_local:
-        _check_kind(os.stat(location.path).st_mode, location.path)
+    return found
 
 
-def open_plain(path: str) -> BinaryIO:
-    """Open a local file for reading through a large buffer; anything but a plain file is refused, without a wait.
+def check_plain(location: Location, base: Location | None) -> Location:
+    """Refuse what is there and no plain file below the base path.
 
-    :raises ExportRefusedError: it is a pipe, a device or a socket.
+    :param base: None where the author names a file that lies in no layout.
+    :return: where it is to be opened: see :func:`settled`.
+    :raises ExportRefusedError: it is a folder, a pipe, a device or a socket, or leads out of the base path.
+    :raises OSError: it cannot be looked at, for example because it is not there.
     """
-    return open(path, "rb", buffering=_BUFFER, opener=_opener)
+    found = settled(location, base)
+    if found.is_local:
+        _check_kind(local.look_at(found.path, found.within).st_mode, location.path)
+    elif found.fs.isdir(found.path):
+        raise ExportRefusedError(f"{location.url} is a folder, not an export.")
+    return found
+
+
+def open_plain(file: Location | str) -> BinaryIO:
+    """Open a file of this machine for reading through a large buffer, without a wait.
+
+    :param file: where it lies, or its path.
+    :raises ExportRefusedError: it is anything but a plain file, or a link is in its place where none may be.
+    """
+    path, within = (file, None) if isinstance(file, str) else (file.path, file.within)
+
+    def opener(_: str, flags: int) -> int:
+        try:
+            descriptor = local.open_descriptor(path, within, flags)
+        except OSError as error:
+            if within is not None and local.is_link_in_the_way(error):
+                raise ExportRefusedError(
+                    f"{path!r} has been replaced by a link, or lies behind one, and is not read: put the file itself "
+                    "there."
+                ) from None
+            raise
+        try:
+            _check_kind(os.fstat(descriptor).st_mode, path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    return open(path, "rb", buffering=_BUFFER, opener=opener)
+
+
+def open_for_reading(location: Location) -> BinaryIO:
+    """Open a file, wherever it lies."""
+    if location.is_local:
+        return open_plain(location)
+    return location.fs.open(location.path, "rb")  # type: ignore[no-any-return]
 
 
 def read_small(location: Location, most: int) -> bytes:
     """Read a file that nobody expects to be large.
 
     :raises OSError: it is longer than ``most`` bytes, or cannot be read.
-    :raises ExportRefusedError: it is a pipe, a device or a socket.
+    :raises ExportRefusedError: it is a pipe, a device or a socket, or a link where none may be.
     """
-    with open_plain(location.path) if location.is_local else location.fs.open(location.path, "rb") as file:
+    with open_for_reading(location) as file:
         content: bytes = file.read(most + 1)
     if len(content) > most:
         raise OSError(f"more than {most} bytes")
     return content
 
 
-def _opener(path: str, flags: int) -> int:
-    # Opening a pipe waits for a writer, unless told not to; of a plain file this changes nothing.
-    descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+def open_private(location: Location) -> IO[bytes]:
+    """Open a new file for writing that, on a local disk, only its owner may read, in place of whatever is there."""
+    if location.is_local:
+        return os.fdopen(local.create(location.path, location.within), "wb")
+    return location.fs.open(location.path, "wb")  # type: ignore[no-any-return]
+
+
+def write_whole(location: Location, content: bytes) -> None:
+    """Write a small file under a temporary name, then give it its own."""
+    temporary = beside(location, f".{secrets.token_hex(4)}.part")
     try:
-        _check_kind(os.fstat(descriptor).st_mode, path)
+        with open_private(temporary) as file:
+            file.write(content)
+        replace(temporary, location)
     except BaseException:
-        os.close(descriptor)
+        with contextlib.suppress(Exception):
+            remove(temporary)
         raise
-    return descriptor
+
+
+def beside(location: Location, ending: str) -> Location:
+    """Name a file that lies beside another, and is called like it but for its ending."""
+    return changed(location, path=location.path + ending, url=location.url + ending)
+
+
+def replace(source: Location, target: Location) -> None:
+    """Give a file the name of another, and take the place of whatever has it; it never moves into a folder."""
+    if source.is_local:
+        local.replace(source.path, target.path, target.within)
+    else:
+        source.fs.mv(source.path, target.path)
+
+
+def remove(location: Location) -> None:
+    """Delete a file."""
+    if location.is_local:
+        local.remove(location.path, location.within)
+    else:
+        location.fs.rm_file(location.path)
+
+
+def make_folders(location: Location) -> None:
+    """Make a folder, and those above it, where they are not there yet."""
+    if location.is_local:
+        local.make_folders(location.path, location.within)
+    else:
+        location.fs.makedirs(location.path, exist_ok=True)
+
+
+def names_in(location: Location) -> list[str]:
+    """List a folder now; none where it is not there.
+
+    :raises OSError: it cannot be listed, or is a link where none may be.
+    """
+    try:
+        if location.is_local:
+            return local.names_in(location.path, location.within)
+        location.fs.invalidate_cache()
+        names = location.fs.ls(location.path, detail=False)
+    except FileNotFoundError:
+        return []
+    # An object store may list the folder's own placeholder among what the folder holds.
+    own = location.path.strip("/")
+    return [name.rstrip("/").rsplit("/", 1)[1] for name in names if name.strip("/") != own]
 
 
 def _check_kind(mode: int, path: str) -> None:
-    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+    if stat.S_ISDIR(mode):
+        raise ExportRefusedError(f"{path} is a folder, not an export.")
+    if stat.S_ISLNK(mode):
+        raise ExportRefusedError(f"{path!r} has been replaced by a link, and is not read.")
+    if not stat.S_ISREG(mode):
         raise ExportRefusedError(
             f"{path!r} is a pipe, a device or a socket, not an export: it is not read. Remove it from the share."
         )

@@ -16,16 +16,27 @@ import hashlib
 import re
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.markers import MOST_MARKER_BYTES, Marker, now
-from airflow_provider_braze.storage.plain import read_small
+from airflow_provider_braze.storage.plain import (
+    make_folders,
+    names_in,
+    open_private,
+    read_small,
+    remove,
+    settled,
+    write_whole,
+)
 from airflow_provider_braze.storage.push_identity import PushIdentity
 
 FOLDER_NAME = "_braze"
 """The reports folder below the base path, unless another is given; never listed as a channel."""
+
+ROWS_FOLDER = "rows"
+"""Stands where an export's fingerprint stands, for rows of an author's own."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+-]")
 _LONGEST_NAME = 200
@@ -46,9 +57,28 @@ class ReportsFolder:
     root: Location
 
     @classmethod
-    def at(cls, url: str) -> ReportsFolder:
-        """Open the reports folder at a path or URL; it need not exist yet."""
-        return cls(locate(url))
+    def at(cls, url: str, base_path: str | None = None) -> ReportsFolder:
+        """Open the reports folder at a path or URL; it need not exist yet.
+
+        It may itself be a link; below it none is followed, because others may write there.
+
+        :param base_path: where the exports are, if nobody chose the reports folder but it lies there: then it is as
+            little trusted, and may only be a link to another place below.
+        :raises BrazeSetupError: it leads out of the base path.
+        """
+        root = locate(url)
+        base = locate(base_path) if base_path else None
+        if not root.is_local:
+            return cls(root)
+        if base is None or not root.path.startswith(f"{base.path.rstrip('/')}/"):
+            return cls(replace(root, within=root.path))
+        try:
+            return cls(settled(root, base))
+        except ExportRefusedError:
+            raise BrazeSetupError(
+                f"The reports folder {url} is a link that leads out of {base_path}: "
+                "give the place itself as reports_path."
+            ) from None
 
     def check_writable(self) -> None:
         """Write and delete a small file, so that a push never finds out too late.
@@ -57,9 +87,10 @@ class ReportsFolder:
         """
         probe = self.root.child(f".writable-{uuid.uuid4().hex}")
         try:
-            self.root.fs.makedirs(self.root.path, exist_ok=True)
-            self.root.fs.pipe_file(probe.path, b"")
-            self.root.fs.rm_file(probe.path)
+            make_folders(self.root)
+            with open_private(probe):
+                pass
+            remove(probe)
         except Exception as error:
             raise BrazeSetupError(
                 f"The reports folder {self.root.url} cannot be written ({type(error).__name__}: {error}): "
@@ -76,7 +107,7 @@ class ReportsFolder:
         Nothing makes it later: where a share is gone, that would write below its mount point on the local disk.
         """
         folder = self.run(fingerprint, identity.folder_name)
-        self.root.fs.makedirs(folder.path, exist_ok=True)
+        make_folders(folder)
         return folder
 
     def pushed(self, braze_conn_id: str) -> frozenset[str]:
@@ -127,14 +158,7 @@ class ReportsFolder:
         return max(written)[2] if written else None
 
     def _names(self, folder: str) -> list[str]:
-        self.root.fs.invalidate_cache()
-        parent = self.root.child(folder).path
-        try:
-            names = self.root.fs.ls(parent, detail=False)
-        except FileNotFoundError:
-            return []
-        # An object store may list the folder's own placeholder among what the folder holds.
-        return [name.rstrip("/").rsplit("/", 1)[1] for name in names if name.strip("/") != parent.strip("/")]
+        return names_in(self.root.child(folder))
 
     def _marker(self, name: str) -> Marker:
         try:
@@ -144,8 +168,19 @@ class ReportsFolder:
 
     def _write(self, folder: str, name: str, marker: Marker) -> None:
         parent = self.root.child(folder)
-        self.root.fs.makedirs(parent.path, exist_ok=True)
-        self.root.fs.pipe_file(parent.child(name).path, marker.written())
+        make_folders(parent)
+        write_whole(parent.child(name), marker.written())
+
+
+def in_reports_folder(url: str, levels: int = 3) -> Location:
+    """Locate what lies so many levels below a reports folder, so that no link below it is followed.
+
+    :param levels: 3 for a file of a push, 2 for its folder.
+    """
+    location = locate(url)
+    if not location.is_local:
+        return location
+    return replace(location, within=location.path.rsplit("/", levels)[0] or "/")
 
 
 def _pushed(braze_conn_id: str) -> str:

@@ -9,10 +9,20 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, Any
+from dataclasses import replace
+from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.plain import (
+    beside,
+    make_folders,
+    names_in,
+    open_for_reading,
+    open_private,
+    remove,
+)
+from airflow_provider_braze.storage.plain import replace as put_in_place
 from airflow_provider_braze.users_track.batches import Origin
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
@@ -21,20 +31,6 @@ OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
 
 _MOST_KEPT = 24_000
 """Characters of failed rows in a checkpoint: a value of Airflow's task state store has at most 65,535 bytes."""
-
-
-def open_private(location: Location) -> IO[bytes]:
-    """Open a file for writing that, on a local disk, only its owner may read: it holds personal data."""
-    if location.is_local:
-        return open(location.path, "wb", opener=_open_private)
-    return location.fs.open(location.path, "wb")  # type: ignore[no-any-return]
-
-
-def _open_private(path: str, flags: int) -> int:
-    # What an earlier push left behind keeps its own mode otherwise, and a link would be written through.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    return os.open(path, flags | os.O_EXCL, 0o600)
 
 
 class RejectsFile:
@@ -84,17 +80,14 @@ class RejectsFile:
         folder = self.location.fs._parent(self.location.path)
         # Where a share is gone, a new folder would lie below its mount point on the local disk.
         if not self.location.is_local or os.path.isdir(os.path.dirname(folder)):
-            self.location.fs.makedirs(folder, exist_ok=True)
-        part = self._beside(f".{len(self.parts) + 1}.part")
+            make_folders(replace(self.location, path=folder))
+        part = beside(self.location, f".{len(self.parts) + 1}.part")
         # Bytes that were not in the export's encoding come back out as they were.
         file = io.TextIOWrapper(open_private(part), encoding="utf-8", errors="surrogateescape", newline="")
         if not self.parts:
             csv.writer(file).writerow((*OWN_COLUMNS, *self.columns))
         self.parts.append(part)
         return file
-
-    def _beside(self, ending: str) -> Location:
-        return Location(self.location.fs, self.location.path + ending, self.location.url + ending)
 
     def flush(self) -> None:
         """Bring what was written to the disk, if there is one.
@@ -160,12 +153,12 @@ class RejectsFile:
     def _unite(self, keep_parts: bool) -> None:
         whole = self.parts[0]
         if len(self.parts) > 1 or keep_parts:
-            whole = self._beside(".part")
+            whole = beside(self.location, ".part")
             with open_private(whole) as file:
                 for part in self.parts:
-                    with part.fs.open(part.path, "rb") as source:
+                    with open_for_reading(part) as source:
                         shutil.copyfileobj(source, file)
-        whole.fs.mv(whole.path, self.location.path)
+        put_in_place(whole, self.location)
         self._remove(self.parts[self._settled :] if keep_parts else self.parts)
 
     def kept(self) -> dict[str, Any]:
@@ -182,20 +175,20 @@ class RejectsFile:
         if not self.parts:
             # Written when the same try left its worker for a wait: of records that have been sent since.
             with contextlib.suppress(FileNotFoundError):
-                self.location.fs.rm_file(self.location.path)
+                remove(self.location)
 
     def _remove_parts(self, folder: Location) -> None:
         name = self.location.path.rpartition("/")[2]
         with contextlib.suppress(Exception):
-            for path in folder.fs.ls(folder.path, detail=False):
-                if path.rpartition("/")[2].startswith(f"{name}.") and path.endswith(".part"):
-                    folder.fs.rm_file(path)
+            for each in names_in(folder):
+                if each.startswith(f"{name}.") and each.endswith(".part"):
+                    remove(folder.child(each))
 
     def _remove(self, parts: Sequence[Location]) -> None:
         for part in parts:
             # One that is left over is only untidy.
             with contextlib.suppress(Exception):
-                part.fs.rm_file(part.path)
+                remove(part)
 
     def _trouble(self, error: Exception) -> RejectsError:
         self._broken = True

@@ -11,8 +11,13 @@ import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.plain import check_plain, lies_below, open_plain, read_small
-from airflow_provider_braze.users_track.rejects import open_private
+from airflow_provider_braze.storage.plain import (
+    check_plain,
+    lies_below,
+    open_plain,
+    open_private,
+    read_small,
+)
 from tests.inbox import ObjectStore
 
 

@@ -21,7 +21,6 @@ from airflow_provider_braze.users_track.rejects import (
     RejectsFile,
     RejectsInReport,
     kept_parts,
-    open_private,
 )
 from tests.sandbox_process import ROOT
 
@@ -229,12 +228,6 @@ print(type(account.trouble).__name__, account.failed, rejects.written < 3000, re
         with pytest.raises(RejectsError):
             rejects.close()
         assert rejects.close() is None
-
-
-def test_open_private_makes_a_private_file(tmp_path: Path) -> None:
-    with open_private(locate(str(tmp_path / "report.json"))) as file:
-        file.write(b"{}")
-    assert stat.S_IMODE((tmp_path / "report.json").stat().st_mode) == 0o600
 
 
 def test_rows_in_the_report_are_kept_up_to_a_number() -> None:
