@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
@@ -185,7 +186,7 @@ def _print(
     _print_counts(console, "Bad values left out", source.omitted_values)
     _print_counts(console, "Reasons", account.reasons)
     for line, column, reason in failures.rows:
-        console.print(f"  line {line}: {column + ': ' if column else ''}{reason}", markup=False)
+        console.print(_plain(f"  line {line}: {column + ': ' if column else ''}{reason}"))
     for payload in planned.as_dict(show_values=show_values)["sample_payloads"]:
         console.print_json(data=payload)
 
@@ -194,8 +195,13 @@ def _print_counts(console: Console, title: str, counts: Any) -> None:
     if counts:
         table = Table("", "", title=title, show_header=False, box=None, title_justify="left")
         for name, count in sorted(counts.items(), key=lambda each: -each[1]):
-            table.add_row(str(name), f"{count:,}")
+            table.add_row(_plain(str(name)), f"{count:,}")
         console.print(table)
+
+
+def _plain(text: str) -> Text:
+    """Show a text of the file as it is: neither markup to rich, nor a command to the terminal."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
 
 
 if __name__ == "__main__":

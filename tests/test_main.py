@@ -53,6 +53,22 @@ def test_names_the_records_that_could_not_be_sent(tmp_path: Path) -> None:
     assert "Reno" not in done.stdout
 
 
+def test_shows_names_as_they_are(tmp_path: Path) -> None:
+    """Names and reasons come from the file: neither markup, nor emoji, nor commands to the terminal."""
+    path = tmp_path / "Braze Append" / "Offer" / "1" / "RPI_Export_1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("external_id,[/x],[bold]b,:smile:,\x1b[2Jc,[/]\nP1,1,2,3,4,5\nP2,1\n")
+    mapping = tmp_path / "mapping.json"
+    types = {"[/x]": "boolean", "[bold]b": "boolean", "\x1b[2Jc": "boolean"}
+    mapping.write_text(json.dumps({"extra_to": None, "types": types, "bad_values": "omit"}))
+    for extra in ([], ["--show-values"], ["--mapping", mapping]):
+        done = run("plan", path, *extra)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "\x1b" not in done.stdout
+    for name in ("[bold]b", ":smile:", "\ufffd[2Jc", "[/]"):
+        assert name in done.stdout
+
+
 def test_takes_a_mapping_and_a_dialect(tmp_path: Path) -> None:
     export = tmp_path / "export.txt"
     export.write_text("P1~5\nP2~x\n")

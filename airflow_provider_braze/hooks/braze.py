@@ -33,7 +33,7 @@ from airflow_provider_braze.users_track.clusters import CLUSTERS
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import TRACK
 from airflow_provider_braze.users_track.verdict import message_of, parse, quotable, refusal
-from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace
+from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace, read_extra
 from airflow_provider_braze.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
@@ -111,7 +111,9 @@ class BrazeHook(HttpHook):
             raise BrazeSetupError(
                 f"There is no connection {self.braze_conn_id!r}: create it, of type Braze, or set braze_conn_id."
             ) from None
-        extras = connection.extra_dejson
+        # Airflow's own reading takes what it cannot read for empty, and limits would silently be the defaults.
+        extras = read_extra(connection.extra)
+        mask_secret(extras)
         for name in set(extras) - set(EXTRAS):
             if extras[name] is not None:
                 self.log.warning(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from airflow_provider_braze.exceptions import BrazeSetupError
@@ -19,6 +22,11 @@ TIMEOUT = 30.0
 MAX_IN_FLIGHT = 96
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _SHORTEST_RECOGNISED = 12
+MOST_IN_FLIGHT = 1000
+MOST_SECONDS = 3600
+_SCHEME = re.compile(r"(?:(https?)(?:[:;.]*[/\\]+|[:;](?=\D))|[:/\\]+)", re.IGNORECASE)
+"""A beginning of an address: the right one, or one such as ``https//``, ``https:/`` and ``//``."""
+_NAME = re.compile(r"[\w.-]+|[0-9a-f:.]+", re.ASCII)
 MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
@@ -60,6 +68,7 @@ class Workspace:
         :raises BrazeSetupError: the first setting that is wrong, and what to put there.
         """
         _check_key_is_nowhere_else((api_key or "").strip(), {"host": host, **(extras or {})})
+        _check_names(extras or {})
         given = {key: value for key, value in (extras or {}).items() if value is not None and value != ""}
         connect_timeout, timeout = _timeouts(given.get("timeout", TIMEOUT))
         partner = given.get("partner")
@@ -71,7 +80,7 @@ class Workspace:
             requests_per_second=_positive(
                 "requests_per_second", given.get("requests_per_second", limits.REQUESTS_PER_SECOND)
             ),
-            max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT)),
+            max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT), MOST_IN_FLIGHT),
             connect_timeout=connect_timeout,
             timeout=timeout,
             objects_per_request=_objects(given.get("objects_per_request", limits.OBJECTS_PER_REQUEST)),
@@ -87,12 +96,65 @@ class Workspace:
         return text.replace(self.api_key, "***")
 
 
+def read_extra(text: str | None) -> dict[str, Any]:
+    """Read a connection's extra as it was filled in; what cannot be read is never taken for an empty one.
+
+    :raises BrazeSetupError: it is no JSON object, or gives a name twice.
+    """
+    if not (text or "").strip():
+        return {}
+    try:
+        # What is wrong is not quoted: it may hold a secret.
+        extra = json.loads(text or "", object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        where = (
+            f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        )
+        raise BrazeSetupError(
+            f"The Braze connection's extra is not JSON{where}: write it such as "
+            '{"requests_per_second": 250}, with double quotes and without a comma at the end.'
+        ) from None
+    if extra is None:
+        return {}
+    if not isinstance(extra, dict):
+        raise BrazeSetupError(
+            f"The Braze connection's extra must be a JSON object such as "
+            f'{{"requests_per_second": 250}}, not a {type(extra).__name__}.'
+        )
+    return extra
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in EXTRAS:
+        if names.count(name) > 1:
+            raise BrazeSetupError(f"The Braze connection's extra {name} is given twice: leave one out.")
+    return dict(pairs)
+
+
+def _check_names(extras: Mapping[str, Any]) -> None:
+    """Refuse a name that was meant to be one of ours: its limit would silently be the default."""
+    for name, value in extras.items():
+        if name in EXTRAS or value is None:
+            continue
+        plain = re.sub(r"[\W_]+", "_", str(name).lower().rpartition("__")[2]).strip("_")
+        if close := difflib.get_close_matches(plain, EXTRAS, n=1, cutoff=0.8):
+            raise BrazeSetupError(
+                f"The Braze connection's extra {name!r} means nothing here: write {close[0]}, or remove it."
+            )
+
+
 def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_http: bool) -> str:
     text = (host or "").strip()
     if not text:
         raise BrazeSetupError(
             "The Braze connection has no host: put your REST endpoint there, such as https://rest.iad-01.braze.com."
         )
+    if "@" in text:
+        raise BrazeSetupError(
+            "The Braze connection's host holds credentials: put the key in the password field only."
+        )
+    _check_beginning(host, text)
     if "://" not in text:
         text = f"{scheme if scheme in ('http', 'https') else 'https'}://{text}"
     try:
@@ -100,10 +162,6 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
         name, given_port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
         raise BrazeSetupError(f"The Braze connection's host is not a valid address: {error}.") from None
-    if parts.username or parts.password:
-        raise BrazeSetupError(
-            "The Braze connection's host holds credentials: put the key in the password field only."
-        )
     if parts.scheme not in ("http", "https") or not name:
         raise BrazeSetupError(f"The Braze connection's host {host!r} is not an http(s) address.")
     may_be_http = parts.scheme == "http" and (allow_http or is_loopback(name))
@@ -118,7 +176,21 @@ def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_h
             f"The Braze connection's host {host!r} would send the key unencrypted: use https://, "
             "or set the extra allow_http."
         )
+    if port and not 0 < port < 65536:
+        raise BrazeSetupError(f"The Braze connection's port must be from 1 to 65535, not {port}.")
     return _origin(parts.scheme, name, given_port or port)
+
+
+def _check_beginning(host: str | None, text: str) -> None:
+    """Refuse ``https//host`` and the like, which would be read as a path on a host called https."""
+    rest, scheme = text, "https"
+    while found := _SCHEME.match(rest):
+        scheme, rest = (found[1] or scheme).lower(), rest[found.end() :]
+    if rest != (text.partition("://")[2] if "://" in text else text):
+        name = re.split(r"[/\\?#]", rest)[0]
+        raise BrazeSetupError(
+            f"The Braze connection's host {host!r} is not an http(s) address: write {scheme}://{name or 'rest...'}."
+        )
 
 
 def _origin(scheme: str, name: str, port: int | None) -> str:
@@ -134,6 +206,8 @@ def _check_name(name: str) -> None:
         raise BrazeSetupError(
             f"The Braze connection's host {name!r} is not written in ASCII: write it as DNS does, xn--..."
         )
+    if not _NAME.fullmatch(name):
+        raise BrazeSetupError(f"The Braze connection's host {name!r} has a character that no host name has.")
     if name.startswith("sdk."):
         raise BrazeSetupError(
             f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as "
@@ -173,6 +247,11 @@ def _check_key_is_nowhere_else(key: str, settings: Mapping[str, Any]) -> None:
     if len(key) < _SHORTEST_RECOGNISED:
         return
     for name, value in settings.items():
+        if key.lower() in name.lower():
+            raise BrazeSetupError(
+                "The name of an extra of the Braze connection holds the REST API key: put it in the password field "
+                "only."
+            )
         if key.lower() in str(value).lower():
             raise BrazeSetupError(
                 f"The Braze connection's {name} holds the REST API key: put it in the password field only."
@@ -182,33 +261,51 @@ def _check_key_is_nowhere_else(key: str, settings: Mapping[str, Any]) -> None:
 def _timeouts(value: Any) -> tuple[float, float]:
     """Read ``timeout``: seconds for the whole attempt, or a pair of connect and whole attempt."""
     if isinstance(value, Mapping):
+        if not value or set(value) - {"connect", "total"}:
+            _refuse_timeout()
         value = [value.get("connect", CONNECT_TIMEOUT), value.get("total", TIMEOUT)]
     if isinstance(value, str) and "," in value:
         value = value.split(",")
     if isinstance(value, list | tuple):
         if len(value) != 2:
-            raise BrazeSetupError(
-                "The Braze connection's extra timeout must be seconds, or a pair of connect and total seconds."
-            )
-        return _positive("timeout", value[0]), _positive("timeout", value[1])
-    total = _positive("timeout", value)
+            _refuse_timeout()
+        return _seconds(value[0]), _seconds(value[1])
+    total = _seconds(value)
     return min(CONNECT_TIMEOUT, total), total
+
+
+def _refuse_timeout() -> NoReturn:
+    raise BrazeSetupError(
+        "The Braze connection's extra timeout must be seconds, or a pair of connect and total seconds, "
+        'such as [2, 20] or {"connect": 2, "total": 20}.'
+    )
+
+
+def _seconds(value: Any) -> float:
+    number = _positive("timeout", value)
+    if number > MOST_SECONDS:
+        raise BrazeSetupError(
+            f"The Braze connection's extra timeout must be at most {MOST_SECONDS} seconds, not {value!r}."
+        )
+    return number
 
 
 def _positive(name: str, value: Any) -> float:
     try:
         number = float(value) if not isinstance(value, bool) else 0.0
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = 0.0
     if not 0 < number < float("inf"):
         raise BrazeSetupError(f"The Braze connection's extra {name} must be a number above 0, not {value!r}.")
     return number
 
 
-def _whole(name: str, value: Any) -> int:
+def _whole(name: str, value: Any, most: int | None = None) -> int:
     number = _positive(name, value)
     if number != int(number):
         raise BrazeSetupError(f"The Braze connection's extra {name} must be a whole number, not {value!r}.")
+    if most is not None and number > most:
+        raise BrazeSetupError(f"The Braze connection's extra {name} must be at most {most}, not {value!r}.")
     return int(number)
 
 
@@ -225,7 +322,10 @@ def _objects(value: Any) -> int:
 def _partner(value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BrazeSetupError(f"The Braze connection's extra partner must be a name, not {value!r}.")
-    return value or None
+    partner = (value or "").strip()
+    if not partner.isprintable():
+        raise BrazeSetupError("The Braze connection's extra partner has a character that no name has.")
+    return partner or None
 
 
 def _boolean(name: str, value: Any) -> bool:

@@ -405,6 +405,25 @@ class TestConnectionForm:
         )
         assert (workspace.connect_timeout, workspace.timeout, workspace.partner) == (5, 30, None)
 
+    @pytest.mark.parametrize(
+        "extra", ["[1]", "7", "{'requests_per_second': 1}", '{"timeout": 1,}', "secret-1 x"]
+    )
+    def test_an_extra_that_cannot_be_read_is_named(
+        self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], extra: str
+    ) -> None:
+        connection = {"conn_type": "braze", "host": "127.0.0.1", "password": "k", "extra": extra}
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
+        with pytest.raises(BrazeSetupError, match="The Braze connection's extra") as caught:
+            _ = BrazeHook().workspace
+        assert "secret-1" not in f"{caught.value}{capfd.readouterr()}"
+        works, message = BrazeHook().test_connection()
+        assert (works, message) == (False, str(caught.value))
+
+    def test_extras_of_a_uri_are_read(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", "braze://:k@127.0.0.1:80/?timeout=7&max_in_flight=3")
+        workspace = BrazeHook().workspace
+        assert (workspace.timeout, workspace.max_in_flight) == (7, 3)
+
     def test_is_found_by_the_connection(
         self, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
     ) -> None:

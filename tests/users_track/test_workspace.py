@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.users_track.workspace import Workspace, is_loopback
+from airflow_provider_braze.users_track.workspace import Workspace, is_loopback, read_extra
 
 HOST = "https://rest.iad-01.braze.com"
 KEY = "0a1b2c3d-key"
@@ -57,6 +57,19 @@ def test_endpoints_as_people_write_them(host, fields, endpoint):
         ("https://", "is not an http(s) address"),
         ("https://bräze.example", "write it as DNS does"),
         ("https://host:port", "is not a valid address"),
+        ("https//rest.iad-01.braze.com", "is not an http(s) address: write https://rest.iad-01.braze.com."),
+        ("https:/rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("https:rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("https:///rest.iad-01.braze.com/", "write https://rest.iad-01.braze.com."),
+        ("https;//rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("HTTPS:\\\\rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("//rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("https://https://rest.iad-01.braze.com", "write https://rest.iad-01.braze.com."),
+        ("https://https//rest.iad-01.braze.com/x", "write https://rest.iad-01.braze.com."),
+        ("http//127.0.0.1:8080", "write http://127.0.0.1:8080."),
+        ("https//", "write https://rest...."),
+        ("rest.iad-01 .braze.com", "has a character that no host name has"),
+        ("rest,iad-01.braze.com", "has a character that no host name has"),
     ],
 )
 def test_a_wrong_host_is_named(host, message):
@@ -66,14 +79,26 @@ def test_a_wrong_host_is_named(host, message):
 
 
 def test_credentials_in_the_host_are_refused_and_not_shown():
-    for host in ("https://user:secret@rest.iad-01.braze.com", "secret@rest.iad-01.braze.com"):
+    for host in (
+        "https://user:secret@rest.iad-01.braze.com",
+        "secret@rest.iad-01.braze.com",
+        "https//user:secret@rest.iad-01.braze.com",
+        "https://user:secret@[rest",
+    ):
         with pytest.raises(BrazeSetupError) as caught:
             workspace(host)
         assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("host", "extras"), [(f"https://rest.example/{KEY}", {}), (KEY.upper(), {}), (HOST, {"timeout": KEY})]
+    ("host", "extras"),
+    [
+        (HOST, {KEY: 1}),
+        (HOST, {"x": [KEY]}),
+        (f"https://rest.example/{KEY}", {}),
+        (KEY.upper(), {}),
+        (HOST, {"timeout": KEY}),
+    ],
 )
 def test_a_key_in_another_field_is_not_shown(host, extras):
     with pytest.raises(BrazeSetupError, match="holds the REST API key") as caught:
@@ -169,6 +194,34 @@ def test_timeouts(timeout, expected):
         ("objects_per_request", [75], "must be a number above 0, not [75]."),
         ("timeout", [1, 2, 3], "timeout must be seconds, or a pair"),
         ("timeout", 0, "timeout must be a number above 0, not 0."),
+        (
+            "timeout",
+            {"read": 9},
+            "timeout must be seconds, or a pair of connect and total seconds, such as [2, 20]",
+        ),
+        ("timeout", {"connect": 1, "read": 9}, "timeout must be seconds, or a pair"),
+        ("timeout", {}, "timeout must be seconds, or a pair"),
+        ("timeout", [], "timeout must be seconds, or a pair"),
+        ("timeout", "1,2,3", "timeout must be seconds, or a pair"),
+        ("timeout", {"total": None}, "timeout must be a number above 0, not None."),
+        ("timeout", [3, "soon"], "timeout must be a number above 0, not 'soon'."),
+        ("timeout", [[1], 2], "timeout must be a number above 0, not [1]."),
+        ("timeout", 10**9, "timeout must be at most 3600 seconds, not 1000000000."),
+        ("timeout", 10**400, "timeout must be a number above 0"),
+        ("max_in_flight", 10**9, "max_in_flight must be at most 1000, not 1000000000."),
+        ("max_in_flight", {"a": 1}, "max_in_flight must be a number above 0"),
+        ("allow_http", 1, "allow_http must be true or false, not 1."),
+        ("allow_http", ["true"], "allow_http must be true or false"),
+        ("partner", 5, "partner must be a name, not 5."),
+        ("partner", ["acme"], "partner must be a name"),
+        ("partner", "ac\nme", "partner has a character that no name has."),
+        ("request_per_second", 5, "'request_per_second' means nothing here: write requests_per_second"),
+        ("Requests Per Second", 5, "write requests_per_second"),
+        ("requests-per-second", 5, "write requests_per_second"),
+        ("extra__braze__timeout", 5, "write timeout"),
+        ("max_inflight", 5, "write max_in_flight"),
+        ("Timeout", 5, "write timeout"),
+        ("objectsPerRequest", 5, "write objects_per_request"),
     ],
 )
 def test_a_wrong_extra_is_named(name, value, message):
@@ -190,3 +243,41 @@ def test_a_wrong_extra_is_named(name, value, message):
 )
 def test_what_is_this_machine(name, expected):
     assert is_loopback(name) is expected
+
+
+@pytest.mark.parametrize("text", [None, "", "  ", "null", "{}"])
+def test_no_extra_is_none(text):
+    assert read_extra(text) == {}
+
+
+def test_an_extra_is_an_object():
+    assert read_extra(' {"timeout": [2, 20], "x": {"a": 1, "a": 2}} ') == {"timeout": [2, 20], "x": {"a": 2}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{'requests_per_second': 1}", "is not JSON (line 1, column 2)"),
+        ('{"requests_per_second": 1,}', "is not JSON (line 1, column 2"),
+        ("requests_per_second=1", "is not JSON (line 1, column 1)"),
+        ('{"requests_per_second": 1} {}', "is not JSON (line 1, column 28)"),
+        ("{" * 100_000, "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[1]", 'must be a JSON object such as {"requests_per_second": 250}, not a list.'),
+        ('"requests_per_second"', "not a str."),
+        ("1000", "not a int."),
+        ("true", "not a bool."),
+        ('{"timeout": 1, "timeout": 2}', "timeout is given twice"),
+    ],
+)
+def test_an_extra_that_cannot_be_read_is_not_taken_for_empty(text, message):
+    with pytest.raises(BrazeSetupError) as caught:
+        read_extra(text)
+    assert message in str(caught.value)
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 10**9])
+def test_a_port_is_one_that_there_is(port):
+    with pytest.raises(BrazeSetupError, match="port must be from 1 to 65535"):
+        workspace(port=port)
