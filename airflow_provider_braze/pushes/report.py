@@ -50,6 +50,7 @@ def counts(account: Account) -> dict[str, Any]:
         "data_points_by_attribute": total.data_points.by_attribute(),
         "resumed_after": account.resumed_after,
         "sent_again": account.sent_again,
+        "upper_bounds": sorted(account.upper_bounds),
         "reasons": dict(total.reasons.most_common()),
         "notes": list(account.notes),
     }

@@ -11,9 +11,9 @@ from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import AUTO, ExportItem, check_mode
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
-from airflow_provider_braze.pushes.handed import Handed, RowsAccount
 from airflow_provider_braze.pushes.rows_source import COLUMNS, RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.pushes.write_ahead_log import RowsAccount, WriteAheadLog
 from airflow_provider_braze.redpoint.path import fingerprint
 from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER, ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
@@ -83,7 +83,7 @@ class _RowsAttempt(Attempt):
         self.push = push
         self.given = given
         self.broken = broken
-        self.handed = Handed()
+        self.log = WriteAheadLog()
         self.source: RowsSource | None = None
         digest = self._digest()
         if digest is None and broken is None and (push.keep is not None or push.max_wait is not None):
@@ -125,11 +125,11 @@ class _RowsAttempt(Attempt):
         return fingerprint(push.rejects.where, found.size, found.modified, found.etag)
 
     def _account(self) -> Account:
-        self.handed = Handed(self.earlier.handed if self.earlier else None)
-        return RowsAccount(self.rejects, self.handed)
+        self.log = WriteAheadLog(self.earlier.handed if self.earlier else None)
+        return RowsAccount(self.rejects, self.log)
 
     def _handed(self) -> Callable[[], Mapping[str, Any]]:
-        return lambda: self.handed.as_dict(self.account, self.source.read if self.source else 0)
+        return lambda: self.log.as_dict(self.account.settled.records, self.source.read if self.source else 0)
 
     def _go(self) -> BaseException | None:
         if self.broken is not None:
@@ -148,13 +148,14 @@ class _RowsAttempt(Attempt):
             mode=self.push.mode,
             counted=self._counted(),
             retry_events=self.push.retry_events,
-            handed=self.handed,
+            log=self.log,
             announce=self._announce if self.checkpoints.keeping else None,
+            partner=self.push.workspace.partner,
         )
         try:
             return self._send(source.objects(self.account), feed=source)
         finally:
-            self.handed.end(source.read)
+            self.log.end(source.read)
 
     def _counted(self) -> frozenset[Identity]:
         if not self.resumable:

@@ -9,10 +9,10 @@ from typing import Any
 from airflow_provider_braze.pushes import source
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
-from airflow_provider_braze.pushes.handed import MAY_HAVE, NEVER, Handed
+from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowOrigin, WriteAheadLog
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing
+from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing, why_never_sent
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
 from airflow_provider_braze.users_track.tally import EARLIER
 
@@ -66,8 +66,9 @@ class RowsSource:
     :param counted: users with increments, where a later try may go on.
     :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
     :param retry_events: send what counts each time again, though it may have arrived.
-    :param handed: what is known of rows that may be sent but once.
+    :param log: what is known of rows that may be sent but once.
     :param announce: keeps a checkpoint before such rows are handed out; None: nothing is kept of them.
+    :param partner: partner name that goes into every request.
     """
 
     def __init__(
@@ -77,14 +78,16 @@ class RowsSource:
         mode: str,
         counted: frozenset[Identity] = frozenset(),
         retry_events: bool = False,
-        handed: Handed | None = None,
+        log: WriteAheadLog | None = None,
         announce: Callable[[], Awaitable[None]] | None = None,
+        partner: str | None = None,
     ) -> None:
         self.read = 0
         self.hungry = False
         self._rows, self._mode, self._retry_events = rows, mode, retry_events
         self._counted = counted
-        self._handed = handed or Handed()
+        self._log = log or WriteAheadLog()
+        self._partner = partner
         self._announce = None if retry_events else announce
         self._settled = 0
         self._next: Row | None = None
@@ -110,11 +113,11 @@ class RowsSource:
             else:
                 yield self._object(account, ordinal, row)
             if ordinal % AHEAD == 0:
-                self._handed.forget(account.settled.records)
+                self._log.forget(account.settled.records)
 
     async def fed(self) -> None:
         """Announce the next rows that may be sent but once."""
-        self._handed.announce(self.read + AHEAD)
+        self._log.announce(self.read + AHEAD)
         if self._announce is not None:
             await self._announce()
         self._look_ahead()
@@ -130,7 +133,7 @@ class RowsSource:
     def _look_ahead(self) -> None:
         """See whether the next row has to be announced before it is taken."""
         self.hungry = False
-        if self._announce is None or self.read < max(self._settled, self._handed.announced):
+        if self._announce is None or self.read < max(self._settled, self._log.announced):
             return
         if self._next is None:
             self._next = next(self._rows, None)
@@ -142,16 +145,16 @@ class RowsSource:
         return isinstance(row.content, Mapping) and identity_of(row.content) in self._counted
 
     def _replayed(self, row: Row) -> Outgoing | None:
+        """Give settled attributes once more, as later rows may have to be folded into them.
+
+        Rows that may be sent but once are never folded into settled ones: the log knows what became of those that were.
+        """
         if row.array != "attributes" or row.problem or not isinstance(row.content, Mapping):
             return None
         identity = identity_of(row.content)
-        if identity is None:
+        if identity is None or identity in self._counted:
             return None
-        content = row.content
-        if identity in self._counted:
-            # Its values may have been counted up since.
-            content = {name: content[name] for name in content if name in IDENTIFIERS or name.startswith("_")}
-        return Outgoing(row.array, identity, self._content(content), [_UNCOUNTED])
+        return Outgoing(row.array, identity, self._content(row.content), [_UNCOUNTED])
 
     def _object(self, account: Account, ordinal: int, row: Row) -> Outgoing | None:
         origin = Origin.of(row.line, row.cells, account.begin())
@@ -164,30 +167,39 @@ class RowsSource:
             account.refuse(origin, "", problem or "no identifier")
             return None
         item = Outgoing(row.array, identity, self._content(content), [origin])
-        outcome = self._known_outcome(account, ordinal, row)
-        if outcome:
-            account.settle(item, outcome, source.MAY_HAVE_ARRIVED if outcome == "unknown" else "")
+        if self._may_go_but_once(row):
+            return self._object_sent_once(account, ordinal, row, item)
+        if row.outcome == UNKNOWN and not self._retry_events and _counts_each_time(row):
+            self._settle(account, item, UNKNOWN)
             return None
         return item
 
-    def _known_outcome(self, account: Account, ordinal: int, row: Row) -> str:
-        """Tell what a row that may be sent but once has become before; nothing where it is sent now."""
-        if not self._may_go_but_once(row):
-            self._handed.pass_over(ordinal)
-            lost = row.outcome == "unknown" and not self._retry_events and _counts_each_time(row)
-            return "unknown" if lost else ""
-        before = self._handed.before(ordinal)
-        if before == MAY_HAVE and self._retry_events:
-            before = NEVER
-        if before != NEVER:
-            account.sent += 1
-        if before == MAY_HAVE:
-            self._handed.leave_alone(ordinal)
-        elif before == NEVER:
-            if row.outcome == "unknown" and not self._retry_events:
-                return "unknown"
-            self._handed.hand_out(row.line, ordinal)
-        return before
+    def _object_sent_once(self, account: Account, ordinal: int, row: Row, item: Outgoing) -> Outgoing | None:
+        """Give the object when it is to be sent now; else give it what earlier tries have made of it."""
+        (origin,) = item.origins
+        item.origins = [RowOrigin(origin.line, origin.packed, origin.segment, origin.cut, ordinal)]
+        before = self._log.take(ordinal)
+        if before == UNKNOWN and self._retry_events:
+            before = FREE
+        if before == FREE:
+            if row.outcome == UNKNOWN and not self._retry_events:
+                self._settle(account, item, UNKNOWN)
+                return None
+            return item
+        self._settle(account, item, before, sent=1)
+        return None
+
+    def _settle(self, account: Account, item: Outgoing, outcome: str, *, sent: int = 0) -> None:
+        """Settle an object that is not sent now, unless it never could be: then it was not sent before either."""
+        if (reason := why_never_sent(item, self._partner)) is not None:
+            account.settle(item, "invalid", reason)
+            return
+        account.sent += sent
+        if outcome == MERGED:
+            # With what it was merged is not known any more: some of its attributes may be counted there too.
+            account.count_data_points(item, item.origins[0].segment)
+            account.upper_bounds.add("data_points")
+        account.settle(item, outcome, source.MAY_HAVE_ARRIVED if outcome == UNKNOWN else "")
 
     def _content(self, content: Mapping[str, Any]) -> dict[str, Any]:
         sent = dict(content)

@@ -30,6 +30,9 @@ FAILED = ("rejected", "invalid", "unknown", "not_sent")
 WRITTEN_DOWN = (*FAILED, "not_found")
 """Outcomes whose records go to the rejects file."""
 
+COUNTED_BY_OBJECT = ("data_points", "objects")
+"""Counts of objects, not of records."""
+
 _SENT = ("accepted", "merged", "rejected", "unknown")
 
 _LARGEST_SEGMENT = 250
@@ -77,6 +80,8 @@ class Account:
     :param sent: records that were handed to Braze, each once.
     :param sent_again: records that an earlier try had handed to Braze, and this one too.
     :param resumed_after: records that earlier tries had settled.
+    :param upper_bounds: names of counts that may be too high, because what an earlier try had counted is not known
+        precisely.
     """
 
     sink: Sink
@@ -90,6 +95,7 @@ class Account:
     sent: int = 0
     sent_again: int = 0
     resumed_after: int = 0
+    upper_bounds: set[str] = field(default_factory=set)
     trouble: Exception | None = None
     _segments: deque[Segment] = field(default_factory=lambda: deque([Segment()]))
     _opened: int = 1
@@ -193,8 +199,9 @@ class Account:
             self._settle(origins, outcome, reason, public)
             return
         first = origins[0].segment or self._segments[-1]
-        first.objects += 1
-        self.count_data_points(item, first)
+        holder = self._holder(origins)
+        holder.objects += 1
+        self.count_data_points(item, holder)
         first.outcomes[became] += 1
         first.unsettled -= 1
         for origin in origins[1:]:
@@ -203,6 +210,14 @@ class Account:
             segment.unsettled -= 1
         if not self._segments[0].unsettled:
             self._advance()
+
+    def _holder(self, origins: Sequence[Origin]) -> Segment:
+        """Give the segment that counts an accepted object: that of its last record.
+
+        Once that one is settled, all of the object's records are, so that no later try sends the object again. In
+        the segment of its first record it would count twice: settled with it, and sent again with the last one.
+        """
+        return origins[-1].segment or self._segments[-1]
 
     def settle_batch(self, batch: Batch, outcome: str) -> None:
         """Give all that a batch holds the same outcome, with which its data points count.
@@ -345,6 +360,7 @@ class Account:
             "bytes": self.bytes,
             "sent": self.sent,
             "sent_again": self.sent_again,
+            "upper_bounds": sorted(self.upper_bounds),
         }
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
@@ -355,6 +371,8 @@ class Account:
         self.notes = list(checkpoint["notes"])
         self.requests, self.retries = checkpoint["requests"], checkpoint["retries"]
         self.bytes = checkpoint["bytes"]
+        # Older versions counted an object with its first record, so that it may be settled and yet be sent again.
+        self.upper_bounds = set(checkpoint.get("upper_bounds", COUNTED_BY_OBJECT))
         settled = sum(self.settled.outcomes[outcome] for outcome in _SENT)
         # What was sent beyond the settled beginning is sent again.
         self.sent, self.sent_again = settled, checkpoint["sent_again"] + max(0, checkpoint["sent"] - settled)

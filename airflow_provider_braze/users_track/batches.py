@@ -13,7 +13,17 @@ from airflow_provider_braze.users_track.outgoing import Identity, Origin, Outgoi
 from airflow_provider_braze.users_track.stretches import Key, Piece, Stretch, key_of
 from airflow_provider_braze.users_track.waiting import Waiting
 
-__all__ = ["ARRAYS", "Batch", "Found", "Identity", "Origin", "Outgoing", "Stretch", "Window"]
+__all__ = [
+    "ARRAYS",
+    "Batch",
+    "Found",
+    "Identity",
+    "Origin",
+    "Outgoing",
+    "Stretch",
+    "Window",
+    "why_never_sent",
+]
 
 Found = Outgoing | list[Stretch | Outgoing | None] | None
 """What a source yields: an object, None for a record that was settled at once, or several of these and stretches."""
@@ -28,6 +38,25 @@ MOST_CHARACTERS = 32_000_000
 """Bound of the window for records that are unusually long, so that memory stays constant."""
 
 _ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
+
+
+def why_never_sent(
+    item: Outgoing, partner: str | None = None, bytes_per_request: int = limits.BYTES_PER_REQUEST
+) -> str | None:
+    """Write an object as JSON, and say why it can never be sent, or None."""
+    reason = item.encode()
+    if reason is None and len(item.body) > _room(partner, bytes_per_request):
+        reason = _too_large(bytes_per_request)
+    return reason
+
+
+def _room(partner: str | None, bytes_per_request: int) -> int:
+    """Count the bytes that the objects of one request may take."""
+    return bytes_per_request - _ENVELOPE - (len(partner_member(partner)) + 1 if partner else 0)
+
+
+def _too_large(bytes_per_request: int) -> str:
+    return f"larger than a request may be ({bytes_per_request} bytes)"
 
 
 class Window:
@@ -58,7 +87,7 @@ class Window:
         self.records = 0
         self.characters = 0
         self._bytes_per_request = bytes_per_request
-        self._room = bytes_per_request - _ENVELOPE - (len(partner_member(partner)) + 1 if partner else 0)
+        self._room = _room(partner, bytes_per_request)
         self._united = united
         self._waiting = Waiting()
         self._objects = 0
@@ -110,7 +139,7 @@ class Window:
         """
         reason = item.encode()
         if reason is None and len(item.body) > self._room:
-            reason = self._too_large()
+            reason = _too_large(self._bytes_per_request)
         if reason is None:
             item.position = self.read
             self._join(item)
@@ -135,14 +164,11 @@ class Window:
         self._let_ripen()
         return too_large
 
-    def _too_large(self) -> str:
-        return f"larger than a request may be ({self._bytes_per_request} bytes)"
-
     def _lift_too_large(self, stretch: Stretch) -> Sequence[tuple[Outgoing, str]]:
         found = []
         for at, body in enumerate(stretch.bodies):
             if len(body) > self._room:
-                found.append((stretch.lift(at), self._too_large()))
+                found.append((stretch.lift(at), _too_large(self._bytes_per_request)))
         return found
 
     def _join_stretch(self, stretch: Stretch) -> None:

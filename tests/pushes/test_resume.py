@@ -47,6 +47,10 @@ AS_BEFORE = (
     "reasons",
     "execution_id_mismatches",
     "omitted_values",
+    "objects",
+    "data_points",
+    "data_points_by_attribute",
+    "upper_bounds",
     "started_at",
 )
 

@@ -35,7 +35,7 @@ BLOCKED = range(5, ATTRIBUTES, 97)
 """Users whom Braze rejects."""
 
 TIME = "2026-03-01T12:00:00Z"
-AS_BEFORE = ("records", *OUTCOMES, "failed", "reasons")
+AS_BEFORE = ("records", *OUTCOMES, "failed", "reasons", "objects")
 
 Given = dict[str, Any]
 
@@ -166,6 +166,11 @@ def compare(report: dict[str, Any], whole: Whole, slow: SandboxProcess) -> None:
     """Compare a push that went on with one that nothing has befallen."""
     expected, events, profiles = whole
     assert {name: report[name] for name in AS_BEFORE} == {name: expected[name] for name in AS_BEFORE}
+    if report["upper_bounds"]:
+        assert report["upper_bounds"] == ["data_points"]
+        assert expected["data_points"] <= report["data_points"] < expected["data_points"] * 1.1
+    else:
+        assert report["data_points"] == expected["data_points"]
     assert failed(report) == failed(expected)
     assert happened(slow) == events
     assert values(slow) == profiles
@@ -199,7 +204,8 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
             Path(part).write_bytes(parts[part])
         slow.reset_stats()
         report = Try(slow, rows, run=f"try{n + 2}", checkpoint=kept, reports_path=reports_path).execute()
-        assert {name: report[name] for name in AS_BEFORE} == {name: expected[name] for name in AS_BEFORE}
+        same = (*AS_BEFORE, "data_points", "data_points_by_attribute", "upper_bounds")
+        assert {name: report[name] for name in same} == {name: expected[name] for name in same}
         assert failed(report) == failed(expected)
         assert report["started_at"] == expected["started_at"]
         assert report["resumed_after"] == settled(kept)
@@ -559,6 +565,42 @@ class TestAnnounced:
         this = Try(slow, {"attributes": [{"external_id": f"U{n}", "x": n} for n in range(50)]})
         this.push.is_kept = lambda: False
         assert this.execute()["notes"] == []
+
+
+def test_events_that_were_never_sent_are_not_called_accepted(slow: SandboxProcess) -> None:
+    """Sent away with gaps between what was accepted, and killed once the next try has written its first checkpoint."""
+    events = {"events": [{"external_id": f"E{n}", "name": f"event {n}", "time": TIME} for n in range(30)]}
+    workspace = Workspace(endpoint=slow.url, api_key=slow.key, max_in_flight=4, objects_per_request=5)
+    for after in (0, 2):
+        slow.fault(status=429, count=1, retry_after=2, after=after)
+    first = Try(slow, events, workspace=workspace, max_wait=1)
+    with pytest.raises(BrazeLongWaitError) as sent_away:
+        first.execute()
+    second = Try(
+        slow, events, workspace=workspace, checkpoint=sent_away.value.checkpoint, is_kept=lambda: False
+    )
+    threading.Thread(target=lambda: stop_at(second, 0), daemon=True).start()
+    with pytest.raises(PushStoppedError):
+        second.execute()
+    arrived = {name for name in happened(slow) if name.startswith("event")}
+    third = Try(slow, events, workspace=workspace, checkpoint=second.kept[0], run="try2")
+    report = third.execute()
+    check(report, records=30, accepted=len(arrived), unknown=30 - len(arrived), status="complete")
+    assert {name for name in happened(slow) if name.startswith("event")} == arrived
+    assert {index for index, _ in failed(report)} == {n for n in range(30) if f"event {n}" not in arrived}
+
+
+@pytest.mark.parametrize("value", [float("inf"), "x" * 5_000_000])
+def test_what_can_never_be_sent_is_invalid_after_a_kill_too(slow: SandboxProcess, value: Any) -> None:
+    """Though it was announced: it is not unknown."""
+    odd = {"external_id": "E3", "name": "odd", "time": TIME, "properties": {"value": value}}
+    events = {"events": [{"external_id": f"E{n}", "name": "even", "time": TIME} for n in range(3)] + [odd]}
+    first = Try(slow, events)
+    first.execute()
+    assert first.kept[0] is not None
+    assert first.kept[0]["handed"]["mark"] > 3
+    report = Try(slow, events, checkpoint=first.kept[0]).execute()
+    check(report, records=4, invalid=1, unknown=3, status="failed")
 
 
 class TestFailedRowsInTheReport:

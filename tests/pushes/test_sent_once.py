@@ -1,0 +1,263 @@
+"""Rows that may be sent but once, through every order of reading, sending, answers, checkpoints, kills and stops.
+
+The model knows what Braze got. The real source, window, account, log and rejects are driven step by step in the
+place of a push, and of the checkpoints only those survive a kill that were written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from typing import Any
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from airflow_provider_braze.pushes import rows_source, source
+from airflow_provider_braze.pushes.given_rows import Row
+from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users
+from airflow_provider_braze.pushes.write_ahead_log import RowsAccount, WriteAheadLog
+from airflow_provider_braze.users_track import account as accounts
+from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.batches import Batch, Window
+from airflow_provider_braze.users_track.rejects import RejectsInReport
+from tests.reports import OUTCOMES
+
+EVENT = {"name": "opened", "time": "2026-03-01T12:00:00Z"}
+PHASES = [phase for phase in Phase if phase is not Phase.shrink]
+"""To make a failing example of so many steps smaller takes minutes."""
+
+BLOCKED = "U0"
+"""A user whom Braze rejects."""
+
+KINDS = ("sets", "sets", "counts", "event", "event", "event", "invalid", "invalid event")
+SMALL = ((rows_source, "AHEAD", 7), (batches, "LOOK_AHEAD_RECORDS", 4), (accounts, "_LARGEST_SEGMENT", 5))
+
+
+def row_of(ordinal: int, kind: str, user: int) -> Row:
+    content: dict[str, Any] = {"external_id": f"U{user}"}
+    if kind == "sets":
+        content[f"x{ordinal}"] = ordinal
+    elif kind == "counts":
+        content |= {f"x{ordinal}": ordinal, "visits": {"inc": 1}}
+    elif kind == "invalid":
+        content = {"x": 1}
+    else:
+        content |= EVENT | ({"properties": {"p": float("inf")}} if kind == "invalid event" else {})
+    return Row(ordinal, "events" if "event" in kind else "attributes", content)
+
+
+class Try:
+    """One try: what a push is made of, without its loop and the network."""
+
+    def __init__(self, rows: list[Row], kept: dict[str, Any] | None) -> None:
+        self.sink = RejectsInReport()
+        if kept:
+            self.sink.resume(kept["failed_rows"])
+        self.log = WriteAheadLog(kept and kept["handed"])
+        self.account = RowsAccount(self.sink, self.log)
+        if kept:
+            self.account.resume(kept["account"])
+        self.source = RowsSource(
+            iter(rows), mode="auto", counted=counted_users(iter(rows)), log=self.log, announce=self._announce
+        )
+        self.objects = self.source.objects(self.account)
+        self.window = Window(3)
+        self.in_flight: list[Batch] = []
+        self.arrived: list[Batch] = []
+        self.exhausted = False
+        self.put: dict[str, Any] | None = None
+        self.written: dict[str, Any] | None = kept
+
+    async def _announce(self) -> None:
+        self.put = self.checkpoint()
+        self.written = self.put
+
+    def checkpoint(self) -> dict[str, Any]:
+        self.sink.cut()
+        kept = {
+            "account": self.account.checkpoint(),
+            "handed": self.log.as_dict(self.account.settled.records, self.source.read),
+            **self.sink.kept(),
+        }
+        found: dict[str, Any] = json.loads(json.dumps(kept))
+        return found
+
+    def take(self) -> Batch | None:
+        while not (self.exhausted or self.window.full):
+            self.read()
+        return self.window.take()
+
+    def read(self) -> None:
+        if self.exhausted or self.window.full:
+            return
+        if self.source.hungry:
+            asyncio.run(self.source.fed())
+            return
+        try:
+            found = next(self.objects)
+        except StopIteration:
+            self.exhausted = True
+            self.window.finish()
+            return
+        for item, reason in self.window.take_in(found):
+            self.account.settle(item, "invalid", reason)
+
+
+class SentOnce(RuleBasedStateMachine):
+    """Pushes some rows, with everything that can happen between."""
+
+    received: Counter[int]
+    this: Try
+
+    @initialize(given=st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 5)), min_size=1, max_size=40))
+    def begin(self, given: list[tuple[str, int]]) -> None:
+        given.sort(key=lambda pair: "event" in pair[0])
+        self.rows = [row_of(ordinal, kind, user) for ordinal, (kind, user) in enumerate(given)]
+        once = counted_users(iter(self.rows))
+        self.once = {
+            row.line
+            for row in self.rows
+            if row.array == "events" or rows_source.identity_of(row.content) in once
+        }
+        self.received = Counter()
+        self.this = Try(self.rows, None)
+        self.calm = self.alive = True
+
+    @rule(times=st.integers(1, 12))
+    def read(self, times: int) -> None:
+        for _ in range(times):
+            self.this.read()
+
+    @rule()
+    def send(self) -> None:
+        if (batch := self.this.take()) is not None:
+            self.this.in_flight.append(batch)
+
+    @precondition(lambda self: self.this.in_flight)
+    @rule(data=st.data())
+    def arrive(self, data: st.DataObject) -> None:
+        """Braze gets a request; its answer is still under way."""
+        self.get(data.draw(st.sampled_from(self.this.in_flight)))
+
+    @precondition(lambda self: self.this.in_flight)
+    @rule(data=st.data(), lost=st.booleans())
+    def answer(self, data: st.DataObject, lost: bool) -> None:
+        this = self.this
+        batch = data.draw(st.sampled_from(this.in_flight))
+        this.in_flight.remove(batch)
+        if lost:
+            self.calm = False
+            this.account.leave(batch.items, lost=True, reason="no answer", final=True)
+        else:
+            self.get(batch)
+            for item in batch.items:
+                this.account.settle(
+                    item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
+                )
+        this.window.release(batch.parts)
+
+    def get(self, batch: Batch) -> None:
+        if batch in self.this.arrived:
+            return
+        self.this.arrived.append(batch)
+        for item in batch.items:
+            if item.identity[1] == BLOCKED:
+                continue
+            for origin in item.origins:
+                if origin.line >= 0:
+                    self.received[origin.line] += 1
+                    assert origin.line not in self.once or self.received[origin.line] == 1, "sent twice"
+
+    @rule(written=st.booleans())
+    def keep(self, written: bool) -> None:
+        self.this.put = self.this.checkpoint()
+        if written:
+            self.this.written = self.this.put
+
+    @rule()
+    def kill(self) -> None:
+        self.alive = False
+        self.this = Try(self.rows, self.this.written)
+
+    @rule(lost=st.booleans())
+    def stop(self, lost: bool) -> None:
+        """By a signal, an error, or a long wait: what is in flight is left, and the last checkpoint is kept."""
+        this = self.this
+        for batch in this.in_flight:
+            sent = lost or batch in this.arrived
+            self.calm = self.calm and not sent
+            this.account.leave(batch.items, lost=sent, reason="stopped")
+            this.window.release(batch.parts)
+        this.account.leave(this.window.drain(), lost=False, reason="stopped")
+        this.account.settle_rest("not_sent")
+        this.account.flush()
+        this.log.end(this.source.read)
+        self.this = Try(self.rows, this.checkpoint())
+
+    def teardown(self) -> None:
+        if not hasattr(self, "rows"):
+            return
+        this = self.this
+        while not (this.exhausted and this.window.empty and not this.in_flight):
+            self.send()
+            for batch in [*this.in_flight]:
+                this.in_flight.remove(batch)
+                self.get(batch)
+                for item in batch.items:
+                    this.account.settle(
+                        item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
+                    )
+                this.window.release(batch.parts)
+        this.account.flush()
+        self.judge()
+
+    def judge(self) -> None:
+        account, failed = self.this.account, {row["index"]: row["outcome"] for row in self.this.sink.rows}
+        counts = account.outcomes
+        assert account.records == len(self.rows) == sum(counts[outcome] for outcome in OUTCOMES)
+        assert len(failed) == len(self.this.sink.rows) == account.failed
+        for row in self.rows:
+            outcome, received = failed.get(row.line, "accepted"), self.received[row.line]
+            if outcome == "accepted":
+                assert received == 1 if row.line in self.once else received >= 1
+            elif outcome in ("rejected", "invalid"):
+                assert not received
+            invalid = "external_id" not in row.content or row.content.get("properties")
+            assert (outcome == "invalid") == bool(invalid)
+        if self.calm:
+            # An object for each record that is called accepted, whatever was sent again.
+            assert account.objects == counts["accepted"]
+            assert not (self.alive and counts["unknown"]), "nothing was lost, and it is said not to be known"
+        if self.calm and not counts["unknown"]:
+            whole = SentOnce.uninterrupted(self.rows)
+            assert account.objects == whole.objects
+            assert account.data_points.total() >= whole.data_points.total()
+            if not account.upper_bounds:
+                assert account.data_points.by_attribute() == whole.data_points.by_attribute()
+
+    @staticmethod
+    def uninterrupted(rows: list[Row]) -> RowsAccount:
+        """The account of a push that nothing befell."""
+        this = Try(rows, None)
+        while not (this.exhausted and this.window.empty):
+            if (batch := this.take()) is not None:
+                for item in batch.items:
+                    this.account.settle(
+                        item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
+                    )
+                this.window.release(batch.parts)
+        this.account.flush()
+        return this.account
+
+
+def test_whatever_happens_what_counts_each_time_is_sent_once_and_told_truly(monkeypatch: Any) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    for module, name, value in (*SMALL, (source, "REPLAYED_RECORDS", 16)):
+        monkeypatch.setattr(module, name, value)
+    run_state_machine_as_test(
+        SentOnce, settings=settings(max_examples=300, stateful_step_count=40, phases=PHASES)
+    )
