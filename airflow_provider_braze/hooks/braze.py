@@ -4,53 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.log import mask_secret
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from airflow_provider_braze.exceptions import (
     BrazeAuthError,
     BrazeError,
     BrazePermissionError,
-    BrazeRateLimitError,
-    BrazeRefusedError,
     BrazeRequestError,
     BrazeServerError,
     BrazeSetupError,
     BrazeUnreachableError,
 )
 from airflow_provider_braze.get_provider_info import get_provider_info
+from airflow_provider_braze.hooks.answers import (
+    check_status,
+    check_success,
+    is_braze_on_nothing,
+    knows_key,
+    no_answer,
+    redacted,
+)
+from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.client import USER_AGENT
+from airflow_provider_braze.users_track.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.clusters import CLUSTERS
-from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.push import TRACK
-from airflow_provider_braze.users_track.verdict import message_of, parse, quotable, refusal
+from airflow_provider_braze.users_track.verdict import parse
 from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace, read_extra
 from airflow_provider_braze.version_compat import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
 
-_PROBE_SECONDS = 5.0
-
-
-class _Bearer(AuthBase):
-    """Sets the key on each request, so that no ``.netrc`` entry can take its place."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
+_MOST_PROFILE_BYTES = 64_000_000
+"""Fifty whole profiles can be larger than what other endpoints answer."""
 
 
 class BrazeHook(HttpHook):
@@ -141,10 +134,10 @@ class BrazeHook(HttpHook):
     ) -> Session:
         """Make a session; unlike ``HttpHook``, no extra of the connection becomes a header."""
         session = requests.Session()
-        adapter: HTTPAdapter = self.keep_alive_adapter or HTTPAdapter()
+        adapter = CurlAdapter(self.workspace)
         session.mount("https://", adapter)
         session.mount("http://", adapter)
-        session.auth = _Bearer(self.workspace.api_key)
+        session.auth = Bearer(self.workspace.api_key)
         session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})})
         self.base_url = self.workspace.endpoint
         self._base_url_initialized = True
@@ -161,16 +154,18 @@ class BrazeHook(HttpHook):
         **request_kwargs: Any,
     ) -> Response:
         """
-        Call any endpoint once, without repeating it on trouble.
+        Call any endpoint once, without repeating it on trouble; proxy and certificates are those of a push.
 
         :param endpoint: path below the REST endpoint, such as ``/users/identify``.
         :param data: body (a dict or list is sent as JSON), or query parameters for ``GET``.
         :param headers: further headers of this request.
-        :param extra_options: ``check_response=False`` gives the response whatever its status.
+        :param extra_options: ``check_response=False`` gives the response whatever it says; ``most_bytes`` bounds the
+            unpacked answer (default 4,000,000).
         :param method: HTTP method, instead of the hook's.
         :param request_kwargs: passed on to ``requests.Request``, such as ``json=`` or ``params=``.
-        :return: the response, with a 2xx status.
-        :raises BrazeRequestError: any other status, or no answer; its subclass says which.
+        :return: the response, with a 2xx status, and nothing in it that says anything but success.
+        :raises BrazeRequestError: any other status or saying, or no whole answer within the connection's ``timeout``
+            and ``most_bytes``; its subclass says which.
         :raises BrazeSetupError: the connection or the endpoint is wrong.
         """
         session = self.session
@@ -182,9 +177,12 @@ class BrazeHook(HttpHook):
         if method != "GET":
             all_headers.setdefault("Content-Type", "application/json")
         request = requests.Request(method, self.url_of(endpoint), headers=all_headers, **request_kwargs)
-        response = self._send(session, session.prepare_request(request))
-        if (extra_options or {}).get("check_response", True):
+        prepared = session.prepare_request(request)
+        options = extra_options or {}
+        response = self._send(session, prepared, options.get("most_bytes", MOST_ANSWER_BYTES))
+        if options.get("check_response", True):
             self.check_response(response)
+            check_success(response, prepared, self.workspace.redact)
         return response
 
     def url_of(self, endpoint: str | None) -> str:
@@ -194,50 +192,20 @@ class BrazeHook(HttpHook):
             raise BrazeSetupError(f"endpoint must be a path such as /users/identify, not {path!r}.")
         return f"{self.workspace.endpoint}/{path.strip('/')}"
 
-    def _send(self, session: Session, request: PreparedRequest) -> Response:
+    def _send(self, session: Session, request: PreparedRequest, most_bytes: int) -> Response:
         workspace = self.workspace
-        settings = session.merge_environment_settings(request.url, {}, None, None, None)
+        bounds = Bounds(workspace.connect_timeout, workspace.timeout, most_bytes)
         try:
-            return session.send(
-                request,
-                timeout=(workspace.connect_timeout, workspace.timeout),
-                allow_redirects=False,
-                **settings,
-            )
+            # What is a pair to requests is handed on to our adapter as it is.
+            return session.send(request, timeout=bounds, allow_redirects=False)  # type: ignore[arg-type]
         except requests.RequestException as error:
-            failure = BrazeUnreachableError(workspace.redact(_no_answer(error, workspace.endpoint)))
-        # Raised out here, so that the original, which holds the request and with it the key, is not its context.
+            failure = BrazeUnreachableError(workspace.redact(no_answer(error, workspace.endpoint)))
+        # Raised out here, so that the original, which may hold the request and with it the key, is not its context.
         raise failure
 
     def check_response(self, response: Response) -> None:
         """Raise the typed error of an answer that is not 2xx; nothing of its body is logged."""
-        status = response.status_code
-        if 200 <= status < 300:
-            return
-        answer = parse(response.content)
-        message = quotable(message_of(answer), self.workspace.redact)
-        if status == 429:
-            wait = Limiter(1).ordered_wait(response.headers)
-            raise BrazeRateLimitError("Braze's rate limit is used up (429).", status=status, retry_after=wait)
-        if status >= 500:
-            raise BrazeServerError(f"Braze has trouble ({status}). {message}".strip(), status=status)
-        if status in (400, 413, 422):
-            errors = self._redacted(answer.get("errors")) if isinstance(answer, dict) else None
-            raise BrazeRefusedError(
-                f"Braze refuses the request ({status}). {message}".strip(),
-                status=status,
-                errors=errors if isinstance(errors, list) else None,
-            )
-        raise refusal(status, message, self.workspace.redact)
-
-    def _redacted(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self.workspace.redact(value)
-        if isinstance(value, list):
-            return [self._redacted(each) for each in value]
-        if isinstance(value, dict):
-            return {self._redacted(key): self._redacted(each) for key, each in value.items()}
-        return value
+        check_status(response, self.workspace.redact)
 
     def track_users(
         self,
@@ -318,27 +286,29 @@ class BrazeHook(HttpHook):
                 body["fields_to_export"] = list(fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
-            answer = self._answer_to("/users/export/ids", body)
+            answer = self._answer_to("/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)
             for name, value in found.items():
                 if isinstance(more := answer.get(name), list):
                     value += more
         return found
 
-    def _answer_to(self, endpoint: str, body: dict[str, Any] | bytes) -> dict[str, Any]:
-        response = self.run(endpoint, body, method="POST")
+    def _answer_to(
+        self, endpoint: str, body: dict[str, Any] | bytes, most_bytes: int = MOST_ANSWER_BYTES
+    ) -> dict[str, Any]:
+        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method="POST")
         answer = parse(response.content)
         if not isinstance(answer, dict):
             raise BrazeServerError(
                 f"Braze answered {response.status_code} without JSON.", status=response.status_code
             )
-        redacted: dict[str, Any] = self._redacted(answer)
-        return redacted
+        found: dict[str, Any] = redacted(answer, self.workspace.redact)
+        return found
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""
         try:
             response = self.run(TRACK, {}, method="POST", extra_options={"check_response": False})
-            if _is_braze_on_nothing(response):
+            if is_braze_on_nothing(response):
                 return True, "Braze knows the key, and it may push (permission users.track)."
             self.check_response(response)
         except BrazeAuthError:
@@ -364,50 +334,13 @@ class BrazeHook(HttpHook):
             )
         others = {name: url for name, url in CLUSTERS.items() if url != own}
         with ThreadPoolExecutor(len(others)) as pool:
-            known = list(pool.map(self._is_known_at, others.values()))
+            known = list(pool.map(partial(knows_key, self.workspace), others.values()))
         for (name, url), knows in zip(others.items(), known, strict=True):
             if knows:
                 return f"Wrong cluster: this key belongs to {name}; set the host to {url}."
         return "Wrong key (401): no Braze cluster that answers knows it. Copy it again, or make a new one."
 
-    def _is_known_at(self, endpoint: str) -> bool:
-        try:
-            response = requests.post(
-                endpoint + TRACK,
-                json={},
-                auth=_Bearer(self.workspace.api_key),
-                timeout=_PROBE_SECONDS,
-                allow_redirects=False,
-            )
-        except requests.RequestException:
-            return False
-        return _is_braze_on_nothing(response) or (
-            response.status_code == 403 and parse(response.content) is not None
-        )
-
-
-def _is_braze_on_nothing(response: Response) -> bool:
-    """Tell whether this is Braze's answer to an empty request: the key may push, and there was nothing to push."""
-    answer = parse(response.content)
-    return response.status_code in (200, 201, 400) and isinstance(answer, dict) and bool(message_of(answer))
-
 
 def _connection_type() -> dict[str, Any]:
     found: dict[str, Any] = get_provider_info()["connection-types"][0]
     return found
-
-
-def _no_answer(error: requests.RequestException, endpoint: str) -> str:
-    host = urlsplit(endpoint).netloc
-    text = str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"the TLS certificate of {host} is refused ({type(error).__name__})."
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return f"{host} did not accept a connection in time."
-    if isinstance(error, requests.exceptions.Timeout):
-        return f"{host} did not answer in time."
-    if "NameResolutionError" in text or "getaddrinfo" in text:
-        return f"the name {host} does not resolve."
-    if "refused" in text:
-        return f"{host} refused the connection."
-    return f"{host} gave no answer ({type(error).__name__})."

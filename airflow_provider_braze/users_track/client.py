@@ -91,10 +91,10 @@ class Client:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._options = _options(workspace)
+        self._options = options(workspace)
         self._connections = Connections()
         self._transfers: pycurl.AsyncCurlMulti | None = None
-        self._idle: list[_Transfer] = []
+        self._idle: list[Transfer] = []
 
     async def __aenter__(self) -> Client:
         self._transfers = pycurl.AsyncCurlMulti()
@@ -127,10 +127,10 @@ class Client:
         self._idle.append(transfer)
         return result
 
-    def _new(self) -> _Transfer:
-        return _Transfer(self._workspace, self._options, self._connections)
+    def _new(self) -> Transfer:
+        return Transfer(self._workspace, self._options, self._connections)
 
-    async def _perform(self, transfer: _Transfer, transfers: pycurl.AsyncCurlMulti) -> Answer | NoAnswerError:
+    async def _perform(self, transfer: Transfer, transfers: pycurl.AsyncCurlMulti) -> Answer | NoAnswerError:
         while True:
             try:
                 await transfers.perform(transfer.handle)
@@ -143,14 +143,15 @@ class Client:
                 return transfer.answer()
 
 
-class _Transfer:
-    """One handle of libcurl, which sends one POST after the other."""
+class Transfer:
+    """One handle of libcurl, which sends one request after the other: POSTs, unless its options are changed."""
 
     def __init__(self, workspace: Workspace, options: network.Options, connections: Connections) -> None:
         self._workspace = workspace
         self._lines: list[bytes] = []
         self._answer = bytearray()
-        self._body = io.BytesIO()
+        self._body, self._length = io.BytesIO(), 0
+        self._most_bytes = MOST_ANSWER_BYTES
         self.handle = pycurl.Curl()
         for option, value in options.items():
             if value is None:
@@ -163,13 +164,14 @@ class _Transfer:
         self.handle.setopt(pycurl.READFUNCTION, self._read)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
-    def prepare(self, url: str, body: bytes) -> None:
-        """Make ready for the next POST."""
+    def prepare(self, url: str, body: bytes, most_bytes: int = MOST_ANSWER_BYTES) -> None:
+        """Make ready for the next request."""
+        self._most_bytes = most_bytes
         self._lines.clear()
         self._answer.clear()
         self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-        self._body = io.BytesIO(body)
+        self._body, self._length = io.BytesIO(body), len(body)
 
     def _read(self, size: int) -> bytes:
         # Once and never from its start again: given as POSTFIELDS, libcurl would by itself send the body twice where
@@ -178,7 +180,7 @@ class _Transfer:
 
     def _take(self, part: bytes) -> int:
         self._answer += part
-        return len(part) if len(self._answer) <= MOST_ANSWER_BYTES else -1
+        return len(part) if len(self._answer) <= self._most_bytes else -1
 
     def answer(self) -> Answer | NoAnswerError:
         """Give the answer that has come, and let go of the body."""
@@ -195,7 +197,7 @@ class _Transfer:
         :param code: libcurl's, or what pycurl says in its place.
         """
         # libcurl reads it when there is a connection, through any proxy and with TLS, on which it can go out.
-        sent = self._body.tell() > 0
+        sent = self._body.tell() > 0 if self._length else self.handle.getinfo(pycurl.REQUEST_SIZE) > 0
         self.handle.close()
         untrusted = code == pycurl.E_PEER_FAILED_VERIFICATION
         return NoAnswerError(self._reason(code, text, sent), sent=sent, untrusted=untrusted)
@@ -206,15 +208,19 @@ class _Transfer:
             if sent:
                 return f"no answer within {workspace.timeout:g} s"
             return f"no connection within {min(workspace.connect_timeout, workspace.timeout):g} s"
-        if code == pycurl.E_WRITE_ERROR and len(self._answer) > MOST_ANSWER_BYTES:
-            return f"an answer of more than {MOST_ANSWER_BYTES} bytes"
+        if code == pycurl.E_WRITE_ERROR and len(self._answer) > self._most_bytes:
+            return f"an answer of more than {self._most_bytes} bytes"
         if code == pycurl.E_SEND_FAIL_REWIND:
             return "the connection was closed before an answer came"
         # Without the time that it took, so that the same trouble reads the same each time.
         return _MILLISECONDS.sub("", text) or f"libcurl's error {code}"
 
 
-def _options(workspace: Workspace) -> network.Options:
+def options(workspace: Workspace) -> network.Options:
+    """Give the options of each request to a workspace.
+
+    :raises BrazeSetupError: the machine's proxy cannot be read.
+    """
     fixed: network.Options = {
         pycurl.POST: 1,
         pycurl.HTTPHEADER: [
@@ -226,14 +232,15 @@ def _options(workspace: Workspace) -> network.Options:
         pycurl.ACCEPT_ENCODING: "gzip, deflate",
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
-        pycurl.CONNECTTIMEOUT_MS: _milliseconds(workspace.connect_timeout),
-        pycurl.TIMEOUT_MS: _milliseconds(workspace.timeout),
+        pycurl.CONNECTTIMEOUT_MS: milliseconds(workspace.connect_timeout),
+        pycurl.TIMEOUT_MS: milliseconds(workspace.timeout),
         pycurl.NOSIGNAL: 1,
         pycurl.TCP_KEEPALIVE: 1,
     }
     return fixed | network.proxy(workspace.endpoint) | network.trust()
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
+    """Give seconds as libcurl takes them."""
     # 0 would mean libcurl's own default.
     return max(1, round(seconds * 1000))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
+import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -103,3 +106,32 @@ class Answering:
         self._thread.join(10)
         if self.pool is not None:
             self.pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def listening(
+    handle: Callable[[socket.socket], None],
+    tls: ssl.SSLContext | None = None,
+    closed: Callable[[], object] = lambda: None,
+) -> Iterator[int]:
+    """Accept connections one by one on a port of 127.0.0.1, and hand each to a function; tell when it is closed."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                try:
+                    with tls.wrap_socket(connection, server_side=True) if tls else connection as served:
+                        handle(served)
+                except OSError:
+                    connection.close()
+                closed()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(10)

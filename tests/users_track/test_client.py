@@ -11,8 +11,6 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -27,7 +25,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError, BrazeUnreachableE
 from airflow_provider_braze.users_track import exchange, network
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from tests.sandbox_process import ROOT, SandboxProcess
-from tests.users_track.answering import SUCCESS, Answering, http
+from tests.users_track.answering import SUCCESS, Answering, http, listening
 from tests.users_track.pushing import KEY, event, people, run, workspace
 
 
@@ -48,35 +46,6 @@ def refused(url: str, times: int = 1, **settings: object) -> NoAnswerError:
         (caught.value, caught.value.reason, caught.value.__cause__, caught.value.__context__)
     )
     return caught.value
-
-
-@contextmanager
-def listening(
-    handle: Callable[[socket.socket], None],
-    tls: ssl.SSLContext | None = None,
-    closed: Callable[[], object] = lambda: None,
-) -> Iterator[int]:
-    """Accept connections one by one on a port of 127.0.0.1, and hand each to a function; tell when it is closed."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = server.accept()
-                except OSError:
-                    return
-                try:
-                    with tls.wrap_socket(connection, server_side=True) if tls else connection as served:
-                        handle(served)
-                except OSError:
-                    connection.close()
-                closed()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        server.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
 
 
 class TestRequest:
