@@ -43,6 +43,19 @@ class ExportChangedError(ExportError):
     """The export changed or vanished while it was read, so nothing is called complete."""
 
 
+class ExportGoneError(ExportChangedError):
+    """The export is not there any more, or its share is gone."""
+
+
+class ExportsSetAsideError(ExportError):
+    """Of a list, some exports were set aside: refused for what they are, or failed in every record.
+
+    The message names them; the others were pushed.
+    """
+
+    retryable = False
+
+
 class PushStoppedError(BrazeError):
     """The task was stopped from outside: marked as failed, or its worker shut down. A retry goes on from there."""
 

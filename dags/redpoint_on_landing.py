@@ -17,7 +17,7 @@ switch one of them on. This one needs a running triggerer.
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
 
 A change of a Variable is seen at the next look, 30 seconds later at most. An export whose push failed is offered
-again after an hour, as long as it is not older than a week.
+again with the next one that lands, before it, or after an hour, as long as it is not older than a week.
 """
 
 from __future__ import annotations
@@ -25,10 +25,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.configuration import conf
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
-from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.redpoint.offers import left_to_push
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.version_compat import AirflowSkipException
@@ -71,7 +70,9 @@ with DAG(
         """Collect the exports of every event that started this run: several may share one."""
         events = [event for of_asset in triggering_asset_events.values() for event in of_asset]
         # An event that somebody made in the UI has no payload.
-        offered = [item for event in events for item in event.extra.get("payload", {}).get("items", [])]
+        payloads = [event.extra.get("payload", {}) for event in events]
+        # Older ones, which were offered before, must not be overtaken by those that have just landed.
+        offered = [item for each in payloads for item in (*each.get("older", []), *each.get("items", []))]
         if not offered:
             raise AirflowSkipException(
                 "Started by hand, so no export started this run and nothing is pushed. "
@@ -81,18 +82,15 @@ with DAG(
         print(f"{len(offered)} offered in {len(events)} events, {len(left)} of them left to push.")
         if not left:
             raise AirflowSkipException("Everything that started this run is pushed already.")
-        # A longer list fails a task that is mapped over it; what is left over is offered again.
-        return left[: conf.getint("core", "max_map_length", fallback=1024)]
+        return left
 
-    BrazeUserTrackOperator.partial(
+    BrazeUserTrackOperator(
         task_id="push_export",
         task_display_name="Push to Braze",
         braze_conn_id=BRAZE_CONN_ID,
-        # The oldest first, alone: a later export of the same person must win.
-        max_active_tis_per_dag=1,
+        # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
+        export=landed_exports(BRAZE_CONN_ID),
         retries=2,
         retry_delay=timedelta(seconds=30),
-        map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
-        doc_md=TASK_DOC,
         outlets=[PUSHES],
-    ).expand(export=landed_exports(BRAZE_CONN_ID))
+    )

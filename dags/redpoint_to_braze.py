@@ -2,7 +2,8 @@
 ### Redpoint exports to Braze
 
 Waits for exports that Redpoint Interaction has finished writing, and pushes each of them into Braze, one at a time
-and oldest first. Every push leaves a report and, for records that failed, a rejects file in the reports folder.
+and oldest first: what fails for a while holds up those after it, so that none overtakes. Every push leaves a report
+and, for records that failed, a rejects file in the reports folder.
 
 **By itself:** every 15 minutes. A run in which nothing new lands ends as *skipped*.
 
@@ -24,7 +25,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, Param
 
-from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 # The names of your Redpoint channels, and what a push of their exports may do: the form lists them, the sensor looks
@@ -160,7 +161,7 @@ with DAG(
         soft_fail=True,
     )
 
-    BrazeUserTrackOperator.partial(
+    BrazeUserTrackOperator(
         task_id="push_export",
         task_display_name="Push to Braze",
         mode="{{ params.mode }}",
@@ -169,11 +170,9 @@ with DAG(
         max_data_points="{{ params.max_data_points }}",
         channel_modes=CHANNEL_MODES,
         braze_conn_id=BRAZE_CONN_ID,
-        # The oldest first, alone: a later export of the same person must win.
-        max_active_tis_per_dag=1,
+        # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
+        export=find_exports.output,
         retries=2,
         retry_delay=timedelta(seconds=30),
-        map_index_template="{{ task.export.offer }} / {{ task.export.channel_execution_id }}",
-        doc_md=TASK_DOC,
         outlets=[PUSHES],
-    ).expand(export=find_exports.output)
+    )

@@ -20,13 +20,12 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
-from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
-EXPORT_NAME = "{{ task.export.offer }} / {{ task.export.channel_execution_id }}"
 
 with DAG(
     dag_id="redpoint_with_approval",
@@ -68,27 +67,31 @@ with DAG(
         soft_fail=True,
     )
 
-    plan_export = BrazeUserTrackOperator.partial(
+    plan_export = BrazeUserTrackOperator(
         task_id="plan_export",
         task_display_name="Plan",
         dry_run=True,
         braze_conn_id=BRAZE_CONN_ID,
+        export=find_exports.output,
         retries=2,
         retry_delay=timedelta(seconds=30),
-        map_index_template=EXPORT_NAME,
-        doc_md=TASK_DOC,
-    ).expand(export=find_exports.output)
+    )
 
-    # A plan that failed leaves one export for the person to decide on; no exports leave nothing to decide.
+    # An export that cannot be planned is left for the person to decide on; no exports leave nothing to decide.
     @task(task_display_name="Add up the plans", trigger_rule="none_skipped", multiple_outputs=False)
-    def sum_of_plans(exports: list[dict[str, Any]], plans: list[dict[str, Any]]) -> dict[str, int]:
+    def sum_of_plans(
+        exports: list[dict[str, Any]], plan: dict[str, Any] | None, ti: Any = None
+    ) -> dict[str, int]:
         """Say how large the push would be."""
+        # A plan that failed returns nothing, but leaves its report.
+        found = plan or ti.xcom_pull(task_ids="plan_export", key="report") or {}
+        planned = [each for each in found.get("exports", ()) if each["status"] == "planned"]
         return {
             "exports": len(exports),
-            "unplanned": len(exports) - len(plans),
-            "users": sum(plan["users"] for plan in plans),
-            "failed": sum(plan["failed"] for plan in plans),
-            "data_points": sum(plan["data_points"] for plan in plans),
+            "unplanned": len(exports) - len(planned),
+            "users": found.get("users", 0),
+            "failed": found.get("failed", 0),
+            "data_points": found.get("data_points", 0),
         }
 
     @task.branch(task_display_name="Within the limits?")
@@ -119,20 +122,18 @@ with DAG(
         response_timeout=timedelta(hours=12),
     )
 
-    push_export = BrazeUserTrackOperator.partial(
+    push_export = BrazeUserTrackOperator(
         task_id="push_export",
         task_display_name="Push to Braze",
         braze_conn_id=BRAZE_CONN_ID,
-        # The oldest first, alone: a later export of the same person must win.
-        max_active_tis_per_dag=1,
+        # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
+        export=find_exports.output,
         retries=2,
         retry_delay=timedelta(seconds=30),
         # Nobody is asked about a small push.
         trigger_rule="none_failed_min_one_success",
-        map_index_template=EXPORT_NAME,
-        doc_md=TASK_DOC,
         outlets=[PUSHES],
-    ).expand(export=find_exports.output)
+    )
 
     by_size(planned) >> [ask, push_export]
     ask >> push_export

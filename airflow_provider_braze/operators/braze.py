@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
-from airflow.sdk import Asset, BaseOperator
+from airflow.sdk import BaseOperator
 
 from airflow_provider_braze.exceptions import (
     BrazeError,
@@ -17,10 +17,12 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
-from airflow_provider_braze.operators.progress import ProgressWriter
+from airflow_provider_braze.operators.assets import tell_assets
+from airflow_provider_braze.operators.progress import ListReportWriter, ProgressWriter
 from airflow_provider_braze.operators.resuming import going_on
-from airflow_provider_braze.operators.rows import rows_of, unrendered
+from airflow_provider_braze.operators.rows import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
+from airflow_provider_braze.operators.what_to_push import push_of
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_text,
@@ -28,14 +30,14 @@ from airflow_provider_braze.parameters import (
     as_threshold,
 )
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, ExportItem
+from airflow_provider_braze.pushes.export_item import AUTO
+from airflow_provider_braze.pushes.export_list import ListPush
+from airflow_provider_braze.pushes.list_report import in_words as list_in_words
 from airflow_provider_braze.pushes.report import in_words, too_many_failed, where_to_look
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.search import read_parameter
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.users_track.account import OUTCOMES
 from airflow_provider_braze.users_track.clusters import dashboard_of
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.version_compat import AirflowFailException
@@ -50,36 +52,22 @@ REPORT_KEY = "report"
 """XCom key of the report of a push whose task failed; of any other it is the return value."""
 
 TASK_DOC = """
-Pushes one export to Braze and accounts for every record.
+Pushes exports to Braze, one after the other, and accounts for every record.
 
 * **While it runs:** the log says every few seconds how far it is; the tab *Braze* shows it live on Airflow 3.3.
 * **Afterwards:** the tab *Braze*, here and on the run, shows every outcome. *Accepted* means that Braze queued a
   record, no more.
 * **Failed records** are in the rejects file, each with its line and reason. Mend it there and push it again: it is
   an export like any other.
-* **Clearing this task** pushes the export again from its start when the push had gone through. When it had stopped
-  midway, it goes on from its checkpoint on Airflow 3.3, and pushes from the start on older ones.
+* **Clearing this task** pushes all again when all had gone through. When it had stopped midway, what is whole is left
+  out, and the export that was under way goes on from its checkpoint on Airflow 3.3, from its start on older ones.
 """
 """Documentation of a task of this kind in Airflow's UI, unless its author writes another."""
-
-_TOLD_TO_ASSETS = (
-    "status",
-    "mode",
-    "records",
-    *OUTCOMES,
-    "failed",
-    "data_points",
-    "dry_run",
-    "export",
-    "fingerprint",
-    "report_path",
-    "rejects_path",
-)
 
 
 class BrazeUserTrackOperator(BaseOperator):
     """
-    Push one Redpoint export, or rows of one's own, to Braze and account for every record.
+    Push Redpoint exports, or rows of one's own, to Braze and account for every record.
 
     Returns the report: ``status``, ``mode``, ``records`` and their outcomes (``accepted``, ``rejected``, ``invalid``,
     ``unknown``, ``not_sent``, ``merged``, ``not_found``, ``planned``, ``unchanged``), ``requests``, ``retries``,
@@ -88,11 +76,16 @@ class BrazeUserTrackOperator(BaseOperator):
 
     While it runs, the log has a line every few seconds, and on Airflow 3.3+ ``context["task_state_store"]`` has the
     progress under ``braze_progress``. Assets in ``outlets`` get the report's counts as the ``extra`` of their event.
-    Name mapped tasks by their export with ``map_index_template="{{ task.export.offer }} / {{ task.export.path }}"``,
-    and document them with ``doc_md=TASK_DOC``, which tasks that are not mapped have by themselves.
+    Mapped tasks are documented with ``doc_md=TASK_DOC``, which those that are not mapped have by themselves.
 
-    :param export: path or URL of an export, one item of ``RedpointExportSensor``'s list, or the rejects file of an
-        earlier push, as written or with cells mended: the report beside it supplies everything else. (templated)
+    A list is pushed oldest first, or in the given order where there are paths in it. What may pass, such as an answer
+    of 500, stops it, and a retry goes on there; an export that is refused for what it is, or fails in every record, is
+    set aside, and the task fails in the end. The report of a list has the sums, the worst ``status``, and
+    ``exports: [{path, fingerprint, status, counts, report_path, ...}]``.
+
+    :param export: a list of exports, such as ``RedpointExportSensor``'s, which one task pushes in order, or one export:
+        its path or URL, an item of the sensor's list, or the rejects file of an earlier push, as written or with cells
+        mended: the report beside it supplies everything else. (templated)
     :param attributes: instead of an export: attribute objects, sent as given: a list, a function that returns or
         yields them, or a template that renders to JSON. (templated)
     :param events: likewise, event objects. They are not sent twice unless ``retry_events``; a retry of the task sends
@@ -116,6 +109,8 @@ class BrazeUserTrackOperator(BaseOperator):
     :param retry_events: send events, purchases and increments again after a lost answer. (templated)
     :param confirm: in append mode, look users up through ``/users/export/ids`` first, so that those whom Braze does
         not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
+    :param late: what becomes of an export that is older than one which was pushed before through this connection and
+        set one of the same fields: ``push`` (default) pushes it and says so, ``hold`` leaves it alone. (templated)
     :param durable: on Airflow 3.3+, keep a checkpoint in the task state store, from which a retry goes on (default).
         A push that went through keeps none, so clearing its task pushes from the start. Rows that a function yields
         are not gone on from.
@@ -137,6 +132,7 @@ class BrazeUserTrackOperator(BaseOperator):
         "max_data_points",
         "retry_events",
         "confirm",
+        "late",
         "max_wait_on_worker",
     )
     ui_color = "#d8d0ff"
@@ -163,6 +159,7 @@ class BrazeUserTrackOperator(BaseOperator):
         max_data_points: int | str | None = None,
         retry_events: bool | str = False,
         confirm: bool | str = False,
+        late: str = "push",
         durable: bool = True,
         max_wait_on_worker: float | timedelta | str | None = 60,
         **kwargs: Any,
@@ -185,9 +182,11 @@ class BrazeUserTrackOperator(BaseOperator):
         self.max_data_points = max_data_points
         self.retry_events = retry_events
         self.confirm = confirm
+        self.late = late
         self.durable = durable
         self.max_wait_on_worker = max_wait_on_worker
-        self._running: ExportPush | RowsPush | Running | None = None
+        self._running: ExportPush | RowsPush | ListPush | Running | None = None
+        self._last: ExportPush | RowsPush | ListPush | None = None
         self.dashboard_url: str | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -209,26 +208,27 @@ class BrazeUserTrackOperator(BaseOperator):
             self._running.stop()
 
     def _execute(self, context: Context, checkpoint: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self._last = None
         try:
-            max_rejected = as_threshold("max_rejected", self.max_rejected)
             report = self._push(context, checkpoint)
-            self.log.info("%s", in_words(report))
-            too_many = None if report["dry_run"] else too_many_failed(report, max_rejected)
-            if too_many:
-                error = TooManyFailedRecordsError(f"{too_many}. {where_to_look(report)}".rstrip())
-                error.report = report
-                raise error
         except BrazeLongWaitError as wait:
             self._leave_the_worker(wait)
         except BrazeError as error:
-            if error.report is not None and (ti := context.get("ti")) is not None:
-                # A failed task returns nothing, yet its report is what the next one wants to know.
-                ti.xcom_push(key=REPORT_KEY, value=error.report)
+            self._leave_report(context, error.report)
             if error.retryable:
                 raise
             raise AirflowFailException(str(error)) from error
-        self._tell_assets(context, report)
+        except BaseException:
+            # Above all Airflow's own, when the task takes longer than its execution_timeout.
+            self._leave_report(context, self._last and self._last.report)
+            raise
+        tell_assets(self.outlets, context, report)
         return report
+
+    def _leave_report(self, context: Context, report: Mapping[str, Any] | None) -> None:
+        """Leave the report of a task that fails: it returns nothing, yet the next one wants to know."""
+        if report is not None and (ti := context.get("ti")) is not None:
+            ti.xcom_push(key=REPORT_KEY, value=report)
 
     def _leave_the_worker(self, wait: BrazeLongWaitError) -> NoReturn:
         until = datetime.now(UTC) + timedelta(seconds=wait.retry_after or 0)
@@ -242,16 +242,18 @@ class BrazeUserTrackOperator(BaseOperator):
         )
 
     def _push(self, context: Context, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
-        rejects = self._rejects_of_rows()
+        max_rejected = as_threshold("max_rejected", self.max_rejected)
         has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
         if has_rows == (self.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
+        self._warn_of_expand(context)
         conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
         workspace = self._workspace(conn_id)
         self._link_dashboard(context, workspace)
         # Airflow has the store from 3.3 on.
         store = StateStore(self.log, context.get("task_state_store"))
         facts = {"endpoint": workspace.endpoint, "try_number": getattr(context.get("ti"), "try_number", 1)}
+        progress = ProgressWriter(self.log, store, facts)
         common: dict[str, Any] = {
             "workspace": workspace,
             "braze_conn_id": conn_id,
@@ -261,44 +263,35 @@ class BrazeUserTrackOperator(BaseOperator):
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
             "retry_events": as_bool("retry_events", self.retry_events, default=False),
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
-            "progress": ProgressWriter(self.log, store, facts),
+            "progress": progress,
         }
         # Stands for the push until there is one: to read the store may take seconds.
         self._running = Running()
         try:
             common |= going_on(self, context, store, checkpoint)
-            self._running = push = self._make_push(common, rejects, has_rows)
-            return push.execute()
+            tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
+            push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)
+            self._running = self._last = push
+            report = push.execute()
         finally:
             self._running = None
             store.close()
+        if isinstance(push, ListPush):
+            self.log.info("%s", list_in_words(report))
+            tell.end(report)
+        else:
+            self.log.info("%s", in_words(report))
+            _check_threshold(report, max_rejected)
+        return report
 
-    def _make_push(
-        self, common: dict[str, Any], rejects: ExportItem | None, has_rows: bool
-    ) -> RowsPush | ExportPush:
-        confirm = as_bool("confirm", self.confirm, default=False)
-        if has_rows or rejects:
-            if confirm:
-                raise BrazeSetupError(
-                    "confirm looks up the users of an export; rows of your own cannot be confirmed."
-                )
-            return RowsPush(
-                **common,
-                rejects=rejects,
-                attributes=rows_of(self.attributes),
-                events=rows_of(self.events),
-                purchases=rows_of(self.purchases),
+    def _warn_of_expand(self, context: Context) -> None:
+        # The second of several says it, so that it is said once, and never of one alone.
+        if self.export is not None and getattr(context.get("ti"), "map_index", -1) == 1:
+            self.log.warning(
+                ".expand gives each export a task of its own, and nothing keeps these in order when one is retried, "
+                "deferred or cleared: it is for exports whose audiences do not overlap. export takes the whole list, "
+                "and pushes it oldest first."
             )
-        return ExportPush(
-            **common,
-            export=self.export,
-            channel_modes=read_parameter("channel_modes", self.channel_modes),
-            mapping=None if self.mapping is None else ExportMapping.of(self.mapping),
-            dialect=self.dialect
-            if isinstance(self.dialect, Dialect)
-            else Dialect.from_dict(self.dialect or {}),
-            confirm=confirm,
-        )
 
     def _link_dashboard(self, context: Context, workspace: Workspace) -> None:
         self.dashboard_url = dashboard_of(workspace.endpoint)
@@ -306,22 +299,17 @@ class BrazeUserTrackOperator(BaseOperator):
             # Airflow itself pushes links when a task ends, which a killed one never does.
             ti.xcom_push(key=BrazeDashboardLink().xcom_key, value=self.dashboard_url)
 
-    def _tell_assets(self, context: Context, report: Mapping[str, Any]) -> None:
-        events = context.get("outlet_events")
-        for asset in self.outlets:
-            if events is not None and isinstance(asset, Asset):
-                events[asset].extra = {name: report.get(name) for name in _TOLD_TO_ASSETS}
-
-    def _rejects_of_rows(self) -> ExportItem | None:
-        """Tell whether the export is the rejects file of a push of rows."""
-        if not isinstance(self.export, str) or not self.export.endswith(REJECTS_NAME):
-            return None
-        item = ExportItem.of(self.export, {})
-        return item if item.is_rows else None
-
     def _workspace(self, conn_id: str) -> Workspace:
         workspace = BrazeHook(conn_id).workspace
         return workspace.for_partner(self.partner) if self.partner else workspace
+
+
+def _check_threshold(report: dict[str, Any], max_rejected: int | float | None) -> None:
+    too_many = None if report["dry_run"] else too_many_failed(report, max_rejected)
+    if too_many:
+        error = TooManyFailedRecordsError(f"{too_many}. {where_to_look(report)}".rstrip())
+        error.report = report
+        raise error
 
 
 def push_identity(context: Mapping[str, Any], task_id: str) -> PushIdentity:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_braze.operators.state_store import StateStore
@@ -23,9 +24,51 @@ class ProgressWriter:
     """
 
     def __init__(self, log: Logger, store: StateStore, facts: Mapping[str, Any]) -> None:
-        self._log, self._store, self._facts = log, store, facts
+        self._log, self._store, self._facts = log, store, dict(facts)
+
+    def begin(self, number: int) -> None:
+        """Say which export of a list comes now, from 1 on."""
+        self._facts["number"] = number
 
     def __call__(self, progress: dict[str, Any]) -> None:
         """Log one line, and write the store."""
         self._log.info("%s", in_words(progress))
         self._store.put(PROGRESS_KEY, {**progress, **self._facts})
+
+
+class ListReportWriter:
+    """Keeps the report of a list in an XCom while it is pushed, so that the tab shows what has had its turn.
+
+    :param log: the task's log.
+    :param ti: the task instance; None outside of Airflow.
+    :param key: key of the XCom.
+    :param clock: monotonic seconds.
+    """
+
+    _EVERY = 5.0
+
+    def __init__(
+        self, log: Logger, ti: Any, key: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log, self._ti, self._key, self._clock = log, ti, key, clock
+        self._written_at: float | None = None
+
+    def __call__(self, report: dict[str, Any]) -> None:
+        """Write it, unless it was written a moment ago."""
+        if self._written_at is None or self._clock() - self._written_at >= self._EVERY:
+            self._write(report)
+
+    def end(self, report: dict[str, Any]) -> None:
+        """Leave no XCom that tells of something unfinished."""
+        if self._written_at is not None:
+            self._write(report)
+
+    def _write(self, report: dict[str, Any]) -> None:
+        self._written_at = self._clock()
+        if self._ti is None:
+            return
+        try:
+            self._ti.xcom_push(key=self._key, value=report)
+        except Exception as error:
+            # Whoever looks on sees less of it; the push does not depend on that.
+            self._log.warning("The report of the list cannot be shown yet (%s).", type(error).__name__)

@@ -17,6 +17,7 @@ from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Found
+from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.plan import plan
 from airflow_provider_braze.users_track.push import Feed, Push
 from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
@@ -44,6 +45,9 @@ class AnyPush(ABC):
     :param is_kept: whether what was given to ``keep`` is in its store by now.
     :param say: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
+    :param limiter: makes what decides when a request may go (default: one for this push alone).
+
+    ``report`` is that of the push as soon as there is one, also where something else than a ``BrazeError`` ends it.
     """
 
     workspace: Workspace
@@ -61,6 +65,8 @@ class AnyPush(ABC):
     is_kept: Callable[[], bool] = lambda: True
     say: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
+    limiter: Callable[[], Limiter] | None = None
+    report: dict[str, Any] | None = field(default=None, init=False, repr=False)
     _running: Running = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -180,6 +186,7 @@ class Attempt(ABC):
         self.account.settle_rest("not_sent")
         self.account.flush()
         report, error = self._write(error, resumable=self.checkpoints.end(error))
+        self._push.report = report
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
@@ -207,6 +214,7 @@ class Attempt(ABC):
             united=united,
             retry_events=self._push.retry_events,
             confirm=confirm,
+            limiter=self._push.limiter and self._push.limiter(),
             feed=feed,
         )
         self.checkpoints.watch(push.limiter)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportChangedError, ExportRefusedError
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeSetupError,
+    ExportChangedError,
+    ExportGoneError,
+    ExportRefusedError,
+)
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, late_in_words
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -18,6 +25,7 @@ from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.markers import Marker, now
+from airflow_provider_braze.storage.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -38,6 +46,9 @@ class ExportPush(AnyPush):
     :param dialect: what is known of the file's form.
     :param reports_path: reports folder (default: the item's, or ``_braze`` beside the channels).
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
+    :param hold_late: leave an export alone that is late, instead of pushing it and saying so.
+    :param round: of a list, the try with which its present round began; 0 for an export by itself.
+    :param pushed_before: gives what knows which exports were pushed, of a reports folder (default: one for this push).
     """
 
     export: Any
@@ -45,6 +56,9 @@ class ExportPush(AnyPush):
     mapping: ExportMapping | None = None
     dialect: Dialect = field(default_factory=Dialect)
     confirm: bool = False
+    hold_late: bool = False
+    round: int = 0
+    pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
 
     def execute(self) -> dict[str, Any]:
         """Push, and write report, rejects and marker.
@@ -53,11 +67,33 @@ class ExportPush(AnyPush):
         :raises BrazeError: what stopped the push; its ``report`` was written, unless the set-up is wrong.
         """
         item = ExportItem.of(self.export, self.channel_modes)
+        if item.is_rows:
+            raise BrazeSetupError(
+                f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
+            )
         mode = item.resolve_mode(self.mode, self.channel_modes)
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
         folder = self._reports_folder(item)
+        folder.check_writable()
         location, before = _found(item)
         return _ExportAttempt(self, self._running, reading, folder, location, before).execute()
+
+    def last_report_of_this_task(self) -> dict[str, Any] | None:
+        """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
+
+        :return: None where there is none, or the export as it lies there now was never pushed by this task's list.
+        """
+        try:
+            item = ExportItem.of(self.export, self.channel_modes)
+            _, found = _found(item)
+            name = fingerprint(item.where, found.size, found.modified, found.etag)
+            written = self._reports_folder(item).reports_of(name, self.identity)
+        except (BrazeError, OSError):
+            # To be said when it is its turn.
+            return None
+        # Without a round it was not pushed as part of a list.
+        of_lists = [report for report in written if isinstance(report.get("round"), int) and report["round"]]
+        return of_lists[-1] if of_lists else None
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.reports_path or item.reports_path
@@ -66,9 +102,7 @@ class ExportPush(AnyPush):
                 f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there "
                 "is no base path to put the reports beside."
             )
-        folder = ReportsFolder.at(path, None if self.reports_path else item.base_path)
-        folder.check_writable()
-        return folder
+        return ReportsFolder.at(path, None if self.reports_path else item.base_path)
 
 
 class _ExportAttempt(Attempt):
@@ -89,6 +123,12 @@ class _ExportAttempt(Attempt):
         self.location = location
         self.before = before
         self.source: ExportSource | None = None
+        self.modified = age_of(reading.item, before.modified)
+        self.before_it = (
+            push.pushed_before(folder) if push.pushed_before else PushedBefore(folder, push.braze_conn_id)
+        )
+        self.late: Newer | None = None
+        self.held = False
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
         super().__init__(
             push,
@@ -125,10 +165,12 @@ class _ExportAttempt(Attempt):
         return error
 
     def _read(self) -> BaseException | None:
-        if self.push.max_data_points is not None and not self.push.dry_run and self.earlier is None:
-            self._guard_data_points(self.push.max_data_points)
         with open_buffered(self.location) as file:
             self.source = source = self._open(file)
+            if self._is_held(source):
+                return None
+            if self.push.max_data_points is not None and not self.push.dry_run and self.earlier is None:
+                self._guard_data_points(self.push.max_data_points)
             objects = source.objects(self.account)
             if self.push.dry_run:
                 self._plan(objects, source.united)
@@ -148,6 +190,18 @@ class _ExportAttempt(Attempt):
         if isinstance(self.rejects, RejectsFile):
             self.rejects.columns = source.columns
         return source
+
+    def _is_held(self, source: ExportSource) -> bool:
+        """Look whether the export is late, say so, and tell whether it is to be left alone."""
+        self.late = late = self.before_it.newest_over(self.modified, source.set_fields)
+        if late is None:
+            return False
+        # What went out in part is finished: left as it is, nobody could say what is in Braze.
+        self.held = self.push.hold_late and not self.push.dry_run and self.earlier is None
+        text = late_in_words(self.reading.item.path, late, held=self.held)
+        self.account.note(text)
+        self.push.say(text)
+        return self.held
 
     def _guard_data_points(self, most: int) -> None:
         with open_buffered(self.location) as file:
@@ -170,12 +224,14 @@ class _ExportAttempt(Attempt):
 
     def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
         conn_id = self.push.braze_conn_id
+        set_fields = self.source.set_fields if self.source and report["accepted"] else frozenset()
         marker = Marker(
-            self.identity, now(), report["report_path"], self.location.url, self.before.modified, None
+            self.identity, now(), report["report_path"], self.location.url, self.modified, set_fields
         )
         try:
             if report["status"] == reports.COMPLETE:
                 self.folder.mark_pushed(conn_id, self.fingerprint, marker)
+                self.before_it.add(self.fingerprint, self.modified, set_fields)
             elif not self.push.dry_run and (
                 isinstance(error, ExportRefusedError)
                 or (report["status"] == reports.FAILED and error is None)
@@ -184,6 +240,12 @@ class _ExportAttempt(Attempt):
                 self.folder.mark_refused(conn_id, self.fingerprint, self.identity.folder_name, marker)
         except Exception as failed:
             raise reports.unwritable(self.folder.root, failed) from failed
+
+    def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
+        report = super()._report(error, rejects_path)
+        if self.held:
+            report["status"] = reports.HELD
+        return {**report, "set_aside": reports.is_set_aside(report["status"], error)}
 
     def _about(self) -> dict[str, Any]:
         item, mapping = self.reading.item, self.reading.mapping
@@ -200,6 +262,9 @@ class _ExportAttempt(Attempt):
             "workflow_id": item.where.workflow_id,
             "channel_execution_id": item.channel_execution_id,
             "size": self.before.size,
+            "modified": self.modified,
+            "late": self.late and {"newer": self.late.path, "fields": list(self.late.fields[:MOST_FIELDS])},
+            "round": self.push.round,
             "fingerprint": self.fingerprint,
             "parent": item.parent and item.parent.get("report_path"),
             "mapping": mapping.as_dict(),
@@ -213,6 +278,6 @@ def _found(item: ExportItem) -> tuple[Location, Stat]:
         location = item.file()
         return location, location.stat()
     except FileNotFoundError:
-        raise ExportChangedError(
+        raise ExportGoneError(
             f"{item.path} is not there: it was moved or rolled back, or the share is gone."
         ) from None

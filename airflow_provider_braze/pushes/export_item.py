@@ -12,7 +12,12 @@ from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedErro
 from airflow_provider_braze.redpoint.path import ExportPath
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.plain import check_plain, read_small
-from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ROWS_FOLDER, in_reports_folder
+from airflow_provider_braze.storage.reports_folder import (
+    FOLDER_NAME,
+    MOST_REPORT_BYTES,
+    ROWS_FOLDER,
+    in_reports_folder,
+)
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
 MODES = ("upsert", "append")
@@ -20,9 +25,6 @@ AUTO = "auto"
 
 REPORT_NAME = "report.json"
 REJECTS_NAME = "rejects.csv"
-
-MOST_REPORT_BYTES = 16_000_000
-"""A report has 50 reasons and 60 samples at most; what is longer is none."""
 
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_braze.exceptions import RejectsError, ReportError
+from airflow_provider_braze.exceptions import BrazeError, BrazeRefusedError, RejectsError, ReportError
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import write_whole
 from airflow_provider_braze.users_track.account import FAILED as FAILED_OUTCOMES
@@ -17,6 +17,9 @@ from airflow_provider_braze.users_track.rejects import RejectsFile
 from airflow_provider_braze.users_track.workspace import Workspace
 
 COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
+
+HELD = "held"
+"""Status of an export that was left alone because it is late."""
 
 DEFAULT_SHARE = 0.01
 DEFAULT_FLOOR = 100
@@ -86,7 +89,18 @@ def status_of(account: Account, error: BaseException | None, *, dry_run: bool = 
     return FAILED if account.failed and not brought else COMPLETE
 
 
-def too_many_failed(report: dict[str, Any], max_rejected: int | float | None) -> str | None:
+def is_set_aside(status: str, error: BaseException | None) -> bool:
+    """Tell whether an export is a case of its own, which neither a retry nor another export has to do with.
+
+    It was refused for what it is, or failed in every record. Where Braze refuses the workspace's requests (401, 403),
+    every export is concerned.
+    """
+    if error is None:
+        return status == FAILED
+    return isinstance(error, BrazeError) and not error.retryable and not isinstance(error, BrazeRefusedError)
+
+
+def too_many_failed(report: Mapping[str, Any], max_rejected: int | float | None) -> str | None:
     """Say why a push's failed records are too many, or None.
 
     :param max_rejected: an int is a count, a float below 1 a share; None is the default: none was accepted, or
@@ -108,9 +122,13 @@ def too_many_failed(report: dict[str, Any], max_rejected: int | float | None) ->
 
 def in_words(report: Mapping[str, Any]) -> str:
     """Say what a push did, for the log."""
-    counts = ", ".join(f"{report[name]} {name}" for name in _SAID if report[name] or name == "records")
     where = where_to_look(report)
-    return f"Push {report['status']} ({report['mode']}): {counts}.{where and f' {where}'}"
+    return f"Push {report['status']} ({report['mode']}): {counts_in_words(report)}.{where and f' {where}'}"
+
+
+def counts_in_words(report: Mapping[str, Any]) -> str:
+    """Say the outcomes that there were."""
+    return ", ".join(f"{report[name]} {name}" for name in _SAID if report[name] or name == "records")
 
 
 def where_to_look(report: Mapping[str, Any]) -> str:

@@ -94,6 +94,11 @@ class ExportSource:
         return self._mapper.replaced_tags
 
     @property
+    def set_fields(self) -> frozenset[str]:
+        """Fields whose values it sets, as opposed to adds to."""
+        return self._mapper.set_fields
+
+    @property
     def bytes_read(self) -> int:
         """How far the reading has come."""
         return self._reader.bytes_read

@@ -119,10 +119,23 @@ def _key(item: Mapping[str, Any]) -> str:
     return str(item["fingerprint"])[:_KEY_LENGTH]
 
 
+def older_than(due: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give what has landed before the newest of those due and is not pushed, though it was offered before.
+
+    What failed meanwhile must not be overtaken by what landed after it.
+
+    :param due: exports that are offered now.
+    :param items: every export that has landed and is not marked as pushed, oldest first.
+    """
+    offered = {_key(item) for item in due}
+    last = max((at for at, item in enumerate(items) if _key(item) in offered), default=0)
+    return [dict(item) for item in items[:last] if _key(item) not in offered]
+
+
 def left_to_push(offered: Iterable[Mapping[str, Any]], braze_conn_id: str) -> list[dict[str, Any]]:
     """Give the offered exports that are not marked as pushed, each file once, oldest first.
 
-    :param offered: items as the sensor returns them, of any number of offers.
+    :param offered: items as the sensor returns them, of any number of offers: ``items`` and ``older`` of each event.
     :param braze_conn_id: the connection they are to be pushed through.
     """
     oldest_first = sorted(offered, key=lambda item: (item["modified"] or 0, item["path"]))

@@ -40,8 +40,8 @@ class RedpointExportSensor(BaseSensorOperator):
     Wait until at least one export lies finished below ``<base_path>/[Channel]/[Offer]/[Workflow ID]``.
 
     Returns a list, oldest export first, of ``{path, base_path, reports_path, channel, offer, workflow_id,
-    channel_execution_id, mode, size, modified, fingerprint}``; ``modified`` is in seconds since the epoch. Give each
-    item to a ``BrazeUserTrackOperator`` with ``.partial(...).expand(export=sensor.output)``.
+    channel_execution_id, mode, size, modified, fingerprint}``; ``modified`` is in seconds since the epoch. Give the
+    list to a ``BrazeUserTrackOperator``, ``export=sensor.output``, which pushes it in this order.
 
     An export has *landed* when two listings at least ``settle_seconds`` apart agree in its size and mtime. With
     ``marker_suffix`` only the marker decides, however long the file has not changed. What is visible on an object

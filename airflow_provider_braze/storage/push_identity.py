@@ -54,7 +54,7 @@ class PushIdentity:
         """Write it as JSON, as reports and markers hold it."""
         return asdict(self)
 
-    def is_of(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> bool:
+    def is_of(self, dag_id: str | None, run_id: str | None, task_id: str | None, map_index: int) -> bool:
         """Tell whether it is a push of this very task instance, in whichever try."""
         return (self.dag_id, self.run_id, self.task_id, self.map_index) == (
             dag_id,

@@ -13,10 +13,12 @@ markers empty; both still count.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.location import Location, locate
@@ -37,6 +39,9 @@ FOLDER_NAME = "_braze"
 
 ROWS_FOLDER = "rows"
 """Stands where an export's fingerprint stands, for rows of an author's own."""
+
+MOST_REPORT_BYTES = 16_000_000
+"""A report has 50 reasons and 60 samples at most; what is longer is none."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+-]")
 _LONGEST_NAME = 200
@@ -156,6 +161,28 @@ class ReportsFolder:
         reports = [self.root.child(f"{fingerprint}/{run}/report.json") for run in self._names(fingerprint)]
         written = [(report.stat().modified or 0, report.url, report) for report in reports if report.exists()]
         return max(written)[2] if written else None
+
+    def names_in(self, folder: str) -> list[str]:
+        """List the names in a folder of this one; none where it is not there."""
+        return self._names(folder)
+
+    def reports_of(self, fingerprint: str, identity: PushIdentity) -> list[dict[str, Any]]:
+        """Read the reports of an export that this very task instance has written, whichever try, in their order."""
+        begin = identity.folder_name.rpartition("--try")[0]
+        written: list[tuple[int, str, int, dict[str, Any]]] = []
+        for name in self._names(fingerprint):
+            if name.startswith(f"{begin}--try") and (report := self._report(f"{fingerprint}/{name}")):
+                found = PushIdentity.of(report)
+                if found.is_of(identity.dag_id, identity.run_id, identity.task_id, identity.map_index):
+                    written.append((found.try_number, str(report.get("started_at")), len(written), report))
+        return [report for _, _, _, report in sorted(written)]
+
+    def _report(self, folder: str) -> dict[str, Any] | None:
+        try:
+            report = json.loads(read_small(self.root.child(f"{folder}/report.json"), MOST_REPORT_BYTES))
+        except (OSError, ValueError, RecursionError, ExportRefusedError):
+            return None
+        return report if isinstance(report, dict) else None
 
     def _names(self, folder: str) -> list[str]:
         return names_in(self.root.child(folder))

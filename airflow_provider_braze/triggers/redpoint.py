@@ -17,7 +17,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.parameters import as_optional_seconds
 from airflow_provider_braze.redpoint.findings import Findings, Memory, look
-from airflow_provider_braze.redpoint.offers import Offers
+from airflow_provider_braze.redpoint.offers import Offers, older_than
 from airflow_provider_braze.redpoint.search import ExportSearch, read_parameter
 
 _VARIABLE = "_variable"
@@ -33,7 +33,8 @@ class RedpointExportTrigger(BaseEventTrigger):
     ``{"status": "failed", "message": ..., "retryable": bool}``.
 
     In an ``AssetWatcher`` it never ends. Every export that lands is offered in a ``landed`` event, together with
-    those that landed with it; what cannot be read is logged and waited out. Each is offered at least once: whoever
+    those that landed with it; under ``older`` the event names those that landed before and are not pushed yet, which
+    must not be overtaken. What cannot be read is logged and waited out. Each is offered at least once: whoever
     takes the events up leaves out what is marked as pushed, as ``redpoint.offers.left_to_push`` does.
 
     :param base_path: as the sensor takes it. In a watcher nothing is rendered.
@@ -133,6 +134,7 @@ class RedpointExportTrigger(BaseEventTrigger):
         while True:
             said = {*await self._keep(offers)}
             due: list[dict[str, Any]] = []
+            older: list[dict[str, Any]] = []
             try:
                 # All of them: exports that wait to be pushed must not hide those that landed after them.
                 findings = await self._look(memory, max_exports=sys.maxsize)
@@ -143,6 +145,7 @@ class RedpointExportTrigger(BaseEventTrigger):
             else:
                 memory = findings.memory
                 due = offers.due(findings.items, time.time())[: self.search.max_exports]
+                older = older_than(due, findings.items)
                 for warning in findings.warnings:
                     self.log.warning(warning)
             for trouble in said - troubles:
@@ -152,7 +155,7 @@ class RedpointExportTrigger(BaseEventTrigger):
             troubles = frozenset(said)
             if due:
                 self.log.info("Offering %s.", ", ".join(item["path"] for item in due))
-                yield {"status": "landed", "items": due}
+                yield {"status": "landed", "items": due, "older": older}
                 offers.note(due, time.time())
             await asyncio.sleep(self.poke_interval)
 

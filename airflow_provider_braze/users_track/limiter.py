@@ -53,6 +53,7 @@ class Limiter:
     :param wall: seconds since the epoch, to read epoch headers.
     :param sleep: waits; replaced together with the clocks in tests.
     :param jitter: random number in [0, 1).
+    :param after: that of a push which has just ended: what went out lately counts, and what Braze ordered holds.
     """
 
     def __init__(
@@ -63,23 +64,25 @@ class Limiter:
         wall: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
+        after: Limiter | None = None,
     ) -> None:
-        self._share = Share(requests_per_second)
+        self._share: Share = after._share if after else Share(requests_per_second)
         most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
         self._most = most - (most >= _MANY)
         self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
         self._next_at = clock()
         # Before the first request there is nothing to make up for.
         self._catch_up = 0.0
-        self._paused_until = 0.0
+        self._paused_until: float = after._paused_until if after else 0.0
         self._unanswered = 0
-        self._answered: deque[float] = deque()
+        self._answered: deque[float] = deque(after._answered if after else ())
         self._turn = asyncio.Lock()
         self._an_answer = asyncio.Event()
         self._refusals_in_a_row = 0
         self._closed = False
         self.refusals = 0
-        self._paused_in_all = 0.0
+        # What is left of a pause is waited for here.
+        self._paused_in_all = self.paused_for
 
     @property
     def paused_seconds(self) -> float:

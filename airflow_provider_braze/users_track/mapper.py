@@ -27,6 +27,7 @@ Identity = tuple[str | None, ...]
 
 _TOO_LONG = f"longer than {limits.STRING_CHARACTERS} characters"
 _ABSENT = object()
+_ADDING = frozenset({"add", "remove", "inc", "$add", "$remove"})
 _TRANSFORM = "the mapping's transform"
 
 
@@ -86,6 +87,28 @@ class Mapper:
     def replaced_tags(self) -> frozenset[str]:
         """Tag attributes that are replaced, whose tags are nevertheless united when records are merged."""
         return frozenset(name for name, action in self._actions.items() if action == "replace")
+
+    @property
+    def set_fields(self) -> frozenset[str]:
+        """Fields whose value a push sets, as opposed to adds to; a key of an object with its path, ``object.key``.
+
+        With a transform there is ``*`` among them: it may set any.
+        """
+        nested = self._nested.targets if self._nested else ()
+        constants = [
+            name
+            for name, value in self._constants.items()
+            if not (isinstance(value, dict) and value and value.keys() <= _ADDING)
+        ]
+        return frozenset(
+            [
+                *self._top.targets,
+                *(f"{self._extra_to}.{target}" for target in nested),
+                *self.replaced_tags,
+                *constants,
+                *(("*",) if self._mapping.transform is not None else ()),
+            ]
+        )
 
     def by_column(self) -> ByColumn | None:
         """Give what maps many records at once; None where this mapping goes beyond that."""

@@ -15,7 +15,7 @@ from airflow_provider_braze.redpoint.search import ExportSearch
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.version_compat import AirflowSkipException
-from tests.dags.test_shipped_dags import load
+from tests.dags.test_shipped_dags import is_given_the_whole_list, load
 from tests.inbox import land
 
 
@@ -60,9 +60,9 @@ def test_what_watches_reads_the_same_variables_as_the_polling_dag(on_landing: DA
 
 
 def test_exports_are_pushed_one_at_a_time(on_landing: DAG, with_approval: DAG) -> None:
-    for dag in (on_landing, with_approval):
+    for dag, upstream in ((on_landing, "landed_exports"), (with_approval, "find_exports")):
         assert dag.max_active_runs == 1
-        assert dag.get_task("push_export").partial_kwargs["max_active_tis_per_dag"] == 1
+        assert is_given_the_whole_list(dag, upstream)
 
 
 def test_every_event_of_a_run_counts_and_each_export_once(
@@ -87,39 +87,52 @@ def test_what_is_pushed_through_this_connection_is_left_out(
         landed("braze_default", {"asset": [event(*items[:2])]})
 
 
+def test_what_failed_before_is_pushed_before_what_has_just_landed(
+    on_landing: DAG, items: list[dict[str, Any]]
+) -> None:
+    first, second, third = items
+    landed = function(on_landing, "landed_exports")
+    ReportsFolder.at(first["reports_path"]).mark_pushed("braze_default", first["fingerprint"])
+    newest = event(third)
+    newest.extra["payload"]["older"] = [first, second]
+
+    assert landed("braze_default", {"asset": [newest]}) == [second, third]
+
+
 @pytest.mark.parametrize("events", [{}, {"asset": [SimpleNamespace(extra={})]}])
 def test_a_run_that_no_export_started_says_so(on_landing: DAG, events: dict[str, Any]) -> None:
     with pytest.raises(AirflowSkipException, match="redpoint_with_approval"):
         function(on_landing, "landed_exports")("braze_default", events)
 
 
-def test_no_more_than_airflow_can_map(
-    on_landing: DAG, items: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
-
-    assert function(on_landing, "landed_exports")("braze_default", {"asset": [event(*items)]}) == items[:2]
-
-
-def plan(users: int, data_points: int) -> dict[str, int]:
-    return {"users": users, "failed": 1, "data_points": data_points}
+def plan(users: int, data_points: int, *statuses: str) -> dict[str, Any]:
+    exports = [{"status": status} for status in statuses or ("planned", "planned")]
+    return {"users": users, "failed": 1, "data_points": data_points, "exports": exports}
 
 
 @pytest.mark.parametrize(
-    ("plans", "next_task"),
+    ("plan", "next_task"),
     [
-        ([plan(4, 10), plan(6, 90)], "push_export"),
-        ([plan(4, 10), plan(7, 90)], "ask"),
-        ([plan(4, 10), plan(6, 91)], "ask"),
-        # A plan that failed may be of any size.
-        ([plan(4, 10)], "ask"),
-        ([], "ask"),
+        (plan(10, 100), "push_export"),
+        (plan(11, 100), "ask"),
+        (plan(10, 101), "ask"),
+        # An export that cannot be planned may be of any size.
+        (plan(4, 10, "planned", "failed"), "ask"),
+        (plan(4, 10, "waiting", "waiting"), "ask"),
+        (None, "ask"),
     ],
 )
+@pytest.mark.parametrize("failed", [False, True])
 def test_a_person_is_asked_above_a_limit_and_in_doubt(
-    with_approval: DAG, plans: list[dict[str, int]], next_task: str
+    with_approval: DAG, plan: dict[str, Any] | None, next_task: str, failed: bool
 ) -> None:
-    size = function(with_approval, "sum_of_plans")([{}, {}], plans)
+    class TaskInstance:
+        def xcom_pull(self, task_ids: str, key: str) -> dict[str, Any] | None:
+            assert (task_ids, key) == ("plan_export", "report")
+            return plan
+
+    returned = None if failed else plan
+    size = function(with_approval, "sum_of_plans")([{}, {}], returned, ti=TaskInstance())
     limits = {"ask_above_users": 10, "ask_above_data_points": 100}
 
     assert function(with_approval, "by_size")(size, limits) == next_task
@@ -130,4 +143,4 @@ def test_who_does_not_answer_has_not_agreed(with_approval: DAG) -> None:
 
     assert ask.defaults == ["Reject"]
     assert ask.response_timeout is not None
-    assert with_approval.get_task("plan_export").partial_kwargs["dry_run"] is True
+    assert with_approval.get_task("plan_export").dry_run is True

@@ -117,6 +117,7 @@ def test_a_marker_says_who_pushed_and_when(export: str) -> None:
             report["report_path"],
             export,
             found.st_mtime,
+            frozenset({"email", "first_name"}),
         )
     }
     assert folder.markers("braze_other") == {}

@@ -251,7 +251,8 @@ def test_a_base_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(BrazeSetupError, match="does not exist"):
         look_once(tmp_path / "nothing")
     with pytest.raises(BrazeSetupError, match="does not exist"):
-        look_once(f"{ObjectStore().url}/nothing")
+        look_once(f"{ObjectStore().url.replace('memory://', 'memory://no-')}/nothing")
+    assert not look_once(f"{ObjectStore().url}/nothing").items
 
 
 def test_an_empty_base_waits(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.offers import HANDED_OVER_SECONDS, Offers, left_to_push
+from airflow_provider_braze.redpoint.offers import HANDED_OVER_SECONDS, Offers, left_to_push, older_than
 from airflow_provider_braze.redpoint.search import ExportSearch
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from tests.asset_store import Store
@@ -42,6 +42,15 @@ def test_is_offered_once_and_again_while_it_is_not_pushed() -> None:
     offers.note([item(1)], 0)
     assert offers.due([item(1), item(2)], HOUR - 1) == [item(2)]
     assert offers.due([item(1)], HOUR) == [item(1)]
+
+
+def test_older_ones_that_are_not_pushed_go_with_what_is_offered() -> None:
+    first, second, third, fourth = items = [item(number) for number in range(1, 5)]
+    assert older_than([third], items) == [first, second]
+    assert older_than([second, third], items) == [first]
+    assert older_than([first], items) == []
+    assert older_than([], items) == []
+    assert older_than([first, fourth], items) == [second, third]
 
 
 def test_is_never_offered_again_if_so_wished() -> None:

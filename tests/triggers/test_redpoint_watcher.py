@@ -123,6 +123,31 @@ def test_an_export_that_lands_later_is_offered_by_itself(tmp_path: Path) -> None
     assert offered == [["1"], ["2"], ["3"]]
 
 
+def test_an_event_names_the_older_ones_that_are_not_pushed_yet(tmp_path: Path) -> None:
+    for number in (1, 2):
+        land(tmp_path, **export(number, age=60 - number))
+    source = watcher(tmp_path, offer_again_after=None)
+    source.trigger_id = 1  # type: ignore[assignment]
+    payloads: list[dict[str, Any]] = []
+
+    async def run() -> None:
+        async for event in source.run():
+            payloads.append(event.payload)
+            if len(payloads) == 3:
+                return
+            if len(payloads) == 2:
+                first = payloads[0]["items"][0]
+                ReportsFolder.at(first["reports_path"]).mark_pushed("braze_default", first["fingerprint"])
+            land(tmp_path, **export(2 + len(payloads), age=30 - len(payloads)))
+
+    asyncio.run(run())
+    ids = [
+        [[item["channel_execution_id"] for item in payload[name]] for name in ("older", "items")]
+        for payload in payloads
+    ]
+    assert ids == [[[], ["1", "2"]], [["1", "2"], ["3"]], [["2", "3"], ["4"]]]
+
+
 def _land_next(base: Path, offered: Offered) -> None:
     if len(offered) < 3:
         land(base, **export(len(offered) + 1))

@@ -1,0 +1,106 @@
+"""From the operator's parameters to the push: of an export, of a list of them, or of rows of an author's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.operators.rows import rows_of
+from airflow_provider_braze.parameters import as_bool, as_optional_text
+from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.pushes.export_item import REJECTS_NAME, ExportItem
+from airflow_provider_braze.pushes.export_list import ListPush
+from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
+from airflow_provider_braze.pushes.rows import RowsPush
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.search import read_parameter
+from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.version_compat import AirflowSkipException
+
+if TYPE_CHECKING:
+    from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+
+LATE = ("push", "hold")
+
+_OF_A_LIST = ("workspace", "braze_conn_id", "identity", "dry_run", "checkpoint", "keep", "say")
+"""What a list takes of what is asked of each push; the checkpoint goes to the export that it belongs to."""
+
+
+def push_of(
+    task: BrazeUserTrackOperator,
+    common: Mapping[str, Any],
+    *,
+    max_rejected: int | float | None,
+    begin: Callable[[int], None],
+    tell: Callable[[dict[str, Any]], None],
+) -> RowsPush | ExportPush | ListPush:
+    """Make the push that a task's parameters ask for.
+
+    :param common: parameters of any push.
+    :param max_rejected: most failed records of each export of a list.
+    :param begin: told the number of an export of a list before its turn.
+    :param tell: told the report of a list after each turn.
+    :raises BrazeSetupError: a parameter cannot be used.
+    :raises AirflowSkipException: the list of exports is empty.
+    """
+    export = task.export
+    exports = flatten(export) if is_list(export) else None
+    if exports is None and export is not None:
+        export = check(export)
+    rejects = _rejects_of_rows(export)
+    confirm = as_bool("confirm", task.confirm, default=False)
+    if export is None or rejects:
+        if confirm:
+            raise BrazeSetupError(
+                "confirm looks up the users of an export; rows of your own cannot be confirmed."
+            )
+        return RowsPush(
+            **common,
+            rejects=rejects,
+            attributes=rows_of(task.attributes),
+            events=rows_of(task.events),
+            purchases=rows_of(task.purchases),
+        )
+    make = partial(
+        ExportPush,
+        channel_modes=read_parameter("channel_modes", task.channel_modes),
+        mapping=None if task.mapping is None else ExportMapping.of(task.mapping),
+        dialect=task.dialect if isinstance(task.dialect, Dialect) else Dialect.from_dict(task.dialect or {}),
+        confirm=confirm,
+        hold_late=late(task.late) == "hold",
+    )
+    if exports is None:
+        return make(**common, export=export)
+    if not exports:
+        raise AirflowSkipException("The list of exports is empty: there is nothing to push.")
+    own = {name: common[name] for name in _OF_A_LIST if name in common}
+    of_each = {name: value for name, value in common.items() if name not in ("checkpoint", "keep")}
+    return ListPush(
+        exports,
+        lambda export, **given: make(**{**of_each, **given}, export=export),
+        **own,
+        max_rejected=max_rejected,
+        begin=begin,
+        tell=tell,
+    )
+
+
+def late(value: Any) -> str:
+    """Read what becomes of an export that is late.
+
+    :raises BrazeSetupError: it is neither of the two words.
+    """
+    text = as_optional_text("late", value) or LATE[0]
+    if text not in LATE:
+        raise BrazeSetupError(f"late must be push or hold, not {text!r}.")
+    return text
+
+
+def _rejects_of_rows(export: Any) -> ExportItem | None:
+    """Tell whether the export is the rejects file of a push of rows."""
+    if not isinstance(export, str) or not export.endswith(REJECTS_NAME):
+        return None
+    item = ExportItem.of(export, {})
+    return item if item.is_rows else None

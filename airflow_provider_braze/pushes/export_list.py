@@ -1,0 +1,283 @@
+"""Several exports, pushed one after the other by one task: none goes out before an older one that is not whole.
+
+Whole is ``complete``. What an earlier try of the same task brought through is known from its reports, so on every
+Airflow. Each turn leaves a report that says in which *round* of the list it was: a retry and a deferred task go on with
+their round, and a task that is cleared after all went whole begins a new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeLongWaitError,
+    ExportGoneError,
+    ExportsSetAsideError,
+    PushStoppedError,
+    TooManyFailedRecordsError,
+)
+from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.checkpoint import Keep
+from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.pushes.given_exports import Export, path_of
+from airflow_provider_braze.pushes.list_report import WAITING, entry, summed
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.pushed_before import PushedBefore
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.push import describe
+from airflow_provider_braze.users_track.workspace import Workspace
+
+_EXPORT = "export"
+"""Key of a checkpoint that says whose it is: of a list, one export at a time is under way."""
+
+_MOST_NAMED = 10
+
+
+class Make(Protocol):
+    """Makes the push of one export."""
+
+    def __call__(self, export: Export, **given: Any) -> ExportPush:
+        """Take the export, and the parameters of its push that belong to its place in the list."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One export of the list, and what became of it.
+
+    :param error: why it is not whole, where an error says so.
+    :param too_many: why its failed records are too many.
+    :param is_set_aside: the list went on without it.
+    """
+
+    export: Export
+    status: str = WAITING
+    report: Mapping[str, Any] | None = None
+    error: str | None = None
+    too_many: str | None = None
+    is_set_aside: bool = False
+
+    @property
+    def path(self) -> str:
+        return path_of(self.export)
+
+    @property
+    def why(self) -> str | None:
+        return self.error or self.too_many
+
+    def settle(self, report: Mapping[str, Any], max_rejected: int | float | None) -> None:
+        """Take a report as the last word."""
+        self.report, self.status, self.error = report, report["status"], report.get("error")
+        self.is_set_aside = bool(report.get("set_aside"))
+        if not report.get("dry_run"):
+            self.too_many = reports.too_many_failed(report, max_rejected)
+
+
+class ListPush:
+    """
+    Push several exports; what is asked of each is in ``make``.
+
+    :param exports: in the order in which they are pushed.
+    :param make: makes the push of one.
+    :param identity: whose pushes they are.
+    :param workspace: where to.
+    :param braze_conn_id: names the workspace in the report and the reports folder.
+    :param dry_run: send nothing, plan only.
+    :param max_rejected: most failed records of each export.
+    :param checkpoint: what an earlier try, or the same one before a long wait, kept of the export that was under way.
+    :param keep: keeps checkpoints.
+    :param say: takes a remark for the log.
+    :param begin: told the number of an export, from 1 on, before its turn.
+    :param tell: told the list's report after each turn.
+    """
+
+    def __init__(
+        self,
+        exports: Sequence[Export],
+        make: Make,
+        *,
+        identity: PushIdentity,
+        workspace: Workspace,
+        braze_conn_id: str,
+        dry_run: bool = False,
+        max_rejected: int | float | None = None,
+        checkpoint: Mapping[str, Any] | None = None,
+        keep: Keep | None = None,
+        say: Callable[[str], None] = lambda _: None,
+        begin: Callable[[int], None] = lambda _: None,
+        tell: Callable[[dict[str, Any]], None] = lambda _: None,
+    ) -> None:
+        self._turns = [_Turn(export) for export in exports]
+        self._make, self._identity, self._workspace = make, identity, workspace
+        self._braze_conn_id, self._dry_run, self._max_rejected = braze_conn_id, dry_run, max_rejected
+        self._checkpoint, self._keep = checkpoint, keep
+        self._say, self._begin, self._tell = say, begin, tell
+        self._round = identity.try_number
+        self._limiter: Limiter | None = None
+        self._current: ExportPush | None = None
+        self._stopped: PushStoppedError | None = None
+        self._error: BaseException | None = None
+        self._known: dict[str, PushedBefore] = {}
+
+    def execute(self) -> dict[str, Any]:
+        """Push what is not whole yet.
+
+        :return: the list's report.
+        :raises BrazeError: what stopped the list, or that some exports failed; its ``report`` is the list's.
+        """
+        self._skip_what_is_done()
+        try:
+            for number, turn in enumerate(self._turns, start=1):
+                if turn.status == WAITING:
+                    self._take(number, turn)
+            self._error = self._failure()
+            if self._error is not None:
+                raise self._error
+        except BaseException as error:
+            self._error = error
+            if isinstance(error, BrazeError):
+                error.report = self.report
+            raise
+        return self.report
+
+    def stop(self) -> None:
+        """Stop, from a signal handler: the export under way, and the list.
+
+        :raises PushStoppedError: nothing is being sent.
+        """
+        self._stopped = PushStoppedError("The task was stopped; what was not sent counts as not_sent.")
+        if self._current is None:
+            raise self._stopped
+        self._current.stop()
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The list's report as it is now."""
+        own = [turn.report for turn in self._turns if turn.report is not None]
+        return {
+            **summed(own, [turn.status for turn in self._turns]),
+            **self._identity.as_dict(),
+            **reports.setting(self._workspace, self._braze_conn_id, self._dry_run, self._error),
+            "exports": [
+                entry(turn.path, turn.status, turn.report, turn.why, set_aside=turn.is_set_aside)
+                for turn in self._turns
+            ],
+        }
+
+    def _skip_what_is_done(self) -> None:
+        """Take over what earlier tries, or this one before a long wait, have settled in the round under way."""
+        if self._identity.try_number <= 1 and self._checkpoint is None:
+            return
+        last = [self._push(turn).last_report_of_this_task() for turn in self._turns]
+        current = max((report["round"] for report in last if report), default=self._round)
+        found = [
+            (turn, report)
+            for turn, report in zip(self._turns, last, strict=True)
+            if report and report["round"] == current
+        ]
+        whole = [pair for pair in found if pair[1]["status"] == reports.COMPLETE]
+        if len(whole) == len(self._turns):
+            self._say("All exports went whole before: the task was cleared, so they are all pushed again.")
+            return
+        self._round = current
+        aside = [pair for pair in found if pair[1].get("set_aside")]
+        # Where nothing else is left to do, somebody has cleared the task to have those set aside tried again.
+        done = whole + (aside if len(whole) + len(aside) < len(self._turns) else [])
+        for turn, report in done:
+            turn.settle(report, self._max_rejected)
+        if done:
+            self._say(f"{len(done)} of {len(self._turns)} exports are settled already; the rest goes on.")
+
+    def _push(self, turn: _Turn) -> ExportPush:
+        mine = (self._checkpoint or {}).get(_EXPORT) == turn.path
+        return self._make(
+            turn.export,
+            checkpoint=self._checkpoint if mine else None,
+            keep=self._keep and self._keeping(self._keep, turn.path),
+            limiter=self._next_limiter,
+            round=self._round,
+            pushed_before=self._pushed_before,
+        )
+
+    def _pushed_before(self, folder: ReportsFolder) -> PushedBefore:
+        """Give what knows of earlier pushes: one for all exports, so that it lists but once."""
+        known = self._known.get(folder.root.url)
+        if known is None:
+            known = self._known[folder.root.url] = PushedBefore(folder, self._braze_conn_id)
+        return known
+
+    @staticmethod
+    def _keeping(keep: Keep, path: str) -> Keep:
+        return lambda checkpoint: keep(checkpoint and {**checkpoint, _EXPORT: path})
+
+    def _next_limiter(self) -> Limiter:
+        self._limiter = Limiter(self._workspace.requests_per_second, after=self._limiter)
+        return self._limiter
+
+    def _take(self, number: int, turn: _Turn) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        self._say(f"Export {number} of {len(self._turns)}: {turn.path}")
+        self._begin(number)
+        self._current = push = self._push(turn)
+        try:
+            turn.settle(push.execute(), self._max_rejected)
+        except BaseException as error:
+            self._note(turn, push.report, error)
+            turn.is_set_aside = self._goes_on(turn, error)
+            if not turn.is_set_aside:
+                self._say_what_stops(turn, error)
+                raise
+        finally:
+            self._current = None
+        if turn.report is not None:
+            self._say(reports.in_words(turn.report))
+        if turn.is_set_aside:
+            self._say(f"Set aside: {turn.path}: {turn.why or 'every record failed'}")
+        self._tell(self.report)
+
+    def _note(self, turn: _Turn, report: Mapping[str, Any] | None, error: BaseException) -> None:
+        turn.report, turn.error = report, self._workspace.redact(describe(error))
+        stopped = isinstance(error, PushStoppedError) or not isinstance(error, Exception)
+        turn.status = report["status"] if report else WAITING if stopped else reports.FAILED
+        if isinstance(error, BrazeLongWaitError) and error.checkpoint is not None:
+            error.checkpoint = {**error.checkpoint, _EXPORT: turn.path}
+
+    def _goes_on(self, turn: _Turn, error: BaseException) -> bool:
+        """Tell whether the list goes on: no retry can help this export, or it is gone from a share that is there."""
+        if isinstance(error, ExportGoneError):
+            folder = turn.path.replace("\\", "/").rstrip("/").rpartition("/")[0]
+            return bool(folder) and locate(folder).exists()
+        return reports.is_set_aside(turn.status, error)
+
+    def _say_what_stops(self, turn: _Turn, error: BaseException) -> None:
+        waiting = [each.path for each in self._turns if each.status == WAITING and each is not turn]
+        if not waiting:
+            return
+        text = f"{turn.path} stopped the list; {len(waiting)} later exports wait: {_named(waiting)}."
+        self._say(text)
+        if isinstance(error, BrazeError):
+            error.args = (f"{error} {text}", *error.args[1:])
+
+    def _failure(self) -> BrazeError | None:
+        """Say at the end that some exports failed, each by its own threshold or by being set aside."""
+        failed = [turn for turn in self._turns if turn.why and (turn.is_set_aside or turn.too_many)]
+        if not failed:
+            return None
+        told = [
+            f"{turn.path} was set aside: {turn.why}" if turn.is_set_aside else f"{turn.path}: {turn.why}"
+            for turn in failed
+        ]
+        kind = (
+            ExportsSetAsideError if any(turn.is_set_aside for turn in failed) else TooManyFailedRecordsError
+        )
+        return kind(f"{len(told)} of {len(self._turns)} exports failed. {_named(told)}")
+
+
+def _named(texts: Sequence[str]) -> str:
+    more = len(texts) - _MOST_NAMED
+    return "; ".join(texts[:_MOST_NAMED]) + (f"; and {more} more, in the report" if more > 0 else "")
