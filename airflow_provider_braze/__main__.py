@@ -183,7 +183,10 @@ def _print(
     facts.add_row("at the limit", f"{planned.seconds_at_limit:,.1f} s")
     console.print(facts)
     _print_counts(console, "Data points", account.data_points.by_attribute())
-    _print_counts(console, "Bad values left out", source.omitted_values)
+    counts = source.counts_by_column()
+    _print_counts(console, "Bad values left out", counts["omitted_values"])
+    _print_counts(console, "Values whose blanks were cut", counts["trimmed"])
+    _print_counts(console, "Words that became codes", counts["normalised"])
     _print_counts(console, "Reasons", account.reasons)
     for line, column, reason in failures.rows:
         console.print(_plain(f"  line {line}: {column + ': ' if column else ''}{reason}"))

@@ -43,6 +43,14 @@ GOOD = {
 }
 """Of the cells that are made up, those that are good for a field or type, and what Braze then holds."""
 
+WORDS = {
+    "country": {"United States": "US", "germany": "DE", "GBR": "GB"},
+    "gender": {"Female": "F", "m": "M"},
+}
+"""Words that become codes, unless the mapping leaves them."""
+
+NULL_WORDS = ("null", "none", "n/a", "nan")
+
 STORED_TIMES = GOOD["date"] | GOOD["datetime"] | {"1984-02-29": "1984-02-29T00:00:00.000Z"}
 """Texts that Braze takes for a time though nobody said so."""
 
@@ -58,6 +66,8 @@ class Expected:
     profiles: dict[str, dict[str, Any]]
     invalid_lines: set[int] = field(default_factory=set)
     omitted: Counter[str] = field(default_factory=Counter)
+    trimmed: Counter[str] = field(default_factory=Counter)
+    normalised: Counter[str] = field(default_factory=Counter)
     records: int = 0
     users: set[str] = field(default_factory=set)
     replaced_tags: dict[str, list[set[str]]] = field(default_factory=dict)
@@ -74,6 +84,7 @@ def push(
             expected.invalid_lines.add(line)
             continue
         record = dict(zip(columns, cells, strict=True))
+        trimmed = _cut(record, options)
         omitted: list[str] = []
         try:
             user, change = _read(record, options, omitted)
@@ -81,6 +92,8 @@ def push(
             expected.invalid_lines.add(line)
             continue
         expected.omitted.update(omitted)
+        expected.trimmed.update(trimmed)
+        expected.normalised.update(change["words"])
         expected.users.add(user)
         if user not in expected.profiles:
             if options["mode"] == "append":
@@ -88,6 +101,19 @@ def push(
             expected.profiles[user] = {"standard": {}, "custom": {}}
         _apply(expected, user, change)
     return expected
+
+
+def _cut(record: dict[str, str], options: dict[str, Any]) -> list[str]:
+    """Cut the blanks of a record's cells; the columns where there were any, of those that are sent."""
+    mapping, found = options["mapping"], []
+    for column, cell in record.items():
+        cut = cell
+        while mapping.get("trim", True) and cut != (cut := cut.strip().strip("\u200b\ufeff")):
+            pass
+        record[column] = cut
+        if cut != cell and column not in mapping.get("omit", ()):
+            found.append(column)
+    return found
 
 
 def _squash(name: str) -> str:
@@ -99,8 +125,13 @@ def _read(record: dict[str, str], options: dict[str, Any], omitted: list[str]) -
     token = mapping.get("null_token")
     token_for_all = token if isinstance(token, str) else None
     identifier = options["identifier_column"]
+    if record[identifier].strip().lower() in NULL_WORDS and not mapping.get("null_identifiers"):
+        raise BadError
     user = _user(record[identifier], options["identifier_kind"], token_for_all)
-    change: dict[str, Any] = {"standard": {}, "custom": {}, "nested": {}, "add": {}, "replace": {}}
+    change: dict[str, Any] = {
+        **{place: {} for place in ("standard", "custom", "nested", "add", "replace")},
+        "words": [],
+    }
     if options["identifier_kind"] in ("email", "phone"):
         cell = record[identifier]
         change["standard"][options["identifier_kind"]] = cell.lower() if "@" in cell else cell
@@ -161,7 +192,11 @@ def _read_cell(
     if rule is not None:
         place[name] = None if rule == "null" else ""
     elif standard:
-        place[name] = _text(cell) if takes_text else _good(name, cell)
+        if mapping.get("normalise", True) and cell in WORDS.get(name, {}):
+            change["words"].append(column)
+            place[name] = WORDS[name][cell]
+        else:
+            place[name] = _text(cell) if takes_text else _good(name, cell)
     else:
         place[name] = _typed(declared, cell)
         if not nested and isinstance(place[name], str):

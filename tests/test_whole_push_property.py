@@ -57,11 +57,25 @@ TYPES = {
 }
 TOP = ("first_name", "home_city", "email", "country", "dob", "gender", "time_zone", "email_subscribe")
 USERS = {
-    "external_id": ["P1", "P2", "0003", "p1", "Ω", " ", "", "NULL", "x" * 988],
-    "user_alias": ["A1", "a1", "é", "", "é" * 119],
-    "email": ["jo@example.com", "Jo@Example.com", "nobody", ""],
+    "external_id": [
+        "P1",
+        "P2",
+        "0003",
+        "p1",
+        "Ω",
+        " ",
+        "",
+        "NULL",
+        "P1\u200b ",
+        "\u00a0P2",
+        "n/a",
+        "x" * 988,
+    ],
+    "user_alias": ["A1", "a1", " a1", "é", "", "é" * 119],
+    "email": ["jo@example.com", "jo@example.com\t", "Jo@Example.com", "nobody", ""],
     "phone": ["+1 555 010 9999", "15550109999", "5550109999", "+34600000001", "none", ""],
 }
+BLANKS = ["", " ", "\u00a0 ", "\u200b"]
 CELLS = st.one_of(
     st.sampled_from(sorted({cell for good in model.GOOD.values() for cell in good})),
     st.sampled_from(
@@ -113,7 +127,10 @@ def exports(draw: st.DrawFn) -> Export:
         mapping["identifier"]["label"] = "crm"
     dialect = draw(DIALECTS)
     ids = st.sampled_from(USERS[kind])
-    fits = {column: _fitting(name, mapping["types"].get(column)) for name, column in names.items()}
+    fits = {
+        column: _fitting(name, mapping["types"].get(column), padded=mapping["trim"])
+        for name, column in names.items()
+    }
     rows = draw(
         st.lists(
             st.tuples(*(ids if column == identifier else fits[column] for column in columns)).map(list),
@@ -177,20 +194,29 @@ def mappings(draw: st.DrawFn, names: dict[str, str], kind: str) -> dict[str, Any
     if draw(st.booleans()):
         mapping["offer"] = draw(st.sampled_from([None, "offers"]))
     mapping["bad_values"] = draw(st.sampled_from(["reject", "omit"]))
+    for name, default in (("trim", True), ("normalise", True), ("null_identifiers", False)):
+        mapping[name] = draw(st.sampled_from([default, default, not default]))
     return mapping
 
 
-def _fitting(name: str, declared: Any) -> st.SearchStrategy[str]:
+def _fitting(name: str, declared: Any, *, padded: bool) -> st.SearchStrategy[str]:
     """Cells for a column: mostly good ones where few are, so that not every record is invalid."""
     good = model.GOOD.get(declared if isinstance(declared, str) else name)
-    return st.sampled_from([*[*good] * 3, "", "", "NULL", "bad"]) if good else CELLS
+    cells = [*(good or ()), *model.WORDS.get(name, ())] * 3
+    fitting = st.sampled_from([*cells, "", "", "NULL", "bad"]) if good else CELLS
+    if good and not padded:
+        # Which of them may be padded, if blanks stay, is of no use to anybody.
+        return fitting
+    blanks = st.sampled_from([*[""] * 9, *BLANKS])
+    return st.tuples(blanks, fitting, blanks).map("".join)
 
 
 def _can_be_seeded(cell: str) -> bool:
     return (
-        bool(cell.strip())
+        cell.strip() == cell != ""
+        and "\u200b" not in cell
         and len(cell.encode()) <= 236
-        and cell not in ("nobody", "none", "NULL", "Jo@Example.com")
+        and cell not in ("nobody", "none", "NULL", "n/a", "Jo@Example.com")
     )
 
 
@@ -281,6 +307,8 @@ def _check_report(report: dict[str, Any], expected: model.Expected) -> None:
     assert report["accepted"] + report["merged"] == expected.records - len(expected.invalid_lines)
     assert report["accepted"] >= len(expected.users)
     assert report["omitted_values"] == expected.omitted
+    assert report["trimmed"] == expected.trimmed
+    assert report["normalised"] == expected.normalised
     lines = set()
     if report["rejects_path"]:
         with Path(report["rejects_path"].removeprefix("file://")).open(encoding="utf-8", newline="") as file:

@@ -254,6 +254,11 @@ class _ExportAttempt(Attempt):
             self.account.note(
                 f"{mismatches} records carry another ChannelExecutionID than the file's name; the record's own is sent."
             )
+        if self.source and (cut := facts.get("trimmed", {}).get(self.source.identifier_column)):
+            self.account.note(
+                f"Blanks around the identifier were cut in {cut} records: where Braze holds padded identifiers, "
+                "these are other profiles; trim=False in the mapping keeps the blanks."
+            )
         return {
             **facts,
             "export": item.path,
@@ -267,7 +272,7 @@ class _ExportAttempt(Attempt):
             "round": self.push.round,
             "fingerprint": self.fingerprint,
             "parent": item.parent and item.parent.get("report_path"),
-            "mapping": mapping.as_dict(),
+            "mapping": mapping.as_reported(),
             "has_transform": mapping.transform is not None,
         }
 

@@ -157,7 +157,7 @@ class ExportItem:
             raise BrazeSetupError(
                 "The push of these rejects had a mapping with a transform: give that mapping again."
             )
-        return ExportMapping.of(self.parent.get("mapping"))
+        return ExportMapping.of_report(self.parent.get("mapping"))
 
 
 def parent_report(path: str) -> dict[str, Any] | None:

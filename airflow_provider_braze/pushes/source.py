@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, BinaryIO, TypeVar, cast
@@ -20,6 +21,7 @@ from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing, Stretch
+from airflow_provider_braze.users_track.blanks import cut, may_hide
 from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -77,6 +79,7 @@ class ExportSource:
         else:
             self._reader = ExportReader(file, dialect=reading.dialect, name=where.name)
         self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        self._trims = reading.mapping.trim
         self._expected = reading.item.channel_execution_id
         self._retry_events = reading.retry_events
         self.execution_id_mismatches = 0
@@ -103,10 +106,23 @@ class ExportSource:
         """How far the reading has come."""
         return self._reader.bytes_read
 
+    def _counters(self) -> dict[str, Counter[str]]:
+        """Give what the mapper counts by column, under the report's names."""
+        mapper = self._mapper
+        return {
+            "omitted_values": mapper.omitted,
+            "trimmed": mapper.trimmed,
+            "normalised": mapper.normalised,
+        }
+
+    def counts_by_column(self) -> dict[str, dict[str, int]]:
+        """What became of cells by column, under the report's names: left out, cut, or made a code."""
+        return {name: dict(counter) for name, counter in self._counters().items()}
+
     @property
-    def omitted_values(self) -> Mapping[str, int]:
-        """Bad values that were left out, by column."""
-        return dict(self._mapper.omitted)
+    def identifier_column(self) -> str:
+        """The column that identifies the user, as the counts by column name it."""
+        return self._mapper.identifier_name
 
     def facts(self) -> dict[str, Any]:
         """What reading told, for the report."""
@@ -114,7 +130,7 @@ class ExportSource:
             return self._settled_facts
         return {
             "execution_id_mismatches": self.execution_id_mismatches,
-            "omitted_values": self.omitted_values,
+            **self.counts_by_column(),
         }
 
     def objects(self, account: Account) -> Iterator[Found]:
@@ -133,8 +149,10 @@ class ExportSource:
             yield from self._map(last, Account(Forgetful()), EARLIER)
             facts, self._settled_facts = account.settled_facts, None
             self.execution_id_mismatches = facts["execution_id_mismatches"]
-            self._mapper.omitted.clear()
-            self._mapper.omitted.update(facts["omitted_values"])
+            for name, counter in self._counters().items():
+                counter.clear()
+                # A checkpoint of an older version has not counted all of them.
+                counter.update(facts.get(name, {}))
         by_column = self._mapper.by_column()
         if by_column is None or isinstance(self._reader, RejectsReader):
             yield from self._map(self._records(), account)
@@ -146,10 +164,11 @@ class ExportSource:
             if isinstance(read, Record):
                 yield self._map_one(read, account, account.begin())
                 continue
-            mapped = by_column.map(read.cells, [*map(len, read.texts)])
+            mapped = by_column.map(read.cells, [*map(len, read.texts)], hidden=may_hide(read.texts))
             # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
             segment = account.begin(len(read.cells))
             segment.data_points.add_counted(mapped.data_points)
+            self._mapper.count_all(mapped)
             self._meet_execution_ids(_without(read.cells, mapped.doubtful))
             yield list(self._parts(read, mapped, account, segment, by_column.kind, reader.cut))
 
@@ -200,7 +219,10 @@ class ExportSource:
     def _meet_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
         at = self._mapper.execution_id_index
         if self._expected and at is not None:
-            self.execution_id_mismatches += len(rows) - [cells[at] for cells in rows].count(self._expected)
+            others = [cell for cells in rows if (cell := cells[at]) != self._expected]
+            if others and self._trims:
+                others = [cell for cell in others if cut(cell) != self._expected]
+            self.execution_id_mismatches += len(others)
 
     def _records(self) -> Iterator[tuple[Record, str]]:
         """Give the records, those of a rejects file with the outcome they had."""

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.users_track import limits, values
+from airflow_provider_braze.users_track import limits
+from airflow_provider_braze.users_track.blanks import Blanks
+from airflow_provider_braze.users_track.cell_values import (
+    LEFT_OUT,
+    Cells,
+    CellValues,
+    is_changed,
+    most_remembered,
+    ruled_values,
+)
 from airflow_provider_braze.users_track.columns import Column
 from airflow_provider_braze.users_track.data_points import points
 from airflow_provider_braze.users_track.groups import CHARACTER_BYTES, MERGE, ONLY_EXISTING, Group
+from airflow_provider_braze.users_track.null_words import LONGEST, is_null_word
 from airflow_provider_braze.users_track.outgoing import to_json
 from airflow_provider_braze.users_track.standard_fields import AS_IS
 
@@ -26,16 +35,6 @@ MOST_ID_CHARACTERS = {
 }
 """Characters of an identifier that is surely short enough: none takes more than four bytes."""
 
-_MOST_REMEMBERED = 5_000
-_MOST_REMEMBERED_TOGETHER = 50_000
-_LONGEST_REMEMBERED = 64
-"""Cells of a column, and of all columns, whose values are kept: most have the same few short ones again and again."""
-
-_LEFT_OUT = msgspec.UNSET
-_IN_DOUBT = object()
-
-Cells = Sequence[str]
-
 
 class ByColumn:
     """Maps many records of one export at once.
@@ -43,6 +42,9 @@ class ByColumn:
     :param kind: key of the identifier.
     :param identifier_index: its column.
     :param identifier_null: cell text that means that there is no identifier, or None.
+    :param null_words: whether words for no value are identifiers.
+    :param blanks: cuts the blanks of cells; None keeps them.
+    :param normalised: columns whose words become codes.
     :param only_existing: whether profiles are not to be created.
     :param top: the columns of the object itself.
     :param nested: the columns of the object inside it, or None.
@@ -57,6 +59,9 @@ class ByColumn:
         kind: str,
         identifier_index: int,
         identifier_null: str | None,
+        null_words: bool,
+        blanks: Blanks | None,
+        normalised: Sequence[Column],
         only_existing: bool,
         top: Group,
         nested: Group | None,
@@ -67,6 +72,9 @@ class ByColumn:
         self.kind = kind
         self._id = identifier_index
         self._identifier_null = identifier_null
+        self._takes_null_words = null_words
+        self._blanks = blanks
+        self._normalised = {column.index: column.name for column in normalised}
         self._most_id = MOST_ID_CHARACTERS[kind]
         self._only_existing = only_existing
         self._plain = [(index, target) for index, target, _ in top.plain]
@@ -74,18 +82,20 @@ class ByColumn:
         self._plain += [(index, target) for index, target, _, _ in as_is]
         self._as_is = [(index, AS_IS[read]) for index, _, _, read in as_is]
         columns = len(top.read) + len(top.ruled) + (len(nested.read) if nested else 0)
-        most = min(_MOST_REMEMBERED, _MOST_REMEMBERED_TOGETHER // max(1, columns))
+        most = most_remembered(columns)
         self._read = [
-            (index, target, _Values(read, most)) for index, target, _, read in top.read if read not in AS_IS
+            (index, target, CellValues(read, most))
+            for index, target, _, read in top.read
+            if read not in AS_IS
         ]
-        self._ruled = [(column.index, column.target, _ruled(column, most)) for column in top.ruled]
+        self._ruled = [(column.index, column.target, ruled_values(column, most)) for column in top.ruled]
         self._tags = [(index, attribute) for index, _, attribute in tags]
         self._constants = dict(constants)
         self._constant_points = {name: points(name, value) for name, value in constants.items()}
         self._path = path
         self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
         self._nested_read = (
-            [(index, _Values(read, most)) for index, _, _, read in nested.read] if nested else []
+            [(index, CellValues(read, most)) for index, _, _, read in nested.read] if nested else []
         )
         self._nested_raw = [*self._nested_plain, *(index for index, _ in self._nested_read)]
         self._texts = [*(index for index, _ in (*self._plain, *self._tags)), *self._nested_plain]
@@ -112,20 +122,23 @@ class ByColumn:
             )
         )
 
-    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
+    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int], *, hidden: bool = True) -> Mapped:
         """Map records.
 
         :param rows: their cells.
         :param sizes: at least the characters of each, all cells together.
+        :param hidden: whether any cell may hold one of the invisible blanks.
         """
-        columns: list[Cells] = list(zip(*rows, strict=True))
+        written: list[Cells] = list(zip(*rows, strict=True))
+        columns = self._blanks.cut_columns(written, hidden=hidden) if self._blanks else written
         doubtful = self._doubtful(columns, sizes)
         read = [values.of(columns[index], doubtful) for index, _, values in self._read]
         ruled = [values.of(columns[index], doubtful) for index, _, values in self._ruled]
         nested_read = [values.of(columns[index], doubtful) for index, values in self._nested_read]
         if doubtful:
             kept = [at for at in range(len(rows)) if at not in doubtful]
-            mapped = self.map([rows[at] for at in kept], [sizes[at] for at in kept]) if kept else _NOTHING
+            kept_sizes = [sizes[at] for at in kept]
+            mapped = self.map([rows[at] for at in kept], kept_sizes, hidden=hidden) if kept else _NOTHING
             # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
         data_points, nested = self._count(columns, ruled), self._nest(columns, nested_read)
@@ -146,7 +159,27 @@ class ByColumn:
         except UnicodeEncodeError:
             # A lone surrogate, in whichever of them.
             return _NOTHING._replace(doubtful=[*range(len(rows))])
-        return Mapped(ids, bodies, data_points, [])
+        return Mapped(
+            ids,
+            bodies,
+            data_points,
+            [],
+            self._blanks.count(written, columns) if self._blanks else {},
+            self._replaced(columns, read, ruled),
+        )
+
+    def _replaced(
+        self, columns: Sequence[Cells], read: Sequence[Sequence[Any]], ruled: Sequence[Sequence[Any]]
+    ) -> dict[str, int]:
+        """Count by column the words that became codes."""
+        found: dict[str, int] = {}
+        columns_read = [*zip(self._read, read, strict=True), *zip(self._ruled, ruled, strict=True)]
+        for (index, _, cached), sent in columns_read:
+            if cached.changes and index in self._normalised:
+                count = sum(map(is_changed, sent, columns[index]))
+                if count:
+                    found[self._normalised[index]] = count
+        return found
 
     def _count(self, columns: Sequence[Cells], ruled: Sequence[Sequence[Any]]) -> dict[str, int]:
         """Count the data points by attribute."""
@@ -154,7 +187,7 @@ class ByColumn:
         found = {name: records * each for name, each in self._constant_points.items()}
         found |= {name: records - columns[index].count("") for index, name, _ in self._read}
         found |= {
-            name: records - values.count(_LEFT_OUT)
+            name: records - values.count(LEFT_OUT)
             for (_, name, _), values in zip(self._ruled, ruled, strict=True)
         }
         found |= {name: records - columns[index].count("") for index, name in (*self._plain, *self._tags)}
@@ -173,8 +206,8 @@ class ByColumn:
         if all(filled):
             return [found, repeat(True)]
         return [
-            [each if is_filled else _LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
-            [is_filled or _LEFT_OUT for is_filled in filled],
+            [each if is_filled else LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
+            [is_filled or LEFT_OUT for is_filled in filled],
         ]
 
     def _doubtful(self, columns: Sequence[Cells], sizes: Sequence[int]) -> set[int]:
@@ -187,6 +220,7 @@ class ByColumn:
             or max(lengths) > self._most_id
             or (self._identifier_null is not None and self._identifier_null in ids)
             or any(map(str.isspace, ids))
+            or self._may_be_null_words(ids, min(lengths))
         ):
             doubtful.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
         longest = max(sizes)
@@ -202,8 +236,18 @@ class ByColumn:
                 doubtful.update(_unlike(are_valid, columns[index]))
         return doubtful
 
+    def _may_be_null_words(self, ids: Cells, shortest: int) -> bool:
+        if self._takes_null_words or (self._blanks and shortest > LONGEST):
+            return False
+        return any(map(is_null_word, ids))
+
     def _identifies(self, cell: str) -> bool:
-        return 0 < len(cell) <= self._most_id and not cell.isspace() and cell != self._identifier_null
+        return (
+            0 < len(cell) <= self._most_id
+            and not cell.isspace()
+            and cell != self._identifier_null
+            and (self._takes_null_words or not is_null_word(cell))
+        )
 
 
 class Mapped(NamedTuple):
@@ -213,68 +257,34 @@ class Mapped(NamedTuple):
     :param bodies: their objects as JSON.
     :param data_points: what they cost together, by attribute.
     :param doubtful: indexes of the records that were not.
+    :param trimmed: cells whose blanks were cut, by column.
+    :param normalised: words that became codes, by column.
     """
 
     ids: Sequence[str]
     bodies: list[bytes]
     data_points: dict[str, int]
     doubtful: list[int]
+    trimmed: Mapping[str, int]
+    normalised: Mapping[str, int]
 
 
-_NOTHING = Mapped([], [], {}, [])
+_NOTHING = Mapped([], [], {}, [], {}, {})
 
 
 class _Tag(msgspec.Struct, gc=False):
     add: tuple[str]
 
 
-class _Values(dict[str, Any]):
-    """The values of a column's cells: read once for each different one, as long as these are neither many nor long."""
-
-    def __init__(
-        self, read: values.Reader, most: int, rules: Mapping[str, Any] = MappingProxyType({})
-    ) -> None:
-        super().__init__({"": _LEFT_OUT, **rules})
-        self._read = read
-        self._most = most
-        self._failed = False
-
-    def __missing__(self, cell: str) -> Any:
-        try:
-            value = self._read(cell)
-        except ValueError:
-            self._failed = True
-            return _IN_DOUBT
-        if len(self) < self._most and len(cell) <= _LONGEST_REMEMBERED:
-            self[cell] = value
-        return value
-
-    def of(self, cells: Cells, doubtful: set[int]) -> list[Any]:
-        """Give the value of each cell, and note the indexes of those that cannot be read."""
-        self._failed = False
-        found = list(map(self.__getitem__, cells))
-        if self._failed:
-            doubtful.update(at for at, value in enumerate(found) if value is _IN_DOUBT)
-        return found
-
-
-def _ruled(column: Column, most: int) -> _Values:
-    meaning = {"omit": _LEFT_OUT, "null": None, "keep": ""}
-    rules = {"": meaning[column.empty]}
-    if column.null_token is not None:
-        rules[column.null_token] = meaning[column.null]
-    return _Values(column.read or values.text, most, rules)
-
-
 def _object(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
-    """Make a type of objects with these keys; an empty text is left out, and so is what is ``_LEFT_OUT``.
+    """Make a type of objects with these keys; an empty text is left out, and so is what is ``LEFT_OUT``.
 
     msgspec leaves out what *is* the default. There is but one empty text in CPython, wherever it was cut from.
     """
     keys = [*required, *texts, *others]
     fields: list[Any] = [f"f{at}" for at in range(len(required))]
     fields += [(f"f{at + len(required)}", Any, "") for at in range(len(texts))]
-    fields += [(f"f{at}", Any, _LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
+    fields += [(f"f{at}", Any, LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
     names = {f"f{at}": key for at, key in enumerate(keys)}
     return msgspec.defstruct("Object", fields, rename=names, omit_defaults=True, gc=False)
 
@@ -287,7 +297,7 @@ def is_plain_key(key: str) -> bool:
 def _tags(cells: Cells) -> list[Any]:
     tags = map(_Tag, zip(cells, strict=True))
     return (
-        [tag if cell else _LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
+        [tag if cell else LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
         if "" in cells
         else list(tags)
     )

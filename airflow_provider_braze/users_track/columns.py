@@ -11,6 +11,7 @@ from airflow_provider_braze.users_track import checks, names, values
 from airflow_provider_braze.users_track.mapping import DEFAULT_TAGS, ExportMapping, Identifier, Tag, Type
 from airflow_provider_braze.users_track.standard_fields import (
     FIELDS,
+    NORMALISED,
     PRIMARY_IDENTIFIERS,
     RESERVED,
     misspelt,
@@ -60,6 +61,17 @@ class Layout:
     nested: tuple[Column, ...]
     tags: tuple[tuple[Column, Tag], ...]
     execution_id_index: int | None
+    label_index: int | None = None
+
+    def sent(self) -> list[int]:
+        """Give the index of every column that is sent."""
+        columns = (*self.top, *self.nested, *(column for column, _ in self.tags))
+        labels = () if self.label_index is None else (self.label_index,)
+        return [self.identifier_index, *labels, *(column.index for column in columns)]
+
+    def normalised(self) -> tuple[Column, ...]:
+        """Give the columns whose words may become codes."""
+        return tuple(column for column in self.top if column.read in NORMALISED.values())
 
 
 class _Settler:
@@ -235,6 +247,8 @@ class _Settler:
         field = FIELDS[name]
         declared: Type | None = self.given["types"].get(index)
         read = None if field.read is checks.text else field.read
+        if self.mapping.normalise:
+            read = NORMALISED.get(name, read)
         if declared is not None:
             if declared.name != field.type:
                 raise MappingError(

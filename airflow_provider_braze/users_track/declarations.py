@@ -22,12 +22,14 @@ class Identifier:
     :param column: the export's column.
     :param kind: ``external_id``, ``braze_id``, ``email``, ``phone`` or ``user_alias`` (default: what the column is
         called when it is called one of them, else ``external_id``).
-    :param label: alias label; required for ``user_alias``, and only there.
+    :param label: alias label of all records; only for ``user_alias``, which needs this or ``label_column``.
+    :param label_column: column that holds the alias label of each record.
     """
 
     column: str
     kind: str = ""
     label: str | None = None
+    label_column: str | None = None
 
     def __post_init__(self) -> None:
         require_text("identifier column", self.column)
@@ -36,10 +38,14 @@ class Identifier:
             object.__setattr__(self, "kind", next(named, "external_id"))
         if self.kind not in IDENTIFIERS:
             raise MappingError(not_one_of("mapping identifier kind", self.kind, IDENTIFIERS))
-        if self.label is not None:
-            require_text("identifier label", self.label)
-        if (self.kind == "user_alias") != bool(self.label):
-            raise MappingError("mapping identifier: a user_alias needs a label, and nothing else takes one.")
+        for name in ("label", "label_column"):
+            if (given := getattr(self, name)) is not None:
+                require_text(f"identifier {name}", given)
+        labels = [self.label, self.label_column]
+        if len(labels) - labels.count(None) != (self.kind == "user_alias"):
+            raise MappingError(
+                "mapping identifier: a user_alias needs a label or a label_column, and nothing else takes one."
+            )
         if self.label and len(self.label.encode("utf-8", "replace")) > limits.ALIAS_BYTES:
             raise MappingError(f"mapping identifier: the label is longer than {limits.ALIAS_BYTES} bytes.")
 

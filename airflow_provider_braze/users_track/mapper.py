@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
 from airflow_provider_braze.users_track import checks, limits, standard_fields
-from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, is_plain_key
+from airflow_provider_braze.users_track.blanks import Blanks, cut
+from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, Mapped, is_plain_key
 from airflow_provider_braze.users_track.columns import Column, settle
 from airflow_provider_braze.users_track.groups import (
     CHARACTER_BYTES,
@@ -19,11 +19,13 @@ from airflow_provider_braze.users_track.groups import (
     actions_of,
     part_tags,
 )
+from airflow_provider_braze.users_track.identities import BadRecordError, Identities, Identity
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS, PRIMARY_IDENTIFIERS, RESERVED
 
+__all__ = ["BadRecordError", "Mapper"]
+
 Profile = dict[str, Any]
-Identity = tuple[str | None, ...]
 
 _TOO_LONG = f"longer than {limits.STRING_CHARACTERS} characters"
 _ABSENT = object()
@@ -31,20 +33,12 @@ _ADDING = frozenset({"add", "remove", "inc", "$add", "$remove"})
 _TRANSFORM = "the mapping's transform"
 
 
-class BadRecordError(Exception):
-    """A record that cannot be sent: ``column`` is the header's name, ``reason`` holds no cell content."""
-
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(f"{column}: {reason}")
-        self.column = column
-        self.reason = reason
-
-
 class Mapper:
     """Maps records of one export.
 
-    ``omitted`` counts by column the bad values that were left out, and ``execution_id_index`` is the position of
-    ChannelExecutionID or None.
+    Of records that were mapped, ``omitted``, ``trimmed`` and ``normalised`` count by column the bad values that were
+    left out, the values whose blanks were cut, and the words that became codes. ``execution_id_index`` is the position
+    of ChannelExecutionID or None.
 
     :param columns: header of the export.
     :param mapping: what the author declared.
@@ -55,15 +49,20 @@ class Mapper:
     """
 
     def __init__(self, columns: Sequence[str], mapping: ExportMapping, *, mode: str, offer: str = "") -> None:
-        layout = settle(tuple(columns), mapping)
+        self._columns = tuple(map(cut, columns) if mapping.trim else columns)
+        layout = settle(self._columns, mapping)
         self.execution_id_index = layout.execution_id_index
         self.omitted: Counter[str] = Counter()
+        self.trimmed: Counter[str] = Counter()
+        self.normalised: Counter[str] = Counter()
         self._left_out: list[str] = []
-        self._columns = tuple(columns)
+        self._blanks = (
+            Blanks({index: self._columns[index] for index in layout.sent()}) if mapping.trim else None
+        )
+        self._normalised = layout.normalised() if mapping.normalise else ()
         self._mapping = mapping
+        self._identities = Identities(layout, null_words_allowed=mapping.null_identifiers)
         self._kind = layout.identifier.kind
-        self._label = layout.identifier.label
-        self._identifier_column = layout.identifier.column
         self._identifier_index = layout.identifier_index
         self._identifier_null = layout.identifier_null
         self._guarded = _guarded(self._kind)
@@ -110,6 +109,11 @@ class Mapper:
             ]
         )
 
+    @property
+    def identifier_name(self) -> str:
+        """The column that identifies the user, as the header writes it."""
+        return self._columns[self._identifier_index]
+
     def by_column(self) -> ByColumn | None:
         """Give what maps many records at once; None where this mapping goes beyond that."""
         mapping = self._mapping
@@ -131,6 +135,9 @@ class Mapper:
             kind=self._kind,
             identifier_index=self._identifier_index,
             identifier_null=self._identifier_null,
+            null_words=mapping.null_identifiers,
+            blanks=self._blanks,
+            normalised=self._normalised,
             only_existing=self._append,
             top=self._top,
             nested=self._nested,
@@ -147,49 +154,38 @@ class Mapper:
         """
         if self._left_out:
             self._left_out = []
-        identity, profile = self._identify(cells[self._identifier_index])
+        trimmed: Sequence[str] = ()
+        if self._blanks is not None:
+            cells, trimmed = self._blanks.cut_row(cells)
+        identity, identifier = self._identities.of(cells)
+        profile: Profile = {self._kind: identifier, ONLY_EXISTING: self._append}
         self._fill(profile, cells, self._top)
         if self._nested is not None:
             self._fill_nested(profile, cells, self._nested)
         self._add_tags(profile, cells)
         if self._constants:
             profile.update(self._constants)
+        replaced = self._replaced(profile, cells) if self._normalised else ()
         if self._mapping.transform is not None:
             profile = self._transformed(profile, cells)
-        if self._left_out:
-            self.omitted.update(self._left_out)
+        # Only now it is sure that the record is sent.
+        self.omitted.update(self._left_out)
+        self.trimmed.update(trimmed)
+        self.normalised.update(replaced)
         return identity, profile
 
-    def _identify(self, cell: str) -> tuple[Identity, Profile]:
-        kind = self._kind
-        identity: Identity = (kind, cell)
-        # Four bytes at most for one character: most ids need no encoding to be measured.
-        if (
-            kind == "external_id"
-            and 0 < len(cell) <= MOST_ID_CHARACTERS[kind]
-            and not cell.isspace()
-            and cell != self._identifier_null
-        ):
-            return identity, {kind: cell, ONLY_EXISTING: self._append}
-        value: Any = cell
-        try:
-            if not cell or cell.isspace() or cell == self._identifier_null:
-                raise ValueError("empty identifier")
-            if kind == "user_alias":
-                _check_bytes(cell, limits.ALIAS_BYTES)
-                identity = (kind, cell, self._label)
-                value = {"alias_name": cell, "alias_label": self._label}
-            elif kind == "email":
-                identity = (kind, standard_fields.email(cell).lower())
-            elif kind == "phone":
-                identity = (kind, _digits(checks.text(cell)))
-            else:
-                _check_bytes(
-                    cell, limits.EXTERNAL_ID_BYTES if kind == "external_id" else limits.STRING_CHARACTERS
-                )
-        except ValueError as error:
-            raise BadRecordError(self._identifier_column, str(error)) from None
-        return identity, {kind: value, ONLY_EXISTING: self._append}
+    def count_all(self, mapped: Mapped) -> None:
+        """Count what became of records that were mapped at once."""
+        self.trimmed.update(mapped.trimmed)
+        self.normalised.update(mapped.normalised)
+
+    def _replaced(self, profile: Profile, cells: Sequence[str]) -> list[str]:
+        """Name the columns of which a word became a code."""
+        return [
+            column.name
+            for column in self._normalised
+            if isinstance(value := profile.get(column.target), str) and value != cells[column.index]
+        ]
 
     def _fill(self, into: Profile, cells: Sequence[str], group: Group) -> None:
         most = limits.STRING_CHARACTERS
@@ -328,16 +324,3 @@ def _check_name(name: Any) -> None:
     checks.key(name)
     if name in RESERVED or standard_fields.misspelt(name):
         raise ValueError("a key that is Braze's own, or a standard field misspelt")
-
-
-def _digits(phone: str) -> str:
-    """Reduce a phone to what Braze compares: ten digits alone are a number of the US (Braze docs: phone numbers)."""
-    digits = re.sub(r"[^0-9]", "", phone)
-    if not digits:
-        raise ValueError("a phone without digits")
-    return f"1{digits}" if len(digits) == 10 and not phone.lstrip().startswith("+") else digits
-
-
-def _check_bytes(text: str, most: int) -> None:
-    if len(text) > most or len(text.encode("utf-8", "surrogatepass")) > most:
-        raise ValueError(f"longer than {most} bytes")

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from airflow_provider_braze.exceptions import MappingError
-from airflow_provider_braze.users_track import checks, standard_fields
+from airflow_provider_braze.users_track import blanks, checks, standard_fields
 from airflow_provider_braze.users_track.declarations import (
     Identifier,
     Tag,
@@ -72,6 +72,12 @@ class ExportMapping:
     :param transform: last resort, ``transform(profile, record) -> profile``: takes the finished object and the
         record as ``{column: cell}``, and returns the object to send, which is checked like any other. It may not
         change who is identified, and the mode stays. A record for which it raises is invalid.
+    :param trim: cut blanks around column names and cells, before anything else is done with them (default True); a
+        cell of nothing but blanks is empty. False keeps them.
+    :param normalise: replace country names, alpha-3 and lower-case codes by the country's alpha-2 code, and words for
+        a gender by its letter (default True). False sends only what Braze takes as it is.
+    :param null_identifiers: take words for no value, such as ``NULL`` or ``N/A``, as identifiers (default False: the
+        record is invalid, since it would share one profile with all others that have none).
     :raises MappingError: naming the field of the mapping and what is wrong with it.
     """
 
@@ -87,6 +93,9 @@ class ExportMapping:
     offer: str | None = OFFERS
     bad_values: Literal["reject", "omit"] = "reject"
     transform: Transform | None = field(default=None, repr=False)
+    trim: bool = True
+    normalise: bool = True
+    null_identifiers: bool = False
 
     def __post_init__(self) -> None:
         self._freeze("identifier", identifier_of(self.identifier))
@@ -97,11 +106,17 @@ class ExportMapping:
         self._freeze("constants", _each("constants", self.constants, deepcopy))
         self._freeze("extra_to", self.extra_to or None)
         self._freeze("offer", self.offer or None)
+        self._check_switches()
         self._check_rules()
         self._check_fields()
 
     def _freeze(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, value)
+
+    def _check_switches(self) -> None:
+        for name in ("trim", "normalise", "null_identifiers"):
+            if not isinstance(given := getattr(self, name), bool):
+                raise MappingError(f"mapping {name} must be True or False, not {given!r}.")
 
     def _check_rules(self) -> None:
         for name in ("null_token", "empty"):
@@ -109,7 +124,7 @@ class ExportMapping:
                 self._freeze(name, _texts(name, given))
         for token in self.null_token.values() if isinstance(self.null_token, Mapping) else (self.null_token,):
             if token is not None:
-                require_text("null_token", token, hint=' For empty cells there is empty="null".')
+                self._check_token(token)
         for rule in self.empty.values() if isinstance(self.empty, Mapping) else (self.empty,):
             if rule not in EMPTY_RULES:
                 raise MappingError(not_one_of("mapping empty", rule, EMPTY_RULES))
@@ -117,6 +132,14 @@ class ExportMapping:
             raise MappingError(not_one_of("mapping bad_values", self.bad_values, BAD_VALUE_RULES))
         if self.transform is not None and not callable(self.transform):
             raise MappingError("mapping transform must be a function of the profile object and the record.")
+
+    def _check_token(self, token: Any) -> None:
+        require_text("null_token", token, hint=' For empty cells there is empty="null".')
+        if self.trim and token != blanks.cut(token):
+            raise MappingError(
+                f"mapping null_token: {token!r} has blanks at its ends, which are cut from every cell: leave them out, "
+                'or set trim=False. For cells of nothing but blanks there is empty="null".'
+            )
 
     def _check_fields(self) -> None:
         if self.extra_to is not None:
@@ -169,6 +192,18 @@ class ExportMapping:
             if name not in known:
                 raise MappingError(f"mapping has no field {name!r}{nearest(str(name), known)}.")
         return cls(**(given or {}))
+
+    @classmethod
+    def of_report(cls, reported: Mapping[str, Any] | None) -> ExportMapping:
+        """Read what :meth:`as_reported` wrote; a report without these words is of a version that changed no cell.
+
+        :raises MappingError: the report holds no mapping.
+        """
+        return cls.of({"trim": False, "normalise": False, **(reported or {})})
+
+    def as_reported(self) -> dict[str, Any]:
+        """Write the mapping for a report, by which its rejects are read the same way for ever."""
+        return {**self.as_dict(), "trim": self.trim, "normalise": self.normalise}
 
     def as_dict(self) -> dict[str, Any]:
         """Write the mapping as JSON can hold it, without the transform and what is at its default."""

@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from airflow_provider_braze.users_track import checks, limits, values
+from airflow_provider_braze.users_track import checks, limits, values, words
 from airflow_provider_braze.users_track.names import squash
 
 IDENTIFIERS = ("external_id", "braze_id", "user_alias", "email", "phone")
@@ -88,6 +88,20 @@ def gender(cell: str) -> str:
     if cell not in GENDERS:
         raise ValueError("not one of M, F, O, N, P")
     return cell
+
+
+def normalised_country(cell: str) -> str:
+    """Read a country's code, in any case, or its name."""
+    return cell if cell in COUNTRY_CODES else words.country_code(cell) or country(cell)
+
+
+def normalised_gender(cell: str) -> str:
+    """Read a gender's letter or a word for it."""
+    return cell if cell in GENDERS else words.gender_letter(cell) or gender(cell)
+
+
+NORMALISED: Mapping[str, values.Reader] = {"country": normalised_country, "gender": normalised_gender}
+"""Field name to the reader of cells that hold words where Braze takes codes."""
 
 
 def time_zone(cell: str) -> str:

@@ -37,6 +37,7 @@ def compare(mapper: Mapper, rows: list[list[str]]) -> None:
     kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
     wanted = list(one_by_one(mapper, kept))
     assert not mapper.omitted, "a bad value was beyond doubt"
+    assert (mapped.trimmed, mapped.normalised) == (mapper.trimmed, mapper.normalised)
     identities = [(by_column.kind, each) for each in mapped.ids]
     found = list(zip(identities, map(msgspec.json.decode, mapped.bodies), strict=True))
     assert found == wanted

@@ -34,8 +34,22 @@ ROW = ["1000000231", "5719", "P1", "José", "jose@example.com", "ES", "1984-02-2
 CELLS = [
     ["", "1000000231", "x" * 256, "ü" * 255],
     ["", "5719", "5720"],
-    ["P1", "P2", "ü", "", " ", "NULL", "p" * 249, "p" * 250, "ü" * 300, "p" * 998],
-    ["José", "", "NULL", "x" * 255, "x" * 256, '"', "\\", "a\nb", "null", "\ud800"],
+    [
+        "P1",
+        "P2",
+        "ü",
+        "",
+        " ",
+        "NULL",
+        "P1  ",
+        "\u200bP1",
+        " n/a",
+        "p" * 249,
+        "p" * 250,
+        "ü" * 300,
+        "p" * 998,
+    ],
+    ["José", "", "NULL", " José\u00a0", "   ", "x" * 255, "x" * 256, '"', "\\", "a\nb", "null", "\ud800"],
     [
         "jose@example.com",
         "",
@@ -50,11 +64,11 @@ CELLS = [
         f"{'a' * 243}@example.com",
         f"{'a' * 244}@example.com",
     ],
-    ["ES", "", "Spain", "XX", "NULL"],
+    ["ES", "", "Spain", "es ", "XX", "NULL"],
     ["1984-02-29", "", "1985-02-29", "3001-01-01", "NULL"],
-    ["High", "", "x" * 256, "None"],
-    ["PhD", "", "None", "x" * 256, "NULL"],
-    ["52000", "", "1.5", "nan", "0", "x"],
+    ["High", "", "x" * 256, "None", "High\ufeff", "\u3000"],
+    ["PhD", "", "None", "\tPhD", " ", "x" * 256, "NULL"],
+    ["52000", "", "1.5", " 90 ", "nan", "0", "x"],
     ["Europe/Madrid", "", "Mars", "NULL"],
 ]
 
@@ -129,7 +143,7 @@ def test_only_what_may_be_no_identifier_is_in_doubt() -> None:
 def test_a_lone_surrogate_puts_all_in_doubt() -> None:
     mapper = Mapper(["external_id", "email", "first_name"], ExportMapping(), mode="upsert")
     rows = [["P1", "", "Ann"], ["P2", "no", "Ann"], ["P3", "", "\ud800"]]
-    assert together(by_column_of(mapper), rows) == ([], [], {}, [0, 1, 2])
+    assert together(by_column_of(mapper), rows) == ([], [], {}, [0, 1, 2], {}, {})
 
 
 def test_a_plain_record_is_beyond_doubt() -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import MappingError
+from airflow_provider_braze.users_track import blanks
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from tests import samples
@@ -90,7 +91,7 @@ def test_each_record_has_lists_of_its_own():
         ({"email": "id"}, "Jo@Example.com", ("email", "jo@example.com"), {"email": "Jo@Example.com"}),
         ({"phone": "id"}, "+1 (555) 010-9999", ("phone", "15550109999"), {"phone": "+1 (555) 010-9999"}),
         ({"phone": "id"}, "555 010 9999", ("phone", "15550109999"), {"phone": "555 010 9999"}),
-        ({"phone": "id"}, " +5550109999", ("phone", "5550109999"), {"phone": " +5550109999"}),
+        ({"phone": "id"}, " +5550109999", ("phone", "5550109999"), {"phone": "+5550109999"}),
         ({"phone": "id"}, "+555 010 9999", ("phone", "5550109999"), {"phone": "+555 010 9999"}),
         (
             {"user_alias": "id", "label": "crm"},
@@ -129,9 +130,8 @@ def test_a_bad_identifier_makes_the_record_invalid(identifier, cell, reason, bad
 def test_the_null_token_for_all_is_no_identifier():
     for identifier in ({"external_id": "id"}, {"braze_id": "id"}):
         assert refused({"id": "NULL"}, identifier=identifier, null_token="NULL") == ("id", "empty identifier")
-    assert mapped({"external_id": "NULL", "first_name": "-"}, null_token={"first_name": "-"}) == {
-        "first_name": None
-    }
+    allowed = {"null_token": {"first_name": "-"}, "null_identifiers": True}
+    assert mapped({"external_id": "NULL", "first_name": "-"}, **allowed) == {"first_name": None}
 
 
 def test_another_column_may_hold_what_could_identify():
@@ -146,9 +146,9 @@ def test_another_column_may_hold_what_could_identify():
 
 def test_text_stays_text():
     assert mapped(
-        {"external_id": "P1", "zip": "01520", "when": "2026-01-01", "flag": "true", "x": " a "}
+        {"external_id": "P1", "zip": "01520", "when": "2026-01-01", "flag": "true", "x": "a  b"}
     ) == {
-        "rpi_cdp_attributes": {"zip": "01520", "when": "2026-01-01", "flag": "true", "x": " a "},
+        "rpi_cdp_attributes": {"zip": "01520", "when": "2026-01-01", "flag": "true", "x": "a  b"},
         "_merge_objects": True,
     }
 
@@ -208,7 +208,7 @@ MANY = [f"c{n}" for n in range(70)]
         ({"output_name": LONG}, {}, "output_name", TOO_LONG),
         ({"home_city": LONG}, {"empty": "null"}, "home_city", TOO_LONG),
         ({"email": "nobody"}, {}, "email", "not a valid email"),
-        ({"Country": "Spain"}, {}, "Country", "not an ISO 3166-1 alpha-2 country, which would erase the stored one"),
+        ({"Country": "Atlantis"}, {}, "Country", "not an ISO 3166-1 alpha-2 country, which would erase the stored one"),
         ({"n": "x"}, {"types": {"n": "integer"}}, "n", "not an integer"),
         ({"n": "x"}, {"types": {"n": "integer"}, "extra_to": None, "null_token": "-"}, "n", "not an integer"),
         ({"output_name": "[1]"}, {"types": {"output_name": "array"}, "offer": None}, None, None),
@@ -583,7 +583,7 @@ def test_any_record_becomes_an_object_or_is_invalid_without_its_values(
         column, told = bad.column, bad.reason
     else:
         column, told = "zip", ""
-        assert identity == ("external_id", cells[0])
-        assert profile["external_id"] == cells[0]
+        assert identity == ("external_id", blanks.cut(cells[0]))
+        assert profile["external_id"] == identity[1]
     assert column in COLUMNS
     assert not any(private in told for private in TOLD_BY_CELLS_ONLY)
