@@ -33,7 +33,7 @@ GOOD = {
     "gender": {"F": "F", "P": "P"},
     "time_zone": {"Europe/Madrid": "Europe/Madrid"},
     "email_subscribe": {"opted_in": "opted_in"},
-    "dob": {"1984-02-29": "1984-02-29"},
+    "dob": {"1984-02-29": "1984-02-29T00:00:00.000Z"},
     "email": {"jo@example.com": "jo@example.com", "Jo@Example.com": "jo@example.com"},
     "integer": {"007": 7, "-12": -12},
     "boolean": {"TRUE": True, "0": False},
@@ -70,8 +70,15 @@ class Expected:
     normalised: Counter[str] = field(default_factory=Counter)
     records: int = 0
     users: set[str] = field(default_factory=set)
+    by_email: dict[str, set[str]] = field(default_factory=dict)
+    """Users who ever had an address: what one says of its subscription, Braze takes for all of them."""
     replaced_tags: dict[str, list[set[str]]] = field(default_factory=dict)
     """By user: the tags of each record that has some; records that are folded into one have theirs united."""
+
+
+def new_profile() -> dict[str, Any]:
+    """What Braze says of a profile that nobody told anything of."""
+    return {"standard": {"email_subscribe": "subscribed"}, "custom": {}}
 
 
 def push(
@@ -98,7 +105,7 @@ def push(
         if user not in expected.profiles:
             if options["mode"] == "append":
                 continue
-            expected.profiles[user] = {"standard": {}, "custom": {}}
+            expected.profiles[user] = new_profile()
         _apply(expected, user, change)
     return expected
 
@@ -245,6 +252,8 @@ def _apply(expected: Expected, user: str, change: dict[str, Any]) -> None:
                 profile[place][name] = list(dict.fromkeys(value))
             else:
                 profile[place][name] = value
+    if email := profile["standard"].get("email"):
+        expected.by_email.setdefault(email, set()).add(user)
     if change["nested"]:
         inside = profile["custom"]
         for key in change["path"].split("."):
@@ -252,7 +261,8 @@ def _apply(expected: Expected, user: str, change: dict[str, Any]) -> None:
         _merge(inside, change["nested"])
     for name, tags in change["add"].items():
         known = profile["custom"].setdefault(name, [])
-        known += [tag for tag in dict.fromkeys(tags) if tag not in known]
+        # What is added again moves to the end.
+        known[:] = [tag for tag in known if tag not in tags] + list(dict.fromkeys(tags[::-1]))[::-1]
         del known[:-500]
     for name, tags in change["replace"].items():
         profile["custom"][name] = tags

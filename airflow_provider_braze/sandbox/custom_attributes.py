@@ -123,7 +123,10 @@ def _array_changed(old: Any, sent: dict[str, Any]) -> Any:
     values = [] if old is None else old
     if not isinstance(values, list) or any(isinstance(value, dict) for value in values):
         return KEEP
-    values = _unique(_of_one_type([*values, *_scalars(sent.get("add", []))]))
+    alike = _of_one_type([*values, *_scalars(sent.get("add", []))])
+    added = _unique(alike[len(values) :])
+    # What is there already moves to the end, away from the limit.
+    values = [value for value in _unique(alike[: len(values)]) if value not in added] + added
     gone = _scalars(sent.get("remove", []))
     if gone:
         gone_texts = {msgspec.json.encode(value) for value in gone}

@@ -24,7 +24,7 @@ def event_refusals(item: dict[str, Any]) -> list[str]:
 
 def purchase_refusals(item: dict[str, Any]) -> list[str]:
     """Return every reason for which a purchase is refused, identifiers left aside."""
-    reasons = [] if _is_name(item.get("product_id")) else ["'product_id' is required"]
+    reasons = [] if _is_product(item.get("product_id")) else ["'product_id' is required"]
     currency = item.get("currency")
     if not isinstance(currency, str) or currency not in CURRENCIES:
         reasons.append("'currency' is not valid")
@@ -44,7 +44,12 @@ def event_kept(item: dict[str, Any], now: float) -> dict[str, Any] | None:
 
 def purchase_kept(item: dict[str, Any], now: float) -> dict[str, Any] | None:
     """Return a purchase as the profile keeps it, or None when its properties are over the size limit."""
-    return _kept({"quantity": 1, **item}, ("product_id", "currency", "price", "quantity", "app_id"), now)
+    # Recorded: a number was taken. That it is kept as text, as an external_id is, is our choice.
+    return _kept(
+        {"quantity": 1, **item, "product_id": str(item["product_id"])},
+        ("product_id", "currency", "price", "quantity", "app_id"),
+        now,
+    )
 
 
 def _kept(item: dict[str, Any], names: tuple[str, ...], now: float) -> dict[str, Any] | None:
@@ -62,12 +67,16 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value) <= MAX_STRING
 
 
+def _is_product(value: Any) -> bool:
+    return _is_name(value) or (isinstance(value, int) and not isinstance(value, bool))
+
+
 def _common_refusals(item: dict[str, Any]) -> list[str]:
     reasons = []
     time = item.get("time")
     if time is None:
         reasons.append("'time' is required")
-    elif not isinstance(time, str) or dates.parse(time) is None:
+    elif not isinstance(time, str) or dates.parse_time(time) is None:
         reasons.append("'time' is not valid")
     properties = item.get("properties")
     if properties is not None and not isinstance(properties, dict):
@@ -80,7 +89,7 @@ def _common_refusals(item: dict[str, Any]) -> list[str]:
 
 
 def _time(text: str, now: float) -> str:
-    moment = dates.parse(text)
+    moment = dates.parse_time(text)
     latest = datetime.fromtimestamp(now, UTC)
     # A refusal has already dealt with a text that is no time.
     return dates.spelled(latest if moment is None else min(moment, latest))

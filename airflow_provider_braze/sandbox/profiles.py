@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,12 @@ from typing import Any
 
 from airflow_provider_braze.sandbox import dates
 from airflow_provider_braze.sandbox.identifiers import Identifier, digits_of
+
+ON_A_NEW_PROFILE = {"email_subscribe": "subscribed", "push_subscribe": "subscribed"}
+"""Recorded of live workspaces, also of profiles without an address."""
+
+BUCKETS = 10_000
+"""``random_bucket`` is one of so many; here it follows from the braze_id, so that tests repeat."""
 
 EVENTS_SHOWN_FOR = 90 * 24 * 3600
 """Seconds."""
@@ -29,14 +36,17 @@ class Profile:
     changed: int = 0
 
     def exported(self, now: float) -> dict[str, Any]:
-        """Return what ``/users/export/ids`` shows: empty fields are left out, events are summed up by name."""
+        """Return what ``/users/export/ids`` shows: events are summed up by name, and what is empty is left out.
+
+        Always there, as in recordings of live workspaces, are ``user_aliases``, ``total_revenue`` and
+        ``random_bucket``.
+        """
         since = _spelled(now - EVENTS_SHOWN_FOR)
         aliases = [{"alias_name": name, "alias_label": label} for label, name in self.aliases.items()]
         location = self.standard.get("current_location")
         hidden = ("subscription_groups", "current_location")
         shown = {
             "external_id": self.external_id,
-            "user_aliases": aliases,
             "braze_id": self.braze_id,
             "created_at": _spelled(self.created_at),
             **{name: value for name, value in self.standard.items() if name not in hidden},
@@ -44,10 +54,15 @@ class Profile:
             "custom_attributes": dict(self.custom),
             "custom_events": _summed(self.events, "name", since),
             "purchases": _summed(self.purchases, "product_id", since),
-            "total_revenue": sum(entry["price"] * entry["quantity"] for entry in self.purchases),
         }
-        # A false or a zero is a value; only what is empty is left out.
-        return {name: value for name, value in shown.items() if value or value is False}
+        if "dob" in self.standard:
+            shown["dob"] = dates.as_stored(self.standard["dob"])
+        # A false is a value; only what is empty is left out.
+        return {name: value for name, value in shown.items() if value or value is False} | {
+            "user_aliases": aliases,
+            "total_revenue": sum(entry["price"] * entry["quantity"] for entry in self.purchases),
+            "random_bucket": zlib.crc32(self.braze_id.encode()) % BUCKETS,
+        }
 
     def readable(self, now: float) -> dict[str, Any]:
         """Return what is exported and what Braze would not show there: groups, and each event and purchase."""
@@ -126,7 +141,7 @@ class Profiles:
     def create(self, identifier: Identifier | None, now: float, *, braze_id: str | None = None) -> Profile:
         """Add a profile; one without identifier is anonymous. An email or a phone is written as a field later."""
         self._made += 1
-        profile = Profile(braze_id or f"{self._made:024x}", now)
+        profile = Profile(braze_id or f"{self._made:024x}", now, standard=dict(ON_A_NEW_PROFILE))
         self._by_braze_id[profile.braze_id] = profile
         if identifier is not None and identifier.kind == "external_id":
             self.name(profile, identifier.key)
@@ -170,9 +185,9 @@ class Profiles:
 
     def take_new_tokens(self, tokens: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return those push tokens that no profile was given yet, and note them."""
-        new = [token for token in tokens if token["token"] not in self._tokens]
-        self._tokens.update(token["token"] for token in new)
-        return new
+        new = {token["token"]: token for token in tokens if token["token"] not in self._tokens}
+        self._tokens.update(new)
+        return list(new.values())
 
     def _reindex(self, profile: Profile, name: str, value: Any) -> None:
         index, key_of = (self._by_email, str.lower) if name == "email" else (self._by_phone, digits_of)

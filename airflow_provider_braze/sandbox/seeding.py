@@ -9,7 +9,7 @@ from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, Ident
 from airflow_provider_braze.sandbox.profiles import Profiles
 from airflow_provider_braze.sandbox.standard_fields import STORED_AS
 
-DERIVED = frozenset({"created_at", "custom_events", "purchases", "total_revenue"})
+DERIVED = frozenset({"created_at", "custom_events", "purchases", "total_revenue", "random_bucket"})
 """Shown with a profile, but worked out from the rest of it, so not taken back."""
 
 _KINDS = {
@@ -83,6 +83,9 @@ def _add(profiles: Profiles, entry: dict[str, Any]) -> None:
             profiles.alias(profile, *identifier.key)
     for field in entry.keys() & STORED_AS.keys():
         value = entry[field]
+        if field == "dob" and isinstance(value, str):
+            # It is shown with a time of day, and kept as a day.
+            value = value.partition("T")[0]
         profiles.set_standard(profile, field, value.lower() if field == "email" and value else value)
     if "last_coordinates" in entry:
         longitude, latitude = entry["last_coordinates"]

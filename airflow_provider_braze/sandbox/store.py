@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.sandbox import custom_attributes, events, reasons, standard_fields
-from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, Identifier, identify
+from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, Identifier, digits_of, identify
 from airflow_provider_braze.sandbox.profiles import Profile, Profiles
 from airflow_provider_braze.sandbox.standard_fields import KEEP, STORED_AS
 
 ARRAYS = ("attributes", "events", "purchases")
 """In the order in which Braze begins to process them."""
 
-SHARED_BY_EMAIL = frozenset({"email_subscribe"})
-"""Fields that an object identified by email changes on every profile with that email."""
+SHARED: dict[str, tuple[str, ...]] = {
+    "email_subscribe": ("email",),
+    "subscription_groups": ("email", "phone"),
+}
+"""Consent belongs to the address or number: these fields change every profile that has the same one, however the
+object names its user (Braze docs: user attributes object)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,7 @@ class Store:
         now = self._clock()
         self.profiles.touch(profile)
         if array == "attributes":
-            self._write_attributes(profile, item, identifier)
+            self._write_attributes(profile, item)
             return
         if identifier.kind in ("email", "phone") and identifier.kind not in profile.standard:
             self._write_standard(profile, identifier.kind, item[identifier.kind])
@@ -141,19 +145,28 @@ class Store:
         if kept is not None:
             target.append(kept)
 
-    def _write_attributes(self, profile: Profile, item: dict[str, Any], identifier: Identifier) -> None:
+    def _write_attributes(self, profile: Profile, item: dict[str, Any]) -> None:
         merge = item.get("_merge_objects") is True
         for name, value in item.items():
             if name in STORED_AS:
                 self._write_standard(profile, name, value)
             elif name not in standard_fields.NEVER_STORED:
                 self._write_custom(profile, name, value, merge)
-        if identifier.kind == "email":
-            for name in SHARED_BY_EMAIL & item.keys():
-                for other in self.profiles.matches(identifier):
-                    if other is not profile:
-                        self._remember(other)
-                        self._write_standard(other, name, item[name])
+        for name in SHARED.keys() & item.keys():
+            for other in self._sharing(profile, SHARED[name]):
+                self._remember(other)
+                self._write_standard(other, name, item[name])
+
+    def _sharing(self, profile: Profile, contacts: Sequence[str]) -> list[Profile]:
+        """Return the other profiles that have the same email or phone."""
+        found: dict[str, Profile] = {}
+        for kind in contacts:
+            contact = profile.standard.get(kind)
+            if contact:
+                key = contact.lower() if kind == "email" else digits_of(contact)
+                found.update((each.braze_id, each) for each in self.profiles.matches(Identifier(kind, key)))
+        found.pop(profile.braze_id, None)
+        return list(found.values())
 
     def _write_standard(self, profile: Profile, name: str, value: Any) -> None:
         stored = None if value is None else STORED_AS[name](value)
@@ -179,12 +192,11 @@ class Store:
             profile.custom[key] = new
 
     def _import_tokens(self, item: dict[str, Any]) -> None:
-        """Keep push tokens on an anonymous profile; tokens that are known already are ignored."""
-        new = self.profiles.take_new_tokens(item["push_tokens"])
-        if new:
+        """Make an anonymous profile for each push token; tokens that are known already are ignored."""
+        for token in self.profiles.take_new_tokens(item["push_tokens"]):
             profile = self.profiles.create(None, self._clock())
             self._remember(profile, new=True)
-            self.profiles.set_standard(profile, "push_tokens", new)
+            self.profiles.set_standard(profile, "push_tokens", [token])
 
     def _remember(self, profile: Profile, *, new: bool = False) -> None:
         if self._lag:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from airflow_provider_braze.users_track import checks, limits, standard_fields
 from airflow_provider_braze.users_track.standard_fields import FIELDS
 
@@ -137,17 +139,35 @@ def _added(old: Any, new: dict[str, Any]) -> Any:
 
 
 def _union(old: list[Any], new: list[Any]) -> Any:
+    """Unite two arrays as Braze does when the newer is added: what is there already moves to the end.
+
+    Beyond 500 items Braze drops those at the beginning, so the place decides what stays.
+    """
     try:
         # Tags, as a rule: a user may have hundreds, in as many records, so they are not looked at one by one.
-        united = list(dict.fromkeys(old + new))
+        kept, added = dict.fromkeys(old), dict.fromkeys(new)
+        for item in added:
+            kept.pop(item, None)
+        united = [*kept, *added]
         if _are_surely_taken(united):
             return united
     except TypeError:
         pass
     try:
-        return checks.union(old, new)
+        return _union_of_any(checks.scalars(old), checks.scalars(new))
     except ValueError:
         return _CANNOT
+
+
+def _union_of_any(old: list[Any], new: list[Any]) -> Any:
+    # To Python, 1 and True are one; to Braze they are not.
+    kept, added = ({msgspec.json.encode(item): item for item in items} for items in (old, new))
+    every = (kept | added).values()
+    # An array of several types becomes one of texts at Braze, with what it holds: then 1 is "1", and not 1.0.
+    texts = {item if isinstance(item, str) else msgspec.json.encode(item).decode() for item in every}
+    if not len(texts) == len({(isinstance(item, bool), item) for item in every}) == len(every):
+        return _CANNOT
+    return checks.scalars([*(item for key, item in kept.items() if key not in added), *added.values()])
 
 
 def _are_surely_taken(texts: list[str]) -> bool:

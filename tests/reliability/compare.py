@@ -136,7 +136,7 @@ def _between(made: list[tuple[str, dict[str, Any]]]) -> tuple[Values, Tags]:
 
 
 def _applied(changes: list[dict[str, Any]]) -> dict[str, Any]:
-    expected = model.Expected({"u": {"standard": {}, "custom": {}}})
+    expected = model.Expected({"u": model.new_profile()})
     for change in changes:
         model._apply(expected, "u", change)
     return expected.profiles["u"]

@@ -123,8 +123,8 @@ def test_inc(store):
 def test_arrays_add_and_remove(store):
     assert write(store, tags={"remove": ["a"]}) == {}
     assert write(store, tags={"add": ["a", "b", "a"]}) == {"tags": ["a", "b"]}
-    assert write(store, tags={"add": ["c", "a"]}) == {"tags": ["a", "b", "c"]}
-    assert write(store, tags={"remove": ["b", "x"]}) == {"tags": ["a", "c"]}
+    assert write(store, tags={"add": ["c", "a"]}) == {"tags": ["b", "c", "a"]}
+    assert write(store, tags={"remove": ["b", "x"]}) == {"tags": ["c", "a"]}
     assert write(store, tags={"add": ["d"], "remove": ["a", "c"]}) == {"tags": ["d"]}
     assert write(store, tags={"add": [1]}) == {"tags": ["d", "1"]}
     assert write(store, tags={"remove": ["d", "1"]}) == {"tags": []}
@@ -136,8 +136,9 @@ def test_adding_beyond_500_drops_the_oldest(store):
     write(store, tags=[str(n) for n in range(500)])
     tags = write(store, tags={"add": ["new", "newer", "3"]})["tags"]
     assert len(tags) == 500
-    assert tags[:2] == ["2", "3"]
-    assert tags[-2:] == ["new", "newer"]
+    assert tags[:2] == ["2", "4"]
+    # What was there already counts as new.
+    assert tags[-3:] == ["new", "newer", "3"]
 
 
 def test_objects_are_replaced_unless_merged(store):

@@ -89,6 +89,20 @@ def test_a_bad_purchase_is_refused(store, change, reason):
     assert reasons(store, "purchases", {**PURCHASE, **change}) == [reason]
 
 
+def test_what_live_workspaces_were_seen_to_take(store):
+    """A time with a blank and an offset, and a number as product_id; an attribute of such a form stays a text."""
+    time, kept = "2019-02-15 00:00:00 -0500", "2019-02-15T05:00:00.000Z"
+    assert reasons(store, "events", {**EVENT, "time": time}) == []
+    assert reasons(store, "purchases", {**PURCHASE, "product_id": 1, "time": time}) == []
+    assert reasons(store, "attributes", {"external_id": "a", "since": time}) == []
+    profile = store.readable()[0]
+    assert profile["events_received"][0]["time"] == profile["purchases_received"][0]["time"] == kept
+    assert profile["purchases_received"][0]["product_id"] == "1"
+    assert profile["custom_attributes"] == {"since": time}
+    for bad in (True, 1.5, [1], {}):
+        assert reasons(store, "purchases", {**PURCHASE, "product_id": bad}) == ["'product_id' is required"]
+
+
 def test_an_event_makes_an_email_only_profile(store):
     store.track({"events": [{"email": "Ada@example.com", "name": "e", "time": "2026-09-01"}]})
     assert store.readable()[0]["email"] == "ada@example.com"

@@ -9,8 +9,13 @@ def refused(store, **item):
     return [r.reason for r in store.track({"attributes": [item]}).refusals]
 
 
+ALWAYS = {"braze_id", "created_at", "random_bucket", "total_revenue", "push_subscribe"}
+
+
 def shown(store):
-    return [{k: v for k, v in p.items() if k not in ("braze_id", "created_at")} for p in store.readable()]
+    """Profiles without what each of them has."""
+    new = {"email_subscribe": "subscribed", "user_aliases": []}
+    return [{k: v for k, v in p.items() if k not in ALWAYS and new.get(k) != v} for p in store.readable()]
 
 
 @pytest.fixture
@@ -184,5 +189,9 @@ def test_push_tokens_are_imported_once_without_a_user(store):
     assert refused(store, **item) == []
     assert refused(store, **item) == []
     assert shown(store) == [{"push_tokens": tokens}]
+    more = [*tokens, {"app_id": "app", "token": "t2"}, {"app_id": "app", "token": "t3"}]
+    assert refused(store, push_token_import=True, push_tokens=[*more, more[2]]) == []
+    # One anonymous profile for each.
+    assert shown(store) == [{"push_tokens": [token]} for token in more]
     assert refused(store, external_id="a", **item) == ["BAD_PUSH_TOKEN_IMPORT"]
     assert refused(store, push_token_import=True) == ["BAD_PUSH_TOKEN_IMPORT"]

@@ -31,7 +31,7 @@ def read(store, field):
         ("country", "United States", "US"),
         ("language", "de", "de"),
         ("time_zone", "Europe/Berlin", "Europe/Berlin"),
-        ("dob", "1980-02-29", "1980-02-29"),
+        ("dob", "1980-02-29", "1980-02-29T00:00:00.000Z"),
         ("gender", "F", "F"),
         ("email_subscribe", "opted_in", "opted_in"),
         ("push_subscribe", "unsubscribed", "unsubscribed"),
@@ -54,8 +54,6 @@ def test_a_good_value_is_kept(store, field, sent, kept):
         ("first_name", "Ada", 5),
         ("language", "de", "german"),
         ("time_zone", "Europe/Berlin", "Europe/Atlantis"),
-        ("dob", "1980-02-29", "1981-02-29"),
-        ("dob", "1980-02-29", "02/29/1980"),
         ("gender", "F", "female"),
         ("email_open_tracking_disabled", True, "true"),
         ("date_of_last_session", "2026-01-02T00:00:00.000Z", "yesterday"),
@@ -67,6 +65,13 @@ def test_a_bad_value_leaves_the_old_one(store, field, old, sent):
     assert write(store, **{field: sent, "home_city": "Rome"}) == []
     assert read(store, field) == old
     assert read(store, "home_city") == "Rome"
+
+
+@pytest.mark.parametrize("sent", ["1981-02-29", "02/29/1980", "1981-02-28T00:00:00.000Z"])
+def test_a_bad_day_of_birth_leaves_the_old_one(store, sent):
+    write(store, dob="1980-02-29")
+    assert write(store, dob=sent) == []
+    assert read(store, "dob") == "1980-02-29T00:00:00.000Z"
 
 
 @pytest.mark.parametrize("sent", ["Atlantis", "DEU", "de", "", 49])
@@ -112,6 +117,67 @@ def test_a_bad_country_erases_the_old_one(store, sent):
 def test_some_bad_values_refuse_the_object(store, fields, reasons):
     assert write(store, **fields, first_name="Ada") == reasons
     assert len(store.profiles) == 0
+
+
+def _everyone(store, field):
+    return {p.get("external_id"): p.get(field) for p in store.readable()}
+
+
+def test_consent_given_with_an_external_id_is_that_of_the_address_and_the_number(store):
+    group = {"subscription_group_id": GROUP, "subscription_state": "subscribed"}
+    ada, phone = {"email": "Ada@example.com"}, {"phone": "+1 202 555 0100"}
+    store.track(
+        {
+            "attributes": [
+                {"external_id": "both", **ada, **phone},
+                {"external_id": "address", **ada},
+                {"external_id": "number", "phone": "2025550100"},
+                {"external_id": "neither", "email": "eve@example.com"},
+                {"external_id": "both", "email_subscribe": "opted_in", "subscription_groups": [group]},
+            ]
+        }
+    )
+    assert _everyone(store, "email_subscribe") == {
+        "both": "opted_in",
+        "address": "opted_in",
+        "number": "subscribed",
+        "neither": "subscribed",
+    }
+    assert _everyone(store, "subscription_groups") == {
+        "both": [group],
+        "address": [group],
+        "number": [group],
+        "neither": None,
+    }
+    # The address that comes with it counts, not the one before.
+    store.track(
+        {
+            "attributes": [
+                {"external_id": "both", "email": "eve@example.com", "email_subscribe": "unsubscribed"}
+            ]
+        }
+    )
+    assert _everyone(store, "email_subscribe") == {
+        "both": "unsubscribed",
+        "address": "opted_in",
+        "number": "subscribed",
+        "neither": "unsubscribed",
+    }
+
+
+def test_a_new_profile_shows_what_recordings_show(store):
+    write(store)
+    (profile,) = store.readable()
+    bucket = profile.pop("random_bucket")
+    assert isinstance(bucket, int)
+    assert 0 <= bucket < 10_000
+    assert {name: profile[name] for name in profile.keys() - {"braze_id", "created_at"}} == {
+        "external_id": "a",
+        "user_aliases": [],
+        "total_revenue": 0,
+        "email_subscribe": "subscribed",
+        "push_subscribe": "subscribed",
+    }
 
 
 def test_subscription_groups_are_kept_by_id(store):

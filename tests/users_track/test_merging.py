@@ -123,7 +123,7 @@ def both(older, newer, united=frozenset()):
         pytest.param({"x": None}, {"x": 1}, {"x": 1}, id="a value after a null"),
         pytest.param({"email": "a@b.cc"}, {"email": "c@b.cc"}, {"email": "c@b.cc"}, id="a standard field"),
         pytest.param(
-            {"x": {"add": ["a"]}}, {"x": {"add": ["b", "a"]}}, {"x": {"add": ["a", "b"]}}, id="tags"
+            {"x": {"add": ["a"]}}, {"x": {"add": ["b", "a"]}}, {"x": {"add": ["b", "a"]}}, id="tags"
         ),
         pytest.param({"x": {"add": ["a"]}}, {"x": {"add": ["a"]}}, {"x": {"add": ["a"]}}, id="a tag again"),
         pytest.param(
