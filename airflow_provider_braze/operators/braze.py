@@ -266,13 +266,14 @@ class BrazeUserTrackOperator(BaseOperator):
             "progress": progress,
         }
         # Stands for the push until there is one: to read the store may take seconds.
-        self._running = Running()
+        self._running = running = Running()
         try:
-            common |= going_on(self, context, store, checkpoint)
-            tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
-            push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)
-            self._running = self._last = push
-            report = push.execute()
+            with running.told_apart():
+                common |= going_on(self, context, store, checkpoint)
+                tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
+                push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)
+                self._running = self._last = push
+                report = push.execute()
         finally:
             self._running = None
             store.close()

@@ -75,12 +75,17 @@ class AnyPush(ABC):
             self.identity = replace(self.identity, run_id=self.run or None)
         self._running = Running(self.max_wait)
 
-    @abstractmethod
     def execute(self) -> dict[str, Any]:
         """Push, and give the report.
 
         :raises BrazeError: what stopped the push; its ``report`` tells how far it came, unless the set-up is wrong.
         """
+        with self._running.told_apart():
+            return self._execute()
+
+    @abstractmethod
+    def _execute(self) -> dict[str, Any]:
+        """Push, and give the report."""
 
     def stop(self) -> None:
         """Stop, from a signal handler: see :meth:`Running.stop`."""
@@ -180,7 +185,7 @@ class Attempt(ABC):
         try:
             error = self._go()
         except BaseException as raised:
-            error = raised
+            error = self.running.what_ended(raised)
         self.running.over()
         error = self._explain(error)
         self.account.settle_rest("not_sent")

@@ -60,12 +60,7 @@ class ExportPush(AnyPush):
     round: int = 0
     pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
 
-    def execute(self) -> dict[str, Any]:
-        """Push, and write report, rejects and marker.
-
-        :return: the report.
-        :raises BrazeError: what stopped the push; its ``report`` was written, unless the set-up is wrong.
-        """
+    def _execute(self) -> dict[str, Any]:
         item = ExportItem.of(self.export, self.channel_modes)
         if item.is_rows:
             raise BrazeSetupError(

@@ -24,6 +24,7 @@ from airflow_provider_braze.pushes.checkpoint import Keep
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.given_exports import Export, path_of
 from airflow_provider_braze.pushes.list_report import WAITING, entry, summed
+from airflow_provider_braze.pushes.running import Stop
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.pushed_before import PushedBefore
@@ -137,21 +138,21 @@ class ListPush:
             self._error = self._failure()
             if self._error is not None:
                 raise self._error
-        except BaseException as error:
-            self._error = error
+        except BaseException as raised:
+            self._error = error = raised.error if isinstance(raised, Stop) else raised
             if isinstance(error, BrazeError):
                 error.report = self.report
-            raise
+            raise error from error.__cause__
         return self.report
 
     def stop(self) -> None:
         """Stop, from a signal handler: the export under way, and the list.
 
-        :raises PushStoppedError: nothing is being sent.
+        :raises Stop: nothing is being sent.
         """
         self._stopped = PushStoppedError("The task was stopped; what was not sent counts as not_sent.")
         if self._current is None:
-            raise self._stopped
+            raise Stop(self._stopped)
         self._current.stop()
 
     @property

@@ -45,11 +45,7 @@ class RowsPush(AnyPush):
     purchases: Rows = None
     rejects: ExportItem | None = None
 
-    def execute(self) -> dict[str, Any]:
-        """Push, and give the report.
-
-        :raises BrazeError: what stopped the push; its ``report`` tells how far it came.
-        """
+    def _execute(self) -> dict[str, Any]:
         if self.mode != AUTO:
             check_mode(self.mode)
         folder = self._folder()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, PushStoppedError
 from airflow_provider_braze.pushes import signals
@@ -14,6 +15,20 @@ LOOK_EVERY = 0.5
 
 PATIENCE = 1.5
 """Seconds for answers that are under way when the task is stopped; Airflow kills it after five."""
+
+
+class Stop(BaseException):
+    """A stop on its way from a signal handler to the push.
+
+    It is no ``Exception``: wherever the signal comes, nothing that catches what a file, a library or an author's own
+    code raises takes it for that.
+
+    :param error: what the push ends with.
+    """
+
+    def __init__(self, error: PushStoppedError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class Running:
@@ -27,6 +42,7 @@ class Running:
         self._push: Push | None = None
         self._over = False
         self._stopped: PushStoppedError | None = None
+        self._raised = False
 
     def run(
         self, push: Push, look: Callable[[], None], keep: Callable[[], Awaitable[None]] | None = None
@@ -65,7 +81,7 @@ class Running:
     def stop(self) -> None:
         """Stop, from a signal handler: send nothing further, and take the answers that come soon.
 
-        :raises PushStoppedError: nothing was sent yet.
+        :raises Stop: nothing was sent yet.
         """
         self._stopped = error = PushStoppedError(
             "The task was stopped; what was not sent counts as not_sent."
@@ -74,7 +90,30 @@ class Running:
             self._push.stop_from_outside(error, PATIENCE)
         elif not self._over:
             # Where Python swallows it, as in the callback of a weak reference, nothing is sent all the same.
-            raise error
+            self._raised = True
+            raise Stop(error)
+
+    def what_ended(self, error: BaseException) -> BaseException:
+        """Tell what ended a push: a stop, whatever was made of it on its way, or else the error."""
+        if isinstance(error, Stop):
+            return error.error
+        if self._raised and self._stopped is not None and not isinstance(error, PushStoppedError):
+            return self._stopped
+        return error
+
+    @contextmanager
+    def told_apart(self) -> Iterator[None]:
+        """Raise a stop as what it is, and any error as it came.
+
+        :raises PushStoppedError: the push was stopped.
+        """
+        try:
+            yield
+        except BaseException as error:
+            ended = self.what_ended(error)
+            if ended is error:
+                raise
+            raise ended from error
 
     def _look_at_the_wait(self, push: Push) -> None:
         wait = push.paused_for
