@@ -10,7 +10,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.rows import rows_of
 from airflow_provider_braze.parameters import as_bool, as_optional_text
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import REJECTS_NAME, ExportItem
+from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.export_list import ListPush
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.pushes.rows import RowsPush
@@ -100,7 +100,7 @@ def late(value: Any) -> str:
 
 def _rejects_of_rows(export: Any) -> ExportItem | None:
     """Tell whether the export is the rejects file of a push of rows."""
-    if not isinstance(export, str) or not export.endswith(REJECTS_NAME):
+    if not isinstance(export, str | Mapping):
         return None
     item = ExportItem.of(export, {})
     return item if item.is_rows else None

@@ -12,12 +12,12 @@ from typing import Any
 from airflow.configuration import conf
 
 from airflow_provider_braze.pushes.export_item import REJECTS_NAME, REPORT_NAME
+from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.plain import open_plain, read_small
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import MOST_REPORT_BYTES
 from airflow_provider_braze.users_track.reasons import public_words, without_values
-from airflow_provider_braze.users_track.rejects import OWN_COLUMNS
 
 SWITCHED_OFF = (
     "It holds personal data, so it is not shown here; an administrator can switch that on with "

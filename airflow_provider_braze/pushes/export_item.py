@@ -10,8 +10,9 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.path import ExportPath
+from airflow_provider_braze.redpoint.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.plain import check_plain, read_small
+from airflow_provider_braze.storage.plain import check_plain, open_for_reading, read_small
 from airflow_provider_braze.storage.reports_folder import (
     FOLDER_NAME,
     MOST_REPORT_BYTES,
@@ -25,6 +26,9 @@ AUTO = "auto"
 
 REPORT_NAME = "report.json"
 REJECTS_NAME = "rejects.csv"
+
+ROWS_COLUMNS = ("array", "object")
+"""Columns of the rejects file of rows of an author's own: the array a row belongs to, and the row as JSON."""
 
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -41,6 +45,7 @@ class ExportItem:
     :param mode: mode that the sensor found or the parent push had, or None.
     :param parent: report of the push whose rejects file this is, or None.
     :param base_path: the folder that it must lie below, or None for a file in no layout.
+    :param delimiter: that of a rejects file, or None.
     """
 
     path: str
@@ -50,20 +55,24 @@ class ExportItem:
     mode: str | None = None
     parent: Mapping[str, Any] | None = None
     base_path: str | None = None
+    delimiter: str | None = None
 
     @classmethod
     def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
         """Read the operator's ``export``.
 
-        :raises BrazeSetupError: it is neither a path nor an item of the sensor's list.
+        :raises BrazeSetupError: it is neither a path nor an item of the sensor's list, or a rejects file without the
+            report of its push.
         """
-        if isinstance(export, Mapping):
-            return cls._of_item(export)
+        item = cls._of_item(export) if isinstance(export, Mapping) else cls._of_path(export, channel_modes)
+        header = item._rejects_header()
+        return item if header is None else item._of_rejects(header)
+
+    @classmethod
+    def _of_path(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
         path = str(export) if export is not None else ""
         if not path.strip() or path == "None":
             raise BrazeSetupError("export is empty: give a path, or one item of RedpointExportSensor's list.")
-        if (parent := parent_report(path)) is not None:
-            return cls._of_rejects(path, parent)
         where = ExportPath.of(path)
         # Any path has segments; a known channel or a workflow's number says that they are RPI's.
         if where.channel not in channel_modes and not where.workflow_id.isdigit():
@@ -99,17 +108,34 @@ class ExportItem:
             base_path=str(base) if base else None,
         )
 
-    @classmethod
-    def _of_rejects(cls, path: str, parent: Mapping[str, Any]) -> ExportItem:
+    def _rejects_header(self) -> RejectsHeader | None:
+        """Look whether it is a rejects file: by what is in it, since people save it under any name."""
+        try:
+            with open_for_reading(self.file()) as file:
+                return RejectsHeader.of(file.read(HEAD_BYTES))
+        except (OSError, ExportRefusedError):
+            # To be said when it is opened to be read.
+            return None
+
+    def _of_rejects(self, header: RejectsHeader) -> ExportItem:
+        parent = parent_report(self.path, header)
         where = ExportPath(
             str(parent.get("channel") or ""),
             str(parent.get("offer") or ""),
             str(parent.get("workflow_id") or ""),
-            ExportPath.of(path).name,
+            self.where.name,
         )
-        # <reports folder>/<fingerprint>/<run>/rejects.csv
-        reports_path = path.rstrip("/").rsplit("/", 3)[0]
-        return cls(path, where, parent.get("channel_execution_id"), reports_path, parent.get("mode"), parent)
+        # <reports folder>/<fingerprint>/<push>/rejects.csv, or a copy of it elsewhere.
+        own = self.path if lies_in_place(self.path) else str(parent.get("report_path") or self.path)
+        return ExportItem(
+            self.path,
+            where,
+            parent.get("channel_execution_id"),
+            own.rstrip("/").rsplit("/", 3)[0],
+            parent.get("mode"),
+            parent,
+            delimiter=header.delimiter,
+        )
 
     def file(self) -> Location:
         """Find the file where it is to be opened: below the base path, or as a part of its reports folder.
@@ -124,7 +150,7 @@ class ExportItem:
     @property
     def is_rows(self) -> bool:
         """Whether it is the rejects file of a push of rows of an author's own."""
-        return self.parent is not None and self.parent.get("export") is None
+        return self.parent is not None and "export" not in self.parent
 
     def resolve_mode(self, mode: str, channel_modes: Mapping[str, str]) -> str:
         """Settle ``auto``: by the item, else by the channel.
@@ -160,32 +186,44 @@ class ExportItem:
         return ExportMapping.of_report(self.parent.get("mapping"))
 
 
-def parent_report(path: str) -> dict[str, Any] | None:
-    """Read the report beside a rejects file; None for any other file.
+def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
+    """Read the report beside a rejects file, which says how its records are to be pushed again.
 
-    :raises BrazeSetupError: a rejects file without its report.
+    :raises BrazeSetupError: it is not there, or not the report of a push that writes such rejects.
     """
-    folder, _, name = path.replace("\\", "/").rpartition("/")
-    if name != REJECTS_NAME:
-        return None
-    location = beside_report(f"{folder}/{REPORT_NAME}")
+    folder = path.replace("\\", "/").rpartition("/")[0]
     try:
-        report = json.loads(read_small(location, MOST_REPORT_BYTES))
+        report = json.loads(read_small(beside_report(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
         if not isinstance(report, dict):
             raise ValueError("no JSON object")
     except (OSError, ValueError, RecursionError, ExportRefusedError) as error:
         raise BrazeSetupError(
-            f"{path} is pushed again with what the {REPORT_NAME} beside it says, which cannot be read "
-            f"({type(error).__name__}): keep the two together."
+            f"{path} is a rejects file: it is pushed again with the mode and the mapping that the {REPORT_NAME} beside "
+            f"it says, which cannot be read ({type(error).__name__}). Push it from the folder of its push, or copy "
+            f"that {REPORT_NAME} beside it: keep the two together."
         ) from error
+    # Without its export, a report must not make rows of what were records.
+    if "export" in report:
+        fits = isinstance(report["export"], str)
+    else:
+        fits = isinstance(report.get("failed_rows"), list) and header.original == ROWS_COLUMNS
+    if not fits:
+        raise BrazeSetupError(
+            f"The {REPORT_NAME} beside {path} is not that of the push which wrote these rejects: it names no export "
+            "that they are records of, and they are no rows of your own. Put the report of its push there."
+        )
     return report
+
+
+def lies_in_place(path: str) -> bool:
+    """Tell whether a file lies where a push puts its files in a reports folder."""
+    names = path.replace("\\", "/").rstrip("/").split("/")
+    return len(names) > 3 and (names[-3] == ROWS_FOLDER or bool(_FINGERPRINT.fullmatch(names[-3])))
 
 
 def beside_report(path: str) -> Location:
     """Locate a file of a push: as a part of its reports folder, or of the one folder that it was copied to."""
-    names = path.replace("\\", "/").rstrip("/").split("/")
-    in_place = len(names) > 3 and (names[-3] == ROWS_FOLDER or bool(_FINGERPRINT.fullmatch(names[-3])))
-    return in_reports_folder(path, 3 if in_place else 1)
+    return in_reports_folder(path, 3 if lies_in_place(path) else 1)
 
 
 def check_mode(mode: str) -> str:

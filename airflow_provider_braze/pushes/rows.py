@@ -9,9 +9,9 @@ from typing import Any
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.checkpoint import binding
-from airflow_provider_braze.pushes.export_item import AUTO, ExportItem, check_mode
+from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
-from airflow_provider_braze.pushes.rows_source import COLUMNS, RowsSource, counted_users, rejected_rows
+from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.write_ahead_log import RowsAccount, WriteAheadLog
 from airflow_provider_braze.redpoint.path import fingerprint
@@ -104,7 +104,7 @@ class _RowsAttempt(Attempt):
             bound_to=bound_to,
             folder=folder,
             named=ROWS_FOLDER,
-            columns=COLUMNS,
+            columns=ROWS_COLUMNS,
         )
 
     def _digest(self) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_braze.pushes import source
-from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowOrigin, WriteAheadLog
 from airflow_provider_braze.redpoint.rejects import RejectsReader
@@ -15,9 +15,6 @@ from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing, why_never_sent
 from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
 from airflow_provider_braze.users_track.tally import EARLIER
-
-COLUMNS = ("array", "object")
-"""Columns of the rejects file of rows: the array a row belongs to, and the row as JSON."""
 
 AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
@@ -39,9 +36,9 @@ def identity_of(row: Mapping[str, Any]) -> Identity | None:
 def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
     """Read the rejects file of an earlier push of rows."""
     with source.open_buffered(rejects.file()) as file:
-        reader = RejectsReader(file, name=rejects.where.name)
+        reader = RejectsReader(file, name=rejects.where.name, delimiter=rejects.delimiter)
         for (index, cells, problem), outcome in reader.with_outcomes():
-            array, text = cells if len(cells) == len(COLUMNS) else ("", "")
+            array, text = cells if len(cells) == len(ROWS_COLUMNS) else ("", "")
             content = _content_of(text)
             if problem is None and (array not in ARRAYS or content is None):
                 problem = "not a row of attributes, events or purchases as JSON"

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, BinaryIO, TypeVar, cast
 
+from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, Rows
-from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_plain
 from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
@@ -75,9 +76,12 @@ class ExportSource:
         where = reading.item.where
         self._reader: ExportReader | RejectsReader
         if reading.item.parent is not None:
-            self._reader = RejectsReader(file, name=where.name)
+            self._reader = RejectsReader(file, name=where.name, delimiter=reading.item.delimiter)
         else:
             self._reader = ExportReader(file, dialect=reading.dialect, name=where.name)
+            if is_rejects(self._reader.columns):
+                # It was put in the export's place since that was looked at.
+                raise ExportRefusedError(f"{where.name} is a rejects file, not an export.")
         self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
         self._trims = reading.mapping.trim
         self._expected = reading.item.channel_execution_id

@@ -9,17 +9,14 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, width_problem
+from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS, is_own, is_rejects, original_name
 
-LINE_COLUMN = "_line"
-OUTCOME_COLUMN = "_outcome"
+__all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
+
+LINE_COLUMN, OUTCOME_COLUMN = OWN_COLUMNS[:2]
 
 _MOST_DIGITS = 18
 """Of a line number; Python itself refuses to read a number of thousands of digits."""
-
-
-def is_rejects(columns: tuple[str, ...]) -> bool:
-    """Whether these are the columns of a rejects file."""
-    return LINE_COLUMN in columns
 
 
 class RejectsReader:
@@ -29,12 +26,14 @@ class RejectsReader:
 
     :param file: binary and open for reading.
     :param name: of the file, for messages.
+    :param delimiter: that of its header row, where it is known; else it is found out.
     :raises ExportRefusedError: when it is no rejects file.
     """
 
-    def __init__(self, file: Readable, *, name: str) -> None:
+    def __init__(self, file: Readable, *, name: str, delimiter: str | None = None) -> None:
         # A spreadsheet may have saved it with the delimiter of its country.
-        self._reader = ExportReader(file, dialect=Dialect(qualifier='"'), name=name, prepended=False)
+        dialect = Dialect(qualifier='"', delimiter=delimiter)
+        self._reader = ExportReader(file, dialect=dialect, name=name, prepended=False)
         self.dialect = self._reader.dialect
         columns = self._reader.columns
         if not is_rejects(columns):
@@ -42,8 +41,8 @@ class RejectsReader:
         self._line_at = columns.index(LINE_COLUMN)
         self._outcome_at = columns.index(OUTCOME_COLUMN) if OUTCOME_COLUMN in columns else -1
         self._width = len(columns)
-        self._data_at = [at for at, column in enumerate(columns) if not column.startswith("_")]
-        self.columns = tuple(columns[at] for at in self._data_at)
+        self._data_at = [at for at, column in enumerate(columns) if not is_own(column)]
+        self.columns = tuple(original_name(columns[at]) for at in self._data_at)
 
     @property
     def bytes_read(self) -> int:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
+from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS, written_name
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import (
     beside,
@@ -24,10 +25,6 @@ from airflow_provider_braze.storage.plain import (
 )
 from airflow_provider_braze.storage.plain import replace as put_in_place
 from airflow_provider_braze.users_track.batches import Origin
-
-OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
-"""Columns the rejects file adds in front; columns that start with ``_`` are never sent."""
-
 
 _MOST_KEPT = 24_000
 """Characters of failed rows in a checkpoint: a value of Airflow's task state store has at most 65,535 bytes."""
@@ -85,7 +82,7 @@ class RejectsFile:
         # Bytes that were not in the export's encoding come back out as they were.
         file = io.TextIOWrapper(open_private(part), encoding="utf-8", errors="surrogateescape", newline="")
         if not self.parts:
-            csv.writer(file).writerow((*OWN_COLUMNS, *self.columns))
+            csv.writer(file).writerow((*OWN_COLUMNS, *map(written_name, self.columns)))
         self.parts.append(part)
         return file
 

@@ -1,0 +1,230 @@
+"""A rejects file is known by what is in it, and is pushed again as its parent was, or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.rejects_header import (
+    OWN_COLUMNS,
+    RejectsHeader,
+    original_name,
+    written_name,
+)
+from airflow_provider_braze.users_track.mapping import ExportMapping
+from tests.reports import check
+from tests.sandbox_process import SandboxProcess
+
+Push = Callable[..., dict[str, Any]]
+Land = Callable[..., Path]
+
+OMITTING = ExportMapping(omit=["income"])
+NAMES = ["rejects (1).csv", "Kopie von rejects.csv", "RPI_Export_5719.txt", "mended.tsv", "REJECTS.CSV"]
+
+
+@pytest.fixture
+def first(push: Push, land: Land) -> dict[str, Any]:
+    """A push with a mapping of its own, one of whose records failed."""
+    path = land("external_id,email,income\nU1,ann@example.com,100\nU2,nonsense,200\n")
+    return push(path, mapping=OMITTING, run="first")
+
+
+def mended(report: dict[str, Any], name: str, folder: Path | None = None) -> Path:
+    written = Path(report["rejects_path"])
+    path = (folder or written.parent) / name
+    path.write_text(written.read_text().replace("nonsense", "bo@example.com"))
+    return path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_under_another_name_it_is_pushed_with_its_parents_mapping(
+    push: Push, first: dict[str, Any], sandbox: SandboxProcess, name: str
+) -> None:
+    report = push(mended(first, name), run="again")
+    check(report, status="complete", records=1, accepted=1, mode="upsert", mapping=first["mapping"])
+    assert report["parent"] == first["report_path"]
+    assert "200" not in json.dumps(sandbox.profile("U2"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("given", [{}, {"mode": "upsert"}, {"mode": "upsert", "mapping": ExportMapping()}])
+def test_without_its_parents_report_it_is_refused(
+    push: Push,
+    first: dict[str, Any],
+    sandbox: SandboxProcess,
+    tmp_path: Path,
+    name: str,
+    given: dict[str, Any],
+) -> None:
+    path = mended(first, name, tmp_path)
+    sandbox.reset_stats()
+    with pytest.raises(BrazeSetupError, match=r"copy that report\.json beside it"):
+        push(path, reports_path=str(tmp_path / "reports"), **given)
+    assert sandbox.stats()["requests"] == 0
+
+
+def test_with_its_report_it_may_lie_anywhere(push: Push, first: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    path = mended(first, "rejects (1).csv", folder)
+    shutil.copy(first["report_path"], folder / "report.json")
+    report = push(path, run="again")
+    assert report["mapping"] == first["mapping"]
+    # Its own report lies in the reports folder of its parent.
+    assert Path(report["report_path"]).parents[2] == Path(first["report_path"]).parents[2]
+
+
+def test_among_the_exports_it_is_none(push: Push, first: dict[str, Any], sandbox: SandboxProcess) -> None:
+    channel = Path(first["export"]).parent
+    path = mended(first, "RPI_Export_5720.txt", channel)
+    item = {"path": str(path), "base_path": str(channel.parents[2]), "mode": "upsert"}
+    sandbox.reset_stats()
+    for export in (str(path), item):
+        with pytest.raises(BrazeSetupError, match="is a rejects file"):
+            push(export)
+    assert sandbox.stats()["requests"] == 0
+
+
+def test_an_author_may_give_another_mapping(
+    push: Push, first: dict[str, Any], sandbox: SandboxProcess
+) -> None:
+    report = push(mended(first, "rejects (1).csv"), run="again", mapping=ExportMapping())
+    assert "omit" not in report["mapping"]
+    assert "200" in json.dumps(sandbox.profile("U2"))
+
+
+def test_what_is_called_rejects_and_is_none_is_an_export(push: Push, land: Land) -> None:
+    check(push(land("external_id,first_name\nU1,Ann\n", name="rejects.csv")), records=1, accepted=1)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.replace(",", ";").encode(),
+        lambda text: b"sep=;\r\n" + text.replace(",", ";").encode(),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
+        lambda text: "".join(
+            ",".join(f'"{cell}"' for cell in line.split(",")) + "\r\n" for line in text.splitlines()
+        ).encode(),
+        lambda text: text.replace("_reason,", "").encode(),
+    ],
+    ids=["with a BOM", "with semicolons", "with sep=", "as Unicode text", "quoted", "without a column"],
+)
+def test_is_known_as_a_spreadsheet_saves_it(
+    push: Push, first: dict[str, Any], tmp_path: Path, save: Callable[[str], bytes]
+) -> None:
+    path = tmp_path / "saved.csv"
+    path.write_bytes(save(Path(first["rejects_path"]).read_text()))
+    with pytest.raises(BrazeSetupError, match="is a rejects file"):
+        push(path, mode="upsert", reports_path=str(tmp_path / "reports"))
+
+
+class TestReportsThatDoNotFit:
+    @pytest.mark.parametrize("without", [["export"], ["export", "failed_rows"]])
+    def test_a_report_whose_export_was_removed_makes_no_rows_of_records(
+        self, push: Push, first: dict[str, Any], without: list[str]
+    ) -> None:
+        path = Path(first["report_path"])
+        kept = {name: value for name, value in first.items() if name not in without}
+        for report in (kept, {**kept, "failed_rows": []}, {**kept, "export": None}):
+            path.write_text(json.dumps(report))
+            with pytest.raises(BrazeSetupError, match="not that of the push"):
+                push(first["rejects_path"])
+            with pytest.raises(BrazeSetupError, match="not that of the push"):
+                ExportItem.of(first["rejects_path"], {})
+
+    @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\ud800"])
+    def test_what_is_no_report(self, push: Push, first: dict[str, Any], text: str) -> None:
+        Path(first["report_path"]).write_bytes(text.encode("utf-8", "surrogatepass"))
+        with pytest.raises(BrazeSetupError, match="keep the two together"):
+            push(first["rejects_path"])
+
+    @pytest.mark.parametrize("name", ["rejects.csv", "report.json"])
+    def test_neither_is_read_through_a_link(
+        self, push: Push, first: dict[str, Any], tmp_path: Path, name: str
+    ) -> None:
+        path = Path(first["rejects_path"]).with_name(name)
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises((BrazeSetupError, ExportRefusedError), match=r"link|cannot be read"):
+            push(first["rejects_path"], mode="upsert")
+
+    def test_of_rows_they_are_rows(self, push_rows: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+        report = push_rows(attributes=[{"x": 1}, {"external_id": "U1"}], reports_path=str(tmp_path))
+        assert ExportItem.of(report["rejects_path"], {}).is_rows
+
+
+COLUMNS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0"), min_size=1, max_size=8).filter(
+    lambda name: name.strip() == name
+)
+
+
+@given(
+    st.lists(
+        COLUMNS | st.sampled_from([*OWN_COLUMNS, "_", "\\_x", "|", "a|b|c", ";;"]), min_size=1, max_size=6
+    )
+)
+def test_any_columns_come_back_as_they_were(columns: list[str]) -> None:
+    written = io.StringIO()
+    csv.writer(written).writerow([*OWN_COLUMNS, *map(written_name, columns)])
+    header = RejectsHeader.of(written.getvalue().encode())
+    assert header is not None
+    assert list(header.original) == columns
+    assert [original_name(written_name(column)) for column in columns] == columns
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ("_id", "first_name"),
+        ("external_id", "_tier", "__x", "\\y"),
+        ("external_id", "_line", "_Reason"),
+        ("external_id", "a|b|c|d|e|f|g"),
+        ("external_id", "a;b", "c\td", "e,f"),
+    ],
+)
+def test_rejects_of_odd_columns_are_pushed_again_as_they_were(
+    push: Push, land: Land, sandbox: SandboxProcess, columns: tuple[str, ...]
+) -> None:
+    """Once every record fails for its number of cells, and once again with the cell that was too many taken away."""
+    mapping = ExportMapping(identifier=columns[0])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for n in range(3):
+        writer.writerow([f"U{n}", *(f"v{n};|\t,{at}" for at in range(1, len(columns)))])
+    whole = push(land(text.getvalue()), mapping=mapping, dialect=Dialect(delimiter=","))
+    expected = profiles(sandbox)
+    assert whole["accepted"] == 3
+    sandbox.reset()
+
+    broken = "".join(
+        line + (",surplus" if at else "") + "\n" for at, line in enumerate(text.getvalue().splitlines())
+    )
+    first = push(land(broken, name="RPI_Export_5720.txt"), mapping=mapping, dialect=Dialect(delimiter=","))
+    assert first["invalid"] == 3
+    path = Path(first["rejects_path"])
+    path.write_text(path.read_text().replace(",surplus", ""))
+    check(push(path), records=3, accepted=3)
+    assert profiles(sandbox) == expected
+
+
+def profiles(sandbox: SandboxProcess) -> list[dict[str, Any]]:
+    """What is in the workspace, but for what it numbers and dates itself."""
+    return [
+        {name: value for name, value in profile.items() if name not in ("braze_id", "created_at")}
+        for _, profile in sorted(sandbox.profiles().items())
+    ]
