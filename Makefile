@@ -15,7 +15,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint test bench soak demo airflow screenshots docs lock clean
+.PHONY: help install install-oldest lint check test bench soak demo airflow screenshots docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -53,6 +53,9 @@ lint: install  ## Lint, format check, type check and look for insecure code
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml airflow_provider_braze dags
+
+check: lint  ## Lint, types, and the unit tests of what changed since main (make check SINCE=HEAD~3)
+	@$(BIN)/python .ci/check.py $(SINCE)
 
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
