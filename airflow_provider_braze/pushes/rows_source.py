@@ -19,6 +19,8 @@ from airflow_provider_braze.users_track.tally import EARLIER
 AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
 
+_ALIAS_PARTS = ("alias_name", "alias_label")
+
 _UNCOUNTED = Origin(-1, (), EARLIER)
 
 
@@ -26,11 +28,34 @@ def identity_of(row: Mapping[str, Any]) -> Identity | None:
     """Tell whom a row is about, by Braze's precedence; None where it names nobody."""
     for kind in IDENTIFIERS:
         value = row.get(kind)
-        if isinstance(value, Mapping):
-            return (kind, str(value.get("alias_name")), str(value.get("alias_label")))
+        if kind == "user_alias" and value is not None:
+            return (kind, *(value[name] for name in _ALIAS_PARTS)) if _is_whole_alias(value) else None
         if value not in (None, ""):
             return (kind, str(value).lower() if kind == "email" else str(value))
     return None
+
+
+def _is_whole_alias(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(part := value.get(name), str) and part.strip() for name in _ALIAS_PARTS
+    )
+
+
+def _problem_of(array: str, content: Any) -> str | None:
+    """Say why Braze cannot know whom a row is about; None where it can, or need not."""
+    if not isinstance(content, Mapping):
+        return f"a row must be a dict, not {type(content).__name__}"
+    alias = content.get("user_alias")
+    if alias is not None and not _is_whole_alias(alias):
+        return "a user_alias without alias_name or alias_label"
+    if identity_of(content) is None and not _imports_tokens(array, content):
+        return "no identifier"
+    return None
+
+
+def _imports_tokens(array: str, content: Mapping[str, Any]) -> bool:
+    """Tell whether a row brings push tokens of nobody known: Braze makes an anonymous profile for each."""
+    return array == "attributes" and content.get("push_token_import") is True
 
 
 def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
@@ -156,13 +181,12 @@ class RowsSource:
     def _object(self, account: Account, ordinal: int, row: Row) -> Outgoing | None:
         origin = Origin.of(row.line, row.cells, account.begin())
         content = row.content
-        identity = identity_of(content) if isinstance(content, Mapping) else None
-        problem = row.problem
-        if problem is None and not isinstance(content, Mapping):
-            problem = f"a row must be a dict, not {type(content).__name__}"
-        if problem is not None or identity is None:
-            account.refuse(origin, "", problem or "no identifier")
+        problem = row.problem or _problem_of(row.array, content)
+        if problem is not None:
+            account.refuse(origin, "", problem)
             return None
+        # One that names nobody is about nobody else.
+        identity = identity_of(content) or ("push_token_import", str(ordinal))
         item = Outgoing(row.array, identity, self._content(content), [origin])
         if self._may_go_but_once(row):
             return self._object_sent_once(account, ordinal, row, item)

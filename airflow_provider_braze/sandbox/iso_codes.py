@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_provider_braze.users_track import languages
+
 _COUNTRIES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW
 BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI
@@ -26,8 +28,8 @@ mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om or os pa pi pl ps pt qu rm
 sg si sk sl sm sn so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo
 wa wo xh yi yo za zh zu
 """
-LANGUAGES = frozenset(_LANGUAGES.split())
-"""ISO 639-1."""
+LANGUAGES = frozenset(_LANGUAGES.split()) | languages.LANGUAGES
+"""ISO 639-1, and what Braze lists besides, such as ``fil`` and ``gsw``."""
 
 _CURRENCIES = """
 AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD

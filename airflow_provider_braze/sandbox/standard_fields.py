@@ -15,6 +15,7 @@ from uuid import UUID
 from airflow_provider_braze.sandbox import dates
 from airflow_provider_braze.sandbox.identifiers import is_email
 from airflow_provider_braze.sandbox.iso_codes import COUNTRIES, COUNTRY_NAMES, LANGUAGES
+from airflow_provider_braze.users_track.time_zones import RAILS
 
 MAX_STRING = 255
 
@@ -42,7 +43,7 @@ def _country(value: Any) -> Any:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
+    return RAILS | zoneinfo.available_timezones()
 
 
 def _one_of(allowed: Callable[[], Iterable[str]]) -> Callable[[Any], Any]:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from airflow_provider_braze.users_track import limits
-
-LATEST_YEAR = 3000
-"""Braze stores a later date as text, or not at all in an object (Braze docs: user attributes object)."""
+from airflow_provider_braze.users_track import limits, moments
 
 ARRAY_CHANGES = frozenset({"add", "remove"})
 OBJECT_ARRAY_CHANGES = frozenset({"$add", "$remove", "$update"})
@@ -26,31 +22,6 @@ def text(value: str) -> str:
     if len(value) > limits.STRING_CHARACTERS:
         raise ValueError(f"longer than {limits.STRING_CHARACTERS} characters")
     return value
-
-
-def time(value: str) -> str:
-    """Read an ISO 8601 time, and write it in UTC."""
-    try:
-        found = datetime.fromisoformat(value)
-    except ValueError:
-        raise ValueError("not a time in the format ISO 8601") from None
-    return iso(found)
-
-
-def year(value: int) -> None:
-    """Check that Braze takes a year as part of a date."""
-    if value > LATEST_YEAR:
-        raise ValueError(f"a year after {LATEST_YEAR}")
-
-
-def iso(value: datetime) -> str:
-    """Write a time as ISO 8601 in UTC, which it is when it has no zone."""
-    try:
-        value = value.astimezone(UTC) if value.tzinfo else value
-    except OverflowError:
-        raise ValueError("a year before 1 in UTC") from None
-    year(value.year)
-    return f"{value.replace(tzinfo=None).isoformat()}Z"
 
 
 def attribute(value: Any) -> None:
@@ -90,13 +61,13 @@ def change(value: dict[str, Any]) -> None:
 
 
 def array(items: list[Any]) -> list[Any]:
-    """Check an array attribute: at most 500 items and 100 KB, of single values or of objects."""
+    """Check an array attribute: at most 100 KB, of at most 500 single values or of objects."""
     if any(isinstance(item, dict) for item in items):
         if not all(isinstance(item, dict) for item in items):
             raise ValueError("an array that mixes objects with other values")
     elif any(isinstance(item, list) for item in items):
         raise ValueError("an array inside an array")
-    if len(items) > limits.ARRAY_ITEMS:
+    elif len(items) > limits.ARRAY_ITEMS:
         raise ValueError(f"more than {limits.ARRAY_ITEMS} items")
     _nested(items)
     _size(items)
@@ -172,7 +143,7 @@ def _walk(value: Any) -> None:
 def _leaf_or_time(value: dict[str, Any]) -> None:
     if not isinstance(value["$time"], str):
         raise ValueError("a $time that is not text")
-    time(value["$time"])
+    moments.check(value["$time"])
 
 
 def _leaf(value: Any) -> None:

@@ -258,6 +258,8 @@ class _Settler:
                 raise MappingError(f"mapping types: Braze's field {name!r} cannot be cut.")
             if declared.format or declared.cut:
                 read = declared.reader()
+            if declared.format and name == "dob":
+                read = values.birthday_reader(declared.format)
         return self.at_top(index, name, read, text=field.read is checks.text)
 
     def top_column(self, index: int) -> Column:

@@ -12,7 +12,9 @@ Names = tuple[str, ...]
 Surplus = Mapping[str, int]
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
-_NOT_DATA = frozenset({"_update_existing_only", "_merge_objects", "user_alias", "braze_id"})
+_NOT_DATA = frozenset(
+    {"_update_existing_only", "_merge_objects", "push_token_import", "user_alias", "braze_id"}
+)
 _CHANGES = frozenset({"add", "remove", "$add", "$remove", "$update"})
 _MOST_SHAPES = 10_000
 

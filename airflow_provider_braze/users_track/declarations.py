@@ -86,6 +86,11 @@ class Type:
             require_text("types separator", self.separator, hint=" Leave it out for a JSON array.")
         if self.format is not None:
             require_text("types format", self.format)
+            if "%Z" in self.format.replace("%%", ""):
+                raise MappingError(
+                    f"mapping types: %Z in {self.format!r} knows UTC, GMT and the zone that the worker is in: write "
+                    "UTC or GMT itself where all cells have it, or use %z for offsets."
+                )
             if not values.is_format(self.format, self.name):
                 raise MappingError(
                     f"mapping types: {self.format!r} is not a whole {self.name} as strptime spells it, such as "

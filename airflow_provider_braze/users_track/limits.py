@@ -30,7 +30,7 @@ KEY_CHARACTERS = 255
 """Longest attribute key (Braze docs: nested custom attributes; assumed for top-level keys too)."""
 
 ARRAY_ITEMS = 500
-"""Most items of an array attribute; more drop the oldest (Braze docs: custom attribute data types)."""
+"""Most items of an array of single values; more drop the oldest (Braze docs: custom attribute data types)."""
 
 NESTED_BYTES = 100_000
 """Largest array or object attribute as JSON: 100 KB (Braze docs: nested custom attributes, arrays of objects)."""

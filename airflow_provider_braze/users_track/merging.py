@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_braze.users_track import checks, limits, standard_fields
+from airflow_provider_braze.users_track.languages import LANGUAGES
 from airflow_provider_braze.users_track.standard_fields import FIELDS
 
 _EACH_COUNTS = frozenset({"subscription_groups", "push_tokens"})
@@ -24,6 +25,9 @@ _CAN_REFUSE = frozenset(
     }
 )
 """Fields whose bad value makes Braze refuse the whole object (Braze docs: POST /users/track)."""
+
+_MAY_BE_IGNORED = frozenset({"language"})
+"""Fields of which checked values may be unknown to Braze, which then keeps what it has."""
 
 _SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
 _MERGE = "_merge_objects"
@@ -60,7 +64,7 @@ def merge(
         return None
     merged = dict(older)
     for key, value in newer.items():
-        if key in older and not (checked and value.__class__ is str):
+        if key in older and not (checked and value.__class__ is str and key not in _MAY_BE_IGNORED):
             if key in _SETTLED:
                 continue
             value = _both(key, older[key], value, deep=deep, unite=key in united, checked=checked)
@@ -103,6 +107,8 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool, checked: bool) -> Any:
     if isinstance(new, str) and new == old:
         return new
+    if key in _MAY_BE_IGNORED and new is not None and new not in LANGUAGES:
+        return _CANNOT
     if key in _EACH_COUNTS or not (checked or _is_taken(key, new)):
         return _CANNOT
     if isinstance(new, list) and unite and isinstance(old, list):

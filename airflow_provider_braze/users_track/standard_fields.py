@@ -7,14 +7,15 @@ found here, before anything is sent.
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
+from datetime import date
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from airflow_provider_braze.users_track import checks, limits, values, words
+from airflow_provider_braze.users_track import checks, limits, moments, values, words
 from airflow_provider_braze.users_track.names import squash
+from airflow_provider_braze.users_track.time_zones import is_time_zone
 
 IDENTIFIERS = ("external_id", "braze_id", "user_alias", "email", "phone")
 """What a profile can be found by, in Braze's order of precedence."""
@@ -105,9 +106,15 @@ NORMALISED: Mapping[str, values.Reader] = {"country": normalised_country, "gende
 
 
 def time_zone(cell: str) -> str:
-    """Check an IANA time zone."""
-    if cell not in _time_zones():
+    """Check a time zone."""
+    if not is_time_zone(cell):
         raise ValueError("not an IANA time zone")
+    return cell
+
+
+def dob(cell: str) -> str:
+    """Check a date of birth: ``YYYY-MM-DD``, and not in the future."""
+    values.past(date.fromisoformat(values.iso_date(cell)))
     return cell
 
 
@@ -157,11 +164,6 @@ def push_tokens(tokens: list[Any]) -> list[Any]:
     return tokens
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
 def _text(read: values.Reader, type: str = "string") -> Field:
     def check(value: Any) -> None:
         if not isinstance(value, str):
@@ -188,7 +190,7 @@ def _is_boolean(value: Any) -> None:
 
 
 _BOOLEAN = Field("boolean", values.boolean, _is_boolean)
-_TIME = _text(checks.time, "datetime")
+_TIME = Field("datetime", moments.read, _text(moments.check).check)
 
 FIELDS: Mapping[str, Field] = {
     "first_name": _text(checks.text),
@@ -200,7 +202,7 @@ FIELDS: Mapping[str, Field] = {
     "home_city": _text(checks.text),
     "image_url": _text(checks.text),
     "time_zone": _text(time_zone),
-    "dob": _text(values.iso_date, "date"),
+    "dob": _text(dob, "date"),
     "gender": _text(gender),
     "email_subscribe": _text(subscription_state),
     "push_subscribe": _text(subscription_state),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from airflow_provider_braze.users_track import checks, limits
+from airflow_provider_braze.users_track import checks, limits, moments
 
 Reader = Callable[[str], Any]
 """Turns a non-empty cell into a JSON value; raises ``ValueError`` with a reason that holds no cell content."""
@@ -64,6 +64,44 @@ def is_format(format: str, kind: str) -> bool:
     return found.date() == moment.date() and (kind == "date" or found.hour == moment.hour)
 
 
+def has_two_digit_year(format: str) -> bool:
+    """Tell whether a ``strptime`` format reads no century, which then is a guess."""
+    moment = datetime(1948, 2, 3, 16, tzinfo=UTC)
+    return datetime.strptime(moment.strftime(format), format).year != moment.year
+
+
+def past(day: date) -> None:
+    """Check that a day has come, somewhere on earth."""
+    if day > (datetime.now(UTC) + timedelta(hours=14)).date():
+        raise ValueError("a date in the future")
+
+
+def birthday_reader(format: str) -> Reader:
+    """Make a reader of days of birth in a ``strptime`` format: a year of two digits is a past one."""
+    two_digits = has_two_digit_year(format)
+    read = date_reader(format)
+
+    def read_birthday(cell: str) -> str:
+        day = date.fromisoformat(read(cell))
+        try:
+            past(day)
+        except ValueError:
+            if not two_digits:
+                raise
+            day = _a_century_earlier(day)
+        return day.isoformat()
+
+    return read_birthday
+
+
+def _a_century_earlier(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 100)
+    except ValueError:
+        # The 29th of February of a year that is a leap year only in this century.
+        raise ValueError("not a day of that year") from None
+
+
 def iso_date(cell: str) -> str:
     """Read ``YYYY-MM-DD``, strictly."""
     # By itself fromisoformat takes dates without dashes, and weeks of a year, too.
@@ -73,7 +111,7 @@ def iso_date(cell: str) -> str:
         found = date.fromisoformat(cell)
     except ValueError:
         raise ValueError(f"not a date in the format {ISO_DATE}") from None
-    checks.year(found.year)
+    moments.year(found.year)
     return cell
 
 
@@ -87,7 +125,7 @@ def date_reader(format: str) -> Reader:
             value = datetime.strptime(cell, format).date()
         except ValueError:
             raise ValueError(f"not a date in the format {format}") from None
-        checks.year(value.year)
+        moments.year(value.year)
         return value.isoformat()
 
     return read
@@ -96,14 +134,14 @@ def date_reader(format: str) -> Reader:
 def datetime_reader(format: str | None) -> Reader:
     """Make a reader of times, ISO 8601 or in a ``strptime`` format; without a zone they are UTC."""
     if format is None:
-        return checks.time
+        return moments.time
 
     def read(cell: str) -> str:
         try:
             value = datetime.strptime(cell, format)
         except ValueError:
             raise ValueError(f"not a time in the format {format}") from None
-        return checks.iso(value)
+        return moments.iso(value)
 
     return read
 

@@ -91,3 +91,77 @@ def test_rows_of_ones_own_are_sent_as_given(
     profiles = sandbox.profiles()
     assert profiles["P1 "]["first_name"] == " Ann"
     assert profiles["NULL"]["custom_attributes"] == {"x": " y "}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "held"),
+    [
+        ("language,en", "language,English", "en"),
+        ("language,en", "language,fil", "fil"),
+        ("language,English", "language,gsw", "gsw"),
+        ("language,de", "language,de", "de"),
+        ("time_zone,Europe/Paris", "time_zone,Eastern Time (US & Canada)", "Eastern Time (US & Canada)"),
+        ("date_of_first_session,2026-03-01", "date_of_first_session,03/02/2026", "2026-03-02T00:00:00.000Z"),
+    ],
+)
+@pytest.mark.parametrize("mapping", [None, SLOW])
+def test_what_two_records_of_one_user_leave(
+    push: Push, land: Land, sandbox: SandboxProcess, first: str, second: str, held: str, mapping: Any
+) -> None:
+    name = first.partition(",")[0]
+    text = "".join(f"P1,,{row.partition(',')[2]}\n" for row in (first, second))
+    report = push(
+        land(f"external_id,first_name,{name}\n{text}"), mapping=mapping and ExportMapping.of(mapping)
+    )
+    assert report["failed"] == 0
+    assert sandbox.profiles()["P1"][name] == held
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("language", "en", "English"),
+        ("date_of_first_session", "2026-03-01", "20260302"),
+        ("time_zone", "Europe/Paris", "Paris, France"),
+        ("gender", "F", "female"),
+        ("dob", "1984-02-29", "29.02.1984"),
+    ],
+)
+def test_what_braze_ignores_in_a_row_takes_nothing_away(
+    push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess, name: str, first: str, second: str
+) -> None:
+    push_rows(attributes=[{"external_id": "P1", name: value} for value in (first, second)])
+    together = sandbox.profiles()["P1"][name]
+    push_rows(attributes=[{"external_id": "P2", name: first}])
+    assert together == sandbox.profiles()["P2"][name]
+
+
+@pytest.mark.parametrize(
+    "alias",
+    [{}, {"alias_name": "a"}, {"alias_label": "crm"}, {"alias_name": "", "alias_label": "crm"}, "a", [],
+     {"alias_name": "a", "alias_label": None}, {"alias_name": "a", "alias_label": " "}],
+)  # fmt: skip
+@pytest.mark.parametrize("besides", [{}, {"external_id": "P1"}, {"email": "ann@example.com"}])
+def test_a_row_with_half_an_alias_is_invalid(
+    push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess, alias: Any, besides: dict[str, str]
+) -> None:
+    whole = {"user_alias": {"alias_name": "a", "alias_label": "crm"}, "_update_existing_only": False}
+    report = push_rows(attributes=[{"user_alias": alias, "x": 1, **besides}, whole])
+    assert (report["invalid"], report["accepted"]) == (1, 1)
+    assert report["reasons"] == {"a user_alias without alias_name or alias_label": 1}
+    assert len(sandbox.all_profiles()) == 1
+
+
+def test_push_tokens_of_nobody_known_are_imported(
+    push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess
+) -> None:
+    rows = [
+        {"push_token_import": True, "push_tokens": [{"app_id": "app", "token": token}]}
+        for token in ("t1", "t2")
+    ]
+    nobody = {"push_token_import": False, "push_tokens": [{"app_id": "app", "token": "t3"}]}
+    report = push_rows(attributes=[*rows, nobody])
+    assert (report["accepted"], report["invalid"], report["data_points"]) == (2, 1, 0)
+    assert report["reasons"] == {"no identifier": 1}
+    tokens = [profile["push_tokens"][0]["token"] for profile in sandbox.all_profiles()]
+    assert sorted(tokens) == ["t1", "t2"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_braze.sandbox import custom_attributes
 from airflow_provider_braze.sandbox.standard_fields import KEEP
-from airflow_provider_braze.users_track import checks, values
+from airflow_provider_braze.users_track import checks, moments, values
 from airflow_provider_braze.users_track.declarations import Type
 
 
@@ -260,6 +260,6 @@ def test_a_format_names_a_whole_date_or_time(format, kind, good):
 
 def test_times_inside_objects_are_wrapped():
     assert values.nested(values.iso_date)("2026-01-02") == {"$time": "2026-01-02T00:00:00Z"}
-    assert values.nested(checks.time)("2026-01-02T03:00") == {"$time": "2026-01-02T03:00:00Z"}
+    assert values.nested(moments.time)("2026-01-02T03:00") == {"$time": "2026-01-02T03:00:00Z"}
     with pytest.raises(ValueError, match="not a date"):
         values.nested(values.iso_date)("soon")
