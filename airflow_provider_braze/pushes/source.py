@@ -78,7 +78,14 @@ class ExportSource:
         if reading.item.parent is not None:
             self._reader = RejectsReader(file, name=where.name, delimiter=reading.item.delimiter)
         else:
-            self._reader = ExportReader(file, dialect=reading.dialect, name=where.name)
+            identifier = reading.mapping.identifier
+            self._reader = ExportReader(
+                file,
+                dialect=reading.dialect,
+                name=where.name,
+                trim=reading.mapping.trim,
+                identifier=identifier.column if identifier else "external_id",
+            )
             if is_rejects(self._reader.columns):
                 # It was put in the export's place since that was looked at.
                 raise ExportRefusedError(f"{where.name} is a rejects file, not an export.")

@@ -38,10 +38,12 @@ class Reading:
     rows: int = 0
     # Rows two wider than the header that show an execution ID where RPI would have put it.
     prepended_rows: int = 0
-    # Records with a qualified value, such values, and records whose qualifiers do not add up.
+    # Records with a qualified value, such values, and records whose qualifiers do not add up; those of them in which
+    # one line is enough to see it. Where a value would go on over lines, each is decided for itself.
     qualified: int = 0
     qualified_values: int = 0
     troubled: int = 0
+    troubled_alone: int = 0
     wrapped_in_trouble: int = 0
 
     @property
@@ -75,7 +77,13 @@ class Reading:
 
 
 def find_out(
-    lines: Sequence[str], dialect: Dialect, *, name: str, whole: bool, prepended: bool = True
+    lines: Sequence[str],
+    dialect: Dialect,
+    *,
+    name: str,
+    whole: bool,
+    prepended: bool = True,
+    trim: bool = True,
 ) -> Reading:
     """Choose the delimiter and the qualifier that are not declared.
 
@@ -84,11 +92,23 @@ def find_out(
     :param name: of the export, for messages.
     :param whole: whether these are all its lines.
     :param prepended: whether RPI may have put two values in front of each row.
+    :param trim: pass over blanks around a qualified value.
     :raises ExportRefusedError: when they are not clear.
     """
 
     def read(delimiter: str, qualifier: str) -> Reading:
-        return _read(lines, dialect, delimiter, qualifier, whole=whole, prepended=prepended)
+        queue = _FirstLines(lines)
+        scanner = RecordScanner(
+            queue,
+            delimiter=delimiter,
+            qualifier=qualifier,
+            line_end=dialect.line_end,
+            counts=True,
+            trim=trim,
+        )
+        reading = Reading(delimiter, qualifier)
+        _read(reading, scanner, dialect, is_cut_off=lambda: queue.ran_out and not whole, prepended=prepended)
+        return reading
 
     delimiters = [dialect.delimiter] if dialect.delimiter else list(DELIMITERS.values())
     readings = [_best_qualifier(read, delimiter, dialect.qualifier) for delimiter in delimiters]
@@ -118,24 +138,27 @@ class _FirstLines(LineQueue):
 
 
 def _read(
-    lines: Sequence[str], dialect: Dialect, delimiter: str, qualifier: str, *, whole: bool, prepended: bool
-) -> Reading:
-    queue = _FirstLines(lines)
-    scanner = RecordScanner(
-        queue, delimiter=delimiter, qualifier=qualifier, line_end=dialect.line_end, counts=True
-    )
-    reading = Reading(delimiter, qualifier)
+    reading: Reading,
+    scanner: RecordScanner,
+    dialect: Dialect,
+    *,
+    is_cut_off: Callable[[], bool],
+    prepended: bool,
+) -> None:
     if dialect.columns is not None:
         reading.header, reading.width = list(dialect.columns), len(dialect.columns)
-    troubled = 0
+    troubled = alone = 0
     for at, record in enumerate(islice(scanner, _ROWS)):
         cells = record.cells
         if scanner.troubled_records > troubled:
-            troubled = scanner.troubled_records
             # A value that is open where the first lines end may well be closed after them.
-            if whole or not queue.ran_out:
+            if not is_cut_off():
                 reading.troubled += 1
-                reading.wrapped_in_trouble += at == 0 or _looks_wrapped(cells, delimiter, qualifier)
+                reading.troubled_alone += scanner.troubled_alone > alone
+                reading.wrapped_in_trouble += at == 0 or _looks_wrapped(
+                    cells, reading.delimiter, reading.qualifier
+                )
+            troubled, alone = scanner.troubled_records, scanner.troubled_alone
             if not reading.width:
                 # Without a header row, this delimiter and this qualifier explain nothing.
                 break
@@ -146,7 +169,6 @@ def _read(
             _count_row(reading, cells, prepended=prepended)
         reading.qualified += scanner.qualified_values > reading.qualified_values
         reading.qualified_values = scanner.qualified_values
-    return reading
 
 
 def _names_them(cells: list[str], declared: list[str]) -> bool:
@@ -180,7 +202,7 @@ def _best_qualifier(read: Callable[[str, str], Reading], delimiter: str, declare
     double, single = read(delimiter, '"'), read(delimiter, "'")
     if _is_single(single, double):
         return single
-    if double.troubled and not double.qualified and not double.wrapped_in_trouble:
+    if double.troubled_alone and not double.qualified and not double.wrapped_in_trouble:
         return read(delimiter, "")
     return double
 
@@ -200,7 +222,9 @@ def _is_single(single: Reading, double: Reading) -> bool:
 
 
 def _check_qualifier(reading: Reading, dialect: Dialect, name: str) -> None:
-    if dialect.qualifier is None and reading.troubled > 3 * (reading.qualified + reading.wrapped_in_trouble):
+    if dialect.qualifier is None and reading.troubled_alone > 3 * (
+        reading.qualified + reading.wrapped_in_trouble
+    ):
         raise ExportRefusedError(
             f"{name}: some values look qualified by {reading.qualifier} and most do not; "
             "say whether they are in dialect={'qualifier': 'double'}, 'single' or 'none'"

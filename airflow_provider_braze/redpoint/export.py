@@ -10,7 +10,7 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.detection import Reading, find_out
 from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
 from airflow_provider_braze.redpoint.foreign import encoding_of, refuse_foreign_bytes, refuse_foreign_text
-from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check_readable
+from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check_readable, normalised
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader, Readable
 from airflow_provider_braze.redpoint.records import Record, RecordScanner, Rows
 
@@ -27,6 +27,10 @@ class ExportReader:
     :param dialect: what the author declares; what is not is found out from the first 64 KiB.
     :param name: of the export, for messages.
     :param prepended: whether RPI may have put two values in front of each row that the header does not name.
+    :param trim: pass over blanks around a qualified value (``"P1", "Ann"``); without, a blank before a qualifier
+        makes it a character like others.
+    :param identifier: name of the column that identifies the user. A qualifier that was found out may be a stray
+        character; which lines can be records tells it.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
     """
 
@@ -37,21 +41,30 @@ class ExportReader:
     """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
 
     def __init__(
-        self, file: Readable, *, dialect: Dialect = _ANY_DIALECT, name: str, prepended: bool = True
+        self,
+        file: Readable,
+        *,
+        dialect: Dialect = _ANY_DIALECT,
+        name: str,
+        prepended: bool = True,
+        trim: bool = True,
+        identifier: str = "external_id",
     ) -> None:
         head, whole = _read_head(file)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
         encoding = encoding_of(head, declared=dialect.encoding, name=name)
         first = _first_lines(head, encoding, dialect.line_end, whole=whole)
         _check_first_lines(first, dialect, name=name, encoding=encoding, whole=whole)
-        reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended)
+        reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended, trim=trim)
         self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
         self._scanner = RecordScanner(
             self._lines,
             delimiter=reading.delimiter,
             qualifier=reading.qualifier,
+            decided=dialect.qualifier is not None,
             line_end=dialect.line_end,
             encoding=encoding,
+            trim=trim,
         )
         self.dialect = replace(
             dialect,
@@ -60,7 +73,7 @@ class ExportReader:
             encoding=encoding,
             line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
         )
-        self.columns = self._read_header(reading, name)
+        self.columns = self._read_header(reading, name, identifier)
 
     @property
     def bytes_read(self) -> int:
@@ -78,7 +91,7 @@ class ExportReader:
         """Cut a line that is one of :class:`Rows`."""
         return self._scanner.cut(text)
 
-    def _read_header(self, reading: Reading, name: str) -> tuple[str, ...]:
+    def _read_header(self, reading: Reading, name: str, identifier: str) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
         if declared is None or reading.has_header_row:
@@ -91,7 +104,14 @@ class ExportReader:
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
         if reading.prepended:
             expected += f" and RPI puts {len(PREPENDED)} in front"
-        self._scanner.expect(len(columns), expected, header)
+        spelt = [normalised(column) for column in columns]
+        self._scanner.expect(
+            len(columns),
+            expected,
+            header,
+            identifier_at=_index_of(normalised(identifier), spelt),
+            execution_at=_index_of(normalised(PREPENDED[1]), [column.replace("_", "") for column in spelt]),
+        )
         return columns
 
 
@@ -135,6 +155,10 @@ def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encodin
             f"{name}: it is empty: no header row. In RPI, switch on 'Header row' in the export template, "
             "or declare dialect={'columns': [...]}"
         )
+
+
+def _index_of(name: str, names: list[str]) -> int | None:
+    return names.index(name) if name in names else None
 
 
 def _line_end_of(line: str) -> str | None:

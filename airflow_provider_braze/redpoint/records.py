@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from operator import methodcaller
+from typing import NamedTuple
 
+from airflow_provider_braze.redpoint.cutting import Cutter
+from airflow_provider_braze.redpoint.doubt import Judge
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineQueue, is_clean, is_readable
-
-if TYPE_CHECKING:
-    import _csv
+from airflow_provider_braze.redpoint.spanning import SpanningReader
 
 _MOST_TOGETHER = 1024
 """Lines that are cut together as long as each of them is a record of its own."""
@@ -57,11 +57,13 @@ class RecordScanner:
 
     :param lines: where to take the lines from.
     :param delimiter: between values.
-    :param qualifier: around values, doubled inside them; ``""`` for none. It qualifies a value only as its very
+    :param qualifier: around values, doubled inside them; ``""`` for none. It qualifies a value only as its
         first character: anywhere else (5" pipe, O'Neill) it is a character like others.
+    :param decided: the qualifier was declared, so it always opens a value; found out, it may be a stray character.
     :param line_end: as declared, or None.
     :param encoding: named in the problem of a record with a byte that could not be decoded.
     :param counts: keep ``qualified_values``, which takes longer.
+    :param trim: pass over blanks around a qualified value.
     """
 
     def __init__(
@@ -70,42 +72,80 @@ class RecordScanner:
         *,
         delimiter: str,
         qualifier: str,
+        decided: bool = True,
         line_end: str | None = None,
         encoding: str = "utf-8",
         counts: bool = False,
+        trim: bool = True,
     ) -> None:
-        self.qualified_values = 0
-        self.troubled_records = 0
         self._lines = lines
         self._delimiter = delimiter
         self._qualifier = qualifier
-        self._opening = delimiter + qualifier
-        self._line_end = line_end or "\r\n"
+        self._cutter = Cutter(delimiter, qualifier, trim=trim)
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
         self._line_end_declared = bool(line_end)
-        self._strip: Callable[[str, str], str] = str.removesuffix if line_end else str.rstrip
+        self._strip: Callable[[str], str] = (
+            methodcaller("removesuffix", line_end) if line_end else methodcaller("rstrip", "\r\n")
+        )
         self._encoding = encoding
-        self._by_csv = bool(qualifier) and len(delimiter) == 1 and not counts
+        self._by_csv = self._cutter.by_csv and not counts
         self._csv_line: deque[str] = deque()
-        self._csv = self._csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
+        self._csv = self._cutter.csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
         self._together = _MOST_TOGETHER
         self._number = 0
         self._width: int | None = None
         self._expected = ""
         self._header: list[str] = []
-        # Of the record in hand: lines taken beyond its first, their length, and why it cannot be read.
-        self._taken: list[str] = []
-        self._length = 0
+        self._header_text: str | None = None
         self._trouble: str | None = None
-        # Lines before this one were looked through in vain, so a value in them may not go on over the next: without
-        # that, hostile input would have each line look through the same megabytes again.
-        self._alone_before = 0
+        self._spanning = SpanningReader(
+            lines, self._cutter, self._strip, judges=bool(qualifier) and not decided
+        )
 
-    def expect(self, width: int, expected: str, header: list[str]) -> None:
-        """From here on, a record of another width is a problem, and a repeated header row is no record."""
+    @property
+    def qualified_values(self) -> int:
+        """How many values were qualified so far, if they are counted."""
+        return self._cutter.qualified_values
+
+    @property
+    def troubled_records(self) -> int:
+        """How many records could not be read so far."""
+        return self._spanning.troubled
+
+    @property
+    def troubled_alone(self) -> int:
+        """In how many of them one line was enough to see it."""
+        return self._spanning.troubled_alone
+
+    def expect(
+        self,
+        width: int,
+        expected: str,
+        header: list[str],
+        *,
+        identifier_at: int | None = None,
+        execution_at: int | None = None,
+    ) -> None:
+        """From here on, a record of another width is a problem, and a repeated header row is no record.
+
+        :param width: in cells.
+        :param expected: said in that problem.
+        :param header: the header row.
+        :param identifier_at: where the identifier stands in a record, if that is known.
+        :param execution_at: where the ChannelExecutionID stands, if anywhere.
+        """
         self._width = width
         self._expected = expected
         self._header = header
+        spanning = self._spanning
+        spanning.judge = None
+        # Without an identifier no line is a record, whatever its width.
+        spanning.judges = spanning.judges and identifier_at is not None
+        if spanning.judges:
+            judge = Judge(self._cutter, width, identifier_at=identifier_at, execution_at=execution_at)
+            if self._header_text is not None:
+                judge.wrapping.note_names(self._header_text, header, width - len(header))
+            spanning.judge = judge
 
     def __iter__(self) -> Iterator[Record]:
         while (record := self._next()) is not None:
@@ -113,7 +153,7 @@ class RecordScanner:
 
     def cut(self, text: str) -> list[str]:
         """Cut a line that is one of :class:`Rows`."""
-        return self._cut([text])[0]
+        return self._cutter.cut([text])[0]
 
     def take(self, most: int) -> Rows | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
@@ -121,10 +161,12 @@ class RecordScanner:
         most = min(most, self._together)
         if len(queue) < most and not lines.fill(most):
             return None
-        if self._width is None or not (self._by_csv or not self._qualifier):
+        if (sure := self._spanning.doubt.sure_after(self._number)) is not None:
+            most = min(most, sure)
+        if not most or self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
-        texts = list(map(self._strip, taken, repeat(self._line_end)))
+        texts = list(map(self._strip, taken))
         first = self._number + 1
         starts: Sequence[int] = range(first, first + len(taken) + 1)
         if odd := self._odd(texts):
@@ -138,26 +180,42 @@ class RecordScanner:
         if not cells:
             return self._next()
         self._number += read
-        return Rows(starts[: len(cells)], texts[: len(cells)], cells)
+        rows = Rows(starts[: len(cells)], texts[: len(cells)], cells)
+        if self._spanning.judge:
+            self._spanning.judge.note(rows.texts, rows.cells)
+        return rows
 
     def _odd(self, texts: list[str]) -> list[int]:
         """Find where a qualified value opens that goes on over the next line, or ends that did."""
-        if not self._by_csv:
-            return []
         qualifier = self._qualifier
+        if not self._by_csv or qualifier not in "".join(texts):
+            return []
         return [at for at, text in enumerate(texts) if qualifier in text and text.count(qualifier) & 1]
 
     def _unite(self, lines: list[str], texts: list[str], odd: list[int], starts: list[int]) -> list[int]:
         """Unite the texts over which a qualified value goes on; give where each of them starts, and the end."""
-        if len(odd) & 1:
-            # It goes on beyond these lines.
-            opened = odd.pop()
-            del texts[opened:], starts[opened + 1 :]
-        for opened, closed in reversed([*zip(odd[::2], odd[1::2], strict=True)]):
+        pairs = [*zip(odd[::2], odd[1::2], strict=False)]
+        # Where the last goes on beyond these lines, or it is not clear whether it is a value at all, no more are read.
+        if len(pairs) < len(odd) / 2:
+            pairs.append((odd[-1], len(texts)))
+        for at, (opened, closed) in enumerate(pairs):
+            if closed == len(texts) or not self._is_value(texts, opened, closed):
+                del texts[opened:], starts[opened + 1 :], pairs[at:]
+                break
+        for opened, closed in reversed(pairs):
             whole = "".join(lines[opened : closed + 1])
-            texts[opened : closed + 1] = [self._strip(whole, self._line_end)]
+            texts[opened : closed + 1] = [self._strip(whole)]
             del starts[opened + 1 : closed + 1]
         return starts
+
+    def _is_value(self, texts: list[str], opened: int, closed: int) -> bool:
+        """Whether a value surely goes on over some lines: there is no doubt where one of them is not whole."""
+        judge = self._spanning.judge
+        if judge is None or not judge.may_be_whole(texts[opened]):
+            return True
+        if any(self._qualifier in text for text in texts[opened + 1 : closed]):
+            return False
+        return not all(map(judge.may_be_whole, texts[opened + 1 : closed + 1]))
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
@@ -166,23 +224,11 @@ class RecordScanner:
         cells: list[list[str]] = []
         if not (self._line_end_declared and any(map(_ends_raw, texts))):
             with suppress(csv.Error, StopIteration):
-                cells = self._cut(texts)
+                cells = self._cutter.cut(texts)
         alike = set(map(len, cells)) == {self._width} and all(texts)
         if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
             return cells
         return self._until_special(texts)
-
-    def _cut(self, texts: list[str]) -> list[list[str]]:
-        """Cut texts.
-
-        :raises csv.Error: a value is not qualified well.
-        :raises StopIteration: one of them is no record of its own.
-        """
-        delimiter, qualifier = self._delimiter, self._qualifier
-        if not self._by_csv:
-            return [text.split(delimiter) for text in texts]
-        qualified = self._csv_reader([text for text in texts if qualifier in text])
-        return [next(qualified) if qualifier in text else text.split(delimiter) for text in texts]
 
     def _until_special(self, texts: list[str]) -> list[list[str]]:
         found: list[list[str]] = []
@@ -198,106 +244,65 @@ class RecordScanner:
             found.append(row)
         return found
 
-    def _csv_reader(self, lines: Iterable[str]) -> _csv.Reader:
-        return csv.reader(lines, delimiter=self._delimiter, quotechar=self._qualifier, strict=True)
-
     def _next(self) -> Record | None:
         lines, queue = self._lines, self._lines.queue
         while queue or lines.fill():
             line = queue.popleft()
             self._number += 1
             start = self._number
-            text = self._strip(line, self._line_end)
+            text = self._strip(line)
             if not text:
                 continue
             if lines.dubious and len(text) > MAX_RECORD:
                 return Record(start, [], _TOO_LONG)
-            if not self._qualifier or self._qualifier not in text:
+            read = text
+            if start <= self._spanning.doubt.last and (
+                start in self._spanning.doubt.edges or self._spanning.doubt.refuses(start)
+            ):
+                read, cells = "", self._literally(text)
+            elif not self._qualifier or self._qualifier not in text:
                 cells = text.split(self._delimiter)
             else:
-                cells = self._qualified(line, text, start)
-                self._number += len(self._taken)
+                read, cells = self._qualified(line, text, start)
             if self._repeats_header(cells):
                 continue
             if len(cells) == self._width and not lines.dubious and not self._trouble:
-                return Record(start, cells, None)
-            return self._look_closely(start, cells)
+                record = Record(start, cells, None)
+            else:
+                record = self._look_closely(start, cells)
+            if self._width is None:
+                self._header_text = read
+            elif self._spanning.judge and not record.problem:
+                self._spanning.judge.note((read,), (cells,))
+            return record
         return None
 
-    def _qualified(self, line: str, text: str, number: int) -> list[str]:
-        self._taken = []
-        if self._csv and not _ends_raw(text):
+    def _literally(self, text: str) -> list[str]:
+        """Read the line in hand, one in doubt, with the qualifier as an ordinary character, if it may be read."""
+        if self._spanning.doubt.refuses(self._number):
+            self._trouble = self._spanning.doubt.reason
+            return [text]
+        return text.split(self._delimiter)
+
+    def _qualified(self, line: str, text: str, number: int) -> tuple[str, list[str]]:
+        """Read a record with qualifiers; give its text, empty when it was read without them, and its cells."""
+        spanning = self._spanning
+        if self._csv and not _ends_raw(text) and not self._cutter.spaced(text):
             self._csv_line.append(text)
             try:
-                return next(self._csv)
+                return text, next(self._csv)
             except (csv.Error, IndexError):
                 # It goes on over the next line, holds a raw line end, or is in trouble.
                 self._csv_line.clear()
-        self._length = len(line)
-        qualified_values = self.qualified_values
-        cells = self._walk(line, text, number)
-        if not self._trouble:
-            return cells
-        self.troubled_records += 1
-        self.qualified_values = qualified_values
-        # Only this line is at fault for sure: whatever was looked at beyond it is read again for itself.
-        self._lines.queue.extendleft(reversed(self._taken))
-        self._alone_before = max(self._alone_before, number + len(self._taken))
-        self._taken = []
-        return [text]
-
-    def _walk(self, line: str, text: str, number: int) -> list[str]:
-        """Go from one qualified value to the next, over following lines when a value goes on there."""
-        delimiter, qualifier = self._delimiter, self._qualifier
-        cells: list[str] = []
-        at = 0
-        while True:
-            if not text.startswith(qualifier, at):
-                opening = text.find(self._opening, at)
-                if opening < 0:
-                    return cells + text[at:].split(delimiter)
-                cells += text[at:opening].split(delimiter)
-                at = opening + len(delimiter)
-            closing = self._closing(text, at + 1)
-            value = text[at + 1 : closing]
-            if closing < 0:
-                if number < self._alone_before or (closed := self._read_on(line[at + 1 :])) is None:
-                    self._trouble = "a qualified value is not closed"
-                    return cells
-                value, line, closing = closed
-                text = self._strip(line, self._line_end)
-            cells.append(value.replace(qualifier + qualifier, qualifier) if qualifier in value else value)
-            self.qualified_values += 1
-            at = closing + 1
-            if at == len(text):
-                return cells
-            if not text.startswith(delimiter, at):
-                self._trouble = "a qualifier inside a qualified value is not doubled"
-                return cells
-            at += len(delimiter)
-
-    def _closing(self, text: str, at: int) -> int:
-        """Find the next qualifier that is not doubled, or -1."""
-        qualifier = self._qualifier
-        at = text.find(qualifier, at)
-        while at >= 0 and text.startswith(qualifier, at + 1):
-            at = text.find(qualifier, at + 2)
-        return at
-
-    def _read_on(self, value: str) -> tuple[str, str, int] | None:
-        """Follow an open value over the next lines to the whole value, the line where it closes, and where there."""
-        lines = self._lines
-        parts = [value]
-        while self._length <= MAX_RECORD and (lines.queue or lines.fill()):
-            line = lines.queue.popleft()
-            self._taken.append(line)
-            self._length += len(line)
-            closing = self._closing(line, 0)
-            if closing >= 0:
-                parts.append(line[:closing])
-                return "".join(parts), line, closing
-            parts.append(line)
-        return None
+        cells, self._trouble = spanning.read(line, text, number)
+        if self._trouble is None:
+            taken, spanning.taken = spanning.taken, []
+            self._number += len(taken)
+            return self._strip("".join((line, *taken))), cells
+        if number in spanning.doubt.edges:
+            self._trouble = None
+            return "", self._literally(text)
+        return "", cells
 
     def _look_closely(self, line: int, cells: list[str]) -> Record:
         text = self._delimiter.join(cells)
