@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from airflow_provider_braze.redpoint.cutting import BLANKS
+
 _INVISIBLE = "\u200b\ufeff"
 """A zero width space and a byte order mark: no blanks to Python, and nothing to the eye."""
-
-BLANKS = (
-    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    f"\u2028\u2029\u202f\u205f\u3000{_INVISIBLE}"
-)
-"""What is cut at both ends of a cell: what ``str.strip`` cuts, and the invisible ones."""
 
 
 def cut(cell: str) -> str:
