@@ -102,7 +102,9 @@ class BrazeHook(HttpHook):
             connection = self.get_connection(self.braze_conn_id)
         except AirflowNotFoundException:
             raise BrazeSetupError(
-                f"There is no connection {self.braze_conn_id!r}: create it, of type Braze, or set braze_conn_id."
+                f"There is no connection {self.braze_conn_id!r}: create it, of type Braze, or set braze_conn_id. "
+                "If it is there, look at its extra: Airflow 3.1 takes a connection whose extra is not a JSON object "
+                "for none."
             ) from None
         # Airflow's own reading takes what it cannot read for empty, and limits would silently be the defaults.
         extras = read_extra(connection.extra)

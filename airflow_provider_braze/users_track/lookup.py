@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -20,7 +20,7 @@ from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Outgoing
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.verdict import message_of, parse, refusal
+from airflow_provider_braze.users_track.verdict import is_success, message_of, parse, refusal
 from airflow_provider_braze.users_track.workspace import Workspace
 
 EXPORT_IDS = "/users/export/ids"
@@ -83,8 +83,7 @@ class Lookup:
             if isinstance(answer, Answer):
                 if answer.status < 300:
                     parsed = parse(answer.body)
-                    # Without this list, nothing says that a user is not known.
-                    if isinstance(parsed, dict) and isinstance(parsed.get("users"), list):
+                    if _says_whom_braze_knows(parsed):
                         return parsed
                 elif answer.status < 500:
                     message = message_of(parse(answer.body))
@@ -113,6 +112,16 @@ class Lookup:
             self.limiter.answered(answer.status, answer.headers)
             if answer.status != 429:
                 return answer
+
+
+def _says_whom_braze_knows(answer: Any) -> TypeGuard[dict[str, Any]]:
+    """Tell whether an answer may be believed: what it does not list is called not found, and never sent."""
+    return (
+        isinstance(answer, dict)
+        and isinstance(answer.get("users"), list)
+        and not answer.get("error")
+        and (answer.get("message") is None or is_success(answer))
+    )
 
 
 def known_users(answer: dict[str, Any]) -> set[tuple[str | None, ...]]:

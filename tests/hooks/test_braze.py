@@ -413,7 +413,10 @@ class TestConnectionForm:
     ) -> None:
         connection = {"conn_type": "braze", "host": "127.0.0.1", "password": "k", "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_BRAZE_DEFAULT", json.dumps(connection))
-        with pytest.raises(BrazeSetupError, match="The Braze connection's extra") as caught:
+        # Before 3.2, Airflow itself drops such a connection.
+        with pytest.raises(
+            BrazeSetupError, match=r"The Braze connection's extra|whose extra is not"
+        ) as caught:
             _ = BrazeHook().workspace
         assert "secret-1" not in f"{caught.value}{capfd.readouterr()}"
         works, message = BrazeHook().test_connection()

@@ -37,7 +37,18 @@ def test_what_is_no_profile_is_none(users: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "answer", [{}, {"message": "success"}, {"users": None}, {"users": {"U1": 1}}, [], b"<html>"]
+    "answer",
+    [
+        {},
+        {"message": "success"},
+        {"users": None},
+        {"users": {"U1": 1}},
+        [],
+        b"<html>",
+        {"users": [], "message": "failure"},
+        {"users": [], "message": ["success"]},
+        {"users": [], "message": "success", "error": "no"},
+    ],
 )
 def test_an_answer_without_profiles_does_not_make_users_unknown(
     monkeypatch: pytest.MonkeyPatch, answer: Any
@@ -47,3 +58,9 @@ def test_an_answer_without_profiles_does_not_make_users_unknown(
         pushed = run(people(3), workspace(server.url), confirm=True)
     assert isinstance(pushed.error, BrazeServerError)
     assert (pushed["not_sent"], pushed["not_found"]) == (3, 0)
+
+
+@pytest.mark.parametrize("answer", [{"users": []}, {"users": [], "message": "SUCCESS", "error": None}])
+def test_an_empty_list_of_a_success_does(answer: Any) -> None:
+    with Answering(lambda _: http(201, answer)) as server:
+        assert run(people(3), workspace(server.url), confirm=True).counts == {"not_found": 3}
