@@ -150,6 +150,8 @@ with DAG(
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",
         workflow_id="{{ params.workflow_id }}",
+        # Who fills in the form knows what they choose; RPI's call must not make its export overtake an older one.
+        with_older="{{ dag_run.run_id.startswith('rpi-') }}",
         channel_modes=CHANNEL_MODES,
         settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
         only_new="{{ not params.push_again }}",

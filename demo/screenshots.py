@@ -93,11 +93,11 @@ class Photographer:
         self.take_form("trigger-form-refused")
 
     def pushes(self) -> str:
-        """Push the samples, take the grid with a push for each, and return the run."""
+        """Push the samples, take the grid of the run, and return the run."""
         land_samples(self.scene.base_path)
         run_id = self.airflow.trigger(DAG_ID)
         self.airflow.wait_for_run(DAG_ID, run_id)
-        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/mapped")
+        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}")
         self.take("grid", height=760, settle=4)
         return run_id
 
@@ -106,8 +106,8 @@ class Photographer:
         self.ui.open_run(DAG_ID, run_id)
         self.ui.braze_tab().locator("article").first.wait_for()
         self.take("braze-tab-run", height=1000)
-        self.ui.open_push(DAG_ID, run_id, BROKEN)
-        self.ui.braze_tab().locator("article").first.wait_for()
+        self.ui.open_push(DAG_ID, run_id)
+        self.ui.braze_tab().locator("article").nth(BROKEN).scroll_into_view_if_needed()
         self.take("braze-tab-task", height=920)
 
     def running_push(self) -> str:
@@ -143,7 +143,7 @@ class Photographer:
         """Take what a task says of itself, and the event that it left."""
         self.ui.task_documentation(DAG_ID, "push_export")
         self.take_form("task-documentation")
-        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/mapped/0/asset_events")
+        self.ui.open(f"dags/{DAG_ID}/runs/{quote(run_id)}/tasks/push_export/asset_events")
         self.take("asset-event", height=540, settle=4)
 
     def rejects(self, run_id: str) -> None:
@@ -151,7 +151,7 @@ class Photographer:
         self.airflow.end("api-server")
         self.airflow.spawn("api-server", AIRFLOW__BRAZE__REJECTS_IN_UI="True")
         self.airflow.wait_for(self.airflow.answers, "an API server that answers", 120)
-        self.ui.open_push(DAG_ID, run_id, BROKEN)
+        self.ui.open_push(DAG_ID, run_id)
         self.ui.braze_tab().get_by_text("First records, masked").click()
         self.take("braze-tab-rejects", height=1060, settle=4)
 

@@ -60,8 +60,8 @@ def _run(airflow: RealAirflow) -> Reports:
         time.sleep(0.5)
     tasks = airflow.tasks(DAG_ID, run_id)
     _tell_changes(tasks, told)
-    pushes = [task for task in tasks if task["task_id"] == "push_export" and task["state"] == "success"]
-    reports = [airflow.xcom(DAG_ID, run_id, "push_export", task["map_index"]) for task in pushes]
+    pushed = any(task["task_id"] == "push_export" and task["state"] == "success" for task in tasks)
+    reports = airflow.reports(DAG_ID, run_id) if pushed else []
     return {int(report["channel_execution_id"]): report for report in reports}
 
 

@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from airflow_provider_braze.plugins import rejects
 from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, Summary, card_of
+from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, pushes_of
 from airflow_provider_braze.storage.reports_folder import safe_name
@@ -42,42 +43,28 @@ app = FastAPI(title="Braze tab", docs_url=None, redoc_url=None, openapi_url=None
 @app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
 def show_run(dag_id: str, run_id: str, page: Annotated[int, Query(ge=1)] = 1) -> HTMLResponse:
     """Show every push of a run."""
-    tasks = _pushes(dag_id, run_id)
-    first = (page - 1) * CARDS_PER_PAGE
-    return _page(
-        "run.html",
-        tasks=tasks,
-        shown=tasks[first : first + CARDS_PER_PAGE],
-        in_run=True,
-        where=(dag_id, run_id),
-        summary=Summary.of(tasks) if len(tasks) > 1 else None,
-        empty=NO_PUSH_IN_RUN,
-        page=page,
-        pages=-(-len(tasks) // CARDS_PER_PAGE),
-    )
+    return _page(_pushes(dag_id, run_id), page, where=(dag_id, run_id), in_run=True, empty=NO_PUSH_IN_RUN)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}", dependencies=MAY_READ)
-def show_task(dag_id: str, run_id: str, task_id: str, map_index: str) -> HTMLResponse:
-    """Show the push of one task instance."""
+def show_task(
+    dag_id: str, run_id: str, task_id: str, map_index: str, page: Annotated[int, Query(ge=1)] = 1
+) -> HTMLResponse:
+    """Show the push of one task instance, or each export of its list."""
     tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
-    return _page(
-        "run.html",
-        tasks=tasks,
-        shown=tasks,
-        in_run=False,
-        where=(dag_id, run_id),
-        summary=None,
-        empty=NO_PUSH_IN_TASK,
-        page=1,
-        pages=1,
-    )
+    return _page(tasks, page, where=(dag_id, run_id), in_run=False, empty=NO_PUSH_IN_TASK)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}/rejects.csv", dependencies=MAY_READ)
-def download_rejects(dag_id: str, run_id: str, task_id: str, map_index: str) -> StreamingResponse:
-    """Give the rejects file, where an administrator allows it."""
-    tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
+def download_rejects(
+    dag_id: str, run_id: str, task_id: str, map_index: str, export: Annotated[int, Query(ge=0)] = 0
+) -> StreamingResponse:
+    """Give the rejects file, where an administrator allows it.
+
+    :param export: number of the export in the list that the task pushed, from 1 on; 0 where it pushed one alone.
+    """
+    found = one_by_one(_pushes(dag_id, run_id, (task_id, _map_index(map_index))))
+    tasks = [task for task in found if task.number == export]
     path = card_of(tasks[0], has_store=HAS_STORE).rejects_path if tasks else ""
     if not path or not rejects.in_ui() or not _is_own((dag_id, run_id), tasks[0], path):
         raise HTTPException(HTTPStatus.NOT_FOUND, rejects.SWITCHED_OFF if path else NO_SUCH_RUN)
@@ -118,19 +105,20 @@ def _map_index(text: str) -> int:
 
 
 def _page(
-    template: str,
-    *,
-    tasks: Sequence[PushTask],
-    shown: Sequence[PushTask],
-    where: tuple[str, str],
-    **given: Any,
+    tasks: Sequence[PushTask], page: int, *, where: tuple[str, str], in_run: bool, empty: str
 ) -> HTMLResponse:
-    cards = [card_of(task, has_store=HAS_STORE) for task in shown]
+    pushes = one_by_one(tasks)
+    first = (page - 1) * CARDS_PER_PAGE
+    cards = [card_of(push, has_store=HAS_STORE) for push in pushes[first : first + CARDS_PER_PAGE]]
     return _html(
-        template,
+        "run.html",
         cards=[(card, _links(where, card), _rejects(where, card)) for card in cards],
         live=any(task.state in UNFINISHED for task in tasks),
-        **given,
+        in_run=in_run,
+        summary=Summary.of(pushes) if len(pushes) > 1 else None,
+        empty=empty,
+        page=page,
+        pages=-(-len(pushes) // CARDS_PER_PAGE),
     )
 
 
@@ -139,9 +127,10 @@ def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     task_id, map_index = quote(card.task.task_id, safe=""), card.task.map_index
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     index = map_index if map_index >= 0 else "-"
+    export = f"?export={card.task.number}" if card.task.number else ""
     return {
         "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
-        "rejects": f"{root_path()}{PREFIX}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv",
+        "rejects": f"{root_path()}{PREFIX}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
     }
 
 

@@ -18,6 +18,9 @@ from airflow_provider_braze.users_track.clusters import dashboard_of
 RUNNING = "running"
 DEFERRED = "deferred"
 UNDER_WAY = (RUNNING, DEFERRED)
+WAITING, HELD_UP = "waiting", "held up"
+"""Of an export in a list whose turn is yet to come, and of one whose list has stopped before it."""
+
 UNFINISHED = frozenset(
     {None, "scheduled", "queued", *UNDER_WAY, "restarting", "up_for_retry", "up_for_reschedule"}
 )
@@ -33,6 +36,9 @@ _TONES = {
     "planned": "info",
     RUNNING: "running",
     DEFERRED: "waiting",
+    WAITING: "waiting",
+    HELD_UP: "warning",
+    "held": "warning",
 }
 
 
@@ -44,6 +50,7 @@ class PushTask:
     :param label: what the UI calls its map index, None where it is not mapped.
     :param report: report of its last try, None where there is none.
     :param progress: its progress in the task state store, None where there is none.
+    :param number: of an export in a list that one task pushes, from 1 on; else 0.
     """
 
     task_id: str
@@ -54,6 +61,7 @@ class PushTask:
     label: str | None = None
     report: Mapping[str, Any] | None = None
     progress: Mapping[str, Any] | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,8 @@ class Card:
     @property
     def anchor(self) -> str:
         """Id of the card in the page, the same after a refresh."""
-        return f"{self.task.task_id}-{self.task.map_index}"
+        number = f"-{self.task.number}" if self.task.number else ""
+        return f"{self.task.task_id}-{self.task.map_index}{number}"
 
 
 def card_of(task: PushTask, *, has_store: bool) -> Card:
@@ -164,6 +173,10 @@ def _ended(task: PushTask, report: Mapping[str, Any]) -> Card:
     badges = [Badge(status, _TONES.get(status, ""))]
     if task.state not in (None, "success") and task.state != status:
         badges.append(Badge(f"task {_state_word(task.state)}", _TONES.get(str(task.state), "")))
+    if report.get("set_aside") is True:
+        badges.append(Badge("set aside", "error"))
+    if report.get("late"):
+        badges.append(Badge("late", "warning"))
     if mode := _text(report, "mode"):
         badges.append(Badge(mode, ""))
     card = Card(

@@ -35,6 +35,8 @@ STATE_SENTENCES: Mapping[str | None, str] = MappingProxyType(
         "skipped": "Was skipped: there was nothing to push.",
         "upstream_failed": "Did not start, because a task before it failed.",
         "removed": "Is no longer part of the DAG.",
+        "waiting": "Waits for its turn: exports are pushed one after the other.",
+        "held up": "Was not pushed: an export before it stopped the list, and none may overtake it.",
     }
 )
 

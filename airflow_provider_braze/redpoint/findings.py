@@ -83,7 +83,7 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
     if reports.root.url == base.url:
         raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
     started = clock()
-    listing = list_files(base, admits=search.admits, leave_out=reports.root)
+    listing = list_files(base, admits=_admits(search), leave_out=reports.root)
     finished = clock()
     exports = {
         _fingerprint(file): file for file in listing.files if is_export(file.path.name, search.file_pattern)
@@ -100,6 +100,11 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         marked=None if search.marker_suffix is None else marked_exports(listing.files, search.marker_suffix),
     )
     found = sorted(landed.landed, key=lambda file: (file.stat.modified or 0, file.location.url))
+    selected = {each: file for each, file in exports.items() if _is_selected(search, file)}
+    if len(selected) < len(exports):
+        # The older ones go with those that are looked for, and alone they are no reason to go.
+        last = max((at for at, file in enumerate(found) if _is_selected(search, file)), default=-1)
+        found = found[: last + 1]
     taken = found[: search.max_exports]
     notes = [
         f"{base.url}: {len(found)} landed, {len(landed.waiting)} not landed yet, "
@@ -114,7 +119,7 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         items=[_item(search, file, base, reports) for file in taken],
         waiting=len(landed.waiting),
         # What could not be read may hold what is waited for.
-        in_vain=None if listing.problems else marks.in_vain(reports, search, exports),
+        in_vain=None if listing.problems else marks.in_vain(reports, search, selected),
         notes=notes,
         warnings=[text for digest, text in warnings.items() if digest not in memory.said],
         memory=Memory(landed.sightings, memory.said | warnings.keys(), marks.trusted),
@@ -176,7 +181,7 @@ class _Marks:
         self, reports: ReportsFolder, search: ExportSearch, exports: Mapping[str, ListedFile]
     ) -> str | None:
         """Say that everything of a workflow is pushed already, naming the report of its newest export."""
-        if search.workflow_id is None or not exports or len(self.pushed) < len(exports):
+        if search.workflow_id is None or not exports or not self.pushed.issuperset(exports):
             return None
         newest = max(exports, key=lambda each: exports[each].stat.modified or 0)
         report = reports.last_report(newest)
@@ -185,6 +190,17 @@ class _Marks:
             f"({len(exports)} exports; report: {report.url if report else 'not found'}). "
             "Set only_new to false to push it again."
         )
+
+
+def _admits(search: ExportSearch) -> Callable[[tuple[str, ...]], bool]:
+    if not search.brings_older:
+        return search.admits
+    return lambda parts: search.admits(parts) or search.widened.admits(parts)
+
+
+def _is_selected(search: ExportSearch, file: ListedFile) -> bool:
+    where = file.path
+    return search.admits((where.channel, where.offer, where.workflow_id))
 
 
 def _by_age(

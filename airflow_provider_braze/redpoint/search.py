@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
@@ -48,6 +48,7 @@ class ExportSearch:
     only_new: bool = True
     max_age: float | None = DEFAULT_MAX_AGE
     max_exports: int = DEFAULT_MAX_EXPORTS
+    with_older: bool = False
 
     @classmethod
     def read(cls, **values: Any) -> ExportSearch:
@@ -70,6 +71,18 @@ class ExportSearch:
         wanted = (self.channel, self.offer, self.workflow_id)
         return all(
             want is None or comparable(want) == name for want, name in zip(wanted, names, strict=False)
+        )
+
+    @property
+    def widened(self) -> ExportSearch:
+        """Look for every channel's exports: with those that are selected go the older ones."""
+        return replace(self, channel=None, offer=None, workflow_id=None)
+
+    @property
+    def brings_older(self) -> bool:
+        """Whether exports that are not selected are looked at, too."""
+        return (
+            self.with_older and self.only_new and (self.channel, self.offer, self.workflow_id) != (None,) * 3
         )
 
     def is_other_channel(self, name: str) -> bool:
@@ -138,5 +151,6 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "braze_conn_id": lambda name, value: as_optional_text(name, value) or DEFAULT_CONN_ID,
     "only_new": lambda name, value: as_bool(name, value, default=True),
     "max_age": as_optional_seconds,
+    "with_older": lambda name, value: as_bool(name, value, default=False),
     "max_exports": lambda name, value: as_whole_number(name, value, default=DEFAULT_MAX_EXPORTS, minimum=1),
 }

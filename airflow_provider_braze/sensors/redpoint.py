@@ -70,6 +70,9 @@ class RedpointExportSensor(BaseSensorOperator):
         are, which a warning names.
     :param max_age: leave out exports that were last modified longer ago, as a timedelta or in seconds; None takes any.
     :param max_exports: return at most so many, never more than ``[core] max_map_length``; the next run takes the rest.
+    :param with_older: with ``channel``, ``offer`` or ``workflow_id``: once an export of these has landed, return also
+        those of any channel in ``channel_modes`` that landed before and are not pushed, so that it does not overtake
+        them. Without effect when ``only_new`` is off.
     :param deferrable: wait in the triggerer. In mode ``reschedule`` on Airflow below 3.3, which keeps no state between
         pokes, one poke lists twice, ``settle_seconds`` apart. In that mode keep ``poke_interval`` well above the few
         seconds that a turn of the scheduler takes: Airflow fails a task that is queued again before its last poke was
@@ -90,6 +93,7 @@ class RedpointExportSensor(BaseSensorOperator):
         "only_new",
         "max_age",
         "max_exports",
+        "with_older",
     )
     template_fields_renderers = {"channel_modes": "json"}  # noqa: RUF012
 
@@ -109,6 +113,7 @@ class RedpointExportSensor(BaseSensorOperator):
         only_new: bool | str = True,
         max_age: timedelta | float | str | None = DEFAULT_MAX_AGE,
         max_exports: int | str = DEFAULT_MAX_EXPORTS,
+        with_older: bool | str = False,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -126,6 +131,7 @@ class RedpointExportSensor(BaseSensorOperator):
         self.only_new = only_new
         self.max_age = max_age
         self.max_exports = max_exports
+        self.with_older = with_older
         self.deferrable = deferrable
         self._memory = Memory()
         for name in self.template_fields:

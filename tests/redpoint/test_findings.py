@@ -14,7 +14,7 @@ from airflow_provider_braze.redpoint.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from tests.inbox import ObjectStore, land
+from tests.inbox import CHANNEL, ObjectStore, land
 
 
 def look_once(
@@ -296,3 +296,25 @@ class TestMarkersThatNoReportIsBehind:
         findings = look_once(tmp_path)
         assert not findings.warnings
         assert findings.memory.trusted == {item["fingerprint"]}
+
+
+def test_older_ones_go_with_what_is_selected_and_not_alone(tmp_path: Path) -> None:
+    def found(**selected: Any) -> list[str]:
+        return [item["path"].rpartition("_")[2] for item in look_once(tmp_path, **selected).items]
+
+    wanted = {"workflow_id": "8829", "offer": "Summer", "with_older": True}
+    land(tmp_path, "RPI_Export_1.txt", folder=f"{CHANNEL}/Spring/8828", age=90)
+    land(tmp_path, "RPI_Export_2.txt", folder="Other Channel/Spring/8828", age=80)
+    assert found(**wanted) == []
+    land(tmp_path, "RPI_Export_3.txt", folder=f"{CHANNEL}/Summer/8829", age=60)
+    land(tmp_path, "RPI_Export_4.txt", folder=f"{CHANNEL}/Spring/8828", age=50)
+    assert found(**wanted) == ["1.txt", "3.txt"]
+    assert found(**{**wanted, "with_older": False}) == ["3.txt"]
+    assert found(**wanted, only_new=False) == ["3.txt"]
+    assert found(with_older=True) == ["1.txt", "3.txt", "4.txt"]
+    first, third = look_once(tmp_path, **wanted).items
+    reports = ReportsFolder.at(third["reports_path"])
+    reports.mark_pushed("braze_default", first["fingerprint"])
+    assert found(**wanted) == ["3.txt"]
+    reports.mark_pushed("braze_default", third["fingerprint"])
+    assert look_once(tmp_path, **wanted).in_vain is not None

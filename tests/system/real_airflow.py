@@ -327,6 +327,11 @@ class RealAirflow:
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         return self.api("GET", f"{path}?map_index={map_index}&deserialize=false&stringify=false")["value"]
 
+    def reports(self, dag_id: str, run_id: str, task_id: str = "push_export") -> list[dict[str, Any]]:
+        """Return the reports of the exports that a task has pushed, in the order of their turns."""
+        pushed = self.xcom(dag_id, run_id, task_id)["exports"]
+        return [json.loads(Path(each["report_path"]).read_text("utf-8")) for each in pushed]
+
     def log(self, dag_id: str, run_id: str, task_id: str, *, try_number: int = 1, map_index: int = -1) -> str:
         """Return the log of one try of a task, one line for each event."""
         path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"

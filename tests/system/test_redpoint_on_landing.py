@@ -63,10 +63,11 @@ def events(airflow: RealAirflow) -> list[dict[str, Any]]:
 def reports(airflow: RealAirflow) -> list[dict[str, Any]]:
     """What every run pushed so far, in the order of the runs."""
     return [
-        airflow.xcom(DAG_ID, run["dag_run_id"], "push_export", task["map_index"])
+        report
         for run in airflow.runs(DAG_ID)
         for task in airflow.tasks(DAG_ID, run["dag_run_id"])
         if task["task_id"] == "push_export" and task["state"] == "success"
+        for report in airflow.reports(DAG_ID, run["dag_run_id"])
     ]
 
 

@@ -115,9 +115,10 @@ class Screen:
         """Open the page of a run."""
         self.open(f"dags/{dag_id}/runs/{quote(run_id)}")
 
-    def open_push(self, dag_id: str, run_id: str, map_index: int = 0) -> None:
-        """Open the page of one mapped push."""
-        self.open(f"dags/{dag_id}/runs/{quote(run_id)}/tasks/push_export/mapped/{map_index}")
+    def open_push(self, dag_id: str, run_id: str, map_index: int | None = None) -> None:
+        """Open the page of the task that pushes, or of one of several that it is mapped to."""
+        mapped = "" if map_index is None else f"/mapped/{map_index}"
+        self.open(f"dags/{dag_id}/runs/{quote(run_id)}/tasks/push_export{mapped}")
 
     def task_documentation(self, dag_id: str, task_id: str) -> None:
         """Open what a task's author has written of it."""

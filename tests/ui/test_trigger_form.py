@@ -66,10 +66,10 @@ def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: 
         "max_rejected": "0.05",
         "max_data_points": 1000,
     }
-    assert wrong_counts(airflow.xcom(DAG_ID, run_id, "push_export", 0), COMMA.execution_id) == []
-    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
     # The other export is of another channel.
-    assert len(airflow.states(DAG_ID, run_id)["push_export"]) == 1
+    (report,) = airflow.reports(DAG_ID, run_id)
+    assert wrong_counts(report, COMMA.execution_id) == []
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
 
 
 @pytest.mark.parametrize(
