@@ -57,9 +57,9 @@ def end_process_trees(*roots: subprocess.Popen[bytes], grace: float = STOP_SECON
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=5)
+    psutil.wait_procs(alive, timeout=30)
     for root in roots:
-        root.wait(timeout=5)
+        root.wait(timeout=30)
 
 
 class RealAirflow:
@@ -180,7 +180,7 @@ class RealAirflow:
         for each in [process, *process.children(recursive=True)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
-        process.wait(timeout=STOP_SECONDS)
+        process.wait(timeout=30)
 
     def end(self, name: str) -> None:
         """Ask one component to end."""
