@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.plugins.cards import PushTask
 from airflow_provider_braze.plugins.rejects import SWITCHED_OFF, UNREADABLE
+from airflow_provider_braze.pushes.list_report import entry
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.batches import Origin
@@ -230,6 +231,18 @@ class TestRejects:
         assert answer.headers["content-disposition"] == 'attachment; filename="push-0-rejects.csv"'
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+    @pytest.mark.usefixtures("allowed")
+    def test_those_of_an_export_in_a_list_are_downloaded_by_its_number(
+        self, show: Show, client: TestClient, rejects: str
+    ) -> None:
+        own = [report(accepted=1), report(invalid=38, rejects_path=rejects)]
+        exports = [entry(str(each["export"]), "complete", each, None, set_aside=False) for each in own]
+        page = show({"report": {"status": "complete", "exports": exports}})
+        (link,) = re.findall(r'href="[^"]*(/dags/[^"]*rejects\.csv\?export=2)"', page)
+        assert client.get(link).content == Path(rejects).read_bytes()
+        for number in (0, 1, 3):
+            assert client.get(f"{PAGE}/tasks/push/0/rejects.csv?export={number}").status_code == 404
 
     @pytest.mark.usefixtures("allowed")
     @pytest.mark.parametrize(

@@ -1,0 +1,125 @@
+"""A PostgreSQL of its own for one test: Debian's package, on 127.0.0.1, with data that are thrown away."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.system.real_airflow import free_port
+
+_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+IS_INSTALLED = bool(_BINARIES) and (_BINARIES[-1] / "postgres").exists()
+_SECONDS = 60.0
+
+
+class Postgres:
+    """Start and stop one server; use it as a context manager. It never runs as root."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self.port = free_port()
+        self._password = secrets.token_hex(16)
+        self._user = _unprivileged()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """What Airflow takes as ``[database] sql_alchemy_conn``."""
+        return f"postgresql+psycopg2://airflow:{self._password}@127.0.0.1:{self.port}/postgres"
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _start(self) -> None:
+        password = self.home / "password"
+        password.write_text(self._password)
+        if self._user is not None:
+            for path in (self.home, password):
+                shutil.chown(path, self._user)
+        data = self.home / "data"
+        subprocess.run(
+            [
+                _BINARIES[-1] / "initdb",
+                "-D",
+                data,
+                "-U",
+                "airflow",
+                "-E",
+                "UTF8",
+                "--no-sync",
+                "--pwfile",
+                password,
+                "--auth",
+                "scram-sha-256",
+            ],
+            user=self._user,
+            cwd=self.home,
+            check=True,
+            capture_output=True,
+        )
+        self._process = subprocess.Popen(
+            [
+                _BINARIES[-1] / "postgres",
+                "-D",
+                data,
+                "-h",
+                "127.0.0.1",
+                "-p",
+                str(self.port),
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "fsync=off",
+            ],
+            user=self._user,
+            cwd=self.home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait(self._process)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + _SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    raise
+            time.sleep(0.1)
+
+    def _stop(self) -> None:
+        if self._process is not None:
+            # Its word for ending at once, without waiting for those connected.
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(timeout=_SECONDS)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def _unprivileged() -> str | None:
+    """Name the user that it runs as: PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    known = {each.pw_name for each in pwd.getpwall()}
+    return "postgres" if "postgres" in known else "nobody"
