@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.exceptions import ExportRefusedError, MappingError
+from airflow_provider_braze.exceptions import MappingError
 from airflow_provider_braze.users_track import checks, names, values
+from airflow_provider_braze.users_track.csv_template import Consent, meant_by
+from airflow_provider_braze.users_track.header_roles import Header
 from airflow_provider_braze.users_track.mapping import DEFAULT_TAGS, ExportMapping, Identifier, Tag, Type
 from airflow_provider_braze.users_track.standard_fields import (
     FIELDS,
     NORMALISED,
-    PRIMARY_IDENTIFIERS,
     RESERVED,
     misspelt,
     standard_name,
@@ -51,7 +52,8 @@ class Column:
 class Layout:
     """Every column of an export in its place.
 
-    ``identifier_null`` is the cell text that means that there is no identifier, or None.
+    ``identifier_null`` is the cell text that means that there is no identifier, or None; ``label_index`` the column
+    that holds the labels of aliases, or None.
     """
 
     identifier: Identifier
@@ -61,30 +63,25 @@ class Layout:
     nested: tuple[Column, ...]
     tags: tuple[tuple[Column, Tag], ...]
     execution_id_index: int | None
-    label_index: int | None = None
+    label_index: int | None
+    consent: Consent | None
 
     def sent(self) -> list[int]:
         """Give the index of every column that is sent."""
         columns = (*self.top, *self.nested, *(column for column, _ in self.tags))
-        labels = () if self.label_index is None else (self.label_index,)
-        return [self.identifier_index, *labels, *(column.index for column in columns)]
+        found = [self.identifier_index, *(column.index for column in columns)]
+        if self.label_index is not None:
+            found.append(self.label_index)
+        if self.consent is not None:
+            found += (self.consent.group_index, self.consent.state_index)
+        return found
 
     def normalised(self) -> tuple[Column, ...]:
         """Give the columns whose words may become codes."""
         return tuple(column for column in self.top if column.read in NORMALISED.values())
 
 
-class _Settler:
-    def __init__(self, columns: tuple[str, ...], mapping: ExportMapping) -> None:
-        self.columns = columns
-        self.mapping = mapping
-        self.given: dict[str, dict[int, Any]] = {}
-        self.omit: set[int] = set()
-        self.tags: dict[int, Tag] = {}
-        self.taken: dict[str, str] = {}
-        # One for all; a token by column is in ``given``.
-        self.token = None if isinstance(mapping.null_token, Mapping) else mapping.null_token
-
+class _Settler(Header):
     def settle(self) -> Layout:
         # The identifier first: without it the header may be no header, and its "names" are somebody's data.
         declared = self.declared_identifier()
@@ -98,6 +95,9 @@ class _Settler:
             )
         self.tags = self.default_tags() | self.given["tags"]
         identifier, at = self.identifier(declared)
+        label = self.label_of(identifier)
+        consent = self.consent_columns()
+        template = {label} if consent is None else {label, consent.group_index, consent.state_index}
         self.take_fixed(identifier)
         top: list[Column] = []
         nested: list[Column] = []
@@ -109,6 +109,8 @@ class _Settler:
                 self.refuse_rules(index, "is left out", *_BY_COLUMN)
             elif self.columns[index].strip().startswith(_NEVER_SENT):
                 self.refuse_rules(index, f"starts with {_NEVER_SENT}, so it is never sent", *_BY_COLUMN)
+            elif index in template:
+                self.refuse_rules(index, "tells identity or consent", "types", "null_token", "empty")
             elif index in self.tags:
                 tags.append((self.tag_column(index), self.tags[index]))
             elif (name := self.standard_field(index)) is not None:
@@ -126,19 +128,9 @@ class _Settler:
             tuple(nested),
             tuple(tags),
             self.position("ChannelExecutionID"),
+            label,
+            consent,
         )
-
-    def position(self, name: str) -> int | None:
-        found = names.find(name, self.columns)
-        return found if found >= 0 else None
-
-    def find(self, where: str, name: str) -> int:
-        found = names.find(name, self.columns)
-        if found < 0:
-            raise MappingError(
-                f"{where}: the export has no column {name!r}{names.nearest(name, self.columns)}."
-            )
-        return found
 
     def default_tags(self) -> dict[int, Tag]:
         found = {
@@ -149,53 +141,6 @@ class _Settler:
             for index, tag in found.items()
             if index not in self.given["rename"] and index not in self.omit
         }
-
-    def declared_identifier(self) -> int | None:
-        given = self.mapping.identifier
-        if given is None:
-            return None
-        found = names.find(given.column, self.columns)
-        if found < 0:
-            raise MappingError(
-                f"mapping identifier: none of the export's {len(self.columns)} columns is {given.column!r}"
-                f"{names.close(given.column, self.columns)}; does it have a header row?"
-            )
-        return found
-
-    def identifier(self, declared: int | None) -> tuple[Identifier, int]:
-        candidates = {
-            index: kind
-            for index in range(len(self.columns))
-            if index not in self.omit
-            and index not in self.tags
-            and (kind := self.primary_kind(index)) is not None
-        }
-        index = declared if declared is not None else next(iter(candidates), None)
-        if index is None:
-            raise ExportRefusedError(
-                f"None of the export's {len(self.columns)} columns is external_id"
-                f"{names.close('external_id', self.columns)}. Add it to the export template in RPI (with a header "
-                "row), set mapping identifier to the column that identifies users, or name the columns of an export "
-                "without a header row in dialect={'columns': [...]}."
-            )
-        others = [self.columns[other] for other in candidates if other != index]
-        if others:
-            raise MappingError(
-                f"mapping identifier: exactly one primary identifier is needed, but {others[0]!r} is one beside "
-                f"{self.columns[index]!r}; name it in omit, or choose with identifier."
-            )
-        found = self.mapping.identifier or Identifier(self.columns[index], candidates[index])
-        renamed = self.given["rename"].get(index)
-        if index in self.omit or (renamed is not None and renamed != found.kind):
-            raise MappingError(
-                f"mapping {'omit' if index in self.omit else 'rename'}: the column {self.columns[index]!r} "
-                f"identifies the user as {found.kind}."
-            )
-        return found, index
-
-    def primary_kind(self, index: int) -> str | None:
-        squashed = names.squash(self.given["rename"].get(index, self.columns[index]))
-        return next((kind for kind in PRIMARY_IDENTIFIERS[:2] if names.squash(kind) == squashed), None)
 
     def standard_field(self, index: int) -> str | None:
         renamed = self.given["rename"].get(index)
@@ -225,13 +170,6 @@ class _Settler:
             tagged.add(self.mapping.offer)
         for name in sorted(tagged):
             self.take(name, "an array of tags")
-
-    def take(self, target: str, what: str) -> None:
-        if target in self.taken:
-            raise MappingError(
-                f"mapping: {target!r} would be {what}, but is {self.taken[target]}: name or omit one of them otherwise."
-            )
-        self.taken[target] = what
 
     def tag_column(self, index: int) -> Column:
         self.refuse_rules(index, "holds tags", "rename", "null_token", "empty")
@@ -276,6 +214,10 @@ class _Settler:
         why = f"goes into the object {self.mapping.extra_to}, where Braze drops the whole update on a null"
         self.refuse_rules(index, why, "null_token", "empty")
         name = self.extra_key(index, checks.nested_key)
+        if name in RESERVED and name != "bio":
+            raise MappingError(
+                f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}: rename or omit it."
+            )
         declared: Type | None = self.given["types"].get(index)
         read = _reader(declared)
         if read is not None and declared is not None and declared.name in ("date", "datetime"):
@@ -283,6 +225,11 @@ class _Settler:
         return Column(index, self.columns[index], name, read, self.token)
 
     def extra_key(self, index: int, check: Any) -> str:
+        if index not in self.given["rename"] and (meant := meant_by(self.columns[index])):
+            raise MappingError(
+                f"The column {self.columns[index]!r} tells identity or consent, which is no custom attribute: rename "
+                f"it to {meant} if it is that, to another name if it is not, or omit it."
+            )
         name: str = self.given["rename"].get(index) or names.key_of(self.columns[index])
         try:
             check(name)

@@ -11,6 +11,7 @@ from airflow_provider_braze.users_track import checks, limits, standard_fields
 from airflow_provider_braze.users_track.blanks import Blanks, cut
 from airflow_provider_braze.users_track.by_column import MOST_ID_CHARACTERS, ByColumn, Mapped, is_plain_key
 from airflow_provider_braze.users_track.columns import Column, settle
+from airflow_provider_braze.users_track.csv_template import GROUPS, Consent
 from airflow_provider_braze.users_track.groups import (
     CHARACTER_BYTES,
     MERGE,
@@ -70,6 +71,7 @@ class Mapper:
         self._rejects = mapping.bad_values == "reject"
         self._top = Group(layout.top)
         self._nested = Group(layout.nested) if layout.nested else None
+        self._consent = layout.consent
         self._extra_to = mapping.extra_to or ""
         self._path = self._extra_to.split(".")
         self._constants = dict(mapping.constants)
@@ -102,6 +104,7 @@ class Mapper:
         return frozenset(
             [
                 *self._top.targets,
+                *((GROUPS,) if self._consent else ()),
                 *(f"{self._extra_to}.{target}" for target in nested),
                 *self.replaced_tags,
                 *constants,
@@ -126,6 +129,7 @@ class Mapper:
             self._kind not in MOST_ID_CHARACTERS
             or self._tags
             or mapping.transform
+            or self._consent
             or (self._nested is not None and self._nested.ruled)
             or kinds & {"object", "array"}
             or not all(map(is_plain_key, keys))
@@ -163,6 +167,8 @@ class Mapper:
         if self._nested is not None:
             self._fill_nested(profile, cells, self._nested)
         self._add_tags(profile, cells)
+        if self._consent is not None:
+            self._add_consent(profile, cells, self._consent)
         if self._constants:
             profile.update(self._constants)
         replaced = self._replaced(profile, cells) if self._normalised else ()
@@ -242,6 +248,15 @@ class Mapper:
             profile[attribute] = {"add": [tag]}
         if self._tags:
             self._unite_tags(profile, cells)
+
+    def _add_consent(self, profile: Profile, cells: Sequence[str], consent: Consent) -> None:
+        try:
+            groups = consent.read(cells)
+        except ValueError as error:
+            self._bad(consent.state_name, str(error))
+            return
+        if groups is not None:
+            profile[GROUPS] = groups
 
     def _unite_tags(self, profile: Profile, cells: Sequence[str]) -> None:
         found: dict[str, list[Any]] = {}

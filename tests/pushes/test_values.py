@@ -165,3 +165,20 @@ def test_push_tokens_of_nobody_known_are_imported(
     assert report["reasons"] == {"no identifier": 1}
     tokens = [profile["push_tokens"][0]["token"] for profile in sandbox.all_profiles()]
     assert sorted(tokens) == ["t1", "t2"]
+
+
+def test_an_export_like_brazes_own_csv_template(push: Push, land: Land, sandbox: SandboxProcess) -> None:
+    group = "2b8f3e0a-5a5c-4f6e-9c0f-1f4f5f6a7b8c"
+    report = push(
+        land(
+            "user_alias_name,user_alias_label,email_subscribe,subscription_group_id,subscription_state\n"
+            f"C-17,crm,opted_in,{group},subscribed\nC-17,crm,,{group},unsubscribed\nC-18,,,,\n"
+        )
+    )
+    check(report, records=3, accepted=2, invalid=1)
+    [profile] = sandbox.all_profiles()
+    assert profile["user_aliases"] == [{"alias_name": "C-17", "alias_label": "crm"}]
+    assert profile["email_subscribe"] == "opted_in"
+    [held] = profile["subscription_groups"]
+    assert (held["subscription_group_id"], held["subscription_state"]) == (group, "unsubscribed")
+    assert "custom_attributes" not in profile or "rpi_cdp_attributes" not in profile["custom_attributes"]
