@@ -231,11 +231,16 @@ class Attempt(ABC):
             paused_for=lambda: push.paused_for,
         )
         try:
-            self.running.run(push, progress.tick, self.checkpoints.tick)
+            self.running.run(push, self._look)
         finally:
             self.extra = self.checkpoints.waits
             progress.finish(waiting=isinstance(push.error, BrazeLongWaitError))
         return push.error
+
+    def _look(self) -> None:
+        if self.progress is not None:
+            self.progress.tick()
+        self.checkpoints.tick()
 
     def _write(
         self, error: BaseException | None, *, resumable: bool

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -30,7 +30,7 @@ _LOOK_AGAIN = 0.005
 _VERSION = 1
 
 Keep = Callable[[dict[str, Any] | None], None]
-"""Keeps a checkpoint, or forgets the last one (None). It is called on the event loop: it must not block."""
+"""Keeps a checkpoint, or forgets the last one (None); it must not block for long."""
 
 
 def binding(*settings: Any) -> str:
@@ -91,7 +91,7 @@ class Earlier:
 
 
 class Checkpoints:
-    """Takes the checkpoints of one push.
+    """Takes the checkpoints of one push. They are written by a thread, one after the other; the push waits for none.
 
     :param bound_to: see :func:`binding`.
     :param account: its counts.
@@ -120,7 +120,9 @@ class Checkpoints:
         self._earlier, self._keep = earlier, keep
         self._is_kept, self._handed = is_kept, handed
         self._token = token
-        self._one_at_a_time = asyncio.Lock()
+        self._writer = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future[bool] | None = None
+        self._ahead: Future[bool] | None = None
         self._began = time.monotonic()
         self._kept_at = float("-inf")
         self._kept_records = account.settled.records
@@ -152,36 +154,54 @@ class Checkpoints:
             waited += self._limiter.paused_seconds
         return {"rate_limited": refusals, "waited_seconds": round(waited, 3)}
 
-    async def tick(self) -> None:
+    def tick(self) -> None:
         """Keep a checkpoint when it is time, and there is more to keep than the last time."""
         settled = self._account.settled.records
         if self._keep is None or settled == self._kept_records or time.monotonic() - self._kept_at < EVERY:
             return
-        await self.now()
-
-    async def now(self) -> None:
-        """Keep a checkpoint."""
-        if self._keep is None:
-            return
-        async with self._one_at_a_time:
-            self._kept_at, self._kept_records = time.monotonic(), self._account.settled.records
-            checkpoint = self._take()
-            try:
-                # On an object store, the end of a part is an upload.
-                await asyncio.to_thread(self._rejects.finish_parts)
-            except RejectsError as error:
-                self._account.trouble = error
+        if self._writing is not None:
+            if not self._writing.done():
                 return
-            self._keep(checkpoint)
+            # Raises what kept the last one from being written.
+            self._writing.result()
+        self._begin(0.0)
 
-    async def ahead(self, seconds: float) -> bool:
-        """Keep a checkpoint, and wait until it is in its store; False when that took too long."""
-        await self.now()
+    def ahead(self, seconds: float, wake: Callable[[], None]) -> bool | None:
+        """Keep a checkpoint, and see to it that it is in its store before anything further happens.
+
+        :param seconds: how long that may take.
+        :param wake: called from another thread when asking again tells more.
+        :return: whether it was in time; None while that is not known.
+        """
+        if self._ahead is None:
+            self._ahead = self._begin(seconds)
+            self._ahead.add_done_callback(lambda _: wake())
+        if not self._ahead.done():
+            return None
+        in_time, self._ahead = self._ahead.result(), None
+        return in_time
+
+    def _begin(self, seconds: float) -> Future[bool]:
+        """Take a checkpoint of now, and have it written."""
+        self._kept_at, self._kept_records = time.monotonic(), self._account.settled.records
+        self._writing = self._writer.submit(self._write, self._take(), seconds)
+        return self._writing
+
+    def _write(self, checkpoint: dict[str, Any], seconds: float) -> bool:
+        """Write a checkpoint, on the thread for that; whether it is in its store after so many seconds."""
+        try:
+            # On an object store, the end of a part is an upload. What names a part must not be there before it is.
+            self._rejects.finish_parts()
+        except RejectsError as error:
+            self._account.trouble = error
+            return False
+        if self._keep is not None:
+            self._keep(checkpoint)
         until = time.monotonic() + seconds
-        while not self._is_kept():
+        while seconds and not self._is_kept():
             if time.monotonic() > until:
                 return False
-            await asyncio.sleep(_LOOK_AGAIN)
+            time.sleep(_LOOK_AGAIN)
         return True
 
     def tidy(self) -> None:
@@ -194,6 +214,7 @@ class Checkpoints:
 
         :return: whether a later try may go on from here.
         """
+        self._writer.shutdown()
         if error is None:
             if self._keep is not None:
                 self._keep(None)

@@ -165,8 +165,12 @@ class _RowsAttempt(Attempt):
             return rejected_rows(self.push.rejects)
         return given.rows(with_cells=self.home is not None)
 
-    async def _announce(self) -> None:
-        if not await self.checkpoints.ahead(_PATIENCE) and self.source:
+    def _announce(self, wake: Callable[[], None]) -> bool:
+        """Have the log of what must not be sent twice written down; whether that is done, one way or the other."""
+        in_time = self.checkpoints.ahead(_PATIENCE, wake)
+        if in_time is None:
+            return False
+        if not in_time and self.source:
             self.source.stop()
             self.account.note(
                 "Airflow's task state store was too slow: had this try been killed, a retry would have sent events, "
@@ -174,6 +178,7 @@ class _RowsAttempt(Attempt):
             )
         if self.account.trouble is not None:
             raise self.account.trouble
+        return True
 
     def _about(self) -> dict[str, Any]:
         failed: list[dict[str, Any]] = []

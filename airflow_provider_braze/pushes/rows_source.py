@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_braze.pushes import source
@@ -20,6 +20,9 @@ AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
 
 _ALIAS_PARTS = ("alias_name", "alias_label")
+
+Announce = Callable[[Callable[[], None]], bool]
+"""Writes down that rows may be sent; whether that is done. What it is given is called when asking again tells more."""
 
 _UNCOUNTED = Origin(-1, (), EARLIER)
 
@@ -89,7 +92,7 @@ class RowsSource:
     :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
     :param retry_events: send what counts each time again, though it may have arrived.
     :param log: what is known of rows that may be sent but once.
-    :param announce: keeps a checkpoint before such rows are handed out; None: nothing is kept of them.
+    :param announce: keeps a checkpoint before such rows are sent; None: nothing is kept of them.
     :param partner: partner name that goes into every request.
     """
 
@@ -101,11 +104,11 @@ class RowsSource:
         counted: frozenset[Identity] = frozenset(),
         retry_events: bool = False,
         log: WriteAheadLog | None = None,
-        announce: Callable[[], Awaitable[None]] | None = None,
+        announce: Announce | None = None,
         partner: str | None = None,
     ) -> None:
         self.read = 0
-        self.hungry = False
+        self._to_announce = False
         self._rows, self._mode, self._retry_events = rows, mode, retry_events
         self._counted = counted
         self._log = log or WriteAheadLog()
@@ -137,16 +140,22 @@ class RowsSource:
             if ordinal % AHEAD == 0:
                 self._log.forget(account.settled.records)
 
-    async def fed(self) -> None:
-        """Announce the next rows that may be sent but once."""
+    def ready(self, wake: Callable[[], None]) -> bool:
+        """Whether the next row may be taken: it is not before the log of what must not be sent twice names it.
+
+        :param wake: called from another thread when asking again is worth while.
+        """
+        if not self._to_announce or self._announce is None:
+            return True
         self._log.announce(self.read + AHEAD)
-        if self._announce is not None:
-            await self._announce()
+        if not self._announce(wake):
+            return False
         self._look_ahead()
+        return True
 
     def stop(self) -> None:
         """Announce nothing further."""
-        self.hungry, self._announce = False, None
+        self._to_announce, self._announce = False, None
 
     def _take(self) -> Row | None:
         row, self._next = self._next, None
@@ -154,12 +163,12 @@ class RowsSource:
 
     def _look_ahead(self) -> None:
         """See whether the next row has to be announced before it is taken."""
-        self.hungry = False
+        self._to_announce = False
         if self._announce is None or self.read < max(self._settled, self._log.announced):
             return
         if self._next is None:
             self._next = next(self._rows, None)
-        self.hungry = self._next is not None and self._may_go_but_once(self._next)
+        self._to_announce = self._next is not None and self._may_go_but_once(self._next)
 
     def _may_go_but_once(self, row: Row) -> bool:
         if row.array != "attributes":

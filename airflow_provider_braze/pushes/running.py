@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, PushStoppedError
@@ -32,7 +31,7 @@ class Stop(BaseException):
 
 
 class Running:
-    """Runs one push on an event loop of its own.
+    """Runs one push.
 
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     """
@@ -44,27 +43,22 @@ class Running:
         self._stopped: PushStoppedError | None = None
         self._raised = False
 
-    def run(
-        self, push: Push, look: Callable[[], None], keep: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+    def run(self, push: Push, look: Callable[[], None]) -> None:
         """Run to the end; what stopped the push early is in its ``error``.
 
-        :param look: called on the event loop twice a second.
-        :param keep: likewise; may take its time.
+        :param look: called twice a second; it must not block.
         """
 
-        async def watch() -> None:
+        def watch() -> None:
             self._look_at_the_wait(push)
             look()
-            if keep is not None:
-                await keep()
 
         if self._stopped is not None:
             raise self._stopped
         self._push = push
         with signals.held_back(lambda error: push.stop_from_outside(error, PATIENCE), 2 * PATIENCE) as raised:
             try:
-                asyncio.run(push.run(watch, LOOK_EVERY))
+                push.run(watch, LOOK_EVERY)
             finally:
                 self._push, self._over = None, True
         if raised and push.error is None:

@@ -1,7 +1,7 @@
 """Handlers of signals that raise, kept from doing so while a push runs: it is stopped instead.
 
 Airflow ends a task that takes too long by raising in a handler, wherever Python is just then. Within a callback of
-libcurl or the event loop's own code, that would be swallowed, or leave them waiting for ever.
+libcurl that would be swallowed, and between two steps of counting a record would have no outcome.
 """
 
 from __future__ import annotations
@@ -77,9 +77,4 @@ def _remind(came: SimpleQueue[int | None], patience: float) -> None:
 
 def _handlers() -> dict[int, _Handler]:
     handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    # Python's own for Ctrl-C is left to asyncio, which cancels instead.
-    return {
-        number: handler
-        for number, handler in handlers.items()
-        if callable(handler) and handler is not signal.default_int_handler
-    }
+    return {number: handler for number, handler in handlers.items() if callable(handler)}

@@ -1,8 +1,7 @@
-"""A file that a thread reads ahead of its reader, so that a slow share never holds up the event loop."""
+"""A file that a thread reads ahead of its reader, so that a slow share never holds up the loop of a push."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -22,14 +21,12 @@ _PATIENCE = 1.0
 class ReadAhead:
     """Reads a file in blocks, in a thread, and hands them out in order.
 
-    :meth:`read` blocks like any file's. Who must not be blocked awaits :meth:`fed` whenever the file is ``hungry``;
-    then a read returns at once.
+    :meth:`read` blocks like any file's, unless :meth:`ready` has said that there is something to give.
 
     :param file: binary and open for reading; closed at the end.
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.hungry = True
         self._file = file
         self._block = b""
         self._at = 0
@@ -58,19 +55,20 @@ class ReadAhead:
             self._block, self._at = self._next_block(), 0
         piece = self._block[self._at : self._at + size]
         self._at += len(piece)
-        self.hungry = self._at == len(self._block) and bool(piece) and not self._ahead
         return piece
 
-    async def fed(self) -> None:
-        """Wait until :meth:`read` has something to give, be it the end or an error, or until :meth:`stop`."""
-        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+    def ready(self, wake: Callable[[], object]) -> bool:
+        """Whether a read returns at once, be it with the end or an error.
+
+        :param wake: called once, from any thread, when it does; also after :meth:`stop`.
+        """
+        if self._at < len(self._block) or self._ahead or self._stopped:
+            return True
         with self._changed:
-            if not self._ahead and not self._stopped:
-                self._tell = lambda: loop.call_soon_threadsafe(arrived.set)
-            else:
-                arrived.set()
-        await arrived.wait()
-        self.hungry = False
+            if self._ahead or self._stopped:
+                return True
+            self._tell = wake
+        return False
 
     def stop(self) -> None:
         """Read nothing further; whoever waits goes on."""

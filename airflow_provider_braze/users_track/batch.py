@@ -23,11 +23,13 @@ class Batch:
     :param lost: a try may have reached Braze and has no conclusive answer, so that these records can no longer be
         called not sent.
     :param ambiguous: Braze may have processed the last try, so that events must not be sent again.
+    :param sending: a request with it is under way.
     """
 
     parts: Sequence[Part]
     lost: bool = False
     ambiguous: bool = False
+    sending: bool = False
     _items: list[Outgoing] | None = field(default=None, repr=False)
 
     @property

@@ -1,14 +1,22 @@
-"""One HTTP client for many requests in flight; it speaks bytes and knows nothing of what they mean."""
+"""Many requests in flight on one thread: libcurl's multi interface, which speaks bytes and knows not what they mean.
+
+Nothing here runs by itself: requests move on in :meth:`Client.finished` and :meth:`Client.wait`, which the loop of the
+push calls. Any other thread may :meth:`Client.wake` it.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import io
+import math
+import os
 import platform
 import re
+import select
+import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pycurl
 
@@ -22,8 +30,10 @@ USER_AGENT = f"airflow-provider-braze-redpoint/{__version__} (Python/{platform.p
 MOST_ANSWER_BYTES = 4_000_000
 """An answer names at most every object of a request; what is longer is no answer of Braze's."""
 
-_GRACE = 2.0
-"""Seconds after libcurl's own timeout in which it must have told of it."""
+_LONGEST_WAIT = 0.5
+"""Seconds after which a wait ends for nothing: should a wake-up ever get lost, it costs no more than that."""
+
+_BLIND_WAIT = 0.05
 
 _MILLISECONDS = re.compile(r" after \d+ (?:ms|milliseconds)")
 
@@ -85,7 +95,7 @@ class NoAnswerError(Exception):
 class Client:
     """Sends to one workspace, over connections that are reused.
 
-    :param workspace: endpoint, key, timeouts and how many requests may be in flight.
+    :param workspace: endpoint, key, timeouts and how many connections may stay open.
     :raises BrazeSetupError: the machine's proxy cannot be read.
     """
 
@@ -93,54 +103,116 @@ class Client:
         self._workspace = workspace
         self._options = options(workspace)
         self._connections = Connections()
-        self._transfers: pycurl.AsyncCurlMulti | None = None
         self._idle: list[Transfer] = []
+        # Under way, by handle: the transfer, and what it is about.
+        self._under_way: dict[pycurl.Curl, tuple[Transfer, Any]] = {}
+        self._multi: pycurl.CurlMulti | None = None
+        self._wake_end = self._waking_end = -1
+        # Reentrant, because a signal handler may wake what its own thread is just closing.
+        self._waking = threading.RLock()
 
-    async def __aenter__(self) -> Client:
-        self._transfers = pycurl.AsyncCurlMulti()
-        self._transfers.setopt(pycurl.M_MAXCONNECTS, self._workspace.max_in_flight)
+    def __enter__(self) -> Client:
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self._workspace.max_in_flight)
+        self._wake_end, self._waking_end = os.pipe()
+        os.set_blocking(self._wake_end, False)
+        os.set_blocking(self._waking_end, False)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._transfers is not None:
-            await self._transfers.aclose()
+        multi, self._multi = self._multi, None
+        if multi is not None:
+            for handle in self._under_way:
+                multi.remove_handle(handle)
+                handle.close()
+            self._under_way.clear()
+            multi.close()
+        with self._waking:
+            for end in (self._waking_end, self._wake_end):
+                os.close(end)
+            # The numbers may soon be another file's.
+            self._wake_end = self._waking_end = -1
 
-    async def post(self, path: str, body: bytes) -> Answer:
-        """Send one POST; redirects are not followed.
+    @property
+    def _transfers(self) -> pycurl.CurlMulti:
+        if self._multi is None:
+            raise RuntimeError("Client is used outside its with block.")
+        return self._multi
 
-        :raises NoAnswerError: no whole answer came in time.
+    def start(self, path: str, body: bytes, about: Any) -> None:
+        """Begin one POST; redirects are not followed.
+
+        :param about: comes back with the answer.
         """
-        if self._transfers is None:
-            raise RuntimeError("Client is used outside its async with block.")
         transfer = self._idle.pop() if self._idle else self._new()
         transfer.prepare(self._workspace.endpoint + path, body)
-        try:
-            async with asyncio.timeout(self._workspace.timeout + _GRACE):
-                result = await self._perform(transfer, self._transfers)
-        except TimeoutError:
-            result = transfer.failure(None, "no answer in time")
-        # Raised out here, so that the original is not its context.
-        if isinstance(result, NoAnswerError):
-            raise result
-        self._idle.append(transfer)
-        return result
+        self._under_way[transfer.handle] = transfer, about
+        self._transfers.add_handle(transfer.handle)
+
+    def finished(self) -> Iterator[tuple[Any, Answer | NoAnswerError]]:
+        """Let every request move on as far as it can without waiting, and give those that have ended."""
+        if not self._under_way:
+            return
+        self._transfers.perform()
+        more = 1
+        while more:
+            more, answered, failed = self._transfers.info_read()
+            for handle in answered:
+                yield self._end(handle)
+            for handle, code, text in failed:
+                if code == pycurl.E_ABORTED_BY_CALLBACK:
+                    # The connection was closed while it waited; nothing was sent, and the next may be open.
+                    self._transfers.remove_handle(handle)
+                    self._transfers.add_handle(handle)
+                    continue
+                yield self._end(handle, code, text)
+
+    def _end(
+        self, handle: pycurl.Curl, code: int | None = None, text: str = ""
+    ) -> tuple[Any, Answer | NoAnswerError]:
+        self._transfers.remove_handle(handle)
+        transfer, about = self._under_way.pop(handle)
+        if code is not None:
+            return about, transfer.failure(code, text)
+        answer = transfer.answer()
+        if isinstance(answer, Answer):
+            self._idle.append(transfer)
+        else:
+            handle.close()
+        return about, answer
+
+    def wait(self, seconds: float) -> None:
+        """Wait until some request can move on, :meth:`wake` is called, a signal comes, or the time is over."""
+        reading, writing, _ = self._transfers.fdset()
+        libcurls = self._transfers.timeout()
+        if libcurls >= 0:
+            seconds = min(seconds, libcurls / 1000)
+        elif self._under_way and not reading and not writing:
+            # Nothing to look at yet, as while a name is resolved, or ever, beyond the 1024th open file of the process.
+            seconds = min(seconds, _BLIND_WAIT)
+        waiting = select.poll()
+        waiting.register(self._wake_end, select.POLLIN)
+        for fd in reading:
+            waiting.register(fd, select.POLLIN)
+        both = set(reading).intersection(writing)
+        for fd in writing:
+            waiting.register(fd, select.POLLIN | select.POLLOUT if fd in both else select.POLLOUT)
+        # Rounded up, or the last fraction of a millisecond would be spent in turns of the loop.
+        for fd, _ in waiting.poll(math.ceil(min(seconds, _LONGEST_WAIT) * 1000)):
+            if fd == self._wake_end:
+                os.read(self._wake_end, 4096)
+
+    def wake(self) -> None:
+        """End :meth:`wait`, from any thread or signal handler."""
+        # When the pipe is full, it is awake already.
+        with self._waking, contextlib.suppress(BlockingIOError):
+            if self._waking_end >= 0:
+                os.write(self._waking_end, b"!")
 
     def _new(self) -> Transfer:
         return Transfer(self._workspace, self._options, self._connections)
-
-    async def _perform(self, transfer: Transfer, transfers: pycurl.AsyncCurlMulti) -> Answer | NoAnswerError:
-        while True:
-            try:
-                await transfers.perform(transfer.handle)
-            except pycurl.error as error:
-                code, *text = error.args
-                if code != pycurl.E_ABORTED_BY_CALLBACK:
-                    return transfer.failure(code, *text)
-                # The connection was closed while it waited; nothing was sent, and the next may be open.
-            else:
-                return transfer.answer()
 
 
 class Transfer:

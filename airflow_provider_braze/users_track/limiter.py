@@ -1,4 +1,7 @@
-"""Rate and back-off: one component that decides when the next request may go.
+"""Rate and back-off: a pure object that is asked whether a request may go now, and if not, when.
+
+It waits for nothing itself. Who sends asks :meth:`Limiter.ready_in`, then says :meth:`Limiter.take` when a request goes
+out and :meth:`Limiter.answered` when it has ended, in whatever order requests end.
 
 The burst limit is Braze's: at most three times ``requests_per_second`` in any 3 s as the server sees it. When a
 request reaches the server is not known, only that it lies between sending and answer; so each request occupies
@@ -7,11 +10,10 @@ the window from when it is sent until 3 s after its answer, which can never let 
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -32,26 +34,18 @@ _MANY = 100
 """Requests of a window from which on the last is never sent: its answer would say that nothing remains until the reset,
 which is told in whole seconds, so that up to one of them would be lost each time."""
 
-_LONGEST_SLEEP = 0.1
-"""Seconds after which a long wait looks whether the push still goes on, or Braze ordered a longer pause."""
-
 _MOST_DOUBLINGS = 6
 _EPOCH = 1_000_000_000
 _WRONG_CLOCK = 5.0
 """Seconds by which this machine's clock may differ from Braze's before Braze's is believed."""
 
 
-class LimiterClosedError(Exception):
-    """The push stopped; nothing further may be sent."""
-
-
 class Limiter:
-    """Deals out permissions to send.
+    """Says when the next request may go.
 
     :param requests_per_second: pace; no 3 s window holds more than three times as many.
     :param clock: monotonic seconds.
     :param wall: seconds since the epoch, to read epoch headers.
-    :param sleep: waits; replaced together with the clocks in tests.
     :param jitter: random number in [0, 1).
     :param after: that of a push which has just ended: what went out lately counts, and what Braze ordered holds.
     """
@@ -62,24 +56,20 @@ class Limiter:
         *,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
         after: Limiter | None = None,
     ) -> None:
         self._share: Share = after._share if after else Share(requests_per_second)
         most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
         self._most = most - (most >= _MANY)
-        self._clock, self._wall, self._sleep, self._jitter = clock, wall, sleep, jitter
+        self._clock, self._wall, self._jitter = clock, wall, jitter
         self._next_at = clock()
         # Before the first request there is nothing to make up for.
         self._catch_up = 0.0
         self._paused_until: float = after._paused_until if after else 0.0
         self._unanswered = 0
         self._answered: deque[float] = deque(after._answered if after else ())
-        self._turn = asyncio.Lock()
-        self._an_answer = asyncio.Event()
         self._refusals_in_a_row = 0
-        self._closed = False
         self.refusals = 0
         # What is left of a pause is waited for here.
         self._paused_in_all = self.paused_for
@@ -94,30 +84,9 @@ class Limiter:
         """Seconds until the pause that Braze ordered is over; 0 when there is none."""
         return max(0.0, self._paused_until - self._clock())
 
-    async def acquire(self) -> None:
-        """Wait for the permission to send one request; :meth:`answered` must follow.
-
-        :raises LimiterClosedError: the push stopped meanwhile.
-        """
-        async with self._turn:
-            while True:
-                if self._closed:
-                    raise LimiterClosedError
-                now = self._clock()
-                wait = self._wait(now)
-                if wait is None:
-                    self._an_answer.clear()
-                    await self._an_answer.wait()
-                elif wait > 0:
-                    await self._sleep(min(wait, _LONGEST_SLEEP))
-                else:
-                    break
-            self._next_at = max(self._next_at, now - self._catch_up) + 1.0 / self._share.pace
-            self._catch_up = _CATCH_UP
-            self._unanswered += 1
-
-    def _wait(self, now: float) -> float | None:
-        """Seconds until a request may go; None where only an answer can make room."""
+    def ready_in(self) -> float | None:
+        """Seconds until a request may go, 0 when one may go now; None where only an answer can make room."""
+        now = self._clock()
         while self._answered and self._answered[0] <= now:
             self._answered.popleft()
         wait = max(0.0, self._paused_until - now, self._next_at - now)
@@ -127,17 +96,17 @@ class Limiter:
             return None
         return max(wait, self._answered[0] - now)
 
-    def close(self) -> None:
-        """Let nothing further through."""
-        self._closed = True
-        self._an_answer.set()
+    def take(self) -> None:
+        """Note that a request goes out now, as :meth:`ready_in` allowed; :meth:`answered` must follow."""
+        self._next_at = max(self._next_at, self._clock() - self._catch_up) + 1.0 / self._share.pace
+        self._catch_up = _CATCH_UP
+        self._unanswered += 1
 
     def answered(self, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Note the end of a request, with what the answer says of the limit; no status means no answer."""
         now = self._clock()
         self._unanswered -= 1
         self._answered.append(now + limits.WINDOW_SECONDS)
-        self._an_answer.set()
         if status == 429:
             self._refused(headers or {}, now)
         elif status is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import msgspec
@@ -32,38 +33,71 @@ _MOST_ATTEMPTS = 6
 _FIRST_BACKOFF = 0.5
 
 
+@dataclass(slots=True, eq=False)
+class Question:
+    """One request for at most 50 users.
+
+    :param items: the objects about them.
+    :param of: what it belongs to, which goes on once all of its questions are answered.
+    :param body: of the request.
+    :param attempts: its tries that met trouble.
+    """
+
+    items: Sequence[Outgoing]
+    of: Questions
+    body: bytes
+    attempts: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Questions:
+    """Whom of some objects does Braze know?
+
+    :param about: what was taken from the window together.
+    :param open: questions without an answer.
+    :param absent: objects whose user has no profile, as far as that is known.
+    """
+
+    about: Any
+    open: int = 0
+    absent: list[Outgoing] = field(default_factory=list)
+
+
 class Lookup:
     """Finds the users that Braze does not know, within the endpoint's own limit of 250 requests a minute.
 
     :param client: sends the requests.
     :param workspace: redacts its key from messages.
     :param account: counts the requests.
-    :param limiter: paces the requests.
+    :param limiter: paces the requests; whoever calls :meth:`ask` has asked it.
+    :param clock: monotonic seconds.
     """
 
     def __init__(
-        self, client: Client, workspace: Workspace, account: Account, limiter: Limiter | None = None
+        self,
+        client: Client,
+        workspace: Workspace,
+        account: Account,
+        limiter: Limiter | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limiter = limiter or Limiter(limits.EXPORT_IDS_PER_MINUTE / 60)
-        self._account = account
-        self._client = client
-        self._workspace = workspace
+        self.limiter = limiter or Limiter(limits.EXPORT_IDS_PER_MINUTE / 60, clock=clock)
+        self._account, self._client, self._workspace, self._clock = account, client, workspace, clock
 
-    async def unknown_to_braze(self, items: Sequence[Outgoing]) -> list[Outgoing]:
-        """Give the objects whose user has no profile.
+    def questions(self, items: Sequence[Outgoing], about: Any) -> list[Question]:
+        """Make the requests that tell whom Braze knows.
 
         :raises BrazeSetupError: users are identified by something that cannot be looked up in bulk.
-        :raises BrazeRequestError: Braze refuses the look-up, or does not answer it.
-        :raises LimiterClosedError: the push stopped meanwhile.
         """
-        chunks = [
-            items[start : start + limits.EXPORT_IDS_PER_REQUEST]
+        together = Questions(about)
+        made = [
+            self._question(items[start : start + limits.EXPORT_IDS_PER_REQUEST], together)
             for start in range(0, len(items), limits.EXPORT_IDS_PER_REQUEST)
         ]
-        found = await asyncio.gather(*(self._absent(chunk) for chunk in chunks))
-        return [item for absent in found for item in absent]
+        together.open = len(made)
+        return made
 
-    async def _absent(self, items: Sequence[Outgoing]) -> list[Outgoing]:
+    def _question(self, items: Sequence[Outgoing], together: Questions) -> Question:
         body: dict[str, Any] = {"fields_to_export": ["external_id", "user_aliases"]}
         for item in items:
             kind = str(item.identity[0])
@@ -73,45 +107,44 @@ class Lookup:
                     "request each. Leave confirm off, or choose another identifier."
                 )
             body.setdefault(_KINDS[kind], []).append(item.content[kind])
-        known = known_users(await self._ask(msgspec.json.encode(body)))
-        return [item for item in items if item.identity not in known]
+        return Question(items, together, msgspec.json.encode(body))
 
-    async def _ask(self, body: bytes) -> dict[str, Any]:
-        reason, status = "", None
-        for attempt in range(_MOST_ATTEMPTS):
-            answer = await self._attempt(body)
-            if isinstance(answer, Answer):
-                if answer.status < 300:
-                    parsed = parse(answer.body)
-                    if _says_whom_braze_knows(parsed):
-                        return parsed
-                elif answer.status < 500:
-                    message = message_of(parse(answer.body))
-                    raise refusal(answer.status, message, self._workspace.redact)
-                reason, status = f"Braze answered {answer.status}", answer.status
-            else:
-                reason = self._workspace.redact(answer)
-            await asyncio.sleep(random.random() * _FIRST_BACKOFF * 2**attempt)
-        trouble: type[BrazeRequestError] = BrazeServerError if status else BrazeUnreachableError
-        raise trouble(f"Looking users up failed: {reason}.", status=status)
+    def ask(self, question: Question) -> None:
+        """Send a question once."""
+        self._account.requests += 1
+        self.limiter.take()
+        self._client.start(EXPORT_IDS, question.body, question)
 
-    async def _attempt(self, body: bytes) -> Answer | str:
-        """Ask once, after any number of 429s; the reason where no answer came."""
-        while True:
-            await self.limiter.acquire()
-            self._account.requests += 1
-            try:
-                answer = await self._client.post(EXPORT_IDS, body)
-            except NoAnswerError as error:
-                self.limiter.answered()
-                self._account.requests -= not error.sent
-                return error.reason
-            except BaseException:
-                self.limiter.answered()
-                raise
-            self.limiter.answered(answer.status, answer.headers)
-            if answer.status != 429:
-                return answer
+    def answered(self, question: Question, result: Answer | NoAnswerError) -> float | None:
+        """Take what became of a request.
+
+        :return: when it may be asked again; None once it is answered, which its :class:`Questions` then say.
+        :raises BrazeRequestError: Braze refuses the look-up, or does not answer it.
+        """
+        if isinstance(result, NoAnswerError):
+            self.limiter.answered()
+            self._account.requests -= not result.sent
+            return self._after_trouble(question, self._workspace.redact(result.reason), None)
+        self.limiter.answered(result.status, result.headers)
+        if result.status == 429:
+            return self._clock()
+        if result.status < 300:
+            parsed = parse(result.body)
+            if _says_whom_braze_knows(parsed):
+                known = known_users(parsed)
+                question.of.absent += [item for item in question.items if item.identity not in known]
+                question.of.open -= 1
+                return None
+        elif result.status < 500:
+            raise refusal(result.status, message_of(parse(result.body)), self._workspace.redact)
+        return self._after_trouble(question, f"Braze answered {result.status}", result.status)
+
+    def _after_trouble(self, question: Question, reason: str, status: int | None) -> float:
+        question.attempts += 1
+        if question.attempts >= _MOST_ATTEMPTS:
+            trouble: type[BrazeRequestError] = BrazeServerError if status else BrazeUnreachableError
+            raise trouble(f"Looking users up failed: {reason}.", status=status)
+        return self._clock() + random.random() * _FIRST_BACKOFF * float(2 ** (question.attempts - 1))
 
 
 def _says_whom_braze_knows(answer: Any) -> TypeGuard[dict[str, Any]]:

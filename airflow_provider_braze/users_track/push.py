@@ -1,42 +1,67 @@
-"""The pipeline: read, map, batch, send, account. Nothing waits for a wave, and memory does not grow with the file."""
+"""One plain loop: read until a batch is whole, send what the limiter lets go, take what is answered, look at the clock.
+
+Above it stands ``pushes``, which gives it a source and an account and watches it; below it the window (which objects
+belong together), the sender (what an answer means), the client (libcurl) and the limiter (when). Everything happens on
+the one thread that calls :meth:`Push.run`, which waits in ``Client.wait`` and nowhere else. What waits for something is
+an entry with a due time, never a suspended call, so that a stop has nothing to interrupt. Memory does not grow with the
+file.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Protocol
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Batch, Found, Window
-from airflow_provider_braze.users_track.client import Client
-from airflow_provider_braze.users_track.exchange import STOPPED_AFTER, STOPPED_BEFORE, TRACK, Exchange
-from airflow_provider_braze.users_track.limiter import Limiter, LimiterClosedError
-from airflow_provider_braze.users_track.lookup import Lookup
-from airflow_provider_braze.users_track.verdict import ACCEPTED, Action
+from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
+from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.lookup import Lookup, Question
+from airflow_provider_braze.users_track.sender import STOPPED_BEFORE, TRACK, Delivery, Sender
 from airflow_provider_braze.users_track.workspace import Workspace
 
-__all__ = ["TRACK", "Push", "describe"]
+__all__ = ["TRACK", "Feed", "Push", "describe"]
 
 _LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
 """Three full look-ups make two full requests."""
 
-_BREATH = 500
-"""Records after which reading lets the answers that have come be handled."""
+_READ_AT_ONCE = 500
+"""Records after which the answers that have come are taken, and what may go is sent."""
+
+_LONGEST_WAIT = 0.5
+"""Seconds after which the loop looks at everything again, whatever it waits for."""
 
 
 class Feed(Protocol):
-    """What a source is read from, so that the push need not be blocked by it."""
+    """What a source is read from, so that the loop is never blocked by it."""
 
-    hungry: bool
-    """Whether reading on may block, until :meth:`fed`."""
+    def ready(self, wake: Callable[[], None]) -> bool:
+        """Whether the source has something to give at once.
 
-    async def fed(self) -> None:
-        """Wait until there is something to read."""
+        :param wake: where it has not, called from any thread when asking again is worth while.
+        """
 
     def stop(self) -> None:
-        """Wait no longer."""
+        """Read nothing further."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Requests to one endpoint: those that may go at once, in order, under the endpoint's limiter.
+
+    :param send: sends one of them.
+    """
+
+    limiter: Limiter
+    send: Callable[[Any], None]
+    ready: deque[Any] = field(default_factory=deque)
 
 
 class Push:
@@ -51,6 +76,8 @@ class Push:
     :param confirm: look users up before they are sent; those Braze does not know are ``not_found``.
     :param limiter: decides when a request may go (default: one for this push alone).
     :param feed: the file behind the source, where it has one.
+    :param client: sends the requests (default: libcurl).
+    :param clock: monotonic seconds, the same as the limiter's.
     """
 
     def __init__(
@@ -64,157 +91,244 @@ class Push:
         confirm: bool = False,
         limiter: Limiter | None = None,
         feed: Feed | None = None,
+        client: Client | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account = account
-        self.limiter = limiter or Limiter(workspace.requests_per_second)
+        self.limiter = limiter or Limiter(workspace.requests_per_second, clock=clock)
         self.error: BaseException | None = None
-        self._source = source
-        self._feed = feed
-        self._workers = workspace.max_in_flight
+        self._source, self._feed, self._clock = source, feed, clock
+        self._most_deliveries = workspace.max_in_flight
         self._window = Window(workspace.objects_per_request, united=united, partner=workspace.partner)
-        self._exhausted = False
-        self._stopped = False
-        self._cut_short = False
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._released = asyncio.Event()
-        self._reading = asyncio.Lock()
-        self._client = Client(workspace)
-        self._exchange = Exchange(self._client, self.limiter, account, workspace, retry_events=retry_events)
-        self._lookup = Lookup(self._client, workspace, account) if confirm else None
         self._objects_per_request = workspace.objects_per_request
+        self._client = client or Client(workspace)
+        self._sender = Sender(
+            self._client,
+            self.limiter,
+            account,
+            workspace,
+            retry_events=retry_events,
+            stop=self.stop,
+            too_many=self._take_fewer,
+            clock=clock,
+        )
+        self._lookup = Lookup(self._client, workspace, account, clock=clock) if confirm else None
         if confirm:
             self._window.objects_per_request = _LOOKED_UP_TOGETHER
+        self._exhausted = False
+        self._stopped = False
+        # Every delivery is in one place only: in flight, in a lane, or due later. Here are all of them.
+        self._deliveries: dict[Delivery, None] = {}
+        self._in_flight = 0
+        self._track = _Lane(self.limiter, self._sender.send)
+        self._lanes = [self._track]
+        if self._lookup is not None:
+            self._lookups = _Lane(self._lookup.limiter, self._lookup.ask)
+            self._lanes.append(self._lookups)
+        # What may be tried again at some time, the earliest first; the number keeps the order of equal times.
+        self._due: list[tuple[float, int, _Lane, Any]] = []
+        self._number = itertools.count()
+        self._asked_to_stop: tuple[BaseException, float] | None = None
+        self._look_at = self._cut_at = float("inf")
 
-    async def run(self, watch: Callable[[], Awaitable[None]] | None = None, every: float = 5.0) -> None:
+    def run(self, watch: Callable[[], None] | None = None, every: float = 5.0) -> None:
         """Send everything. What stopped the push early, if anything, is in ``error`` afterwards.
 
-        :param watch: called every few seconds while the push runs.
+        :param watch: called every few seconds while the push runs; it must not block.
         :param every: seconds between these calls.
         """
-        self._loop = asyncio.get_running_loop()
-        async with self._client:
-            self._tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
-            watching = [asyncio.create_task(self._watch(watch, every))] if watch else []
-            whole = False
+        whole = False
+        with self._client:
             try:
-                await asyncio.gather(*self._tasks)
+                self._look_at = self._clock() + every if watch else float("inf")
+                while self._turn():
+                    if watch is not None and self._clock() >= self._look_at:
+                        self._watch(watch)
+                        self._look_at = self._clock() + every
                 whole = True
-            except asyncio.CancelledError:
-                if not self._cut_short:
-                    raise
             finally:
-                for task in (*self._tasks, *watching):
-                    task.cancel()
-                await asyncio.gather(*self._tasks, *watching, return_exceptions=True)
                 self._close_account(whole)
 
     def _close_account(self, whole: bool) -> None:
+        if self._asked_to_stop is not None:
+            self.stop(self._asked_to_stop[0])
+        for delivery in self._deliveries:
+            self._sender.abandon(delivery)
+        self._deliveries.clear()
         self.account.leave(self._window.drain(), lost=False, reason=STOPPED_BEFORE)
         self.account.settle_rest("not_sent" if whole else "unknown")
         self.account.flush()
         self._stop_on_trouble()
 
-    async def _watch(self, watch: Callable[[], Awaitable[None]], every: float) -> None:
-        while True:
-            await asyncio.sleep(every)
-            try:
-                await watch()
-            except Exception as error:
-                # What only tells of the push does not end it, and may work the next time.
-                self.account.note(f"The push was not watched for a moment: {describe(error)}.")
+    def _watch(self, watch: Callable[[], None]) -> None:
+        try:
+            watch()
+        except Exception as error:
+            # What only tells of the push does not end it, and may work the next time.
+            self.account.note(f"The push was not watched for a moment: {describe(error)}.")
 
     @property
     def paused_for(self) -> float:
         """Seconds for which Braze lets nothing through."""
-        lookups = self._lookup.limiter.paused_for if self._lookup is not None else 0.0
-        return max(self.limiter.paused_for, lookups)
+        return max(lane.limiter.paused_for for lane in self._lanes)
 
     def stop(self, error: BaseException) -> None:
         """Send nothing further; what is in flight may still get its answer."""
         if self.error is None:
             self.error = error
         self._stopped = True
-        if self._feed is not None:
-            self._feed.stop()
-        self._exchange.stop()
-        self._released.set()
-        if self._lookup is not None:
-            self._lookup.limiter.close()
 
     def stop_from_outside(self, error: BaseException, patience: float) -> None:
         """Stop while the push runs, from a signal handler or another thread.
 
         :param patience: seconds in which what is in flight may get its answer.
         """
-        if self._loop is None:
-            self.stop(error)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._cut, error, patience)
-
-    def _cut(self, error: BaseException, patience: float) -> None:
-        self.stop(error)
-        asyncio.get_running_loop().call_later(patience, self._give_up_waiting)
-
-    def _give_up_waiting(self) -> None:
-        self._cut_short = True
-        for task in self._tasks:
-            task.cancel()
+        # Only a flag, which the loop reads in its next turn: a handler may have interrupted any line of it.
+        self._asked_to_stop = error, patience
+        self._client.wake()
 
     def _stop_on_trouble(self) -> None:
         if self.account.trouble is not None:
             self.stop(self.account.trouble)
 
-    async def _work(self) -> None:
-        while (batch := await self._next_batch()) is not None:
+    def _turn(self) -> bool:
+        """Go round once; False when nothing is left to do."""
+        if self._asked_to_stop is not None:
+            self._heed_the_stop(*self._asked_to_stop)
+        for about, result in self._client.finished():
+            self._in_flight -= 1
             try:
-                if self._lookup is None:
-                    await self._deliver(batch)
-                else:
-                    await self._deliver_known(batch, self._lookup)
-            except BaseException as error:
-                reason = STOPPED_AFTER if batch.lost else STOPPED_BEFORE
-                self.account.leave(batch.items, lost=batch.lost, reason=reason)
-                if not isinstance(error, Exception):
-                    raise
+                self._answered(about, result)
+            except Exception as error:
                 self.stop(error)
-            finally:
-                self._window.release(batch.parts)
-                self._released.set()
+        while self._due and self._due[0][0] <= self._clock():
+            _, _, lane, about = heapq.heappop(self._due)
+            lane.ready.append(about)
+        if self._stopped:
+            return self._wind_up()
+        sent = self._send()
+        if self._read() or sent or self._stopped:
+            return True
+        if self._exhausted and not self._deliveries and self._window.empty:
+            return False
+        if not self._can_send_at_once():
+            self._client.wait(self._seconds_until_something())
+        return True
 
-    async def _next_batch(self) -> Batch | None:
-        async with self._reading:
-            while not self._stopped:
-                if not self.account.crowded:
-                    await self._fill()
-                if self._stopped:
-                    break
-                batch = self._window.take()
-                if batch is not None:
-                    return batch
-                if self._exhausted and self._window.empty:
-                    break
-                if not self._window.waits:
-                    # There was nothing but objects that an earlier try had settled.
-                    await asyncio.sleep(0)
-                    continue
-                # Every user in the window is in flight: the next object goes out after an answer.
-                self._released.clear()
-                await self._released.wait()
-            return None
+    def _heed_the_stop(self, error: BaseException, patience: float) -> None:
+        self._asked_to_stop = None
+        self.stop(error)
+        self._cut_at = min(self._cut_at, self._clock() + patience)
 
-    async def _fill(self) -> None:
-        """Read until the next batch is whole or the source is at its end."""
-        window, feed = self._window, self._feed
-        if not (self._exhausted or window.full):
-            # What was handed over goes out before anything is read: answers can come meanwhile.
-            await asyncio.sleep(0)
-        breath = window.read + _BREATH
+    def _wind_up(self) -> bool:
+        """Let go of all that is not in flight; False once nothing is any more, or nobody waits for it longer."""
+        if self._feed is not None:
+            self._feed.stop()
+        if not self._in_flight or self._clock() >= self._cut_at:
+            return False
+        self._client.wait(self._seconds_until(self._cut_at))
+        return True
+
+    def _send(self) -> bool:
+        """Send what the limiters let go; whether there was anything."""
+        sent = False
+        for lane in self._lanes:
+            while lane.limiter.ready_in() == 0 and (lane.ready or self._next_delivery(lane)):
+                self._in_flight += 1
+                lane.send(lane.ready.popleft())
+                sent = True
+        return sent
+
+    def _can_send_at_once(self) -> bool:
+        return any(lane.ready and lane.limiter.ready_in() == 0 for lane in self._lanes)
+
+    def _next_delivery(self, lane: _Lane) -> bool:
+        """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""
+        if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
+            return False
+        # To take one that is not whole would end the look-ahead of those who wait for more records of their users.
+        if not (self._window.full or self._exhausted or self.account.crowded):
+            return False
+        batch = self._window.take()
+        if batch is None:
+            return False
+        delivery = Delivery(batch.parts, [batch])
+        self._deliveries[delivery] = None
+        if self._lookup is None:
+            self._go_on(delivery)
+        else:
+            try:
+                self._lookups.ready += self._lookup.questions(batch.items, delivery)
+            except BrazeError as error:
+                self._not_looked_up(delivery, error)
+        return bool(lane.ready)
+
+    def _go_on(self, delivery: Delivery) -> None:
+        if self._sender.begin(delivery):
+            self._track.ready.append(delivery)
+        else:
+            self._end(delivery)
+
+    def _end(self, delivery: Delivery) -> None:
+        """Let the users of a delivery be sent again: all of it has its outcome."""
+        del self._deliveries[delivery]
+        self._window.release(delivery.parts)
+
+    def _answered(self, about: Delivery | Question, result: Answer | NoAnswerError) -> None:
+        if isinstance(about, Question):
+            self._looked_up(about, result)
+            return
+        at = self._sender.answered(about, result)
+        if at is None:
+            self._end(about)
+        else:
+            self._again(at, self._track, about)
+
+    def _again(self, at: float, lane: _Lane, about: Delivery | Question) -> None:
+        """Send something again, at some time; at once, it goes before what was never sent."""
+        if at <= self._clock():
+            lane.ready.appendleft(about)
+        else:
+            heapq.heappush(self._due, (at, next(self._number), lane, about))
+
+    def _looked_up(self, question: Question, result: Answer | NoAnswerError) -> None:
+        """Take the answer of a look-up; with the last one, bring the users that Braze knows to their outcome."""
+        assert self._lookup is not None
+        together, delivery = question.of, question.of.about
+        if delivery not in self._deliveries:
+            return
         try:
-            while not (self._exhausted or self._stopped or window.full):
-                if feed is not None and feed.hungry:
-                    await feed.fed()
-                    continue
+            at = self._lookup.answered(question, result)
+        except BrazeError as error:
+            self._not_looked_up(delivery, error)
+            return
+        if at is not None:
+            self._again(at, self._lookups, question)
+        elif not together.open:
+            for item in together.absent:
+                self.account.settle(item, "not_found", "Braze has no profile of this user")
+            known = [item for item in delivery.batch.items if item.origins]
+            some = self._objects_per_request
+            delivery.batches = [Batch(known[start : start + some]) for start in range(0, len(known), some)][
+                ::-1
+            ]
+            self._go_on(delivery)
+
+    def _not_looked_up(self, delivery: Delivery, error: BrazeError) -> None:
+        self.account.leave(delivery.batch.items, lost=False, reason=f"not looked up: {describe(error)}")
+        self._end(delivery)
+        self.stop(error)
+
+    def _read(self) -> bool:
+        """Read until the next batch is whole, but not for long; whether there was anything to read."""
+        window, feed = self._window, self._feed
+        last = window.read + _READ_AT_ONCE
+        read = False
+        try:
+            while not (self._exhausted or window.full or self.account.crowded or window.read >= last):
+                if feed is not None and not feed.ready(self._client.wake):
+                    break
+                read = True
                 try:
                     found = next(self._source)
                 except StopIteration:
@@ -223,49 +337,22 @@ class Push:
                     break
                 for item, reason in window.take_in(found):
                     self.account.settle(item, "invalid", reason)
-                if window.read >= breath:
-                    breath = window.read + _BREATH
-                    self._stop_on_trouble()
-                    await asyncio.sleep(0)
         except Exception as error:
             self._exhausted = True
             self.stop(error)
         self._stop_on_trouble()
+        return read
 
-    async def _deliver_known(self, batch: Batch, lookup: Lookup) -> None:
-        """Bring the users that Braze knows to their outcome; the others are not found."""
-        try:
-            absent = await lookup.unknown_to_braze(batch.items)
-        except (BrazeError, LimiterClosedError) as error:
-            self.account.leave(batch.items, lost=False, reason=f"not looked up: {describe(error)}")
-            if isinstance(error, BrazeError):
-                self.stop(error)
-            return
-        for item in absent:
-            self.account.settle(item, "not_found", "Braze has no profile of this user")
-        known = [item for item in batch.items if item.origins]
-        while known:
-            await self._deliver(Batch(known[: self._objects_per_request]))
-            known = known[self._objects_per_request :]
+    def _seconds_until_something(self) -> float:
+        """Seconds until the loop has something to do, should no answer come and nobody wake it before."""
+        seconds = self._seconds_until(self._due[0][0] if self._due else float("inf"))
+        for lane in self._lanes:
+            if (lane.ready or not self._window.empty) and (wait := lane.limiter.ready_in()):
+                seconds = min(seconds, wait)
+        return seconds
 
-    async def _deliver(self, batch: Batch) -> None:
-        """Bring a batch to its outcome, in halves where Braze refuses it whole."""
-        verdict = await self._exchange.bring(batch)
-        if verdict.action is Action.SPLIT:
-            if verdict.too_many:
-                self._take_fewer(len(batch.items))
-            for half in batch.halves():
-                await self._deliver(half)
-            return
-        if verdict.action is Action.ACCEPT:
-            self.account.settle_batch(batch, ACCEPTED)
-        for item, outcome, reason in verdict.outcomes:
-            self.account.settle(item, outcome, reason)
-        if verdict.note:
-            self.account.note(verdict.note)
-        if verdict.error is not None:
-            self.account.leave(batch.items, lost=batch.lost, reason=f"{verdict.error}")
-            self.stop(verdict.error)
+    def _seconds_until(self, moment: float) -> float:
+        return max(0.0, min(_LONGEST_WAIT, min(moment, self._look_at) - self._clock()))
 
     def _take_fewer(self, refused: int) -> None:
         fewer = max(1, refused // 2)

@@ -27,6 +27,7 @@ from airflow_provider_braze.users_track.verdict import Action, judge, message_of
 from airflow_provider_braze.users_track.workspace import Workspace
 from tests.fuzz import inputs
 from tests.redpoint.taking import taken
+from tests.users_track import posting
 from tests.users_track.comparing import compare
 
 WORKSPACE = Workspace(endpoint="https://rest.example", api_key=inputs.KEY)
@@ -143,11 +144,7 @@ class Wire:
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
             self._url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         workspace = Workspace(endpoint=self._url, api_key=inputs.KEY, timeout=5)
-        async with Client(workspace) as client:
-            try:
-                return await client.post("/users/track", b"{}")
-            except NoAnswerError as error:
-                return error
+        return await asyncio.to_thread(_post, workspace)
 
     def __call__(self, data: bytes) -> None:
         """Give an answer or say that there was none, and never wait for what cannot come."""
@@ -158,6 +155,14 @@ class Wire:
         else:
             # The original exception holds the request, and with it the key.
             assert answer.__cause__ is answer.__context__ is None
+
+
+def _post(workspace: Workspace) -> Answer | NoAnswerError:
+    with Client(workspace) as client:
+        try:
+            return posting.post(client, "/users/track", b"{}")
+        except NoAnswerError as error:
+            return error
 
 
 @dataclass(frozen=True, slots=True)

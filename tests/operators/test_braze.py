@@ -10,7 +10,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_braze.exceptions import BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track import exchange
+from airflow_provider_braze.users_track import sender
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.version_compat import AirflowFailException
 from tests.connections import connect
@@ -140,7 +140,7 @@ class TestExecute:
         sandbox: SandboxProcess,
         export: Callable[..., str],
     ) -> None:
-        monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.01)
+        monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
         sandbox.fault(status=503, count=1000)
         ti = FakeTaskInstance()
         with pytest.raises(BrazeServerError):

@@ -14,7 +14,7 @@ from airflow.sdk import Asset
 from airflow_provider_braze.exceptions import BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.users_track import exchange
+from airflow_provider_braze.users_track import sender
 from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
 from tests.connections import connect
 from tests.reports import check
@@ -74,7 +74,7 @@ Push = Callable[..., dict[str, Any]]
 @pytest.fixture(autouse=True)
 def connection(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
     connect(monkeypatch, sandbox)
-    monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from airflow_provider_braze.exceptions import (
     MappingError,
     TooManyDataPointsError,
 )
-from airflow_provider_braze.users_track import exchange
+from airflow_provider_braze.users_track import sender
 from airflow_provider_braze.users_track.mapping import ExportMapping
 from airflow_provider_braze.users_track.workspace import Workspace
 from tests import samples
@@ -278,7 +278,7 @@ class TestStopped:
         sandbox: SandboxProcess,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.01)
+        monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
         sandbox.fault(status=500, count=10_000)
         with pytest.raises(BrazeServerError) as caught:
             push(land(HEADER + rows(300)), workspace=replace(workspace, max_in_flight=1))

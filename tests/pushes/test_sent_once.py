@@ -6,7 +6,6 @@ place of a push, and of the checkpoints only those survive a kill that were writ
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections import Counter
 from typing import Any
@@ -71,9 +70,10 @@ class Try:
         self.put: dict[str, Any] | None = None
         self.written: dict[str, Any] | None = kept
 
-    async def _announce(self) -> None:
+    def _announce(self, wake: Callable[[], None]) -> bool:
         self.put = self.checkpoint()
         self.written = self.put
+        return True
 
     def checkpoint(self) -> dict[str, Any]:
         self.sink.cut()
@@ -93,8 +93,9 @@ class Try:
     def read(self) -> None:
         if self.exhausted or self.window.full:
             return
-        if self.source.hungry:
-            asyncio.run(self.source.fed())
+        before = self.put
+        assert self.source.ready(lambda: None)
+        if self.put is not before:
             return
         try:
             found = next(self.objects)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from airflow_provider_braze.users_track import batches, exchange
+from airflow_provider_braze.users_track import batches, sender
 from tests.reliability import (
     compare,
     home,  # noqa: F401 - before what imports Airflow
@@ -254,10 +254,10 @@ def _refusals() -> Iterator[Case]:
 def meet(case: Case, sandbox: SandboxProcess, base: Path, *, short: bool) -> Met:
     """Push a small export into the trouble, and compare everything that is there afterwards with the model."""
     landed = land(base, RECORDS, random.Random(5), bad=0.1)
-    pauses = case.backoff if short else exchange._FIRST_BACKOFF
+    pauses = case.backoff if short else sender._FIRST_BACKOFF
     with (
         mock.patch.object(batches, "LOOK_AHEAD_RECORDS", LOOK_AHEAD),
-        mock.patch.object(exchange, "_FIRST_BACKOFF", pauses),
+        mock.patch.object(sender, "_FIRST_BACKOFF", pauses),
     ):
         began = time.monotonic()
         if case.tls:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeServerError
-from airflow_provider_braze.users_track import exchange
+from airflow_provider_braze.users_track import sender
 from tests.connections import connect
 from tests.reliability import compare
 from tests.reliability.landed import Landed, land
@@ -89,7 +89,7 @@ def test_the_push_goes_on(
 def test_a_retry_without_the_earlier_tries_checkpoint_begins_at_zero_and_is_true(
     sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed, later: Callable[[], Memory]
 ) -> None:
-    monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
     connect(monkeypatch, sandbox, max_in_flight=2)
     sandbox.fault(status=500, after=12, count=10**6)
     with pytest.raises(BrazeServerError):
@@ -103,7 +103,7 @@ def test_a_retry_without_the_earlier_tries_checkpoint_begins_at_zero_and_is_true
 def test_a_store_that_comes_back_serves_the_retry(
     sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed
 ) -> None:
-    monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
     connect(monkeypatch, sandbox, max_in_flight=2)
 
     class Late(Memory):

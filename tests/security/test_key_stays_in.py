@@ -22,7 +22,7 @@ from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.hooks import braze as hook_module
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track import exchange, lookup
+from airflow_provider_braze.users_track import lookup, sender
 from tests.connections import connect
 from tests.reliability import matrix, pushing
 from tests.reliability.landed import BLOCKED_OPTIONS, MAPPING, land
@@ -145,7 +145,7 @@ def test_in_an_answer_that_holds_it(
     fault: dict[str, Any],
     path: str,
 ) -> None:
-    for module in (exchange, lookup):
+    for module in (sender, lookup):
         monkeypatch.setattr(module, "_FIRST_BACKOFF", 0.001)
     workspace.reset()
     connect(monkeypatch, workspace, objects_per_request=20)

@@ -1,12 +1,11 @@
-"""A file read ahead by a thread: in order, whole, its errors raised where it is read, and never on the loop's time."""
+"""A file read ahead by a thread: in order, whole, its errors raised where it is read, blocking nobody."""
 
 from __future__ import annotations
 
-import asyncio
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,16 +15,17 @@ from tests.waiting import until
 
 
 class Slow(io.BytesIO):
-    """A share: each read takes a while, and may fail at last."""
+    """A share: each read may be held up, and may fail at last."""
 
-    def __init__(self, content: bytes, seconds: float = 0.0, error: OSError | None = None) -> None:
+    def __init__(self, content: bytes, error: OSError | None = None) -> None:
         super().__init__(content)
         self.reads = 0
-        self.seconds, self.error = seconds, error
+        self.error = error
+        self.before_read: Callable[[], object] = lambda: None
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
-        time.sleep(self.seconds)
+        self.before_read()
         piece = super().read(size)
         if not piece and self.error:
             raise self.error
@@ -73,44 +73,33 @@ def test_an_error_is_raised_after_what_came_before_it_and_again() -> None:
                 file.read(10)
 
 
-def test_a_loop_that_awaits_it_is_never_blocked() -> None:
-    async def read() -> tuple[bytes, float]:
-        longest, last = 0.0, time.monotonic()
-
-        async def tick() -> None:
-            nonlocal longest, last
-            while True:
-                await asyncio.sleep(0.001)
-                now = time.monotonic()
-                longest, last = max(longest, now - last), now
-
-        ticking = asyncio.create_task(tick())
-        found = b""
-        with ReadAhead(Slow(bytes(2000), seconds=1.5)) as file:
-            while True:
-                if file.hungry:
-                    await file.fed()
-                piece = file.read(700)
-                if not piece:
-                    break
-                found += piece
-        ticking.cancel()
-        return found, longest
-
-    found, longest = asyncio.run(read())
-    assert found == bytes(2000)
-    assert longest < 1.2
+def test_whoever_asks_first_is_never_blocked() -> None:
+    share, woken, found = Slow(bytes(5000)), threading.Semaphore(0), b""
+    let_go = threading.Semaphore(0)
+    share.before_read = let_go.acquire
+    with ReadAhead(share) as file:
+        # The share gives nothing yet.
+        assert not file.ready(woken.release)
+        while True:
+            while not file.ready(woken.release):
+                let_go.release()
+                assert woken.acquire(timeout=30)
+            piece = file.read(700)
+            if not piece:
+                break
+            found += piece
+    assert found == bytes(5000)
 
 
 def test_stopping_wakes_whoever_waits() -> None:
-    async def wait() -> float:
-        with ReadAhead(Slow(b"abc", seconds=2)) as file:
-            asyncio.get_running_loop().call_later(0.05, file.stop)
-            began = time.monotonic()
-            await file.fed()
-            return time.monotonic() - began
-
-    assert asyncio.run(wait()) < 1.8
+    share, woken, let_go = Slow(b"abc"), threading.Event(), threading.Event()
+    share.before_read = let_go.wait
+    with ReadAhead(share) as file:
+        assert not file.ready(woken.set)
+        file.stop()
+        assert woken.is_set()
+        assert file.ready(woken.set)
+        let_go.set()
 
 
 def test_the_file_is_closed_when_nobody_reads_to_its_end() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -129,9 +129,21 @@ def start(
     return Push(counted(items, account), where, account, **options), account, written
 
 
+def run_within(push: Push, seconds: float = 120) -> None:
+    """Run a push on this thread, and never wait for ever."""
+    endless = TimeoutError(f"it still ran after {seconds} s")
+    timer = threading.Timer(seconds, push.stop_from_outside, (endless, 1.0))
+    timer.start()
+    try:
+        push.run()
+    finally:
+        timer.cancel()
+    assert push.error is not endless, endless
+
+
 def run(items: Iterable[Outgoing | None], where: Workspace, seconds: float = 120, **options: Any) -> Pushed:
     """Push, check the sum, and never wait for ever."""
     push, account, written = start(items, where, **options)
-    asyncio.run(asyncio.wait_for(push.run(), seconds))
+    run_within(push, seconds)
     check_sum(account, written)
     return Pushed(account, written, push, push.error)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import os
@@ -11,6 +10,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -22,21 +22,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from airflow_provider_braze.exceptions import BrazeSetupError, BrazeUnreachableError
-from airflow_provider_braze.users_track import exchange, network
+from airflow_provider_braze.users_track import network, sender
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from tests.sandbox_process import ROOT, SandboxProcess
+from tests.users_track import posting
 from tests.users_track.answering import SUCCESS, Answering, http, listening
 from tests.users_track.pushing import KEY, event, people, run, workspace
 
 
 def post(url: str, body: bytes = b"{}", times: int = 1, **settings: object) -> Answer:
-    async def main() -> Answer:
-        async with Client(workspace(url, **settings)) as client:
-            for _ in range(times - 1):
-                await client.post("/users/track", body)
-            return await client.post("/users/track", body)
-
-    return asyncio.run(main())
+    with Client(workspace(url, **settings)) as client:
+        for _ in range(times - 1):
+            posting.post(client, "/users/track", body)
+        return posting.post(client, "/users/track", body)
 
 
 def refused(url: str, times: int = 1, **settings: object) -> NoAnswerError:
@@ -100,7 +98,7 @@ class TestRequest:
 
     def test_used_outside_its_block_it_says_so(self) -> None:
         with pytest.raises(RuntimeError):
-            asyncio.run(Client(workspace("http://127.0.0.1:1")).post("/", b""))
+            Client(workspace("http://127.0.0.1:1")).start("/", b"", None)
 
 
 class TestEnvironment:
@@ -303,17 +301,14 @@ class TestReusedConnection:
         assert bodies == [b"{}", b"{}"]
 
     def test_after_an_answer_a_host_that_is_gone_got_nothing(self) -> None:
-        async def main() -> NoAnswerError:
-            async with Client(workspace(server.url)) as client:
-                assert (await client.post("/", b"{}")).status == 201
-                server.__exit__(None, None, None)
-                with pytest.raises(NoAnswerError) as caught:
-                    await client.post("/", b"{}")
-                return caught.value
-
         server = Answering(lambda _: http(201, {}, "Connection: close\r\n"))
         server.__enter__()
-        assert not asyncio.run(main()).sent
+        with Client(workspace(server.url)) as client:
+            assert posting.post(client, "/", b"{}").status == 201
+            server.__exit__(None, None, None)
+            with pytest.raises(NoAnswerError) as caught:
+                posting.post(client, "/", b"{}")
+        assert not caught.value.sent
 
     @pytest.mark.parametrize("tls", [False, True])
     def test_a_connection_that_was_closed_while_it_waited_is_not_used(
@@ -330,18 +325,14 @@ class TestReusedConnection:
             connection.recv(65536)
             connection.sendall(SUCCESS)
 
-        async def main(url: str) -> list[int]:
-            statuses = []
-            async with Client(workspace(url, timeout=30)) as client:
-                for _ in range(4):
-                    statuses.append((await client.post("/", b"{}")).status)
-                    assert await asyncio.to_thread(closed.acquire, timeout=30)
-                    await asyncio.sleep(0.05)  # for the kernel, which brings the end to the client's socket
-            return statuses
-
         closed = threading.Semaphore(0)
         with listening(handle, serving, closed.release) as port:
-            assert asyncio.run(main(f"{'https' if tls else 'http'}://127.0.0.1:{port}")) == [201] * 4
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+            with Client(workspace(url, timeout=30)) as client:
+                for _ in range(4):
+                    assert posting.post(client, "/", b"{}").status == 201
+                    assert closed.acquire(timeout=30)
+                    time.sleep(0.05)  # for the kernel, which brings the end to the client's socket
 
     def test_a_host_that_closes_connections_after_some_answers_loses_no_event(self) -> None:
         answers: list[int] = []
@@ -367,25 +358,25 @@ class TestReusedConnection:
         assert pushed.counts == {"accepted": 900}
         assert answers == [0, 1, 2] * 4
 
-    def test_a_request_that_is_cancelled_leaves_the_others_alone(self) -> None:
+    def test_what_is_still_under_way_at_the_end_is_let_go(self) -> None:
         ended = threading.Event()
+        with Answering(lambda _: http(201, {"waited": ended.wait(30)})) as server:
+            with Client(workspace(server.url)) as client:
+                client.start("/", b"slow", None)
+                assert not list(client.finished())
+            ended.set()
 
-        def answer(body: bytes) -> bytes:
-            if body == b"slow":
-                ended.wait(5)
-            return http(201, {"got": body.decode()})
-
-        async def main(*urls: str) -> list[bytes]:
-            async with Client(workspace(urls[0])) as client:
-                slow = asyncio.create_task(client.post("/", b"slow"))
-                await asyncio.sleep(0.1)
-                slow.cancel()
-                await asyncio.gather(slow, return_exceptions=True)
+    def test_another_thread_wakes_whoever_waits(self) -> None:
+        ended = threading.Event()
+        with Answering(lambda _: http(201, {"waited": ended.wait(30)})) as server:
+            with Client(workspace(server.url)) as client:
+                client.start("/", b"slow", None)
+                for _ in range(100_000):
+                    # Also when nobody waits yet, and when the pipe is full.
+                    client.wake()
+                client.wait(60)
                 ended.set()
-                return [(await client.post("/", f"{n}".encode())).body for n in range(3)]
-
-        with Answering(answer) as server:
-            assert asyncio.run(main(server.url)) == [f'{{"got": "{n}"}}'.encode() for n in range(3)]
+            client.wake()
 
     def test_interim_answers_are_passed_over(self) -> None:
         interim = b"HTTP/1.1 103 Early Hints\r\nX-RateLimit-Limit: 1\r\n\r\n"
@@ -480,7 +471,7 @@ class TestTls:
     def test_trouble_in_the_handshake_may_pass_and_is_tried_again(
         self, monkeypatch: pytest.MonkeyPatch, answer: bytes
     ) -> None:
-        monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.001)
+        monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.001)
         tries = []
 
         def handle(connection: socket.socket) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.limiter import LONGEST_PAUSE, Limiter, LimiterClosedError
+from airflow_provider_braze.users_track.limiter import LONGEST_PAUSE, Limiter
 from tests.users_track import virtual_time
-from tests.users_track.virtual_time import now
+from tests.users_track.virtual_time import acquire, now
 
 WALL = 1_790_000_000.0
 """What the clock on the wall shows when the virtual time is 1000."""
@@ -48,13 +48,19 @@ class Server:
         await asyncio.sleep(self.back())
 
 
-async def send(under: Limiter, server: Server, seconds: float, workers: int = 96) -> float:
+async def send(
+    under: Limiter,
+    server: Server,
+    seconds: float,
+    workers: int = 96,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> float:
     """Send for so many seconds, and return the rate at the server once it runs."""
     end = now() + seconds
 
     async def work() -> None:
         while now() < end:
-            await under.acquire()
+            await acquire(under, sleep)
             await server.post()
             under.answered(201, {})
 
@@ -107,8 +113,8 @@ class TestCeiling:
             await asyncio.sleep(seconds + chance.uniform(0, 0.02))
 
         async def main() -> float:
-            under = Limiter(100.0, clock=now, sleep=late, jitter=lambda: 0.0)
-            return await send(under, server, 40.0)
+            under = Limiter(100.0, clock=now, jitter=lambda: 0.0)
+            return await send(under, server, 40.0, sleep=late)
 
         server = Server(lambda: 0.0, lambda: 0.001)
         assert virtual_time.run(main()) >= 99
@@ -136,8 +142,8 @@ class TestCeiling:
         async def main() -> None:
             under = limiter(1.0)
             for _ in range(3):
-                await under.acquire()
-            waiting = asyncio.create_task(under.acquire())
+                await acquire(under)
+            waiting = asyncio.create_task(acquire(under))
             await asyncio.sleep(60)
             assert not waiting.done()
             under.answered()
@@ -173,11 +179,11 @@ class TestPause:
         async def main() -> list[float]:
             under = limiter(1000.0)
             sent: list[float] = []
-            await under.acquire()
+            await acquire(under)
 
             async def work() -> None:
                 for _ in range(5):
-                    await under.acquire()
+                    await acquire(under)
                     sent.append(now())
                     under.answered(201, {})
 
@@ -193,29 +199,29 @@ class TestPause:
     def test_it_is_jittered_and_never_shorter_than_ordered(self) -> None:
         async def main(jitter: float) -> float:
             under = limiter(jitter=jitter)
-            await under.acquire()
+            await acquire(under)
             under.answered(429, {"Retry-After": "10"})
-            await under.acquire()
+            await acquire(under)
             return now() - 1000.0
 
         assert virtual_time.run(main(0.0)) == pytest.approx(10.0, abs=0.01)
         assert virtual_time.run(main(0.999)) == pytest.approx(11.0, abs=0.01)
 
     def test_one_without_a_usable_header_waits_half_a_second_then_longer_then_no_longer(self) -> None:
-        time = [1000.0]
-        under = Limiter(1000, clock=lambda: time[0], jitter=lambda: 0.0)
+        clock = [1000.0]
+        under = Limiter(1000, clock=lambda: clock[0], jitter=lambda: 0.0)
         waits = []
         for _ in range(3000):
             under.answered(429, {})
             under.answered(429, {})
             waits.append(under.paused_for)
-            time[0] += waits[-1]
+            clock[0] += waits[-1]
         assert waits[:8] == pytest.approx([0.5, 1, 2, 4, 8, 16, 30, 30])
         assert waits[-1] == pytest.approx(30)
 
     def test_one_that_comes_during_a_pause_still_waits_half_a_second(self) -> None:
-        time = [1000.0]
-        under = Limiter(1000, clock=lambda: time[0], jitter=lambda: 0.0)
+        clock = [1000.0]
+        under = Limiter(1000, clock=lambda: clock[0], jitter=lambda: 0.0)
         under.answered(201, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0.1"})
         under.answered(429, {})
         assert under.paused_for == pytest.approx(0.5)
@@ -224,11 +230,11 @@ class TestPause:
         async def main() -> float:
             under = limiter()
             for _ in range(50):
-                await under.acquire()
+                await acquire(under)
             began = now()
             for _ in range(50):
                 under.answered(429, {})
-            await under.acquire()
+            await acquire(under)
             assert under.refusals == 50
             return now() - began
 
@@ -238,7 +244,7 @@ class TestPause:
         async def main() -> float:
             under = limiter()
             for status in (429, 429, 429, 201, 429):
-                await under.acquire()
+                await acquire(under)
                 under.answered(status, {})
             return under.paused_for
 
@@ -248,7 +254,7 @@ class TestPause:
         async def main() -> None:
             under = limiter()
             for seconds in ("5", "2", "9"):
-                await under.acquire() if under.paused_for == 0 else None
+                await acquire(under) if under.paused_for == 0 else None
                 under.answered(429, {"Retry-After": seconds})
             assert under.paused_for == pytest.approx(9)
             assert under.paused_seconds == pytest.approx(0)
@@ -262,7 +268,7 @@ class TestPause:
     def test_an_empty_budget_pauses_until_the_reset(self) -> None:
         async def main(headers: dict[str, str]) -> float:
             under = limiter()
-            await under.acquire()
+            await acquire(under)
             under.answered(201, headers)
             return under.paused_for
 
@@ -284,62 +290,15 @@ class TestPause:
         async def main() -> float:
             under = limiter()
             for _ in range(2):
-                await under.acquire()
+                await acquire(under)
             under.answered(429, {"Retry-After": "5"})
-            waiting = asyncio.create_task(under.acquire())
+            waiting = asyncio.create_task(acquire(under))
             await asyncio.sleep(1)
             under.answered(429, {"Retry-After": "20"})
             await waiting
             return now() - 1000
 
         assert virtual_time.run(main()) == pytest.approx(21, abs=0.1)
-
-
-class TestClose:
-    @pytest.mark.parametrize("waiting_for", ["the pace", "a pause", "an answer", "the window"])
-    def test_those_who_wait_end_quickly(self, waiting_for: str) -> None:
-        async def main() -> float:
-            under = limiter(0.01 if waiting_for == "the pace" else 1.0)
-            await under.acquire()
-            if waiting_for == "a pause":
-                under.answered(429, {"Retry-After": "3600"})
-            if waiting_for in ("an answer", "the window"):
-                await under.acquire()
-                await under.acquire()
-            if waiting_for == "the window":
-                under.answered(201, {})
-            tasks = [asyncio.create_task(under.acquire()) for _ in range(96)]
-            await asyncio.sleep(0.05)
-            assert not any(task.done() for task in tasks)
-            began = now()
-            under.close()
-            found = await asyncio.gather(*tasks, return_exceptions=True)
-            assert all(isinstance(each, LimiterClosedError) for each in found)
-            return now() - began
-
-        assert virtual_time.run(main()) <= 0.2
-
-    def test_nothing_goes_through_afterwards(self) -> None:
-        async def main() -> None:
-            under = limiter()
-            under.close()
-            with pytest.raises(LimiterClosedError):
-                await under.acquire()
-
-        virtual_time.run(main())
-
-    def test_a_cancelled_waiter_does_not_block_the_others(self) -> None:
-        async def main() -> float:
-            under = limiter(1.0)
-            await under.acquire()
-            first = asyncio.create_task(under.acquire())
-            second = asyncio.create_task(under.acquire())
-            await asyncio.sleep(0.1)
-            first.cancel()
-            await second
-            return now() - 1000
-
-        assert virtual_time.run(main()) == pytest.approx(1.0, abs=0.1)
 
 
 class TestHeaders:
@@ -417,13 +376,11 @@ class TestHeaders:
 
 
 def test_the_real_clock_is_the_default() -> None:
-    async def main() -> Any:
-        under = Limiter(50.0)
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        for _ in range(11):
-            await under.acquire()
-            under.answered(201, {})
-        return loop.time() - began
-
-    assert 0.1 <= asyncio.run(main()) < 2
+    under = Limiter(50.0)
+    began = time.monotonic()
+    for _ in range(11):
+        while wait := under.ready_in():
+            time.sleep(wait)
+        under.take()
+        under.answered(201, {})
+    assert time.monotonic() - began >= 0.1

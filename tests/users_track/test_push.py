@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import random
@@ -25,7 +24,7 @@ from airflow_provider_braze.exceptions import (
     BrazeUnreachableError,
 )
 from airflow_provider_braze.users_track import account as accounts
-from airflow_provider_braze.users_track import exchange, lookup
+from airflow_provider_braze.users_track import lookup, sender
 from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Outgoing
 from airflow_provider_braze.users_track.plan import plan
 from airflow_provider_braze.users_track.push import describe
@@ -41,6 +40,7 @@ from tests.users_track.pushing import (
     people,
     purchase,
     run,
+    run_within,
     start,
     workspace,
 )
@@ -52,7 +52,7 @@ BAD_EMAIL = "The value provided for the 'email' field is not a valid email."
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Back off for hundredths of seconds, so that six attempts take no half minute."""
-    monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 0.005)
+    monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.005)
     monkeypatch.setattr(lookup, "_FIRST_BACKOFF", 0.005)
 
 
@@ -131,7 +131,7 @@ class TestWhole:
 
         with Answering(lambda _: SUCCESS) as server:
             push, account, written = start(source(), workspace(server.url, requests_per_second=10_000))
-            asyncio.run(asyncio.wait_for(push.run(), 60))
+            run_within(push, 60)
         check_sum(account, written)
         assert account.requests == len(waiting) == 200
         assert max(waiting) < 30
@@ -145,13 +145,13 @@ class TestWhole:
     def test_progress_is_called_and_its_failure_does_not_end_the_push(self, slow: SandboxProcess) -> None:
         calls = []
 
-        async def progress() -> None:
+        def progress() -> None:
             calls.append(account.requests)
             if len(calls) == 2:
                 raise RuntimeError("the UI is gone")
 
         push, account, written = start(people(2000), workspace(slow.url, max_in_flight=2))
-        asyncio.run(push.run(progress, every=0.02))
+        push.run(progress, every=0.02)
         check_sum(account, written)
         assert account.outcomes["accepted"] == 2000
         assert len(calls) > 2
@@ -349,7 +349,7 @@ class TestFaults:
     def test_two_minutes_without_any_answer_are_enough(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 2.5)
+        monkeypatch.setattr(sender, "LONGEST_SILENCE", 2.5)
         sandbox.fault(kind="hang", count=10**6)
         pushed = run(people(10), workspace(sandbox.url, timeout=1))
         assert pushed.counts == {"unknown": 10}
@@ -358,7 +358,7 @@ class TestFaults:
     def test_any_answer_ends_the_silence(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 3.5)
+        monkeypatch.setattr(sender, "LONGEST_SILENCE", 3.5)
         hang = {"kind": "hang"}
         sandbox.faults(hang, hang, {"status": 500}, hang, hang)
         pushed = run(people(10), workspace(sandbox.url, timeout=1))
@@ -368,7 +368,7 @@ class TestFaults:
     def test_time_that_a_429_orders_is_no_silence(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 2.5)
+        monkeypatch.setattr(sender, "LONGEST_SILENCE", 2.5)
         limited = {"status": 429, "rate_headers": "seconds", "retry_after": 2}
         hang = {"kind": "hang"}
         sandbox.faults(hang, limited, hang, hang)
@@ -379,7 +379,7 @@ class TestFaults:
     def test_a_pause_that_another_request_brought_is_no_silence_either(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(exchange, "LONGEST_SILENCE", 0.8)
+        monkeypatch.setattr(sender, "LONGEST_SILENCE", 0.8)
         seen: list[bytes] = []
 
         def answer(body: bytes) -> bytes | None:
@@ -616,7 +616,7 @@ class TestAlwaysEnds:
         with Answering(answer, threads=20) as server:
             where = workspace(server.url, objects_per_request=1, max_in_flight=20)
             push, account, written = start(people(2000), where)
-            asyncio.run(asyncio.wait_for(push.run(), 120))
+            run_within(push, 120)
         check_sum(account, written)
         assert isinstance(push.error, BrazeAuthError)
         assert account.outcomes == {"not_sent": account.records}
@@ -624,8 +624,8 @@ class TestAlwaysEnds:
         assert server.requests == 20
 
     def test_while_they_wait_to_try_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(exchange, "_FIRST_BACKOFF", 1000.0)
-        monkeypatch.setattr(exchange, "_LONGEST_BACKOFF", 1000.0)
+        monkeypatch.setattr(sender, "_FIRST_BACKOFF", 1000.0)
+        monkeypatch.setattr(sender, "_LONGEST_BACKOFF", 1000.0)
 
         def answer(body: bytes) -> bytes:
             time.sleep(0.05)
@@ -654,11 +654,8 @@ class TestAlwaysEnds:
     def test_a_stop_from_outside(self, slow: SandboxProcess) -> None:
         push, account, written = start(people(20_000), workspace(slow.url, requests_per_second=50))
 
-        async def main() -> None:
-            asyncio.get_running_loop().call_later(0.5, push.stop, BrazeError("enough"))
-            await push.run()
-
-        asyncio.run(main())
+        threading.Timer(0.5, push.stop_from_outside, (BrazeError("enough"), 60)).start()
+        run_within(push)
         check_sum(account, written)
         assert account.records < 20_000
         assert str(push.error) == "enough"
@@ -716,7 +713,7 @@ class TestRejectsCannotBeWritten:
             items[n] = outgoing(f"u{n:06}", n + 2, email="nobody")
         push, account, _ = start(items, workspace(sandbox.url, max_in_flight=4))
         account.sink = sink = Full(most)
-        asyncio.run(asyncio.wait_for(push.run(), 60))
+        run_within(push, 60)
         check_sum(account)
         assert isinstance(push.error, OSError)
         assert len(sink.rows) == most
@@ -732,7 +729,7 @@ class TestRejectsCannotBeWritten:
         push, account, _ = start([], workspace(sandbox.url))
         push._source = source()
         account.sink = Full(3)
-        asyncio.run(asyncio.wait_for(push.run(), 60))
+        run_within(push, 60)
         check_sum(account)
         assert isinstance(push.error, OSError)
         assert account.records < 20_000
@@ -744,7 +741,7 @@ class TestRejectsCannotBeWritten:
 
         push, account, _ = start([outgoing("a", email="x"), *people(3)], workspace(sandbox.url))
         account.sink = FullAtTheEnd()
-        asyncio.run(push.run())
+        push.run()
         check_sum(account)
         assert isinstance(push.error, OSError)
 
@@ -757,15 +754,12 @@ class TestInterrupted:
     def test_cancelling_calls_not_sent_what_was_never_sent(self, slow: SandboxProcess) -> None:
         push, account, written = start(people(30_000), workspace(slow.url, requests_per_second=200))
 
-        async def main() -> None:
-            task = asyncio.create_task(push.run())
-            while not (account.outcomes["accepted"] and account.sent):  # noqa: ASYNC110 - the push knows of no event
-                await asyncio.sleep(0)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+        def stop() -> None:
+            if account.outcomes["accepted"] and account.sent:
+                push.stop_from_outside(Interrupted(), 0.0)
 
-        asyncio.run(main())
+        push.run(stop, every=0)
+        assert isinstance(push.error, Interrupted)
         check_sum(account, written)
         # Nearly all workers hold a batch that waits for the limit: only what a request carried may be unknown.
         assert account.outcomes["accepted"] + account.outcomes["unknown"] == 75 * account.requests
@@ -785,7 +779,7 @@ class TestInterrupted:
         push, account, _ = start(items, workspace(sandbox.url))
         account.sink = Torn()
         with pytest.raises(Interrupted):
-            asyncio.run(push.run())
+            push.run()
         assert account.outcomes == {"accepted": 4, "rejected": 1, "unknown": 5}
 
     def test_between_the_halves_of_a_batch(self) -> None:
@@ -800,15 +794,9 @@ class TestInterrupted:
 
         with Answering(answer) as server:
             push, account, written = start(people(10), workspace(server.url))
-
-            async def main() -> None:
-                task = asyncio.create_task(push.run())
-                while len(seen) < 2:  # noqa: ASYNC110 - another thread fills it
-                    await asyncio.sleep(0.01)
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-            asyncio.run(main())
+            push.run(
+                lambda: push.stop_from_outside(Interrupted(), 0.0) if len(seen) > 1 else None, every=0.01
+            )
         check_sum(account, written)
         assert account.outcomes == {"unknown": 5, "not_sent": 5}
         assert written.lines("unknown") == [2, 3, 4, 5, 6]
@@ -823,7 +811,7 @@ class TestInterrupted:
         with Answering(lambda _: SUCCESS) as server:
             push, account, written = start(people(3), workspace(server.url))
             with pytest.raises(Interrupted):
-                asyncio.run(push.run())
+                push.run()
         check_sum(account, written)
         assert account.outcomes == {"unknown": 3}
 
@@ -843,7 +831,7 @@ class TestInterrupted:
             # until the next one: pushes/signals.py lets it not come to that.
             signal.setitimer(signal.ITIMER_REAL, moment, 5.0)
             with contextlib.suppress(Interrupted):
-                asyncio.run(push.run())
+                push.run()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
@@ -872,7 +860,7 @@ class TestMemory:
 
         push, account, written = start([], workspace(sandbox.url, max_in_flight=2))
         push._source = source()
-        asyncio.run(asyncio.wait_for(push.run(), 60))
+        run_within(push, 60)
         check_sum(account, written)
         assert push.error is None
         assert len(written.rows) == 20_000
@@ -891,7 +879,7 @@ class TestMemory:
 
         with Answering(lambda _: SUCCESS) as server:
             push, account, written = start(source(), workspace(server.url, requests_per_second=10_000))
-            asyncio.run(asyncio.wait_for(push.run(), 120))
+            run_within(push, 120)
         check_sum(account, written)
         assert account.outcomes["accepted"] + account.outcomes["merged"] == 200_000
         assert account.outcomes["merged"] > 3900

@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.sharing import Share
 from tests.users_track import virtual_time
-from tests.users_track.virtual_time import now
+from tests.users_track.virtual_time import acquire, now
 
 SECONDS = 3.0
 LIMIT = 3000
@@ -61,7 +61,7 @@ async def push(who: int, workspace: Workspace, start: float, end: float) -> None
 
     async def work() -> None:
         while now() < 1000 + end:
-            await under.acquire()
+            await acquire(under)
             under.answered(*await workspace.post(who))
 
     await asyncio.sleep(start)
@@ -109,7 +109,7 @@ def test_who_is_refused_before_the_crowd_is_seen_knows_its_share_at_once() -> No
     async def main() -> int:
         under = Limiter(LIMIT / SECONDS, clock=now, wall=now, jitter=lambda: 0.0)
         for _ in range(100):
-            await under.acquire()
+            await acquire(under)
         left = {"X-RateLimit-Limit": str(LIMIT), "X-RateLimit-Reset": "1"}
         for _ in range(99):
             under.answered(201, {**left, "X-RateLimit-Remaining": str(LIMIT // 2)})
@@ -117,7 +117,7 @@ def test_who_is_refused_before_the_crowd_is_seen_knows_its_share_at_once() -> No
         await asyncio.sleep(SECONDS)
         sent, end = 0, now() + 1.0
         while now() < end:
-            await under.acquire()
+            await acquire(under)
             sent += 1
         return sent
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from airflow_provider_braze.users_track.limiter import Limiter
 
 T = TypeVar("T")
 
@@ -45,3 +48,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def now() -> float:
     """The virtual time, in seconds."""
     return asyncio.get_running_loop().time()
+
+
+_TURNS: WeakKeyDictionary[Limiter, asyncio.Lock] = WeakKeyDictionary()
+
+
+async def acquire(under: Limiter, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    """Wait until a limiter lets a request go, one after the other, as the loop of a push does."""
+    async with _TURNS.setdefault(under, asyncio.Lock()):
+        while (wait := under.ready_in()) != 0:
+            await sleep(0.001 if wait is None else min(wait, 0.1))
+        under.take()
