@@ -71,5 +71,7 @@ class Consent:
         if not group and not state:
             return None
         if not group or not state:
-            raise ValueError("subscription_group_id and subscription_state belong together, and one of them is empty")
+            raise ValueError(
+                "subscription_group_id and subscription_state belong together, and one of them is empty"
+            )
         return standard_fields.subscription_groups([{GROUP_ID: group, GROUP_STATE: state}])
