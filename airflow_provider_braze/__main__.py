@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--columns", help="names of the columns of an export without header row, with commas between"
     )
+    command.add_argument("--skip-lines", help="how many lines stand before the header row")
     command.add_argument(
         "--requests-per-second", type=float, default=limits.REQUESTS_PER_SECOND, help="the workspace's limit"
     )
@@ -124,7 +125,8 @@ def _read_json(path: Path) -> Any:
 
 
 def _dialect(parsed: argparse.Namespace) -> Dialect:
-    given = {name: getattr(parsed, name) for name in ("delimiter", "qualifier", "encoding", "line_end")}
+    names = ("delimiter", "qualifier", "encoding", "line_end", "skip_lines")
+    given = {name: getattr(parsed, name) for name in names}
     if parsed.columns:
         given["columns"] = [name.strip() for name in parsed.columns.split(",")]
     return Dialect.from_dict({name: value for name, value in given.items() if value is not None})

@@ -97,7 +97,7 @@ class BrazeUserTrackOperator(BaseOperator):
     :param mapping: an ``ExportMapping`` or the equal dict (default: the Redpoint automation's five attributes,
         Braze's standard fields by name, everything else into ``rpi_cdp_attributes``).
     :param dialect: what is known of the file's form: ``delimiter``, ``qualifier``, ``encoding``, ``line_end``,
-        ``columns``; what is not given is found out.
+        ``columns``, ``skip_lines``; what is not given is found out.
     :param reports_path: folder for reports, rejects and markers (default: the item's, or ``_braze`` below the base
         path; rows of one's own have no files by default). (templated)
     :param braze_conn_id: connection of type ``braze``. (templated)

@@ -144,7 +144,12 @@ class _ExportAttempt(Attempt):
             self.reading.mode,
             mapping.as_dict(),
             mapping.transform is not None,
-            asdict(self.reading.dialect),
+            # Only what is declared, for what came to the dialect later: checkpoints of older versions hold.
+            {
+                name: value
+                for name, value in asdict(self.reading.dialect).items()
+                if name != "skip_lines" or value
+            },
             push.confirm,
         )
 

@@ -76,7 +76,9 @@ class ExportSource:
         where = reading.item.where
         self._reader: ExportReader | RejectsReader
         if reading.item.parent is not None:
-            self._reader = RejectsReader(file, name=where.name, delimiter=reading.item.delimiter)
+            self._reader = RejectsReader(
+                file, name=where.name, delimiter=reading.item.delimiter, dialect=reading.dialect
+            )
         else:
             identifier = reading.mapping.identifier
             self._reader = ExportReader(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -19,6 +20,7 @@ from airflow_provider_braze.redpoint.lines import LineQueue
 from airflow_provider_braze.redpoint.records import RecordScanner
 
 _ROWS = 1_000
+_MOST_TITLES = 10
 # How much better the best delimiter must fit than the second best to be clear.
 _CLEARLY = 1.5
 _ONE_NAME = re.compile(r"[\w.$-]+( [\w.$-]+)*")
@@ -30,6 +32,7 @@ class Reading:
 
     delimiter: str
     qualifier: str
+    ends_in_delimiter: bool = False
     width: int = 0
     header: list[str] = field(default_factory=list)
     has_header_row: bool = False
@@ -95,9 +98,24 @@ def find_out(
     :param trim: pass over blanks around a qualified value.
     :raises ExportRefusedError: when they are not clear.
     """
+    try:
+        return _find_out(lines, dialect, name=name, whole=whole, prepended=prepended, trim=trim)
+    except ExportRefusedError as refused:
+        titles = _titles(lines, dialect, name=name, trim=trim) if dialect.skip_lines is None else 0
+        if not titles:
+            raise
+        raise ExportRefusedError(
+            f"{name}: what looks like the header row stands in line {titles + 1}, below a title or comments; "
+            f"declare dialect={{'skip_lines': {titles}}}"
+        ) from refused
 
+
+def _find_out(
+    lines: Sequence[str], dialect: Dialect, *, name: str, whole: bool, prepended: bool, trim: bool
+) -> Reading:
     def read(delimiter: str, qualifier: str) -> Reading:
         queue = _FirstLines(lines)
+        ends = _end_in(lines, delimiter, dialect.columns)
         scanner = RecordScanner(
             queue,
             delimiter=delimiter,
@@ -105,8 +123,9 @@ def find_out(
             line_end=dialect.line_end,
             counts=True,
             trim=trim,
+            ends_in_delimiter=ends,
         )
-        reading = Reading(delimiter, qualifier)
+        reading = Reading(delimiter, qualifier, ends_in_delimiter=ends)
         _read(reading, scanner, dialect, is_cut_off=lambda: queue.ran_out and not whole, prepended=prepended)
         return reading
 
@@ -125,6 +144,27 @@ def find_out(
         )
     _check_qualifier(best, dialect, name)
     return best
+
+
+def _titles(lines: Sequence[str], dialect: Dialect, *, name: str, trim: bool) -> int:
+    """Count the first lines without which an export would be clear: a title or comments."""
+    for skipped in range(1, min(_MOST_TITLES, len(lines) - 2) + 1):
+        with suppress(ExportRefusedError):
+            found = _find_out(lines[skipped:], dialect, name=name, whole=False, prepended=True, trim=trim)
+            widest = max(line.count(found.delimiter) for line in lines[:skipped]) + 1
+            if widest < found.full_width and found.rows and found.share == 1.0:
+                return skipped
+    return 0
+
+
+def _end_in(lines: Sequence[str], delimiter: str, columns: Sequence[str] | None) -> bool:
+    """Whether a delimiter at the end of a line makes no cell: the header row has one too many, and so have the rows."""
+    texts = [text for line in lines[:_ROWS] if (text := line.rstrip("\r\n"))]
+    if not texts or not texts[0].endswith(delimiter):
+        return False
+    if columns is not None and texts[0].count(delimiter) - len(columns) not in (0, len(PREPENDED)):
+        return False
+    return 2 * sum(text.endswith(delimiter) for text in texts) >= len(texts)
 
 
 class _FirstLines(LineQueue):

@@ -16,6 +16,9 @@ DELIMITERS: Mapping[str, str] = MappingProxyType({"comma": ",", "tab": "\t", "pi
 QUALIFIERS: Mapping[str, str] = MappingProxyType(
     {"double": '"', "doublequote": '"', "single": "'", "singlequote": "'", "none": ""}
 )
+MOST_SKIPPED_LINES = 1000
+_MOST_DIGITS = 6
+
 LINE_ENDS: Mapping[str, str] = MappingProxyType({"crlf": "\r\n", "lf": "\n", "cr": "\r"})
 
 # RPI's names are .NET's, where "Unicode" is UTF-16; a byte order without a mark is little-endian there.
@@ -36,6 +39,8 @@ class Dialect:
         not declared, each of them does.
     :param columns: the names of the columns of an export without a header row, with or without the two that RPI
         puts in front.
+    :param skip_lines: how many lines stand before the header row, or before the first record where there is none: a
+        title, a comment (at most 1,000; default none).
 
     :raises BrazeSetupError: when a value is none of these.
     """
@@ -45,6 +50,7 @@ class Dialect:
     encoding: str | None = None
     line_end: str | None = None
     columns: tuple[str, ...] | None = None
+    skip_lines: int | None = None
 
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
@@ -139,6 +145,18 @@ def _columns(value: object) -> tuple[str, ...] | None:
     return names
 
 
+def _skip_lines(value: object) -> int | None:
+    if value is None or value == "":
+        return None
+    right = f"how many lines stand before the header row, 0 to {MOST_SKIPPED_LINES}"
+    if isinstance(value, str) and value.isdecimal() and len(value) < _MOST_DIGITS:
+        # A form's text.
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_SKIPPED_LINES:
+        raise _wrong("skip_lines", value, right)
+    return value
+
+
 _READERS = MappingProxyType(
     {
         "delimiter": _delimiter,
@@ -146,5 +164,6 @@ _READERS = MappingProxyType(
         "encoding": _encoding,
         "line_end": _line_end,
         "columns": _columns,
+        "skip_lines": _skip_lines,
     }
 )

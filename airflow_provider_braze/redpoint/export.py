@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -14,6 +15,7 @@ from airflow_provider_braze.redpoint.header import PREPENDED, check_names, check
 from airflow_provider_braze.redpoint.lines import MAX_RECORD, LineReader, Readable
 from airflow_provider_braze.redpoint.records import Record, RecordScanner, Rows
 
+_NAMED_DELIMITER = re.compile(r'"?sep=([^\w"\'\r\n\0]{1,2}?)"?[\t,;|]*', re.IGNORECASE)
 HEAD_BYTES = 64 * 1024
 _ANY_DIALECT = Dialect()
 
@@ -31,11 +33,15 @@ class ExportReader:
         makes it a character like others.
     :param identifier: name of the column that identifies the user. A qualifier that was found out may be a stray
         character; which lines can be records tells it.
+    :param padded: nameless columns at the end are none, as a spreadsheet adds them; their cells stay.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
     """
 
     columns: tuple[str, ...]
     """The names as written, or as declared; with ``PREPENDED`` in front when only the rows have these values."""
+
+    padded: bool
+    """Whether the header row ends in nameless columns, which are none."""
 
     dialect: Dialect
     """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
@@ -49,11 +55,17 @@ class ExportReader:
         prepended: bool = True,
         trim: bool = True,
         identifier: str = "external_id",
+        padded: bool = False,
     ) -> None:
-        head, whole = _read_head(file)
+        head, whole = _read_head(file, dialect.skip_lines or 0)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
         encoding = encoding_of(head, declared=dialect.encoding, name=name)
         first = _first_lines(head, encoding, dialect.line_end, whole=whole)
+        skipped = min(dialect.skip_lines or 0, len(first))
+        if (named := _named_delimiter(first[skipped:])) is not None:
+            skipped += 1
+            dialect = dialect if dialect.delimiter else replace(dialect, delimiter=named)
+        del first[:skipped]
         _check_first_lines(first, dialect, name=name, encoding=encoding, whole=whole)
         reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended, trim=trim)
         self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
@@ -65,6 +77,8 @@ class ExportReader:
             line_end=dialect.line_end,
             encoding=encoding,
             trim=trim,
+            skipped=skipped,
+            ends_in_delimiter=reading.ends_in_delimiter,
         )
         self.dialect = replace(
             dialect,
@@ -73,7 +87,8 @@ class ExportReader:
             encoding=encoding,
             line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
         )
-        self.columns = self._read_header(reading, name, identifier)
+        self.padded = reading.ends_in_delimiter
+        self.columns = self._read_header(reading, name, identifier, padded=padded)
 
     @property
     def bytes_read(self) -> int:
@@ -91,7 +106,7 @@ class ExportReader:
         """Cut a line that is one of :class:`Rows`."""
         return self._scanner.cut(text)
 
-    def _read_header(self, reading: Reading, name: str, identifier: str) -> tuple[str, ...]:
+    def _read_header(self, reading: Reading, name: str, identifier: str, *, padded: bool) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
         if declared is None or reading.has_header_row:
@@ -99,6 +114,9 @@ class ExportReader:
             header = row.cells
             if row.problem:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
+        while padded and len(header) > 1 and not header[-1].strip():
+            header = header[:-1]
+            self.padded = True
         check_names(header, name=name, declared=declared is not None)
         columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
@@ -115,10 +133,10 @@ class ExportReader:
         return columns
 
 
-def _read_head(file: Readable) -> tuple[bytes, bool]:
+def _read_head(file: Readable, skipped: int) -> tuple[bytes, bool]:
     """Read the first 64 KiB, or more until a few lines are in it, and whether that is the whole file."""
     head = bytearray()
-    while len(head) < HEAD_BYTES or (len(head) < MAX_RECORD and not _has_lines(head)):
+    while len(head) < HEAD_BYTES or (len(head) < MAX_RECORD and not _has_lines(head, skipped)):
         chunk = file.read(HEAD_BYTES)
         if not chunk:
             return bytes(head), True
@@ -126,9 +144,9 @@ def _read_head(file: Readable) -> tuple[bytes, bool]:
     return bytes(head), False
 
 
-def _has_lines(head: bytearray) -> bool:
+def _has_lines(head: bytearray, skipped: int) -> bool:
     written = head.lstrip(b"\r\n\0 \xef\xbb\xbf\xff\xfe")
-    return written.count(b"\n") + written.count(b"\r") >= 6
+    return written.count(b"\n") + written.count(b"\r") >= 6 + 2 * skipped
 
 
 def _first_lines(head: bytes, encoding: str, line_end: str | None, *, whole: bool) -> list[str]:
@@ -142,7 +160,8 @@ def _first_lines(head: bytes, encoding: str, line_end: str | None, *, whole: boo
 
 def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encoding: str, whole: bool) -> None:
     first = next((text for line in lines if (text := line.strip())), "")
-    refuse_foreign_text(first, name=name)
+    if dialect.delimiter is None and dialect.columns is None:
+        refuse_foreign_text(lines, name=name)
     if dialect.columns is None:
         check_readable(first, name=name, encoding=encoding)
     if not whole and not first:
@@ -155,6 +174,12 @@ def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encodin
             f"{name}: it is empty: no header row. In RPI, switch on 'Header row' in the export template, "
             "or declare dialect={'columns': [...]}"
         )
+
+
+def _named_delimiter(lines: list[str]) -> str | None:
+    """Give the delimiter that a line for spreadsheets names (``sep=;``), if the first is one."""
+    found = _NAMED_DELIMITER.fullmatch(lines[0].strip("\r\n")) if lines else None
+    return found[1] if found else None
 
 
 def _index_of(name: str, names: list[str]) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 
@@ -27,17 +29,26 @@ _SIGNATURES = (
     (b"\xfd7zXZ\x00", _NO_ZIP.format("xz")),
     (b"\x28\xb5\x2f\xfd", _NO_ZIP.format("Zstandard")),
     (b"-----BEGIN PGP", _NO_PGP),
-    # First octets of OpenPGP messages (RFC 9580, section 4.2): session key, compressed data. No UTF-8 begins so.
-    (b"\x84", _NO_PGP),
-    (b"\x85", _NO_PGP),
-    (b"\x8c", _NO_PGP),
-    (b"\xa3", _NO_PGP),
-    (b"\xc1", _NO_PGP),
 )
+_PGP_MESSAGE = re.compile(
+    rb"\x84.[\x03\x06]|\x85..[\x03\x06]|\x8c.[\x04-\x06]|\xa3[\x00-\x03]|"
+    rb"\xc1(?:[\x00-\xbf]|[\xc0-\xdf].|\xff....)[\x03\x06]",
+    re.DOTALL,
+)
+"""Session keys with their version, or compressed data with its algorithm (RFC 9580, sections 4.2 and 5)."""
+
+_JSON = re.compile(r'(\[\s*)*(\{\s*("(?:[^"\\]|\\.)*"\s*:|\}\s*$)|\["(?:[^"\\]|\\.)*"\s*[],]|\[\s*\]\s*$)')
+_XML = re.compile(r"<(\?xml|!doctype|!--|[a-z][^<>]*>.*</|[a-z][^<>]*/>)", re.IGNORECASE | re.DOTALL)
+_DECLARE = "or, if it is delimited text, declare dialect={'delimiter': ...}"
 _TEXT_FORMATS = (
-    (("{", "["), "it is JSON; set Output format to Delimited in the RPI export template"),
-    (("<",), "it is XML or HTML; an export is delimited text: is this a summary file?"),
+    (_JSON, f"it is JSON; set Output format to Delimited in the RPI export template, {_DECLARE}"),
+    (
+        _XML,
+        f"it is XML or HTML; an export is delimited text: is this a summary file? Give the export, {_DECLARE}",
+    ),
 )
+_LOOKED_AT = 4096
+
 _NUL_PATTERNS = (
     ("utf-32-le", rb"(?:[^\0]\0\0\0)"),
     ("utf-32-be", rb"(?:\0\0\0[^\0])"),
@@ -53,18 +64,21 @@ def refuse_foreign_bytes(head: bytes, *, name: str, encoding: str | None) -> Non
     :raises ExportRefusedError: saying what to set in RPI.
     """
     for signature, reason in _SIGNATURES:
-        if head.startswith(signature) and not (encoding and len(signature) == 1):
+        if head.startswith(signature):
             raise ExportRefusedError(f"{name}: {reason}")
+    if not encoding and _PGP_MESSAGE.match(head):
+        raise ExportRefusedError(f"{name}: {_NO_PGP}")
 
 
-def refuse_foreign_text(text: str, *, name: str) -> None:
-    """Refuse what is text, but not delimited.
+def refuse_foreign_text(lines: Iterable[str], *, name: str) -> None:
+    """Refuse what is text, but not delimited. A bracket at the beginning is not enough: a cell may have it.
 
-    :raises ExportRefusedError: saying what to set in RPI.
+    :param lines: the first lines.
+    :raises ExportRefusedError: saying what to set in RPI, and how to override it.
     """
-    start = text.lstrip()
-    for openings, reason in _TEXT_FORMATS:
-        if start.startswith(openings):
+    start = "".join(islice(lines, _LOOKED_AT))[:_LOOKED_AT].lstrip()
+    for beginning, reason in _TEXT_FORMATS:
+        if beginning.match(start):
             raise ExportRefusedError(f"{name}: {reason}")
 
 

@@ -40,7 +40,7 @@ def check_names(header: Sequence[str], *, name: str, declared: bool) -> None:
         if declared
         else (
             "; is the first row a header row? In RPI, switch on 'Header row' in the export template, "
-            "or declare the names in dialect={'columns': [...]}"
+            "or declare the names in dialect={'columns': [...]}; lines above it are left out with 'skip_lines'"
         )
     )
     nameless = [str(at) for at, column in enumerate(header, 1) if not column.strip()]

@@ -64,6 +64,8 @@ class RecordScanner:
     :param encoding: named in the problem of a record with a byte that could not be decoded.
     :param counts: keep ``qualified_values``, which takes longer.
     :param trim: pass over blanks around a qualified value.
+    :param skipped: lines to pass over first.
+    :param ends_in_delimiter: a delimiter at the end of a line makes no cell.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class RecordScanner:
         encoding: str = "utf-8",
         counts: bool = False,
         trim: bool = True,
+        skipped: int = 0,
+        ends_in_delimiter: bool = False,
     ) -> None:
         self._lines = lines
         self._delimiter = delimiter
@@ -84,15 +88,16 @@ class RecordScanner:
         self._cutter = Cutter(delimiter, qualifier, trim=trim)
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
         self._line_end_declared = bool(line_end)
-        self._strip: Callable[[str], str] = (
-            methodcaller("removesuffix", line_end) if line_end else methodcaller("rstrip", "\r\n")
-        )
+        self._strip = _stripping(line_end, delimiter if ends_in_delimiter else "")
         self._encoding = encoding
         self._by_csv = self._cutter.by_csv and not counts
         self._csv_line: deque[str] = deque()
         self._csv = self._cutter.csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
         self._together = _MOST_TOGETHER
         self._number = 0
+        while self._number < skipped and (lines.queue or lines.fill()):
+            lines.queue.popleft()
+            self._number += 1
         self._width: int | None = None
         self._expected = ""
         self._header: list[str] = []
@@ -325,6 +330,14 @@ class RecordScanner:
             and cells[-1] == header[-1]
             and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
         )
+
+
+def _stripping(line_end: str | None, delimiter: str) -> Callable[[str], str]:
+    """Give what takes the line end away, and a delimiter before it."""
+    without_end = methodcaller("removesuffix", line_end) if line_end else methodcaller("rstrip", "\r\n")
+    if not delimiter:
+        return without_end
+    return lambda line: without_end(line).removesuffix(delimiter)
 
 
 def _is_plain(texts: list[str]) -> bool:

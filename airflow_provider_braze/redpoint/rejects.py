@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
+from dataclasses import replace
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, width_problem
-from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS, is_own, is_rejects, original_name
+from airflow_provider_braze.redpoint.rejects_header import (
+    HEAD_BYTES,
+    OWN_COLUMNS,
+    is_own,
+    is_rejects,
+    original_name,
+)
 
 __all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
 
 LINE_COLUMN, OUTCOME_COLUMN = OWN_COLUMNS[:2]
 
+_ANY_DIALECT = Dialect()
+
 _MOST_DIGITS = 18
 """Of a line number; Python itself refuses to read a number of thousands of digits."""
+
+
+class _Peeked:
+    """A file of which the first bytes were looked at."""
+
+    def __init__(self, file: Readable) -> None:
+        self.head = self._left = file.read(HEAD_BYTES)
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        if not self._left:
+            return self._file.read(size)
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def _is_utf_8(head: bytes) -> bool:
+    """Whether it holds characters beyond ASCII, all written in UTF-8."""
+    try:
+        return not codecs.getincrementaldecoder("utf-8")().decode(head).isascii()
+    except UnicodeDecodeError:
+        return False
 
 
 class RejectsReader:
@@ -27,13 +59,21 @@ class RejectsReader:
     :param file: binary and open for reading.
     :param name: of the file, for messages.
     :param delimiter: that of its header row, where it is known; else it is found out.
+    :param dialect: what the author declares. Of that, the encoding, the line end and the lines to skip count: the rest
+        is ours, or that of the program which saved the file.
     :raises ExportRefusedError: when it is no rejects file.
     """
 
-    def __init__(self, file: Readable, *, name: str, delimiter: str | None = None) -> None:
+    def __init__(
+        self, file: Readable, *, name: str, delimiter: str | None = None, dialect: Dialect = _ANY_DIALECT
+    ) -> None:
         # A spreadsheet may have saved it with the delimiter of its country.
-        dialect = Dialect(qualifier='"', delimiter=delimiter)
-        self._reader = ExportReader(file, dialect=dialect, name=name, prepended=False)
+        read_as = replace(dialect, qualifier='"', delimiter=delimiter, columns=None)
+        again = _Peeked(file)
+        if _is_utf_8(again.head):
+            # As it was written: the declared encoding is the export's.
+            read_as = replace(read_as, encoding=None)
+        self._reader = ExportReader(again, dialect=read_as, name=name, prepended=False, padded=True)
         self.dialect = self._reader.dialect
         columns = self._reader.columns
         if not is_rejects(columns):
@@ -60,8 +100,19 @@ class RejectsReader:
             outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
             yield self._original(record), outcome
 
+    def _without_padding(self, cells: list[str], problem: str | None) -> tuple[list[str], str | None]:
+        """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
+        width = self._width
+        unpadded = cells
+        while self._reader.padded and len(unpadded) > width and not unpadded[-1].strip():
+            unpadded = unpadded[:-1]
+        if len(unpadded) == width and problem == width_problem(len(cells), f"the header has {width}"):
+            problem = None
+        return unpadded, problem
+
     def _original(self, record: Record) -> Record:
         line, cells, problem = record
+        cells, problem = self._without_padding(cells, problem)
         number = cells[self._line_at] if len(cells) > self._line_at else ""
         if not number.isdecimal() or len(number) > _MOST_DIGITS:
             return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")

@@ -10,7 +10,7 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 
 def test_nothing_declared_is_nothing_known() -> None:
     assert dataclasses.asdict(Dialect.from_dict({})) == dict.fromkeys(
-        ["delimiter", "qualifier", "encoding", "line_end", "columns"]
+        ["delimiter", "qualifier", "encoding", "line_end", "columns", "skip_lines"]
     )
 
 
@@ -38,6 +38,9 @@ def test_nothing_declared_is_nothing_known() -> None:
         ("line_end", "\n", "\n"),
         ("line_end", "\\r", "\r"),
         ("columns", ["external_id", "zip"], ("external_id", "zip")),
+        ("skip_lines", 2, 2),
+        ("skip_lines", "3", 3),
+        ("skip_lines", "", None),
     ],
 )
 def test_names_and_characters(key: str, given: object, meant: object) -> None:
@@ -52,6 +55,11 @@ def test_names_and_characters(key: str, given: object, meant: object) -> None:
         ("delimiter", '"', "pipe"),
         ("delimiter", "|||", "pipe"),
         ("delimiter", 9, "pipe"),
+        ("skip_lines", -1, "before the header row"),
+        ("skip_lines", 1001, "before the header row"),
+        ("skip_lines", True, "before the header row"),
+        ("skip_lines", 1.5, "before the header row"),
+        ("skip_lines", "two", "before the header row"),
         ("qualifier", "backtick", "double, single or none"),
         ("qualifier", False, "double, single or none"),
         ("encoding", "utf-9", "Unicode"),

@@ -233,6 +233,82 @@ class TestColumns:
         assert [(record.line, record.cells[2]) for record in records(again + again)] == [(2, "P1"), (4, "P1")]
 
 
+class TestLinesBeforeTheHeader:
+    @pytest.mark.parametrize("skipped", [1, 3])
+    @pytest.mark.parametrize("columns", [None, NAMES])
+    def test_skipped(self, skipped: int, columns: object) -> None:
+        title = ["Spring, 2026", '"not closed', ""][:skipped]
+        lines = [*title, *([] if columns else [HEADER]), "1,2,P1,A"]
+        found = records("\n".join(lines), skip_lines=skipped, columns=columns)
+        assert found == [Record(len(lines), ["1", "2", "P1", "A"], None)]
+
+    def test_more_than_there_are(self) -> None:
+        assert "it is empty" in refusal(f"{HEADER}\n", skip_lines=7)
+
+    @pytest.mark.parametrize(
+        ("line", "delimiter"),
+        [("sep=;", ";"), ('"sep=;"', ";"), ("SEP=\t", "\t"), ("sep=~", "~"), ("sep=;;;", ";")],
+    )
+    def test_a_line_that_names_the_delimiter(self, line: str, delimiter: str) -> None:
+        rows = [HEADER.replace(",", delimiter), "1,2,P1,A|B".replace(",", delimiter)]
+        assert records("\r\n".join([line, *rows])) == [Record(3, ["1", "2", "P1", "A|B"], None)]
+
+    def test_the_declared_delimiter_counts(self) -> None:
+        assert cells("sep=;\na;b,c\n1;2,3\n", delimiter=",") == [["1;2", "3"]]
+
+    @pytest.mark.parametrize("title", [["# made by hand"], ["Spring 2026", "", "Loyalty"], ["# a", "# b, c"]])
+    def test_a_title_that_nobody_declared(self, title: list[str]) -> None:
+        message = refusal("\n".join([*title, HEADER, "1,2,P1,A", "1,2,P2,B"]))
+        assert f"dialect={{'skip_lines': {len(title)}}}" in message
+
+    def test_a_title_padded_by_a_spreadsheet(self) -> None:
+        assert "'skip_lines'" in refusal(f"Spring,,,\n{HEADER}\n1,2,P1,A\n")
+
+
+class TestADelimiterAtTheEnd:
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", ";"])
+    def test_of_header_and_rows(self, delimiter: str) -> None:
+        rows = [HEADER, "1,2,P1,A", '"1","2","P2","a\nb"', "1,2,P3,", '"1","2","P4,","x,"']
+        export = read("".join(f"{row},\n" for row in rows).replace(",", delimiter))
+        assert export.columns == NAMES
+        assert [record.cells[2:] for record in export] == [
+            ["P1", "A"], ["P2", "a\nb"], ["P3", ""], [f"P4{delimiter}", f"x{delimiter}"],
+        ]  # fmt: skip
+
+    def test_of_rows_without_a_header(self) -> None:
+        assert cells("1,2,P1,A,\n1,2,P2,,\n", columns=NAMES) == [["1", "2", "P1", "A"], ["1", "2", "P2", ""]]
+        assert cells("1,2,P1,\n1,2,P2,\n", columns=NAMES) == [["1", "2", "P1", ""], ["1", "2", "P2", ""]]
+
+    def test_a_nameless_column_with_values_is_one(self) -> None:
+        assert "no name for column 3" in refusal("a,b,\n1,2,3\n4,5,6\n")
+
+    def test_a_stray_delimiter_makes_a_record_too_wide(self) -> None:
+        found = records("external_id,name,city,\nP1,Smith, John,,\nP2,A,B,\n")
+        assert [record.problem is None for record in found] == [False, True]
+
+
+class TestWhatAFileIs:
+    @pytest.mark.parametrize(
+        "first", ["{6F96-11}", "[external_id]", "<segment>", "[1]", "<b", "{x: 1}", "{", "<>"]
+    )
+    @pytest.mark.parametrize("columns", [None, ["id", "external_id"]])
+    def test_a_bracket_at_the_beginning_is_no_other_format(self, first: str, columns: object) -> None:
+        assert cells(f"{first}\texternal_id\n1\tP1\n", columns=columns)[-1] == ["1", "P1"]
+
+    @pytest.mark.parametrize("first", ['{"a": 1}', '["a"]', "<a>b</a>"])
+    def test_a_declared_dialect_is_believed(self, first: str) -> None:
+        assert "declare dialect={'delimiter': ...}" in refusal(f"{first}\tP1\n{first}\tP2\n")
+        wanted = [[first, "P1"], [first, "P2"]]
+        assert cells(f"{first}\tP1\n{first}\tP2\n", columns=["x", "external_id"], qualifier="none") == wanted
+
+    @pytest.mark.parametrize("char", "£Á„…Œ")
+    def test_an_ansi_header_is_no_encrypted_message(self, char: str) -> None:
+        data = f"{char}rea\texternal_id\n1\tP1\n".encode("cp1252")
+        assert "dialect={'encoding': ...}" in refusal(data)
+        assert cells(data, encoding="cp1252") == [["1", "P1"]]
+        assert records(data, columns=["x", "external_id"])[1].cells == ["1", "P1"]
+
+
 class TestRefused:
     @pytest.mark.parametrize(
         ("data", "hint"),

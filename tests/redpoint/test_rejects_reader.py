@@ -8,6 +8,7 @@ import io
 import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.records import Record
 from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
@@ -77,3 +78,33 @@ def test_an_export_is_no_rejects_file() -> None:
     assert is_rejects(("_line", "external_id"))
     with pytest.raises(ExportRefusedError, match=r"export\.txt: it is no rejects file"):
         RejectsReader(io.BytesIO(b"external_id,first_name\nP1,A\n"), name="export.txt")
+
+
+class TestSavedByASpreadsheet:
+    def test_in_its_own_encoding(self) -> None:
+        data = f"{';'.join([*OWN, *NAMES])}\r\n4;invalid;x;;P1;Zoë\r\n".encode("cp1252")
+        assert next(iter(RejectsReader(io.BytesIO(data), name="rejects.csv"))).problem is not None
+        declared = Dialect(encoding="cp1252", delimiter="tab", qualifier="none", columns=("a", "b"))
+        read = RejectsReader(io.BytesIO(data), name="rejects.csv", dialect=declared)
+        assert list(read) == [Record(4, ["P1", "Zoë"], None)]
+
+    def test_as_it_was_written_although_the_export_had_another_encoding(self) -> None:
+        data = f"{','.join([*OWN, *NAMES])}\r\n4,invalid,x,,P1,Zoë\r\n".encode()
+        read = RejectsReader(io.BytesIO(data), name="rejects.csv", dialect=Dialect(encoding="cp1252"))
+        assert list(read) == [Record(4, ["P1", "Zoë"], None)]
+
+    @pytest.mark.parametrize("padding", [1, 2, 3])
+    def test_empty_columns_at_the_end(self, padding: int) -> None:
+        empty = [""] * padding
+        rows = [["4", "invalid", "x", "", "P1", "A", *empty], ["5", "invalid", "x", "", "P2", "", *empty]]
+        read = rejects(*rows, columns=[*NAMES, *empty])
+        assert read.columns == tuple(NAMES)
+        assert list(read) == [Record(4, ["P1", "A"], None), Record(5, ["P2", ""], None)]
+
+    def test_a_record_that_is_too_wide_stays_so_among_empty_columns(self) -> None:
+        found = list(rejects(["4", "invalid", "x", "", "P1", "A", "B", ""], columns=[*NAMES, "", ""]))
+        assert found == [Record(4, ["P1", "A", "B"], "3 columns where the export had 2")]
+
+    def test_a_line_for_it(self) -> None:
+        data = f"sep=;\r\n{';'.join([*OWN, *NAMES])}\r\n4;invalid;x;;P1;A\r\n".encode()
+        assert list(RejectsReader(io.BytesIO(data), name="rejects.csv")) == [Record(4, ["P1", "A"], None)]
