@@ -167,4 +167,6 @@ def _headers(nonce: str = "") -> dict[str, str]:
 
 def _html(template: str, status: int = HTTPStatus.OK, **given: Any) -> HTMLResponse:
     nonce = secrets.token_urlsafe(16)
-    return HTMLResponse(render(template, nonce=nonce, **given), status, _headers(nonce))
+    page = render(template, nonce=nonce, **given)
+    # Half a character, wherever it comes from, must not cost the page.
+    return HTMLResponse(page.encode("utf-8", "backslashreplace"), status, _headers(nonce))

@@ -51,6 +51,7 @@ class PushTask:
     :param report: report of its last try, None where there is none.
     :param progress: its progress in the task state store, None where there is none.
     :param number: of an export in a list that one task pushes, from 1 on; else 0.
+    :param has_no_report: there is something in the place of its report, which is none.
     """
 
     task_id: str
@@ -62,6 +63,7 @@ class PushTask:
     report: Mapping[str, Any] | None = None
     progress: Mapping[str, Any] | None = None
     number: int = 0
+    has_no_report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,16 @@ def card_of(task: PushTask, *, has_store: bool) -> Card:
 
     :param has_store: whether this Airflow has a task state store (3.3+).
     """
+    try:
+        return _card_of(task, has_store=has_store)
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError):
+        # Whatever people wrote there, the other cards of the page are shown.
+        card = _empty(task)
+        card.sentence = wording.NO_REPORT
+        return card
+
+
+def _card_of(task: PushTask, *, has_store: bool) -> Card:
     progress = _progress_of(task)
     if task.state == RUNNING or (task.state == DEFERRED and progress is not None):
         return _running(task, progress, has_store=has_store)
@@ -116,6 +128,8 @@ def card_of(task: PushTask, *, has_store: bool) -> Card:
         return card
     card = _empty(task)
     card.sentence = wording.STATE_SENTENCES.get(task.state, "")
+    if task.has_no_report and task.state in ("success", "failed"):
+        card.sentence = wording.NO_REPORT
     return card
 
 
@@ -262,7 +276,8 @@ def _dashboard(record: Mapping[str, Any]) -> str | None:
 
 def _text(record: Mapping[str, Any], name: str) -> str:
     value = record.get(name)
-    return value if isinstance(value, str) else ""
+    # Half a character can be in no page.
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
 
 
 def _list(value: Any) -> Sequence[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,6 +12,9 @@ from airflow_provider_braze.users_track.account import OUTCOMES
 IN_FLIGHT = "in_flight"
 """Read and not settled yet: no outcome, only a part of a running push's bar."""
 
+_LARGEST = 10**15
+"""No count or number of seconds of a push is larger; of what is, nothing can be drawn."""
+
 WIDTH, HEIGHT = 1000.0, 100.0
 """Size of a drawing; the page stretches it."""
 
@@ -20,15 +22,17 @@ WIDTH, HEIGHT = 1000.0, 100.0
 def count(record: Mapping[str, Any], name: str) -> int:
     """Read a count; what is none is 0."""
     value = record.get(name)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return value if 0 < value <= _LARGEST else 0
 
 
 def number(record: Mapping[str, Any], name: str) -> float:
     """Read a number; what is none is 0."""
     value = record.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LARGEST:
         return 0.0
-    return max(0.0, float(value))
+    return float(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,6 @@ def _is_sample(sample: Any) -> bool:
     if not isinstance(sample, Sequence) or isinstance(sample, str) or len(sample) != 2:
         return False
     return all(
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST
         for value in sample
     )

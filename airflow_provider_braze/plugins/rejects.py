@@ -13,10 +13,9 @@ from airflow.configuration import conf
 
 from airflow_provider_braze.pushes.export_item import REJECTS_NAME, REPORT_NAME
 from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.plain import open_plain, read_small
+from airflow_provider_braze.storage.plain import open_for_reading, read_small
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import MOST_REPORT_BYTES
+from airflow_provider_braze.storage.reports_folder import MOST_REPORT_BYTES, in_reports_folder
 from airflow_provider_braze.users_track.reasons import public_words, without_values
 
 SWITCHED_OFF = (
@@ -59,7 +58,7 @@ def is_of_push(path: str, dag_id: str, run_id: str, task_id: str, map_index: int
     if name != REJECTS_NAME:
         return False
     try:
-        report = json.loads(read_small(locate(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
+        report = json.loads(read_small(in_reports_folder(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
     except Exception:
         # Storages and the providers that serve them raise what they like; to the reader it is all the same.
         return False
@@ -100,11 +99,8 @@ def _pieces(file: io.BufferedReader) -> Iterator[bytes]:
 def _opened(path: str) -> io.BufferedReader:
     """Open a file that is a rejects file by its first bytes, and nothing else."""
     try:
-        location: Location = locate(path)
-        # Who may write to the share could have put a pipe there, which would be waited for.
-        opened: Any = (
-            open_plain(location.path) if location.is_local else location.fs.open(location.path, "rb")
-        )
+        # Who may write to the share could have put a pipe there, which would be waited for, or a link.
+        opened: Any = open_for_reading(in_reports_folder(path))
         file = io.BufferedReader(opened, _CHUNK)
         if file.peek(len(_HEADER))[: len(_HEADER)] == _HEADER:
             return file

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
-from sqlalchemy import select
+from sqlalchemy import Text, cast, select
 
 from airflow_provider_braze.plugins.cards import PushTask
+from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY
 
 try:
@@ -30,6 +30,8 @@ OPERATOR = "BrazeUserTrackOperator"
 
 RETURN_VALUE, REPORT_KEY = "return_value", "report"
 """XCom keys of a report: of a task that succeeded, and of one that failed."""
+
+_NOTHING: Mapping[str, Any] = {}
 
 _Place = tuple[str, int]
 """Task id and map index."""
@@ -66,6 +68,7 @@ def pushes_of(session: Session, dag_id: str, run_id: str, place: _Place | None =
             name=row.task_display_name,
             label=row.rendered_map_index,
             report=reports.get((row.task_id, row.map_index)),
+            has_no_report=reports.get((row.task_id, row.map_index), _NOTHING) is None,
             progress=progress.get((row.task_id, row.map_index)),
         )
         for row in found
@@ -79,19 +82,25 @@ def _columns() -> list[Any]:
 
 def _reports(
     session: Session, dag_id: str, run_id: str, task_ids: set[str]
-) -> dict[_Place, Mapping[str, Any]]:
-    rows = select(XComModel.task_id, XComModel.map_index, XComModel.key, XComModel.value).where(
+) -> dict[_Place, Mapping[str, Any] | None]:
+    """Read the reports of tasks; None stands for a value that is there, and is no report."""
+    # As text: the database's own reading of JSON fails for all of them where one cannot be read.
+    value = cast(XComModel.value, Text).label("value")
+    rows = select(XComModel.task_id, XComModel.map_index, XComModel.key, value).where(
         XComModel.dag_id == dag_id,
         XComModel.run_id == run_id,
         XComModel.key.in_((RETURN_VALUE, REPORT_KEY)),
         XComModel.task_id.in_(task_ids),
     )
-    reports: dict[_Place, Mapping[str, Any]] = {}
+    reports: dict[_Place, Mapping[str, Any] | None] = {}
     # "report" sorts before "return_value", which is the later word where a task has both.
     for row in session.execute(rows.order_by(XComModel.key)).all():
-        value = XComModel.deserialize_value(row)
-        if isinstance(value, Mapping) and "status" in value:
-            reports[row.task_id, row.map_index] = value
+        place = (row.task_id, row.map_index)
+        found = read_object(row.value)
+        if found is not None and isinstance(found.get("status"), str):
+            reports[place] = found
+        elif not is_kept_elsewhere(row.value):
+            reports.setdefault(place, None)
     return reports
 
 
@@ -110,13 +119,5 @@ def _progress(
     return {
         (row.task_id, row.map_index): value
         for row in session.execute(rows).all()
-        if (value := _json_object(row.value)) is not None
+        if (value := read_object(row.value)) is not None
     }
-
-
-def _json_object(text: str) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError):
-        return None
-    return value if isinstance(value, Mapping) else None

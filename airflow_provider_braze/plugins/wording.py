@@ -42,6 +42,10 @@ STATE_SENTENCES: Mapping[str | None, str] = MappingProxyType(
 
 STARTING = "Has just started; its progress shows here in a few seconds."
 NO_STORE = "Is running. Its log says how far it is; Airflow shows that on this tab from version 3.3 on."
+NO_REPORT = (
+    "What is in XCom in the place of its report is none: somebody else wrote it. The report itself is in the reports "
+    "folder."
+)
 NO_REPORT_YET = "Ended without a report. This is how far try {} had come:"
 TOO_MANY_FAILED = "The push went through, but the task failed because too many of its records did."
 

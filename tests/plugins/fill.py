@@ -19,7 +19,7 @@ from airflow.models.xcom import XComModel
 from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunType
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 
@@ -66,6 +66,16 @@ def add_task(session: Session, run: tuple[str, str, int], task: dict[str, Any]) 
     for key in ("return_value", "report", "_link_BrazeDashboardLink"):
         if key in task:
             XComModel.set(key=key, value=task[key], session=session, **place)
+    if "raw" in task:
+        # As anybody can write it who may write to the database, or has Airflow write it.
+        XComModel.set(key="return_value", value={}, session=session, **place)
+        session.flush()
+        session.execute(
+            text(
+                "UPDATE xcom SET value = :value WHERE task_id = :task_id AND map_index = :map_index AND run_id = :run_id"
+            ),
+            {"value": task["raw"], **{name: place[name] for name in ("task_id", "map_index", "run_id")}},
+        )
     if "progress" in task:
         from airflow.models.task_state_store import TaskStateStoreModel
 

@@ -258,6 +258,9 @@ class TestRejects:
             "not of a push",
             "elsewhere",
             "a pipe",
+            "a link",
+            "in a linked folder",
+            "with a linked report",
         ],
     )
     def test_a_path_that_someone_wrote_into_the_xcom_opens_nothing(
@@ -269,6 +272,15 @@ class TestRejects:
         elif kind == "a pipe":
             path.unlink()
             os.mkfifo(path)
+        elif kind == "a link":
+            path.rename(tmp_path / "moved.csv")
+            path.symlink_to(tmp_path / "moved.csv")
+        elif kind == "in a linked folder":
+            path.parent.rename(tmp_path / "moved")
+            path.parent.symlink_to(tmp_path / "moved")
+        elif kind == "with a linked report":
+            path.with_name("report.json").rename(tmp_path / "report.json")
+            path.with_name("report.json").symlink_to(tmp_path / "report.json")
         elif kind == "no rejects file":
             path.write_text("root:x:0:0\nCustomer,secret\n")
         elif kind == "of another task":
