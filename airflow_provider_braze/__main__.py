@@ -1,9 +1,14 @@
-"""`python -m airflow_provider_braze plan EXPORT`: what a push would do, in a terminal, without Airflow."""
+"""What is done in a terminal, without Airflow.
+
+`python -m airflow_provider_braze plan EXPORT` says what a push would do; `tidy --older-than 90d FOLDER` deletes old
+reports and rejects.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +26,7 @@ from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.storage.tidying import read_age, tidy
 from airflow_provider_braze.users_track import limits
 from airflow_provider_braze.users_track.account import Account
 from airflow_provider_braze.users_track.batches import Found, Origin
@@ -29,6 +35,9 @@ from airflow_provider_braze.users_track.plan import Plan, plan
 from airflow_provider_braze.users_track.workspace import Workspace
 
 _SHOWN_FAILURES = 10
+
+_BASE_PATH = "AIRFLOW_VAR_REDPOINT_BASE_PATH"
+"""Environment variable of the Airflow Variable that the shipped DAGs take their base path from."""
 
 
 class _FirstFailures:
@@ -46,11 +55,12 @@ class _FirstFailures:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    :return: 0 when every record could be sent, 1 when some could not, 2 when the export or an argument is wrong.
+    :return: 0 when every record could be sent or everything old was deleted, 1 when some could not, 2 when the export
+        or an argument is wrong.
     """
     parsed = _parser().parse_args(arguments)
     try:
-        return _plan(parsed)
+        return _tidy(parsed) if parsed.command == "tidy" else _plan(parsed)
     except (BrazeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -81,7 +91,30 @@ def _parser() -> argparse.ArgumentParser:
         "--show-values", action="store_true", help="show the first payloads with their values"
     )
     command.add_argument("--json", action="store_true", help="print the plan as JSON")
+    command = commands.add_parser("tidy", help="delete reports and rejects that are old; markers stay")
+    command.add_argument(
+        "folder",
+        metavar="FOLDER",
+        nargs="?",
+        help=f"the reports folder, or the base path above it (default: what {_BASE_PATH} names)",
+    )
+    command.add_argument("--older-than", required=True, metavar="AGE", help="such as 12h, 90d or 4w")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     return parser
+
+
+def _tidy(parsed: argparse.Namespace) -> int:
+    folder = parsed.folder or os.environ.get(_BASE_PATH)
+    if not folder:
+        raise BrazeSetupError(f"Give the reports folder, or the base path above it, or set {_BASE_PATH}.")
+    tidied = tidy(folder, read_age(parsed.older_than), dry_run=parsed.dry_run)
+    verb = "would be deleted" if parsed.dry_run else "deleted"
+    print(f"{tidied.files:,} files of {tidied.pushes:,} pushes {verb}; markers stay.")
+    for url in tidied.kept:
+        print(f"kept, because no push wrote it: {url}")
+    for problem in tidied.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if tidied.problems else 0
 
 
 def _plan(parsed: argparse.Namespace) -> int:

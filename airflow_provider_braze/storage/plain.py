@@ -158,6 +158,14 @@ def remove(location: Location) -> None:
         location.fs.rm_file(location.path)
 
 
+def remove_folder(location: Location) -> None:
+    """Delete a folder that is empty."""
+    if location.is_local:
+        local.remove_folder(location.path, location.within)
+    else:
+        location.fs.rmdir(location.path)
+
+
 def make_folders(location: Location) -> None:
     """Make a folder, and those above it, where they are not there yet."""
     if location.is_local:

@@ -71,10 +71,8 @@ def add_task(session: Session, run: tuple[str, str, int], task: dict[str, Any]) 
         XComModel.set(key="return_value", value={}, session=session, **place)
         session.flush()
         session.execute(
-            text(
-                "UPDATE xcom SET value = :value WHERE task_id = :task_id AND map_index = :map_index AND run_id = :run_id"
-            ),
-            {"value": task["raw"], **{name: place[name] for name in ("task_id", "map_index", "run_id")}},
+            text("UPDATE xcom SET value = :value WHERE task_id = :task_id AND map_index = :map_index"),
+            {"value": task["raw"], **{name: place[name] for name in ("task_id", "map_index")}},
         )
     if "progress" in task:
         from airflow.models.task_state_store import TaskStateStoreModel

@@ -192,6 +192,41 @@ class TestPage:
         assert answer.headers["cache-control"] == "no-store"
 
 
+OF_ANOTHER = {
+    "of another task": PushIdentity(DAG_ID, RUN, "other", 0),
+    "of another DAG": PushIdentity("other", RUN, "push", 0),
+    "of another run": PushIdentity(DAG_ID, "other", "push", 0),
+    "of another mapped task": PushIdentity(DAG_ID, RUN, "push", 1),
+}
+
+
+def put(kind: str, path: Path, folder: Path) -> Path:
+    """Have somebody put something else in the place of a rejects file; the path that he writes into the XCom."""
+    if kind in OF_ANOTHER:
+        return Path(rejects_of(folder, OF_ANOTHER[kind]))
+    if kind == "elsewhere":
+        return Path("s3://nowhere") / path.parent.name / path.name
+    if kind == "not of a push":
+        return path.rename(folder / "rejects.csv")
+    linked = {
+        "a link": path,
+        "in a linked folder": path.parent,
+        "with a linked report": path.with_name("report.json"),
+    }
+    if kind in linked:
+        moved = linked[kind].rename(folder / "moved")
+        linked[kind].symlink_to(moved)
+    elif kind == "of an older version":
+        path.with_name("report.json").write_text(json.dumps(report(invalid=38)))
+    elif kind == "no rejects file":
+        path.write_text("root:x:0:0\nCustomer,secret\n")
+    else:
+        path.unlink()
+        if kind == "a pipe":
+            os.mkfifo(path)
+    return path
+
+
 class TestRejects:
     def test_are_only_named_by_default(self, show: Show, client: TestClient, rejects: str) -> None:
         text = text_of(show({"report": report(invalid=38, rejects_path=rejects)}))
@@ -248,12 +283,9 @@ class TestRejects:
     @pytest.mark.parametrize(
         "kind",
         [
+            *OF_ANOTHER,
             "gone",
             "no rejects file",
-            "of another task",
-            "of another DAG",
-            "of another run",
-            "of another mapped task",
             "of an older version",
             "not of a push",
             "elsewhere",
@@ -266,37 +298,7 @@ class TestRejects:
     def test_a_path_that_someone_wrote_into_the_xcom_opens_nothing(
         self, show: Show, client: TestClient, rejects: str, tmp_path: Path, kind: str
     ) -> None:
-        path = Path(rejects)
-        if kind == "gone":
-            path.unlink()
-        elif kind == "a pipe":
-            path.unlink()
-            os.mkfifo(path)
-        elif kind == "a link":
-            path.rename(tmp_path / "moved.csv")
-            path.symlink_to(tmp_path / "moved.csv")
-        elif kind == "in a linked folder":
-            path.parent.rename(tmp_path / "moved")
-            path.parent.symlink_to(tmp_path / "moved")
-        elif kind == "with a linked report":
-            path.with_name("report.json").rename(tmp_path / "report.json")
-            path.with_name("report.json").symlink_to(tmp_path / "report.json")
-        elif kind == "no rejects file":
-            path.write_text("root:x:0:0\nCustomer,secret\n")
-        elif kind == "of another task":
-            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, RUN, "other", 0)))
-        elif kind == "of another DAG":
-            path = Path(rejects_of(tmp_path, PushIdentity("other", RUN, "push", 0)))
-        elif kind == "of another run":
-            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, "other", "push", 0)))
-        elif kind == "of another mapped task":
-            path = Path(rejects_of(tmp_path, PushIdentity(DAG_ID, RUN, "push", 1)))
-        elif kind == "of an older version":
-            path.with_name("report.json").write_text(json.dumps(report(invalid=38)))
-        elif kind == "not of a push":
-            path = path.rename(tmp_path / "rejects.csv")
-        else:
-            path = Path("s3://nowhere") / path.parent.name / path.name
+        path = put(kind, Path(rejects), tmp_path)
         text = text_of(show({"report": report(invalid=38, rejects_path=str(path))}))
         assert UNREADABLE in text
         assert "Download" not in text
