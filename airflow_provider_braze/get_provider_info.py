@@ -41,6 +41,12 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_braze.triggers.redpoint"],
             },
         ],
+        # What no other provider of Airflow serves.
+        "filesystems": [
+            "airflow_provider_braze.storage.protocols.ftp",
+            "airflow_provider_braze.storage.protocols.ftps",
+            "airflow_provider_braze.storage.protocols.smb",
+        ],
         "extra-links": ["airflow_provider_braze.links.braze.BrazeDashboardLink"],
         "plugins": [
             {

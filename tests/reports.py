@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+import io
 from typing import Any
+
+from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.plain import open_for_reading
 
 OUTCOMES = (
     "accepted",
@@ -37,5 +40,7 @@ def check(report: dict[str, Any], **expected: Any) -> dict[str, Any]:
 
 def rejects(report: dict[str, Any]) -> list[dict[str, Any]]:
     """Read the rejects file; surplus cells are under None."""
-    with Path(report["rejects_path"]).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with io.TextIOWrapper(
+        open_for_reading(locate(report["rejects_path"])), "utf-8", errors="surrogateescape", newline=""
+    ) as file:
         return list(csv.DictReader(file))

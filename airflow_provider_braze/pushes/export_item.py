@@ -21,6 +21,9 @@ from airflow_provider_braze.storage.reports_folder import (
 )
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
+_LAYOUT = re.compile(r"([\\/]+[^\\/]+){4}[\\/]*$")
+"""The four segments at the end of an export's path, which part what lies above from them."""
+
 MODES = ("upsert", "append")
 AUTO = "auto"
 
@@ -77,7 +80,7 @@ class ExportItem:
         # Any path has segments; a known channel or a workflow's number says that they are RPI's.
         if where.channel not in channel_modes and not where.workflow_id.isdigit():
             return cls(path, ExportPath("", "", "", where.name), where.channel_execution_id)
-        base = path.replace("\\", "/").rstrip("/").rsplit("/", 4)[0]
+        base = _LAYOUT.sub("", path)
         return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}", base_path=base or "/")
 
     @classmethod
@@ -191,7 +194,8 @@ def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
 
     :raises BrazeSetupError: it is not there, or not the report of a push that writes such rejects.
     """
-    folder = path.replace("\\", "/").rpartition("/")[0]
+    # What stands above keeps its backslashes: elsewhere than on Windows, a name may have some.
+    folder = path[: max(path.rfind("/"), path.rfind("\\"))]
     try:
         report = json.loads(read_small(beside_report(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
         if not isinstance(report, dict):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
@@ -18,8 +17,8 @@ from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, Rows
 from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
 from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.plain import open_plain
-from airflow_provider_braze.storage.read_ahead import BLOCK_BYTES, ReadAhead
+from airflow_provider_braze.storage.plain import open_for_reading
+from airflow_provider_braze.storage.read_ahead import ReadAhead
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing, Stretch
 from airflow_provider_braze.users_track.blanks import cut, may_hide
@@ -39,10 +38,7 @@ MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 
 def open_buffered(location: Location) -> ReadAhead:
     """Open a file to be read ahead in large blocks; a local path may lie on a slow share, too."""
-    if location.is_local:
-        return ReadAhead(open_plain(location))
-    remote = io.BufferedReader(location.fs.open(location.path, "rb"), BLOCK_BYTES)
-    return ReadAhead(cast(BinaryIO, remote))
+    return ReadAhead(open_for_reading(location))
 
 
 @dataclass(frozen=True, slots=True)

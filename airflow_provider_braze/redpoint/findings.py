@@ -12,7 +12,7 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.landing import is_export, landing, marked_exports
 from airflow_provider_braze.redpoint.path import fingerprint
 from airflow_provider_braze.redpoint.search import ExportSearch
-from airflow_provider_braze.storage.listing import ListedFile, Listing, list_files
+from airflow_provider_braze.storage.listing import ListedFile, Listing, list_files, looked_at
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ReportsFolder
 
@@ -85,9 +85,8 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
     started = clock()
     listing = list_files(base, admits=_admits(search), leave_out=reports.root)
     finished = clock()
-    exports = {
-        _fingerprint(file): file for file in listing.files if is_export(file.path.name, search.file_pattern)
-    }
+    found_exports = [file for file in listing.files if is_export(file.path.name, search.file_pattern)]
+    exports = {_fingerprint(file): file for file in looked_at(found_exports, listing.problems)}
     marks = _Marks.read(reports, search, exports, memory.trusted)
     recent, old = _by_age(search, marks.without(exports), started)
     landed = landing(
@@ -169,6 +168,8 @@ class _Marks:
                 f"The reports folder {reports.root.url} may not be read: give Airflow read access to it, "
                 "or set reports_path."
             ) from error
+        except BrazeError:
+            raise
         except Exception as error:
             raise BrazeError(
                 f"The reports folder {reports.root.url} cannot be read ({type(error).__name__}: {error})."

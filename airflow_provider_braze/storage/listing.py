@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
@@ -73,6 +73,27 @@ def list_files(
             else:
                 listing.files.append(ListedFile(ExportPath(*parts), base.child(relative), Stat.of(entry)))
     return listing
+
+
+def looked_at(files: Iterable[ListedFile], problems: list[str]) -> Iterator[ListedFile]:
+    """Give the files with etags or times that tell their states apart, asking for them where the listing did not tell.
+
+    :param problems: takes what could not be looked at, in one sentence each.
+    """
+    for file in files:
+        if file.stat.exact:
+            yield file
+            continue
+        try:
+            found = file.location.stat()
+        except FileNotFoundError:  # gone since the folder was listed
+            continue
+        except Exception as error:  # one file must not hide the others
+            problems.append(f"{file.location.url!r} cannot be looked at ({type(error).__name__})")
+            continue
+        # A coarse time is good for an age all the same.
+        modified = file.stat.modified if found.modified is None else found.modified
+        yield replace(file, stat=replace(found, modified=modified))
 
 
 def _base_entries(base: Location) -> list[dict[str, Any]]:
@@ -163,7 +184,7 @@ def _enters(listing: Listing, parts: tuple[str, ...], admits: Callable[[tuple[st
 
 def _below(base: Location, other: Location) -> str | None:
     """Path of ``other`` relative to ``base``, or None when it does not lie below it."""
-    if type(base.fs) is not type(other.fs):
+    if not base.shares_storage_with(other):
         return None
     paths = [base.path, other.path]
     if "file" in base.fs.protocol:

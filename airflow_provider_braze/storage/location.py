@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +12,17 @@ import fsspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage import local
-
-OBJECT_STORES = frozenset(
-    {"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "memory"}
+from airflow_provider_braze.storage.filesystems import (
+    SESSION_SCHEMES,
+    airflow_filesystem,
+    parted,
+    session_filesystem,
 )
+
+OBJECT_STORES = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "adl", "oci", "oss", "memory"})
 """Stores whose objects appear whole: visible is landed. Any other storage can show a file being written."""
+
+_BLOCK = 1 << 20
 
 _MODIFIED_KEYS = ("mtime", "LastModified", "last_modified", "updated", "modified", "modify", "created")
 """How fsspec's filesystems call the time of the last change; ``created`` is all that some object stores tell."""
@@ -28,12 +35,16 @@ class Stat:
     size: int
     modified: float | None
     etag: str | None
+    exact: bool = field(default=True, compare=False)
+    """Whether etag or time tell two states of a file apart: some listings tell whole minutes, or no time at all."""
 
     @classmethod
     def of(cls, info: dict[str, Any]) -> Stat:
         """Read an fsspec info, whose keys differ from storage to storage."""
         etag = info.get("ETag") or info.get("etag")
-        return cls(int(info.get("size") or 0), _seconds(info), str(etag).strip('"') if etag else None)
+        modified = _seconds(info)
+        exact = bool(etag) or (modified is not None and info.get("exact") is not False)
+        return cls(int(info.get("size") or 0), modified, str(etag).strip('"') if etag else None, exact)
 
 
 def _seconds(info: dict[str, Any]) -> float | None:
@@ -103,13 +114,33 @@ class Location:
     def stat(self) -> Stat:
         """Ask the storage for size, mtime and etag, past any cached listing.
 
+        Where it tells neither an etag nor an exact time, the etag is a digest of the content, which is read for it.
+
         :raises FileNotFoundError: nothing is there.
         """
         if self.is_local and self.within is not None:
             found = local.look_at(self.path, self.within)
             return Stat(found.st_size, found.st_mtime, None)
         self.fs.invalidate_cache()
-        return Stat.of(self.fs.info(self.path))
+        info = self.fs.info(self.path)
+        told = Stat.of(info)
+        if told.exact or info.get("type") == "directory":
+            return told
+        return replace(told, etag=self._digest(), exact=True)
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256()
+        with self.fs.open(self.path, "rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return f"sha256-{digest.hexdigest()}"
+
+    def shares_storage_with(self, other: Location) -> bool:
+        """Whether both lie on the same storage, so that one may lie below the other."""
+        if type(self.fs) is not type(other.fs):
+            return False
+        # Of servers that are reached through sessions, each has a name.
+        return bool(getattr(self.fs, "server", None) == getattr(other.fs, "server", None))
 
 
 def _is_name(url: str) -> bool:
@@ -136,11 +167,22 @@ def locate(url: str) -> Location:
     if "://" not in url or url.startswith("file://"):
         path = os.path.abspath(url.removeprefix("file://"))
         return Location(fsspec.filesystem("file"), path, path)
+    return _remote(url)
+
+
+def _remote(url: str) -> Location:
+    scheme, conn_id, rest = parted(url)
+    if scheme in SESSION_SCHEMES:
+        path = f"/{rest.partition('/')[2].strip('/')}"
+        return Location(session_filesystem(scheme, conn_id), path, url.rstrip("/"))
+    if scheme == "az":
+        raise BrazeSetupError(f"{url}: Airflow has no az://, write abfs:// instead.")
     # Imported here: a local path must work, and start fast, without Airflow.
     from airflow.sdk import ObjectStoragePath
 
     try:
-        remote = ObjectStoragePath(url)
-        return Location(remote.fs, remote.path, url.rstrip("/"))
+        # Named without its connection, which would be read here, and kept for ever.
+        path = ObjectStoragePath(f"{scheme}://{rest}").path
     except (ValueError, ImportError) as error:
         raise BrazeSetupError(f"Cannot open {url}: {error}. Install the provider of this storage.") from error
+    return Location(airflow_filesystem(scheme, conn_id), path, url.rstrip("/"))

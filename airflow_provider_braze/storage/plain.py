@@ -7,16 +7,19 @@ Above: whatever reads or writes a file. Below: locations, and the files of this 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import posixpath
 import secrets
 import stat
 from dataclasses import replace as changed
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.storage import local
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.remote_reader import RemoteReader
+from airflow_provider_braze.storage.session_files import SessionFileSystem
 
 _BUFFER = 1 << 20
 """Bytes read from a file at once."""
@@ -24,7 +27,7 @@ _BUFFER = 1 << 20
 
 def lies_below(base: Location, location: Location) -> bool:
     """Tell whether a file or folder lies below a base path, once links and ``..`` are followed to where they lead."""
-    if type(base.fs) is not type(location.fs):
+    if not base.shares_storage_with(location):
         return False
     settle = os.path.realpath if location.is_local else posixpath.normpath
     parent, child = settle(base.path), settle(location.path)
@@ -98,10 +101,12 @@ def open_plain(file: Location | str) -> BinaryIO:
 
 
 def open_for_reading(location: Location) -> BinaryIO:
-    """Open a file, wherever it lies."""
+    """Open a file, wherever it lies, through a large buffer: read in small pieces, a remote one is very slow."""
     if location.is_local:
         return open_plain(location)
-    return location.fs.open(location.path, "rb")  # type: ignore[no-any-return]
+    if isinstance(location.fs, SessionFileSystem):
+        return location.fs.open(location.path, "rb")  # type: ignore[no-any-return]
+    return cast(BinaryIO, io.BufferedReader(RemoteReader(location), _BUFFER))
 
 
 def read_small(location: Location, most: int) -> bytes:

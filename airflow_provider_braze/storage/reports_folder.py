@@ -20,7 +20,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.markers import MOST_MARKER_BYTES, Marker, now
 from airflow_provider_braze.storage.plain import (
@@ -89,6 +89,7 @@ class ReportsFolder:
         """Write and delete a small file, so that a push never finds out too late.
 
         :raises BrazeSetupError: the folder cannot be written.
+        :raises BrazeError: its server does not answer.
         """
         probe = self.root.child(f".writable-{uuid.uuid4().hex}")
         try:
@@ -96,6 +97,10 @@ class ReportsFolder:
             with open_private(probe):
                 pass
             remove(probe)
+        except BrazeError:
+            raise
+        except ConnectionError as error:
+            raise BrazeError(f"The reports folder {self.root.url} is out of reach ({error}).") from error
         except Exception as error:
             raise BrazeSetupError(
                 f"The reports folder {self.root.url} cannot be written ({type(error).__name__}: {error}): "

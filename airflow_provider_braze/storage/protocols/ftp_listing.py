@@ -1,0 +1,93 @@
+"""What the lines of an FTP listing tell: facts (RFC 3659), or what ``ls`` and Windows print."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from airflow_provider_braze.storage.sessions import Info
+
+_UNIX = re.compile(
+    r"(?P<kind>[-dlbcps])[-rwxsStTlL]{9}[.+@]?\s+\d+\s+\S+\s+(?:\S+\s+)?(?P<size>\d+)(?:,\s*\d+)?\s+"
+    r"(?P<when>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4})) (?P<name>.+)$"
+)
+_WINDOWS = re.compile(
+    r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{2}:\d{2}\s*(?:[AP]M)?)\s+(?:<(?P<kind>DIR)>|(?P<size>\d+))"
+    r" +(?P<name>.+)$"
+)
+_KINDS = {"-": "file", "d": "directory", "l": "link"}
+_WINDOWS_TIMES = ("%m-%d-%y %I:%M%p", "%m-%d-%Y %I:%M%p", "%m-%d-%y %H:%M", "%m-%d-%Y %H:%M")
+
+
+def moment(text: str) -> float | None:
+    """Read a time as RFC 3659 writes it, in UTC, with or without a fraction of a second."""
+    try:
+        whole = datetime.strptime(text.strip()[:14], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return whole.timestamp()
+    except ValueError:
+        return None
+
+
+def facts_of(line: str) -> tuple[str, Info] | None:
+    """Read a line of ``MLSD`` or ``MLST``; None for the folder itself, its parent, and what is no such line."""
+    written, blank, name = line.partition(" ")
+    facts = {
+        key.lower(): value
+        for key, found, value in (fact.partition("=") for fact in written.split(";"))
+        if found
+    }
+    kind = facts.get("type", "").lower()
+    if not blank or not name or kind == "pdir" or (kind == "cdir" and "/" not in name):
+        return None
+    if "link" in kind:  # OS.unix=slink:<target> and the like
+        kind = "link"
+    kind = {"dir": "directory", "cdir": "directory"}.get(kind, kind or "other")
+    modified = moment(facts.get("modify", ""))
+    size = facts.get("size", "0")
+    info: Info = {
+        "type": kind,
+        "size": int(size) if size.isdecimal() else 0,
+        "mtime": modified,
+    }
+    if modified is None:
+        info["exact"] = False
+    return name.rsplit("/", 1)[-1], info
+
+
+def parse_line(line: str, now: datetime | None = None) -> tuple[str, Info] | None:
+    """Read a line of ``LIST``. Its time has whole minutes, or no hour at all: good for an age, and no more."""
+    if found := _UNIX.match(line):
+        kind = _KINDS.get(found["kind"], "other")
+        name = found["name"].split(" -> ")[0] if kind == "link" else found["name"]
+        when = _unix_time(found["when"], now or datetime.now(UTC))
+    elif found := _WINDOWS.match(line):
+        kind, name = "directory" if found["kind"] else "file", found["name"]
+        when = _windows_time(found["when"])
+    else:
+        return None
+    if name in (".", ".."):
+        return None
+    return name, {"type": kind, "size": int(found["size"] or 0), "mtime": when, "exact": False}
+
+
+def _unix_time(text: str, now: datetime) -> float | None:
+    month, day, last = text.split()
+    try:
+        if ":" not in last:
+            return datetime.strptime(f"{month} {day} {last}", "%b %d %Y").replace(tzinfo=UTC).timestamp()
+        when = datetime.strptime(f"{month} {day} {now.year} {last}", "%b %d %Y %H:%M").replace(tzinfo=UTC)
+    except ValueError:  # a month in another language, or the 29th of February of the year before
+        return None
+    if when > now + timedelta(days=1):
+        when = when.replace(year=now.year - 1)
+    return when.timestamp()
+
+
+def _windows_time(text: str) -> float | None:
+    written = re.sub(r"\s+(?=[AP]M)", "", " ".join(text.split()))
+    for form in _WINDOWS_TIMES:
+        try:
+            return datetime.strptime(written, form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return None

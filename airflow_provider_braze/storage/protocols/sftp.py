@@ -1,0 +1,208 @@
+"""``sftp://``: a session with an SSH server, logged in as Airflow's own SSH hook does it.
+
+Airflow's SFTP provider has a filesystem too, built on another client. It checks no host key, and knows neither the
+connection's ``host_key`` nor a ``private_key`` that is no file; so it is not used here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import errno
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage.protocols.connections import connection_of
+from airflow_provider_braze.storage.session_files import SessionFileSystem
+from airflow_provider_braze.storage.sessions import TIMEOUT, Info, ServerRefusedError
+
+_PIECE = 32 * 1024
+"""Bytes of one request; every server must take as many."""
+
+
+class SftpFileSystem(SessionFileSystem):
+    """Files on an SFTP server."""
+
+    protocol = ("sftp", "ssh")
+
+
+def get_fs(conn_id: str | None) -> SftpFileSystem:
+    """Give the filesystem of a connection of type ``sftp`` or ``ssh``.
+
+    :raises BrazeSetupError: there is no such connection, or Airflow's provider is not installed.
+    """
+    connection = connection_of(conn_id, "sftp")
+    try:
+        from airflow.providers.ssh.hooks.ssh import SSHHook
+    except ImportError as error:
+        raise BrazeSetupError(
+            "sftp:// needs Airflow's SFTP provider: pip install 'airflow-provider-braze-redpoint[sftp]'."
+        ) from error
+    hook = _checked(conn_id, lambda: SSHHook(ssh_conn_id=conn_id, keepalive_interval=30))
+    name = f"sftp://{connection.host}:{connection.port or 22}"
+    return SftpFileSystem(name, lambda: SftpSession(hook, conn_id))
+
+
+def _checked(conn_id: str | None, make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except Exception as error:  # the hook raises what its parsers raise
+        raise BrazeSetupError(f"The connection {conn_id!r} cannot be used: {error}.") from error
+
+
+class SftpSession:
+    """One SSH connection with one SFTP channel.
+
+    :param hook: of Airflow's SSH provider, set up from the connection.
+    :param conn_id: for messages.
+    """
+
+    def __init__(self, hook: Any, conn_id: str | None) -> None:
+        self._client = _connected(hook, conn_id)
+        try:
+            # Else the last piece of each request waits for the answer to the one before.
+            self._client.get_transport().sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sftp = self._client.open_sftp()
+            self._sftp.get_channel().settimeout(TIMEOUT)
+        except BaseException:
+            self._client.close()
+            raise
+
+    def entries(self, path: str) -> list[Info]:
+        """Say what lies in a folder."""
+        with self._answers(path):
+            entries = self._sftp.listdir_attr(path)
+        return [_info(f"{path.rstrip('/')}/{_text(entry.filename)}", entry) for entry in entries]
+
+    def info(self, path: str) -> Info:
+        """Look at one path, links followed."""
+        with self._answers(path):
+            return _info(path, self._sftp.stat(path))
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder."""
+        with self._answers(path):
+            try:
+                self._sftp.mkdir(path)
+            except OSError:
+                # Version 3 of the protocol has no word for "it is there already".
+                if not stat.S_ISDIR(self._sftp.stat(path).st_mode or 0):
+                    raise
+
+    def remove(self, path: str) -> None:
+        """Delete a file."""
+        with self._answers(path):
+            self._sftp.remove(path)
+
+    def remove_folder(self, path: str) -> None:
+        """Delete an empty folder."""
+        with self._answers(path):
+            self._sftp.rmdir(path)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name."""
+        with self._answers(old):
+            try:
+                self._sftp.posix_rename(old, new)
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                # A server without OpenSSH's extension replaces nothing.
+                self._sftp.stat(old)
+                with contextlib.suppress(FileNotFoundError):
+                    self._sftp.remove(new)
+                self._sftp.rename(old, new)
+
+    def read_from(self, path: str, offset: int) -> _Reading:
+        """Open a file for reading."""
+        with self._answers(path):
+            return _Reading(self, self._sftp.open(path, "rb"), offset)
+
+    def write_at(self, path: str, offset: int, data: bytes) -> None:
+        """Write into a file."""
+        with self._answers(path), self._sftp.open(path, "r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(data)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def _answers(self, path: str) -> Iterator[None]:
+        """Tell what the server refused, for which paramiko has no number, from a connection that is gone."""
+        try:
+            yield
+        except OSError as error:
+            transport = self._client.get_transport()
+            if error.errno is None and transport is not None and transport.is_active():
+                raise ServerRefusedError(errno.EIO, f"the server refused it ({error})", path) from error
+            raise
+
+
+class _Reading:
+    """One file, read in many requests at once, never more than are asked for."""
+
+    def __init__(self, session: SftpSession, file: Any, offset: int) -> None:
+        self._session, self._file, self._at = session, file, offset
+        self._size: int = file.stat().st_size or 0
+
+    def read(self, size: int, /) -> bytes:
+        """Read on."""
+        end = min(self._at + size, self._size)
+        pieces = [(at, min(_PIECE, end - at)) for at in range(self._at, end, _PIECE)]
+        data = b"".join(self._file.readv(pieces)) if pieces else b""
+        self._at += len(data)
+        return data
+
+    def close(self) -> None:
+        """Leave it."""
+        self._file.close()
+
+
+def _connected(hook: Any, conn_id: str | None) -> Any:
+    import paramiko
+
+    # A hook holds one client, and would try three times by itself: whoever asks for sessions counts the tries.
+    hook = copy.copy(hook)
+    hook.client, hook.conn_retry_attempts = None, 1
+    where = f"{hook.remote_host}:{hook.port}"
+    try:
+        return hook.get_conn()
+    except paramiko.BadHostKeyException as error:
+        raise BrazeSetupError(
+            f"The host key of {where} is not the one that is known for it: if the server was renewed, correct the "
+            f"extra 'host_key' of connection {conn_id!r}, or known_hosts."
+        ) from error
+    except paramiko.AuthenticationException as error:
+        raise BrazeSetupError(f"{where} refused the login of connection {conn_id!r} ({error}).") from error
+    except paramiko.SSHException as error:
+        if "not found in known_hosts" not in str(error):
+            raise
+        raise BrazeSetupError(
+            f"The host key of {where} is not known: give the connection {conn_id!r} the extra 'host_key', as "
+            "ssh-keyscan prints it, or add it to known_hosts of the user that runs Airflow."
+        ) from error
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+
+
+def _info(path: str, attributes: Any) -> Info:
+    mode = attributes.st_mode or 0
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
+    modified = attributes.st_mtime
+    info: Info = {
+        "name": path,
+        # A server may tell no mode at all; then it has plain files at least.
+        "type": kinds.get(stat.S_IFMT(mode), "other") if mode else "file",
+        "size": attributes.st_size or 0,
+        "mtime": None if modified is None else float(modified),
+    }
+    if modified is None:
+        info["exact"] = False
+    return info

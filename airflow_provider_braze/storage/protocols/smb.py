@@ -1,0 +1,192 @@
+"""``smb://``: what Airflow asks for, and a session with a Windows share or Samba."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage.protocols.connections import connection_of, flag
+from airflow_provider_braze.storage.session_files import SessionFileSystem
+from airflow_provider_braze.storage.sessions import TIMEOUT, Info
+
+schemes = ["smb"]
+"""What Airflow asks a filesystem module for."""
+
+
+class SmbFileSystem(SessionFileSystem):
+    """Files on the shares of a server; the first segment of a path is the share."""
+
+    protocol = "smb"
+
+
+def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -> SmbFileSystem:  # noqa: ARG001
+    """Give Airflow the filesystem of a connection of type ``samba``."""
+    connection = connection_of(conn_id, "smb")
+    try:
+        import smbclient  # noqa: F401 - to say at once that it is missing
+    except ImportError as error:
+        raise BrazeSetupError(
+            "smb:// needs Airflow's Samba provider: pip install 'airflow-provider-braze-redpoint[smb]'."
+        ) from error
+    extra = connection.extra_dejson
+    options = {
+        "username": connection.login or None,
+        "password": connection.password or None,
+        "port": connection.port or 445,
+        "auth_protocol": str(extra.get("auth_protocol") or "negotiate"),
+    }
+    encrypt = flag(extra, "encrypt", False)
+    name = f"smb://{connection.host}:{options['port']}"
+    return SmbFileSystem(name, lambda: SmbSession(connection.host, options, encrypt, str(conn_id)))
+
+
+class SmbSession:
+    """One connection, with its own session; messages are signed, so that nobody in between changes them.
+
+    :param host: of the server.
+    :param options: user, password, port and ``auth_protocol``, as smbprotocol names them.
+    :param encrypt: whether to insist on encryption.
+    :param conn_id: for messages.
+    """
+
+    def __init__(self, host: str, options: dict[str, Any], encrypt: bool, conn_id: str) -> None:
+        import smbclient
+        from smbprotocol.exceptions import LogonFailure, SMBAuthenticationError, SMBException
+
+        self._host = host
+        self._smb: Any = smbclient
+        # Sessions of the process are not shared with anybody: one that broke would be broken for all.
+        self._cache: dict[str, Any] = {}
+        self._options = {**options, "connection_cache": self._cache}
+        try:
+            smbclient.register_session(
+                host, encrypt=encrypt or None, connection_timeout=int(TIMEOUT), **self._options
+            )
+        except (LogonFailure, SMBAuthenticationError) as error:
+            self.close()
+            raise BrazeSetupError(
+                f"{host}:{options['port']} refused the login of connection {conn_id!r}."
+            ) from error
+        except SMBException as error:
+            self.close()
+            if "encrypt" in str(error).lower():
+                raise BrazeSetupError(
+                    f"{host} cannot encrypt, which the extra 'encrypt' of {conn_id!r} asks for."
+                ) from error
+            raise
+        except BaseException:
+            self.close()
+            raise
+
+    def entries(self, path: str) -> list[Info]:
+        """Say what lies in a folder: names, sizes and times come together."""
+        with self._answers(path):
+            if path == "/":
+                raise PermissionError(errno.EACCES, "name the share: smb://<connection>@<host>/<share>", path)
+            return [
+                _entry(f"{path}/{entry.name}", entry)
+                for entry in self._smb.scandir(self._unc(path), **self._options)
+            ]
+
+    def info(self, path: str) -> Info:
+        """Look at one path, links followed."""
+        with self._answers(path):
+            found = self._smb.stat(self._unc(path), **self._options)
+        kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
+        return {"name": path, "type": kind, "size": found.st_size, "mtime": found.st_mtime}
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder."""
+        with self._answers(path):
+            self._smb.makedirs(self._unc(path), exist_ok=True, **self._options)
+
+    def remove(self, path: str) -> None:
+        """Delete a file."""
+        with self._answers(path):
+            self._smb.remove(self._unc(path), **self._options)
+
+    def remove_folder(self, path: str) -> None:
+        """Delete an empty folder."""
+        with self._answers(path):
+            self._smb.rmdir(self._unc(path), **self._options)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name."""
+        with self._answers(old):
+            self._smb.replace(self._unc(old), self._unc(new), **self._options)
+
+    def read_from(self, path: str, offset: int) -> Any:
+        """Open a file for reading; others may go on writing, renaming or deleting it."""
+        with self._answers(path):
+            file = self._smb.open_file(
+                self._unc(path), "rb", buffering=0, share_access="rwd", **self._options
+            )
+            file.seek(offset)
+            return file
+
+    def write_at(self, path: str, offset: int, data: bytes) -> None:
+        """Write into a file; others may read it meanwhile."""
+        with (
+            self._answers(path),
+            self._smb.open_file(
+                self._unc(path), "r+b" if offset else "wb", buffering=0, share_access="r", **self._options
+            ) as file,
+        ):
+            file.seek(offset)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+
+    def close(self) -> None:
+        """End the connection, without asking the server, which may be gone."""
+        for connection in self._cache.values():
+            with contextlib.suppress(Exception):
+                connection.disconnect(close=False)
+        self._cache.clear()
+
+    def _unc(self, path: str) -> str:
+        # A backslash in a name cannot be on a share: Windows parts segments with it.
+        return f"\\\\{self._host}" + path.replace("/", "\\")
+
+    @contextlib.contextmanager
+    def _answers(self, path: str) -> Iterator[None]:
+        """Raise the OSError that Python would raise on a disk; smbclient raises a class of its own for all."""
+        from smbprotocol.exceptions import SMBOSError
+
+        try:
+            yield
+        except SMBOSError as error:
+            number = error.errno or _ERRNOS.get(error.ntstatus)
+            if number is None:
+                raise
+            raise OSError(number, error.strerror or os.strerror(number), path) from error
+
+
+_ERRNOS = {
+    0xC0000022: errno.EACCES,  # access denied
+    0xC000007F: errno.ENOSPC,  # disk full
+    0xC0000044: errno.ENOSPC,  # quota exceeded
+    0xC00000A2: errno.EROFS,  # media write protected
+    0xC0000033: errno.EINVAL,  # object name invalid
+    0xC00000CC: errno.ENOENT,  # bad network name: there is no such share
+    0xC0000056: errno.ENOENT,  # delete pending
+    0xC0000121: errno.EACCES,  # cannot delete
+    0xC00000BB: errno.ENOTSUP,  # not supported
+}
+"""What smbclient has no number for; anything else is taken for a session that broke."""
+
+
+def _entry(path: str, entry: Any) -> Info:
+    found = entry.smb_info
+    kind = "link" if entry.is_symlink() else "directory" if entry.is_dir() else "file"
+    return {
+        "name": path,
+        "type": kind,
+        "size": found.end_of_file,
+        "mtime": found.last_write_time.timestamp(),
+    }

@@ -1,0 +1,52 @@
+"""An FTP server with implicit TLS, as a process: port, folder, key, certificate. SIGUSR1 drops its sessions."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from pyftpdlib.authorizers import DummyAuthorizer
+from pyftpdlib.handlers import TLS_FTPHandler
+from pyftpdlib.ioloop import IOLoop
+from pyftpdlib.servers import FTPServer
+
+dropped = False
+
+
+class ImplicitHandler(TLS_FTPHandler):  # type: ignore[misc]
+    """Speaks TLS before it says a word."""
+
+    tls_control_required = True
+    tls_data_required = True
+    use_sendfile = False
+
+    def handle(self) -> None:
+        self.secure_connection(self.ssl_context)
+        super().handle()
+
+
+def note(*_: object) -> None:
+    global dropped
+    dropped = True
+
+
+def main() -> None:
+    global dropped
+    port, folder, key, certificate = sys.argv[1:]
+    authorizer = DummyAuthorizer()
+    authorizer.add_user("rpi", "throw-away", folder, perm="elradfmwMT")
+    ImplicitHandler.authorizer = authorizer
+    ImplicitHandler.keyfile, ImplicitHandler.certfile = key, certificate
+    server = FTPServer(("127.0.0.1", int(port)), ImplicitHandler, ioloop=IOLoop())
+    signal.signal(signal.SIGUSR1, note)
+    while True:
+        server.ioloop.loop(timeout=0.05, blocking=False)
+        if dropped:
+            dropped = False
+            for each in [*server.ioloop.socket_map.values()]:
+                if each is not server:
+                    each.close()
+
+
+if __name__ == "__main__":
+    main()
