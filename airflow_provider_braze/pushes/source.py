@@ -21,7 +21,7 @@ from airflow_provider_braze.storage.plain import open_for_reading
 from airflow_provider_braze.storage.read_ahead import ReadAhead
 from airflow_provider_braze.users_track.account import Account, Forgetful
 from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing, Stretch
-from airflow_provider_braze.users_track.blanks import cut, may_hide
+from airflow_provider_braze.users_track.blanks import cut
 from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.mapping import ExportMapping
@@ -173,7 +173,7 @@ class ExportSource:
             if isinstance(read, Record):
                 yield self._map_one(read, account, account.begin())
                 continue
-            mapped = by_column.map(read.cells, [*map(len, read.texts)], hidden=may_hide(read.texts))
+            mapped = by_column.map(read.cells, [*map(len, read.texts)])
             # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
             segment = account.begin(len(read.cells))
             segment.data_points.add_counted(mapped.data_points)

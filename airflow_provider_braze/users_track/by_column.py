@@ -25,7 +25,7 @@ from airflow_provider_braze.users_track.cell_values import (
 from airflow_provider_braze.users_track.columns import Column
 from airflow_provider_braze.users_track.data_points import points
 from airflow_provider_braze.users_track.groups import CHARACTER_BYTES, MERGE, ONLY_EXISTING, Group
-from airflow_provider_braze.users_track.null_words import LONGEST, is_null_word
+from airflow_provider_braze.users_track.null_words import LONGEST, is_null_word, may_be_among
 from airflow_provider_braze.users_track.outgoing import to_json
 from airflow_provider_braze.users_track.standard_fields import AS_IS
 
@@ -122,15 +122,14 @@ class ByColumn:
             )
         )
 
-    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int], *, hidden: bool = True) -> Mapped:
+    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
         """Map records.
 
         :param rows: their cells.
         :param sizes: at least the characters of each, all cells together.
-        :param hidden: whether any cell may hold one of the invisible blanks.
         """
         written: list[Cells] = list(zip(*rows, strict=True))
-        columns = self._blanks.cut_columns(written, hidden=hidden) if self._blanks else written
+        columns = self._blanks.cut_columns(written) if self._blanks else written
         doubtful = self._doubtful(columns, sizes)
         read = [values.of(columns[index], doubtful) for index, _, values in self._read]
         ruled = [values.of(columns[index], doubtful) for index, _, values in self._ruled]
@@ -138,7 +137,7 @@ class ByColumn:
         if doubtful:
             kept = [at for at in range(len(rows)) if at not in doubtful]
             kept_sizes = [sizes[at] for at in kept]
-            mapped = self.map([rows[at] for at in kept], kept_sizes, hidden=hidden) if kept else _NOTHING
+            mapped = self.map([rows[at] for at in kept], kept_sizes) if kept else _NOTHING
             # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(doubtful=[*range(len(rows))] if mapped.doubtful else sorted(doubtful))
         data_points, nested = self._count(columns, ruled), self._nest(columns, nested_read)
@@ -219,7 +218,7 @@ class ByColumn:
             0 in lengths
             or max(lengths) > self._most_id
             or (self._identifier_null is not None and self._identifier_null in ids)
-            or any(map(str.isspace, ids))
+            or (self._blanks is None and any(map(str.isspace, ids)))
             or self._may_be_null_words(ids, min(lengths))
         ):
             doubtful.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
@@ -237,9 +236,11 @@ class ByColumn:
         return doubtful
 
     def _may_be_null_words(self, ids: Cells, shortest: int) -> bool:
-        if self._takes_null_words or (self._blanks and shortest > LONGEST):
+        if self._takes_null_words:
             return False
-        return any(map(is_null_word, ids))
+        if self._blanks is None:
+            return any(map(is_null_word, ids))
+        return shortest <= LONGEST and may_be_among(ids)
 
     def _identifies(self, cell: str) -> bool:
         return (

@@ -5,6 +5,8 @@ As identifiers they would fold everybody who has none into one profile.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from airflow_provider_braze.users_track.blanks import cut
 
 _WORDS = frozenset(
@@ -20,6 +22,11 @@ _WORDS = frozenset(
 LONGEST = max(map(len, _WORDS))
 
 REASON = "a word for no value where the identifier belongs"
+
+
+def may_be_among(cut_cells: Iterable[str]) -> bool:
+    """Tell whether any of many cells, which have no blanks at their ends, says that there is no value."""
+    return not _WORDS.isdisjoint(map(str.casefold, cut_cells))
 
 
 def is_null_word(text: str) -> bool:

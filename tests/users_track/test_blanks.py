@@ -28,15 +28,21 @@ def test_what_python_strips_is_cut_and_the_invisible_ones_too() -> None:
     assert set(blanks.BLANKS) == {each for each in every if each.isspace()} | {"\u200b", "\ufeff"}
 
 
-@given(st.text(alphabet=st.sampled_from([*blanks.BLANKS, *"aé\u200c\u0301"])), st.booleans())
-def test_rows_and_columns_are_cut_alike(cell: str, hidden: bool) -> None:
-    cutter = blanks.Blanks({0: "a"})
-    hidden = hidden or blanks.may_hide([cell])
-    cut, names = cutter.cut_row([cell])
-    columns = [(cell,)]
-    found = cutter.cut_columns(columns, hidden=hidden)
-    assert list(cut) == list(found[0]) == [blanks.cut(cell)]
-    assert cutter.count(columns, found) == dict.fromkeys(names, 1)
+CELL = st.text(alphabet=st.sampled_from([*blanks.BLANKS, *" \n a,\u00e9\u200c\u0301"]), max_size=5)
+
+
+@given(st.lists(CELL, min_size=1, max_size=4))
+def test_rows_and_columns_are_cut_alike(cells: list[str]) -> None:
+    expected = [blanks.cut(cell) for cell in cells]
+    row = blanks.Blanks({at: str(at) for at in range(len(cells))})
+    found, names = row.cut_row(cells)
+    assert list(found) == expected
+    assert names == [str(at) for at, cell in enumerate(cells) if cell != expected[at]]
+    column = blanks.Blanks({0: "a"})
+    columns = [tuple(cells)]
+    [cut] = column.cut_columns(columns)
+    assert list(cut) == expected
+    assert column.count(columns, [cut]) == ({"a": len(names)} if names else {})
 
 
 @pytest.mark.parametrize("blank", PADDINGS)
