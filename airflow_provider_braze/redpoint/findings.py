@@ -29,8 +29,8 @@ class Memory:
 
     :param sightings: when states of files were first seen.
     :param said: which warnings were given.
-    :param trusted: exports whose markers were read and tell of a report: on a slow share that takes its time. It is
-        not kept, because it is only for speed.
+    :param trusted: exports whose markers were read and have a report behind them: on a slow share that takes its time.
+        It is not kept, because it is only for speed.
     """
 
     sightings: Mapping[str, float] = field(default_factory=dict)
@@ -130,8 +130,8 @@ class _Marks:
     """What the reports folder says of the exports in a listing, as fingerprints.
 
     :param pushed: pushed whole; of these are:
-    :param trusted: those whose marker tells of its report.
-    :param older: those whose marker is an older version's, beside whose report it lies.
+    :param trusted: those that a report is behind: they need not be looked at again.
+    :param older: those of them whose marker an older version wrote, and that were not looked at before.
     :param unexplained: those whose marker no report is behind: it may have been put there by anybody.
     :param given_up: refused too often.
     """
@@ -158,7 +158,7 @@ class _Marks:
             unexplained = frozenset(each for each in silent if reports.last_report(each) is None)
             return cls(
                 pushed,
-                pushed - silent,
+                pushed - unexplained,
                 silent - unexplained,
                 unexplained,
                 frozenset(each for each in refused if reports.refusals(conn_id, each) >= MOST_REFUSALS),

@@ -24,14 +24,29 @@ from airflow_provider_braze.storage.session_files import SessionFileSystem
 _BUFFER = 1 << 20
 """Bytes read from a file at once."""
 
+_TRIES = 3
+"""How often it is looked where a path leads, while that changes."""
+
 
 def lies_below(base: Location, location: Location) -> bool:
     """Tell whether a file or folder lies below a base path, once links and ``..`` are followed to where they lead."""
     if not base.shares_storage_with(location):
         return False
-    settle = os.path.realpath if location.is_local else posixpath.normpath
+    settle = _real if location.is_local else posixpath.normpath
     parent, child = settle(base.path), settle(location.path)
+    if parent is None or child is None:
+        return False
     return child.startswith(parent.rstrip("/" + os.sep) + (os.sep if location.is_local else "/"))
+
+
+def _real(path: str) -> str | None:
+    """Tell where a path leads; None where that changes all the while, as when somebody swaps a file for a link."""
+    for _ in range(_TRIES):
+        try:
+            return os.path.realpath(path)
+        except OSError:
+            continue
+    return None
 
 
 def settled(location: Location, base: Location | None) -> Location:
@@ -45,10 +60,11 @@ def settled(location: Location, base: Location | None) -> Location:
     """
     if base is None:
         return location
-    found = location
+    found: Location | None = location
     if location.is_local:
-        found = changed(location, path=os.path.realpath(location.path), within=os.path.realpath(base.path))
-    if not lies_below(base, found):
+        real, within = _real(location.path), _real(base.path)
+        found = changed(location, path=real, within=within) if real and within else None
+    if found is None or not lies_below(base, found):
         raise ExportRefusedError(
             f"{location.url!r} leads out of {base.url!r}, by a link or by '..', and is not read: put the file itself "
             "there, or give a base_path that holds both."

@@ -259,7 +259,7 @@ class TestExports:
         toggling.start()
         read, refused = 0, 0
         try:
-            while min(read, refused) < 20 and toggling.is_alive():
+            while min(read, refused) < 5 and toggling.is_alive():
                 try:
                     found = plain.check_plain(locate(str(place)), locate(str(base)))
                     with plain.open_plain(found) as file:
