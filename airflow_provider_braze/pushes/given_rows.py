@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
 from airflow_provider_braze.users_track.batches import ARRAYS, Outgoing
 
 Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | str | None
 
 # Through XCom, the keys of a row may come in another order.
-_to_sorted_json = msgspec.json.Encoder(order="sorted").encode
+_to_sorted_json = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
 class Row(NamedTuple):
@@ -24,7 +25,7 @@ class Row(NamedTuple):
 
     :param line: its index among the rows, or what the rejects file says.
     :param array: ``attributes``, ``events`` or ``purchases``.
-    :param content: what is sent.
+    :param content: what is sent, as plain JSON; of a row that cannot be sent, whatever it is.
     :param cells: it, in the rejects file.
     :param outcome: of a rejects file, what had become of it.
     :param problem: why it cannot be sent.
@@ -41,6 +42,9 @@ class Row(NamedTuple):
 def read_rows(name: str, rows: Rows) -> Iterable[Any]:
     """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
 
+    Whatever has a length is data, and becomes a list: what mapped tasks of Airflow have returned is fetched once, one
+    by one, however often the rows are gone through.
+
     :raises BrazeSetupError: it is none of these.
     """
     if callable(rows):
@@ -48,15 +52,20 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
     if isinstance(rows, str):
         try:
             rows = json.loads(rows) if rows.strip() not in ("", "None") else None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise BrazeSetupError(
                 f"{name} must be a list of rows, or a template that renders to JSON."
             ) from None
     if rows is None:
         return ()
-    if isinstance(rows, Mapping) or not isinstance(rows, Iterable):
+    if isinstance(rows, Mapping | bytes | bytearray) or not _is_iterable(rows):
         raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
-    return rows
+    return list(rows) if isinstance(rows, Sized) and not isinstance(rows, list | tuple) else rows
+
+
+def _is_iterable(rows: Any) -> bool:
+    # A class of one's own may have a length and items by their number, and no more.
+    return isinstance(rows, Iterable) or (isinstance(rows, Sized) and hasattr(rows, "__getitem__"))
 
 
 @dataclass(slots=True)
@@ -108,22 +117,23 @@ class GivenRows:
         """
         index = 0
         for array, rows in self.arrays.items():
-            for content in rows:
-                cells = (array, json.dumps(content, ensure_ascii=False, default=str)) if with_cells else ()
-                yield Row(index, array, content, cells)
+            for given in rows:
+                cells = (array, as_text(given)) if with_cells else ()
+                try:
+                    yield Row(index, array, as_json(given), cells)
+                except BadRowError as bad:
+                    yield Row(index, array, None, cells, problem=str(bad))
                 index += 1
 
 
 def _canonical(row: Any) -> bytes:
     try:
+        row = as_json(row)
         body = _to_sorted_json(row)
-    except BrazeError:
-        # The task was stopped.
-        raise
     except Exception as error:
         # It cannot be sent, whatever it is.
-        return type(error).__name__.encode()
-    if b"null" in body and isinstance(row, Mapping):
+        return f"{type(error).__name__}: {error}".encode() if isinstance(error, BadRowError) else b"not JSON"
+    if b"null" in body:
         # What is written as null may be a number that JSON does not have.
         return (Outgoing("attributes", (), dict(row), []).encode() or "").encode() or body
     return body

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from airflow_provider_braze.pushes import source
 from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
+from airflow_provider_braze.pushes.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowOrigin, WriteAheadLog
 from airflow_provider_braze.redpoint.rejects import RejectsReader
 from airflow_provider_braze.users_track.account import Account
@@ -20,6 +22,7 @@ AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
 
 _ALIAS_PARTS = ("alias_name", "alias_label")
+_NO_ROW = "not a row of attributes, events or purchases as JSON"
 
 Announce = Callable[[Callable[[], None]], bool]
 """Writes down that rows may be sent; whether that is done. What it is given is called when asking again tells more."""
@@ -67,9 +70,9 @@ def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
         reader = RejectsReader(file, name=rejects.where.name, delimiter=rejects.delimiter)
         for (index, cells, problem), outcome in reader.with_outcomes():
             array, text = cells if len(cells) == len(ROWS_COLUMNS) else ("", "")
-            content = _content_of(text)
-            if problem is None and (array not in ARRAYS or content is None):
-                problem = "not a row of attributes, events or purchases as JSON"
+            content, unsendable = _content_of(text)
+            if problem is None:
+                problem = unsendable if array in ARRAYS else _NO_ROW
             yield Row(index, array, content, tuple(cells), outcome, problem)
 
 
@@ -248,8 +251,11 @@ def _is_counted(value: Any) -> bool:
     return isinstance(value, dict) and not Outgoing("attributes", (), {"": value}, []).repeatable
 
 
-def _content_of(text: str) -> Any:
+def _content_of(text: str) -> tuple[dict[str, Any] | None, str | None]:
+    """Read a row back, and say why it cannot be sent."""
     try:
-        return json.loads(text)
-    except ValueError:
-        return None
+        return as_json(json.loads(text, parse_float=Decimal)), None
+    except BadRowError as bad:
+        return None, str(bad)
+    except (ValueError, RecursionError):
+        return None, _NO_ROW

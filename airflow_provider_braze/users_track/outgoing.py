@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,7 +14,16 @@ from airflow_provider_braze.users_track.tally import EARLIER, Segment
 
 Identity = tuple[str | None, ...]
 
-to_json = msgspec.json.Encoder().encode
+to_json = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def _as_it_is(number: str) -> float | Decimal:
+    """Read a number so that it is written as the same one again, be it finer than a float is."""
+    exact = Decimal(number)
+    return found if Decimal(repr(found := float(number))) == exact else exact
+
+
+_from_json = msgspec.json.Decoder(float_hook=_as_it_is).decode
 
 _CELL = 8
 """What a cell costs beside its characters: a file may have ten thousand empty columns."""
@@ -24,8 +34,10 @@ _CELL_END = "\x1f"
 _SHARED_NAMES: dict[Names, Names] = {}
 _MOST_SHARED_NAMES = 1000
 
-_DEEPEST = 100
+DEEPEST = 100
 """Levels of objects and arrays in one object; far beyond what Braze can use, and within what Python can walk."""
+
+TOO_DEEP = f"nested deeper than {DEEPEST} levels"
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):
@@ -103,7 +115,7 @@ class Outgoing(msgspec.Struct, eq=False, gc=False):
     def content(self) -> dict[str, Any]:
         """The object."""
         if self.given is None:
-            found: dict[str, Any] = msgspec.json.decode(self.body)
+            found: dict[str, Any] = _from_json(self.body)
             return found
         return self.given
 
@@ -125,8 +137,8 @@ class Outgoing(msgspec.Struct, eq=False, gc=False):
         except Exception as error:
             # The text of the error may hold a value, so only its type is told.
             return f"not JSON: {type(error).__name__}"
-        if body.count(b"{") + body.count(b"[") > _DEEPEST and _depth(content) > _DEEPEST:
-            return f"nested deeper than {_DEEPEST} levels"
+        if body.count(b"{") + body.count(b"[") > DEEPEST and _depth(content) > DEEPEST:
+            return TOO_DEEP
         # Such a number would be written as null, which unsets what Braze has stored.
         if b"null" in body and _holds_no_number(content):
             return "not JSON: a number that is infinite or not a number"
