@@ -7,6 +7,7 @@ the parameter's name and its value, typed or as text, and raises ``BrazeSetupErr
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,17 @@ _SWITCH = {"true": True, "false": False}
 def is_unset(value: Any) -> bool:
     """Tell whether a value stands for "not given": None, an empty text, or the text ``None``."""
     return value is None or (isinstance(value, str) and value.strip() in _UNSET)
+
+
+def is_final(value: Any) -> bool:
+    """Tell whether a value is what it will be at run time: no template, no output of another task."""
+    if isinstance(value, str):
+        return "{{" not in value and "{%" not in value
+    if isinstance(value, Mapping):
+        return all(is_final(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(is_final, value))
+    return value is None or isinstance(value, int | float | timedelta | bytes)
 
 
 def as_bool(name: str, value: Any, *, default: bool | None = None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
@@ -18,6 +18,7 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.assets import tell_assets
+from airflow_provider_braze.operators.literals import check_literals
 from airflow_provider_braze.operators.progress import ListReportWriter, ProgressWriter
 from airflow_provider_braze.operators.resuming import going_on
 from airflow_provider_braze.operators.rows import unrendered
@@ -30,7 +31,7 @@ from airflow_provider_braze.parameters import (
     as_threshold,
 )
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import AUTO
+from airflow_provider_braze.pushes.export_item import AUTO, ChannelMode, Mode
 from airflow_provider_braze.pushes.export_list import ListPush
 from airflow_provider_braze.pushes.list_report import in_words as list_in_words
 from airflow_provider_braze.pushes.report import in_words, too_many_failed, where_to_look
@@ -147,8 +148,8 @@ class BrazeUserTrackOperator(BaseOperator):
         attributes: Rows = None,
         events: Rows = None,
         purchases: Rows = None,
-        mode: str = AUTO,
-        channel_modes: Mapping[str, str] | None = None,
+        mode: Mode | str = AUTO,
+        channel_modes: Mapping[str, ChannelMode] | None = None,
         mapping: ExportMapping | Mapping[str, Any] | None = None,
         dialect: Dialect | Mapping[str, Any] | None = None,
         reports_path: str | None = None,
@@ -159,7 +160,7 @@ class BrazeUserTrackOperator(BaseOperator):
         max_data_points: int | str | None = None,
         retry_events: bool | str = False,
         confirm: bool | str = False,
-        late: str = "push",
+        late: Literal["push", "hold"] | str = "push",
         durable: bool = True,
         max_wait_on_worker: float | timedelta | str | None = 60,
         **kwargs: Any,
@@ -188,6 +189,7 @@ class BrazeUserTrackOperator(BaseOperator):
         self._running: ExportPush | RowsPush | ListPush | Running | None = None
         self._last: ExportPush | RowsPush | ListPush | None = None
         self.dashboard_url: str | None = None
+        check_literals(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Push and return the report."""

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.path import ExportPath
@@ -24,8 +24,11 @@ from airflow_provider_braze.users_track.mapping import ExportMapping
 _LAYOUT = re.compile(r"([\\/]+[^\\/]+){4}[\\/]*$")
 """The four segments at the end of an export's path, which part what lies above from them."""
 
+ChannelMode = Literal["upsert", "append"]
+Mode = Literal["auto", "upsert", "append"]
+
 MODES = ("upsert", "append")
-AUTO = "auto"
+AUTO: Mode = "auto"
 
 REPORT_NAME = "report.json"
 REJECTS_NAME = "rejects.csv"

@@ -13,6 +13,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.parameters import is_final
 from airflow_provider_braze.redpoint.findings import Findings, Memory, look
 from airflow_provider_braze.redpoint.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.search import (
@@ -135,7 +136,7 @@ class RedpointExportSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self._memory = Memory()
         for name in self.template_fields:
-            if _is_final(value := getattr(self, name)):
+            if is_final(value := getattr(self, name)):
                 read_parameter(name, value)
 
     def execute(self, context: Context) -> Any:
@@ -240,12 +241,3 @@ class RedpointExportSensor(BaseSensorOperator):
             if not error.retryable:
                 raise AirflowFailException(str(error)) from error
             raise
-
-
-def _is_final(value: Any) -> bool:
-    """Tell whether a value is what it will be at run time: no template, no output of another task."""
-    if isinstance(value, str):
-        return "{{" not in value and "{%" not in value
-    if isinstance(value, Mapping):
-        return all(_is_final(part) for pair in value.items() for part in pair)
-    return value is None or isinstance(value, int | float | timedelta)

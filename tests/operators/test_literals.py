@@ -1,0 +1,77 @@
+"""What an author wrote is checked when the DAG is parsed; what is still to be rendered, when the task runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, task
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+from airflow_provider_braze.version_compat import AirflowFailException
+
+PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "either export, or"),
+        ({"export": PATH, "events": []}, "either export, or"),
+        ({"export": PATH, "mode": "insert"}, "mode must be auto, upsert or append"),
+        ({"export": PATH, "channel_modes": {"VIP": "insert"}}, "mode of 'VIP' must be upsert or append"),
+        ({"export": PATH, "max_rejected": "5%"}, "max_rejected must be"),
+        ({"export": PATH, "max_data_points": "1.5"}, "max_data_points must be"),
+        ({"export": PATH, "dry_run": "maybe"}, "dry_run must be"),
+        ({"export": PATH, "retry_events": 2}, "retry_events must be"),
+        ({"export": PATH, "confirm": "x"}, "confirm must be"),
+        ({"export": PATH, "late": "drop"}, "late must be push or hold"),
+        ({"export": PATH, "max_wait_on_worker": "long"}, "max_wait_on_worker must be"),
+        ({"export": PATH, "braze_conn_id": 7}, "braze_conn_id must be text"),
+        ({"export": PATH, "mapping": {"omitt": []}}, "did you mean 'omit'"),
+        ({"export": PATH, "dialect": {"delimitr": ","}}, "dialect has no 'delimitr'"),
+        ({"export": (PATH,)}, "export is a tuple"),
+        ({"export": [PATH, PATH + "\n"]}, "blank or a line end"),
+        ({"export": "[{'path': '/a.txt'}]"}, "text that looks like a list"),
+    ],
+)
+def test_a_wrong_literal_fails_when_the_dag_is_parsed(given: dict[str, Any], said: str) -> None:
+    with DAG("wrong", schedule=None), pytest.raises(BrazeSetupError, match=said):
+        BrazeUserTrackOperator(task_id="push", **given)
+
+
+def test_what_is_rendered_waits_for_the_run() -> None:
+    template = "{{ params.x }}"
+    with DAG("right", schedule=None):
+        exports = RedpointExportSensor(task_id="find", base_path="/mnt/rpi")
+
+        @task
+        def names() -> list[str]:
+            return []
+
+        BrazeUserTrackOperator(
+            task_id="push",
+            export=exports.output,
+            mode=template,
+            dry_run=template,
+            max_rejected=template,
+            max_data_points=template,
+            retry_events=template,
+            confirm=template,
+            late=template,
+            max_wait_on_worker=template,
+            reports_path=template,
+            braze_conn_id=template,
+        )
+        BrazeUserTrackOperator(task_id="several", export=[template, PATH, {"path": template}])
+        BrazeUserTrackOperator(task_id="named", export=names())
+        BrazeUserTrackOperator(task_id="rows", attributes=template)
+
+
+def test_a_mapped_task_meets_them_when_it_runs_and_is_not_retried() -> None:
+    with DAG("mapped", schedule=None):
+        mapped = BrazeUserTrackOperator.partial(task_id="push", mode="insert").expand(export=[PATH])
+    with pytest.raises(AirflowFailException, match="mode must be auto, upsert or append"):
+        BrazeUserTrackOperator(**{**mapped.partial_kwargs, "task_id": "push", "export": PATH})
