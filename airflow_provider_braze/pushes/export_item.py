@@ -21,7 +21,7 @@ from airflow_provider_braze.storage.reports_folder import (
 )
 from airflow_provider_braze.users_track.mapping import ExportMapping
 
-_LAYOUT = re.compile(r"([\\/]+[^\\/]+){4}[\\/]*$")
+_LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
 """The four segments at the end of an export's path, which part what lies above from them."""
 
 ChannelMode = Literal["upsert", "append"]
@@ -81,10 +81,12 @@ class ExportItem:
             raise BrazeSetupError("export is empty: give a path, or one item of RedpointExportSensor's list.")
         where = ExportPath.of(path)
         # Any path has segments; a known channel or a workflow's number says that they are RPI's.
-        if where.channel not in channel_modes and not where.workflow_id.isdigit():
+        known = where.channel in channel_modes or where.workflow_id.isdigit()
+        if not known or not where.channel:
             return cls(path, ExportPath("", "", "", where.name), where.channel_execution_id)
-        base = _LAYOUT.sub("", path)
-        return cls(path, where, where.channel_execution_id, f"{base}/{FOLDER_NAME}", base_path=base or "/")
+        base = _LAYOUT.sub("", path) or ("/" if path.startswith("/") else ".")
+        reports_path = f"{base.rstrip('/')}/{FOLDER_NAME}"
+        return cls(path, where, where.channel_execution_id, reports_path, base_path=base)
 
     @classmethod
     def _of_item(cls, item: Mapping[str, Any]) -> ExportItem:

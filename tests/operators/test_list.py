@@ -451,6 +451,13 @@ def test_what_is_no_export_is_said_at_once(
     assert sandbox.stats()["requests"] == 0
 
 
+def test_a_path_may_be_relative(share: Share, push: Push, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Path(share.land(1))
+    monkeypatch.chdir(share.base)
+    report = check(push([str(path.relative_to(share.base))]), records=2, accepted=2)
+    assert report["exports"][0]["report_path"].startswith(f"{share.base}/_braze/")
+
+
 @pytest.mark.parametrize("folder", ["[Offer]", "{x}", "(y)", "[1, 2"])
 def test_a_name_with_brackets_is_no_list(
     share: Share, push: Push, folder: str, monkeypatch: pytest.MonkeyPatch
