@@ -47,6 +47,8 @@ AS_BEFORE = (
     "reasons",
     "execution_id_mismatches",
     "omitted_values",
+    "trimmed",
+    "normalised",
     "objects",
     "data_points",
     "data_points_by_attribute",
@@ -63,7 +65,8 @@ def export_text(records: int = RECORDS) -> str:
         email = "nobody" if n % 97 == 5 else f"u{user}@example.org"
         execution = "5719" if n % 500 else "5720"
         wide = ",too wide" if n % 331 == 7 else ""
-        lines.append(f"{n},{execution},U{user},{email},Segment {n % 3},0{n}{wide}\n")
+        blanks = "" if n % 11 else "  "
+        lines.append(f"{n},{execution},U{user},{email},Segment {n % 3},0{n}{blanks}{wide}\n")
     return HEADER + "".join(lines)
 
 

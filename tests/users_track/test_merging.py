@@ -177,6 +177,12 @@ def test_what_is_merged(older, newer, expected):
         pytest.param({"x": "kept"}, {"x": "t" * 256}, id="the newer is ignored by Braze"),
         pytest.param({"x": ["kept"]}, {"x": ["a", None]}, id="the newer array is ignored"),
         pytest.param({"gender": "F"}, {"gender": "female"}, id="the newer field is ignored"),
+        pytest.param({"language": "en"}, {"language": "English"}, id="the newer language may be ignored"),
+        pytest.param(
+            {"date_of_first_session": "2026-03-01"},
+            {"date_of_first_session": "20260302"},
+            id="the newer time is ignored",
+        ),
         pytest.param({"x": 1}, {"email": "nobody"}, id="the newer object is refused"),
         pytest.param({"push_subscribe": "yes"}, {"x": 1}, id="the older object is refused"),
         pytest.param({"x": {"a": 1}}, {"x": {"a": 1, "b": None}}, id="a null inside"),
