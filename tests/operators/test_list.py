@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -400,6 +401,36 @@ class TestReport:
         with pytest.raises(Timeout):
             push(share.items(), ti)
         assert statuses(ti.pushed["report"]) == [("1", "complete"), ("2", "waiting")]
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_a_timeout_within_a_push_leaves_it_too(
+        self, share: Share, push: Push, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, alone: bool
+    ) -> None:
+        class Timeout(BaseException):
+            """As Airflow raises it from a signal's handler."""
+
+        def handle(*_: Any) -> None:
+            raise Timeout
+
+        def ring(self: Any, progress: dict[str, Any]) -> None:
+            if not rung:
+                rung.append(progress)
+                os.kill(os.getpid(), signal.SIGALRM)
+
+        rung: list[Any] = []
+        before = signal.signal(signal.SIGALRM, handle)
+        monkeypatch.setattr("airflow_provider_braze.operators.progress.ProgressWriter.__call__", ring)
+        sandbox.fault(kind="hang", count=1000)
+        path, ti = share.land(1), TaskInstance()
+        try:
+            with pytest.raises(Timeout):
+                push(path if alone else [path, share.land(2)], ti)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        report = ti.pushed["report"]
+        assert (report["status"], report["records"]) == ("partial", 2)
+        assert "Timeout" in report["error"]
+        assert alone or statuses(report) == [("1", "partial"), ("2", "waiting")]
 
     def test_a_rejects_file_may_be_in_it(self, share: Share, push: Push, sandbox: SandboxProcess) -> None:
         share.land(1, "external_id,email,nickname\nA1,a@example.com,x\nB1,nonsense,y\n")
