@@ -264,7 +264,7 @@ def test_a_share_that_fails_in_the_middle_of_reading(
         read1 = read
         readinto1 = readinto
 
-    monkeypatch.setattr(source, "open_plain", lambda _: Lost(export.read_bytes()))
+    monkeypatch.setattr(source, "open_for_reading", lambda _: Lost(export.read_bytes()))
     with pytest.raises(
         ExportChangedError, match="could not be read to its end: OSError: Stale file handle"
     ) as caught:
