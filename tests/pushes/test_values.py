@@ -182,3 +182,13 @@ def test_an_export_like_brazes_own_csv_template(push: Push, land: Land, sandbox:
     [held] = profile["subscription_groups"]
     assert (held["subscription_group_id"], held["subscription_state"]) == (group, "unsubscribed")
     assert "custom_attributes" not in profile or "rpi_cdp_attributes" not in profile["custom_attributes"]
+
+
+def test_blanks_before_qualifiers(push: Push, land: Land, sandbox: SandboxProcess) -> None:
+    path = land('"external_id", "first_name" , "zip"\n"P1", "Ann" ,  " 01520 "\n"P2 ", "Bo, jr.", "1"\n')
+    report = push(path)
+    check(report, records=2, accepted=2)
+    assert {"external_id": 1, "zip": 1}.items() <= report["trimmed"].items()
+    held = sandbox.profiles()
+    assert (held["P1"]["first_name"], held["P2"]["first_name"]) == ("Ann", "Bo, jr.")
+    assert held["P1"]["custom_attributes"]["rpi_cdp_attributes"] == {"zip": "01520"}
