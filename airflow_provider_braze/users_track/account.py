@@ -44,6 +44,9 @@ _MANY_SEGMENTS = 128
 _MOST_HELD = 50_000
 """Failed records that are kept until older ones are settled."""
 
+_MOST_HELD_CHARACTERS = 8_000_000
+"""Of these records and their reasons: a file may be made of long ones."""
+
 
 class Sink(Protocol):
     """Where failed records are written.
@@ -65,6 +68,10 @@ class Forgetful:
 
 def _no_facts() -> Mapping[str, Any]:
     return {}
+
+
+def _weight(record: Failed) -> int:
+    return record.origin.weight + len(record.reason)
 
 
 @dataclass(slots=True)
@@ -101,6 +108,7 @@ class Account:
     _opened: int = 1
     _size: int = 1
     _held: int = 0
+    _held_characters: int = 0
 
     @property
     def total(self) -> Tally:
@@ -141,7 +149,7 @@ class Account:
     @property
     def crowded(self) -> bool:
         """Whether so many failed records wait to be written down that nothing more should be read for now."""
-        return self._held >= _MOST_HELD
+        return self._held >= _MOST_HELD or self._held_characters >= _MOST_HELD_CHARACTERS
 
     def room(self) -> int:
         """How many records can be counted together next."""
@@ -313,6 +321,7 @@ class Account:
                 segment.reasons[grouped] += 1
                 segment.failed.append(Failed(origin, outcome, written, column))
                 self._held += 1
+                self._held_characters += _weight(segment.failed[-1])
         if not self._segments[0].unsettled:
             self._advance()
 
@@ -323,12 +332,13 @@ class Account:
             for record in segment.failed if self.trouble is None else ():
                 self.sink.write(*record)
                 written += 1
+                self._held -= 1
+                self._held_characters -= _weight(record)
         except Exception as error:
             self.trouble = error
         finally:
             # An interruption leaves the others to be written by the next flush.
             del segment.failed[:written]
-            self._held -= written
         segment.torn = segment.torn or bool(segment.failed)
         return not segment.torn
 

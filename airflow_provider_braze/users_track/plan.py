@@ -64,7 +64,7 @@ def plan(
         for found in source:
             for item, reason in window.take_in(found):
                 account.settle(item, "invalid", reason)
-            while window.full:
+            while window.full or (account.crowded and not window.empty):
                 _take(window, workspace, account, planned, outcome)
         window.finish()
         while not window.empty:
