@@ -162,6 +162,8 @@ def test_push_tokens_of_nobody_known_are_imported(
     nobody = {"push_token_import": False, "push_tokens": [{"app_id": "app", "token": "t3"}]}
     report = push_rows(attributes=[*rows, nobody])
     assert (report["accepted"], report["invalid"], report["data_points"]) == (2, 1, 0)
+    known = {"external_id": "P1", "push_token_import": False}
+    assert push_rows(attributes=[known], dry_run=True)["data_points"] == 0
     assert report["reasons"] == {"no identifier": 1}
     tokens = [profile["push_tokens"][0]["token"] for profile in sandbox.all_profiles()]
     assert sorted(tokens) == ["t1", "t2"]
