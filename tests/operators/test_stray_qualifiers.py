@@ -1,0 +1,65 @@
+"""Stray qualifiers through the operator into a sandbox: no text of one person is ever in another's profile."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.redpoint.export import HEAD_BYTES
+from tests.connections import connect
+from tests.sandbox_process import SandboxProcess
+
+NAMES = ["RPContactID", "ChannelExecutionID", "external_id", "nickname", "home_city"]
+
+
+@pytest.mark.parametrize("beyond", [False, True], ids=["within 64 KiB", "beyond 64 KiB"])
+@pytest.mark.parametrize(("delimiter", "qualifier"), [("\t", '"'), (",", "'"), ("|", '"'), (";", "'")])
+@pytest.mark.parametrize(
+    ("encoding", "line_end", "columns"),
+    [("utf-8", "\r\n", None), ("utf-16", "\n", None), ("utf-8", "\r", NAMES)],
+)
+def test_nobody_is_in_another_profile(
+    beyond: bool,
+    delimiter: str,
+    qualifier: str,
+    encoding: str,
+    line_end: str,
+    columns: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: SandboxProcess,
+) -> None:
+    connect(monkeypatch, sandbox)
+    people = [f"N{n}" for n in range(3_200 if beyond else 12)]
+    people[-8], people[-5], people[-2] = f"{qualifier}Jim", f"Bob{qualifier}", f"{qualifier}Eve"
+    rows = [[str(n), "7", f"P{n}", name, "Boise"] for n, name in enumerate(people)]
+    text = "".join(delimiter.join(row) + line_end for row in ([] if columns else [NAMES]) + rows)
+    assert (len(text) > HEAD_BYTES) is beyond
+    path = tmp_path / "RPI_Export_7.txt"
+    path.write_bytes(text.encode(encoding))
+
+    report = BrazeUserTrackOperator(
+        task_id="push",
+        export=str(path),
+        reports_path=str(tmp_path / "_braze"),
+        mode="upsert",
+        mapping={"extra_to": None},
+        dialect={"columns": columns},
+        max_rejected=100,
+    ).execute({})
+
+    held = {each["external_id"]: each["custom_attributes"]["nickname"] for each in sandbox.all_profiles()}
+    sent = {f"P{n}": name for n, name in enumerate(people)}
+    in_doubt = set()
+    if report["invalid"]:
+        with Path(report["rejects_path"].removeprefix("file://")).open(encoding="utf-8", newline="") as file:
+            rejects = list(csv.DictReader(file))
+        assert all("dialect.qualifier" in row["_reason"] for row in rejects)
+        in_doubt = {f"P{int(row['_line']) - 1 - (not columns)}" for row in rejects}
+        assert not beyond
+        assert in_doubt <= {"P4", "P7", "P10"}
+    assert held == {user: name for user, name in sent.items() if user not in in_doubt}
