@@ -34,7 +34,7 @@ class ExportError(BrazeError):
 
 
 class ExportRefusedError(ExportError):
-    """The export is refused for what it is: a zip, no identifier column, an unknown dialect."""
+    """The export is refused for what it is: a damaged archive, no identifier column, an unknown dialect."""
 
     retryable = False
 

@@ -182,7 +182,7 @@ class _ExportAttempt(Attempt):
                 confirm=self.push.confirm and self.reading.mode == "append",
                 feed=file,
                 export=self.reading.item.path,
-                share=lambda: min(source.bytes_read / size, 1.0),
+                share=lambda: min((file.position() if file.position else source.bytes_read) / size, 1.0),
             )
 
     def _open(self, file: Readable) -> ExportSource:

@@ -16,6 +16,7 @@ from airflow_provider_braze.redpoint.export import ExportReader
 from airflow_provider_braze.redpoint.lines import Readable
 from airflow_provider_braze.redpoint.records import Record, Rows
 from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
+from airflow_provider_braze.storage.archives import unpacked
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_for_reading
 from airflow_provider_braze.storage.read_ahead import ReadAhead
@@ -37,8 +38,17 @@ MAY_HAVE_ARRIVED = "it may have reached Braze: retry_events sends it again"
 
 
 def open_buffered(location: Location) -> ReadAhead:
-    """Open a file to be read ahead in large blocks; a local path may lie on a slow share, too."""
-    return ReadAhead(open_for_reading(location))
+    """Open a file to be read ahead in large blocks, unpacked if it is a zip or gzip archive.
+
+    :raises ExportRefusedError: it is an archive that cannot be read.
+    """
+    file = open_for_reading(location)
+    try:
+        archive = unpacked(file, location.url.replace("\\", "/").rpartition("/")[2])
+    except BaseException:
+        file.close()
+        raise
+    return ReadAhead(file) if archive is None else ReadAhead(archive, position=lambda: archive.packed_read)
 
 
 @dataclass(frozen=True, slots=True)

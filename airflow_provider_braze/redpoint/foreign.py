@@ -18,12 +18,15 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-_NO_ZIP = "it is a {} archive; switch off zipping of the export in RPI"
-_NO_PGP = "it is encrypted with PGP; switch off PGP encryption of the export in RPI"
+_PACKED_TWICE = "it is a {} archive inside an archive; let RPI pack it once, or not at all"
+_NO_ZIP = (
+    "it is a {} archive; only zip and gzip are read: let RPI zip it, or unpack it in a task before the push"
+)
+_NO_PGP = "it is encrypted with PGP; decrypt it in a task before the push (docs: Encrypted exports)"
 _SIGNATURES = (
-    (b"PK\x03\x04", _NO_ZIP.format("zip")),
-    (b"PK\x05\x06", _NO_ZIP.format("zip")),
-    (b"\x1f\x8b", _NO_ZIP.format("gzip")),
+    (b"PK\x03\x04", _PACKED_TWICE.format("zip")),
+    (b"PK\x05\x06", _PACKED_TWICE.format("zip")),
+    (b"\x1f\x8b", _PACKED_TWICE.format("gzip")),
     (b"BZh91AY", _NO_ZIP.format("bzip2")),
     (b"7z\xbc\xaf\x27\x1c", _NO_ZIP.format("7-Zip")),
     (b"\xfd7zXZ\x00", _NO_ZIP.format("xz")),

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from airflow_provider_braze.redpoint.path import ExportPath
+from airflow_provider_braze.storage.archives import COMPANION, SUFFIXES
 from airflow_provider_braze.storage.listing import ListedFile
 
 DEFAULT_FILE_PATTERN = "RPI_Export_*.txt"
 """How RPI names an export file unless its channel says otherwise (Redpoint docs: Files tab)."""
 
-# What RPI writes beside an export: content and source of a message, summary and sample of the file.
-_COMPANION = re.compile(r"_(content|source|summary|sample)(\.[^.]*)*$", re.IGNORECASE)
-
 
 def is_export(name: str, file_pattern: str = DEFAULT_FILE_PATTERN) -> bool:
-    """Tell whether a file's name is that of an export. Case does not matter, as on the share RPI writes to."""
-    return fnmatch.fnmatchcase(name.lower(), file_pattern.lower()) and not _COMPANION.search(name)
+    """Tell whether a file's name is that of an export. Case does not matter, as on the share RPI writes to.
+
+    The default pattern also takes an export that RPI has zipped, whether the archive is called after the export or
+    after its execution; any other pattern is taken as it is written.
+    """
+    lower, patterns = name.lower(), [file_pattern.lower()]
+    if file_pattern == DEFAULT_FILE_PATTERN:
+        patterns += [patterns[0].removesuffix(".txt") + suffix for suffix in SUFFIXES]
+    return any(fnmatch.fnmatchcase(lower, pattern) for pattern in patterns) and not COMPANION.search(name)
 
 
 @dataclass(frozen=True, slots=True)

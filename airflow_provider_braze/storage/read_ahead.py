@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import BinaryIO
 
+from airflow_provider_braze.storage.archives import Unpacked
+
 BLOCK_BYTES = 1 << 20
 """Bytes read from a storage at once; in small pieces, a remote file would be a thousand times slower."""
 
@@ -24,9 +26,12 @@ class ReadAhead:
     :meth:`read` blocks like any file's, unless :meth:`ready` has said that there is something to give.
 
     :param file: binary and open for reading; closed at the end.
+    :param position: tells how far into the file the reading has come, where that is not how much was read: in an
+        archive. It is ahead by what waits for the reader.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | Unpacked, position: Callable[[], int] | None = None) -> None:
+        self.position = position
         self._file = file
         self._block = b""
         self._at = 0

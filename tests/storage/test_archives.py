@@ -1,0 +1,207 @@
+"""Zip and gzip with one export in it: read as it is, in constant memory, and refused when they are anything else."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.redpoint.findings import Memory, look
+from airflow_provider_braze.redpoint.landing import is_export
+from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.storage import archives
+from airflow_provider_braze.storage.archives import unpacked
+from airflow_provider_braze.users_track.workspace import Workspace
+from tests.reports import check
+from tests.sandbox_process import SandboxProcess
+
+HEADER = b"RPContactID,ChannelExecutionID,external_id,first_name\n"
+
+
+def rows(count: int) -> bytes:
+    return HEADER + b"".join(b"%d,5719,U%d,Ann\n" % (n, n) for n in range(count))
+
+
+def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def opened(content: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(content))  # type: ignore[type-var]
+
+
+def content_of(archive: bytes) -> bytes:
+    found = unpacked(opened(archive), "x.zip")
+    assert found is not None
+    with found:
+        return b"".join(iter(lambda: found.read(50_000), b""))
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        zipped(("RPI_Export_1.txt", rows(5_000))),
+        zipped(("RPI_Export_1.txt", rows(5_000)), method=zipfile.ZIP_STORED),
+        zipped(
+            ("folder/", b""),
+            ("folder/RPI_Export_1.txt", rows(5_000)),
+            ("folder/RPI_Export_1.txt_summary.xml", b"<a/>"),
+            ("folder/RPI_Export_1.txt_sample", b"x"),
+        ),
+        gzip.compress(rows(5_000)),
+        gzip.compress(rows(2_000)) + gzip.compress(rows(5_000)[len(rows(2_000)) :]),
+    ],
+)
+def test_what_is_packed_is_read_as_it_is(archive: bytes) -> None:
+    assert content_of(archive) == rows(5_000)
+
+
+def test_what_is_not_packed_is_left_at_its_start() -> None:
+    file = opened(rows(2))
+    assert unpacked(file, "x.txt") is None
+    assert file.read() == rows(2)
+
+
+def damaged(archive: bytes) -> bytes:
+    middle = len(archive) // 2
+    return (
+        archive[:middle]
+        + bytes(byte ^ 0xFF for byte in archive[middle : middle + 40])
+        + archive[middle + 40 :]
+    )
+
+
+ZIP = zipped(("RPI_Export_1.txt", rows(5_000)))
+GZIP = gzip.compress(rows(5_000), mtime=0)
+
+
+@pytest.mark.parametrize(
+    ("archive", "said"),
+    [
+        (ZIP[: len(ZIP) // 2], "cut off"),
+        (ZIP[:-1], "cut off"),
+        (GZIP[: len(GZIP) // 2], "cut off"),
+        (GZIP[:-1], "cut off"),
+        (GZIP[:3], "cut off"),
+        (damaged(ZIP), "damaged"),
+        (GZIP[:-8] + bytes(8), "damaged"),
+        (GZIP + b"something else", "damaged"),
+        (zipped(), "0 exports"),
+        (zipped(("a.txt", b"1"), ("b.txt", b"2")), "2 exports and not one"),
+        (zipped(*((f"{n}.txt", b"1") for n in range(40))), "40 files and not one"),
+        (zipped(("a.txt", rows(9)), method=zipfile.ZIP_LZMA), "only Deflate"),
+        (
+            zipped(("a.txt", rows(9))).replace(
+                b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"
+            ),
+            "password",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_and_says_why(archive: bytes, said: str) -> None:
+    with pytest.raises(ExportRefusedError, match=said):
+        content_of(archive)
+
+
+def _read_through(archive: bytes) -> None:
+    found = unpacked(opened(archive), "x")
+    assert found is not None
+    while found.read(1 << 16):
+        pass
+
+
+@pytest.mark.parametrize("pack", [lambda content: zipped(("a.txt", content)), gzip.compress])
+def test_a_bomb_is_stopped_in_constant_memory(
+    pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1 << 20)
+    bomb = pack(bytes(60 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ExportRefusedError, match="250 times as much"):
+            _read_through(bomb)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_directory_that_tells_less_than_there_is_lets_no_bomb_through(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(archives, "FREE_BYTES", 1 << 20)
+    bomb = bytearray(zipped(("a.txt", bytes(60 << 20))))
+    directory = bomb.rindex(b"PK\x01\x02")
+    bomb[directory + 24 : directory + 28] = (1000).to_bytes(4, "little")
+    with pytest.raises(ExportRefusedError, match="damaged"):
+        content_of(bytes(bomb))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("RPI_Export_1.zip", True),
+        ("rpi_export_1.TXT.ZIP", True),
+        ("RPI_Export_1.txt.gz", True),
+        ("RPI_Export_1.gz", True),
+        ("RPI_Export_1.txt.zip.tmp", False),
+        ("RPI_Export_1_Content.zip", False),
+        ("RPI_Export_1_Content.txt.zip", False),
+        ("RPI_Export_1.txt.pgp", False),
+        ("Other_1.zip", False),
+    ],
+)
+def test_the_default_pattern_takes_packed_exports(name: str, expected: bool) -> None:
+    assert is_export(name) is expected
+    assert is_export(name, "RPI_Export_??.txt") is False
+
+
+class TestPush:
+    @pytest.fixture
+    def push(self, sandbox: SandboxProcess, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+        def run(archive: bytes, name: str) -> dict[str, Any]:
+            folder = tmp_path / "Braze Onboarding and Upsert/Offer/1"
+            folder.mkdir(parents=True)
+            (folder / name).write_bytes(archive)
+            search = ExportSearch.read(base_path=str(tmp_path), settle_seconds=0)
+            (item,) = look(search, Memory()).items
+            assert item["channel_execution_id"] == "5719"
+            workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
+            return ExportPush(
+                workspace=workspace, braze_conn_id="braze_default", run="r", export=item
+            ).execute()
+
+        return run
+
+    @pytest.mark.parametrize("name", ["RPI_Export_5719.zip", "RPI_Export_5719.txt.gz"])
+    def test_a_packed_export_goes_through(
+        self, push: Callable[..., dict[str, Any]], sandbox: SandboxProcess, name: str
+    ) -> None:
+        pack = gzip.compress if name.endswith("gz") else lambda content: zipped(("a.txt", content))
+        report = push(pack(rows(300)), name)
+        check(report, status="complete", records=300, accepted=300)
+        assert len(sandbox.profiles()) == 300
+
+    def test_one_that_breaks_off_midway_is_partial(
+        self, push: Callable[..., dict[str, Any]], tmp_path: Path
+    ) -> None:
+        archive = gzip.compress(rows(150_000))
+        with pytest.raises(ExportRefusedError, match="cut off") as failed:
+            push(archive[: len(archive) * 9 // 10], "RPI_Export_5719.txt.gz")
+        report = failed.value.report
+        assert report is not None
+        assert report["status"] == "partial"
+        assert report["accepted"] > 0
+        assert not list(tmp_path.rglob("pushed/*/*"))
+        assert not [path for path in tmp_path.rglob("*") if path.suffix == ".txt"], "no copy is made"
