@@ -384,3 +384,33 @@ def test_the_real_clock_is_the_default() -> None:
         under.take()
         under.answered(201, {})
     assert time.monotonic() - began >= 0.1
+
+
+class TestAfterAnotherPush:
+    """The pushes of a list follow each other at once, and are one load for Braze."""
+
+    def test_no_window_holds_more_though_each_push_has_a_limiter_of_its_own(self) -> None:
+        async def pushes() -> list[float]:
+            server, last = Server(lambda: 0.001, lambda: 0.001), None
+            for _ in range(100):
+                last = Limiter(10, clock=now, wall=lambda: WALL, jitter=lambda: 0.0, after=last)
+                await acquire(last)
+                await server.post()
+                last.answered(201, {})
+            return server.arrivals
+
+        assert worst_window(virtual_time.run(pushes())) <= 30
+
+    def test_a_pause_that_was_ordered_holds_for_the_next_and_is_counted_there(self) -> None:
+        async def pushes() -> tuple[float, float]:
+            first = limiter()
+            await acquire(first)
+            first.answered(429, {"Retry-After": "5"})
+            second = Limiter(1000, clock=now, wall=lambda: WALL, jitter=lambda: 0.0, after=first)
+            began = now()
+            await acquire(second)
+            return now() - began, second.paused_seconds
+
+        waited, counted = virtual_time.run(pushes())
+        assert waited >= 5
+        assert counted == pytest.approx(5, abs=0.2)
