@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 from airflow_provider_braze.sandbox.api import PERMISSIONS, Rules
@@ -93,6 +96,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="requests that GET /sandbox/requests shows (20)",
     )
+    add("--until-stdin-ends", action="store_true", help="end with whoever started it, however that ends")
     add("--tls-certificate", metavar="FILE", help="PEM; serve https")
     add("--tls-key", metavar="FILE", help="PEM; the certificate's key")
     return lines
@@ -121,12 +125,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keep_requests=max(0, options.keep_requests),
         blocked=frozenset(options.blocked_user),
     )
+    if options.until_stdin_ends:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     # Profiles live as long as the process: looking through all of them for garbage only costs time.
     gc.set_threshold(100_000, 50, 1000)
     try:
         serve(sandbox, options.host, options.port, certificate=options.tls_certificate, key=options.tls_key)
     except OSError as error:
         sys.exit(f"The sandbox cannot listen on {options.host}:{options.port}: {error}")
+
+
+def _end_with_stdin() -> None:
+    # Nobody writes to it: it ends when its other end does, also where that process was killed. Not by sys.stdin, whose
+    # lock this thread would hold when the interpreter ends.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
+import subprocess  # nosec B404 - the child is this very package
 import sys
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,12 +54,18 @@ class SandboxProcess:
             "--api-key",
             self.key,
         ]
+        # A test run that is killed closes nothing, but its end of the pipe.
+        command += ["--until-stdin-ends"]
         command += ["--limited-key", f"{self.track_only_key}:users.track"]
         command += ["--limited-key", f"{self.export_only_key}:users.export.ids"]
         path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path}
-        self._process = subprocess.Popen(
-            [*command, *self.arguments], stdout=subprocess.PIPE, text=True, env=environment
+        self._process = subprocess.Popen(  # nosec B603 - a list, and no shell
+            [*command, *self.arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
@@ -96,8 +102,9 @@ class SandboxProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
         self._process = None
         return status
 

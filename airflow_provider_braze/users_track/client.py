@@ -130,10 +130,11 @@ class Client:
             self._under_way.clear()
             multi.close()
         with self._waking:
-            for end in (self._waking_end, self._wake_end):
-                os.close(end)
-            # The numbers may soon be another file's.
+            ends = self._waking_end, self._wake_end
+            # Before they are closed: a signal handler that wakes in between finds none, not another file's number.
             self._wake_end = self._waking_end = -1
+            for end in ends:
+                os.close(end)
 
     @property
     def _transfers(self) -> pycurl.CurlMulti:

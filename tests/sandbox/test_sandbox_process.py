@@ -92,3 +92,28 @@ def test_a_blocked_user_is_refused_and_the_others_are_not():
             (2, "provided external_id is blacklisted and disallowed"),
         ]
         assert list(sandbox.profiles()) == ["cy"]
+
+
+def test_it_ends_with_whoever_started_it_however_that_ends() -> None:
+    starter = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "from airflow_provider_braze.sandbox.testing import SandboxProcess; import signal\n"
+            "with SandboxProcess() as sandbox: print(sandbox.port, flush=True); signal.pause()",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    assert starter.stdout is not None
+    port = int(starter.stdout.readline())
+    starter.kill()
+    starter.wait(30)
+    starter.stdout.close()
+
+    def refused() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) != 0
+
+    until(refused)
