@@ -32,6 +32,7 @@ def write_soak(figures: dict[str, Any]) -> None:
     rows = {
         "when, how long, seed": f"{datetime.now(UTC):%Y-%m-%d}, {figures['seconds'] / 60:.0f} minutes, "
         f"seed {figures['seed']}",
+        "pushes of rows of one's own": f"{figures['pushes_of_rows']:,}",
         "exports": f"{figures['exports']:,}",
         "records": f"{figures['records']:,}: {outcomes}",
         "requests that the sandbox got": f"{figures['requests']:,}",

@@ -33,7 +33,10 @@ def connection(host: str, key: str, **extras: Any) -> str:
     return json.dumps({"conn_type": "braze", "host": host, "password": key, "extra": extras})
 
 
-def operator(export: str, **given: Any) -> BrazeUserTrackOperator:
+def operator(export: str | None, **given: Any) -> BrazeUserTrackOperator:
+    """Make the task that pushes an export, or the rows that are given."""
+    if export is None:
+        return BrazeUserTrackOperator(task_id="push", max_rejected=NEVER_TOO_MANY, **given)
     return BrazeUserTrackOperator(
         task_id="push", export=export, mapping=MAPPING, max_rejected=NEVER_TOO_MANY, **given
     )

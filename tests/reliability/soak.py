@@ -1,4 +1,4 @@
-"""A soak: exports by the million records pushed through random faults and random kills, and nothing may be lost.
+"""A soak: exports and rows of one's own pushed through random faults and random kills, and nothing may be lost.
 
 ``python -m tests.reliability.soak --minutes 10``. Each export is pushed by worker processes that are killed at random
 moments, and tried again with the same task state store until the push is complete, as Airflow would. Then everything
@@ -27,6 +27,7 @@ from tests.reliability import (
     document,
     home,  # noqa: F401 - before what imports Airflow
     landed,
+    own_rows,
     pushing,
 )
 from tests.reliability.trouble import Trouble
@@ -36,6 +37,7 @@ from tests.sandbox_process import SandboxProcess
 _MOST_TRIES = 60
 _DEFERS = "max_wait_on_worker" in inspect.signature(pushing.BrazeUserTrackOperator.__init__).parameters
 _TIMEOUT = [1, 2.5]
+_SHARE_OF_ROWS = 0.4
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Figures:
     seed: int
     seconds: float = 0
     exports: int = 0
+    pushes_of_rows: int = 0
     records: int = 0
     tries: int = 0
     requests: int = 0
@@ -78,42 +81,65 @@ class Soak:
         self._records, self._base = records, base
         self._rng = random.Random(seed)
 
+    @property
+    def pushes(self) -> int:
+        """Pushes that have come to their end."""
+        return self.figures.exports + self.figures.pushes_of_rows
+
     def push_one(self, sandbox: SandboxProcess) -> None:
         """Push one export to its end, whatever it takes, and compare."""
         rng, figures = random.Random(self._rng.random()), self.figures
-        number = 1000 + figures.exports
-        export = landed.land(
-            self._base / "rpi", rng.randint(self._records // 4, self._records), rng, number=number
-        )
+        number = 1000 + figures.exports + figures.pushes_of_rows
+        count = rng.randint(self._records // 4, self._records)
+        export: landed.Landed | own_rows.OwnRows
+        if rng.random() < _SHARE_OF_ROWS:
+            # They are held in memory, and each row is an object of Python's.
+            export = own_rows.make(self._base, count // 5, rng, number=number)
+        else:
+            export = landed.land(self._base / "rpi", count, rng, number=number)
         sandbox.reset()
+        if isinstance(export, own_rows.OwnRows):
+            sandbox.put_profiles(export.users())
         report = self._until_complete(sandbox, export, self._base / f"task{number}", rng)
         stats = sandbox.stats()
-        figures.exports += 1
+        is_rows = isinstance(export, own_rows.OwnRows)
+        figures.exports += not is_rows
+        figures.pushes_of_rows += is_rows
         figures.records += len(export.records)
         figures.requests += stats["requests"]
         figures.faults.update(stats["by_fault"])
         figures.outcomes.update({name: report[name] for name in compare.OUTCOMES if report[name]})
         figures.resumed += bool(report.get("resumed_after"))
         figures.sent_again += max(0, stats["objects"] - stats["refused_objects"] - report["objects"])
-        wrong = compare.differences(export, report, sandbox.profiles())
+        if isinstance(export, own_rows.OwnRows):
+            wrong = export.differences(report, sandbox.profiles())
+        else:
+            wrong = compare.differences(export, report, sandbox.profiles())
         self._wrong(*(f"export {number}: {what}" for what in wrong))
         if not wrong:
-            export.path.unlink()
+            export.path.unlink(missing_ok=is_rows)
             shutil.rmtree(self._base / f"task{number}")
 
     def _until_complete(
-        self, sandbox: SandboxProcess, export: landed.Landed, task: Path, rng: random.Random
+        self,
+        sandbox: SandboxProcess,
+        export: landed.Landed | own_rows.OwnRows,
+        task: Path,
+        rng: random.Random,
     ) -> dict[str, Any]:
         extras = {"timeout": _TIMEOUT, "max_in_flight": rng.choice([4, 16, 96])}
         environment = {pushing.CONNECTION: pushing.connection(sandbox.url, sandbox.key, **extras)}
-        given = {"max_wait_on_worker": rng.choice([0.5, 60])} if _DEFERS else {}
+        given: dict[str, Any] = {"max_wait_on_worker": rng.choice([0.5, 60])} if _DEFERS else {}
+        is_rows = isinstance(export, own_rows.OwnRows)
+        if isinstance(export, own_rows.OwnRows):
+            given |= export.given(task / "reports")
         kills, number, deferral = rng.randint(0, 10), 1, None
         store = Store(task / "state")
         while number < _MOST_TRIES:
             calm = number > _MOST_TRIES // 2
             trouble = Trouble(sandbox, rng, 0.8)
             settled = _settled(store) if number > 1 or deferral else 0
-            running = Try(export.path, task, number, environment, given, deferral)
+            running = Try(None if is_rows else export.path, task, number, environment, given, deferral)
             self.figures.tries += deferral is None
             kill = rng.uniform(0.1, 6) if kills > 0 and rng.random() < 0.8 else None
             kills -= self._watch(running, None if calm else trouble, kill, rng)
@@ -155,7 +181,7 @@ class Soak:
                 last = None
         return kill is not None and at is None
 
-    def _check_partial(self, export: landed.Landed, told: dict[str, Any]) -> None:
+    def _check_partial(self, export: landed.Landed | own_rows.OwnRows, told: dict[str, Any]) -> None:
         """A push that stopped tells the truth about its records too."""
         stopped = told["state"] == "failed"
         self.figures.stopped += stopped
@@ -165,7 +191,10 @@ class Soak:
             self._wrong(f"{export.path.name}: no report: {told['said']}")
             return
         self.figures.resumed += bool(report.get("resumed_after"))
-        _, wrong = compare.outcomes_of(export, report)
+        if isinstance(export, own_rows.OwnRows):
+            _, wrong = export.outcomes_of(report)
+        else:
+            _, wrong = compare.outcomes_of(export, report)
         self._wrong(*(f"{export.path.name}, {report['status']}: {what}" for what in wrong))
 
     def _wrong(self, *what: str) -> None:
@@ -195,7 +224,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Seed {seed}; files below {base}", flush=True)
     began = time.monotonic()
     with SandboxProcess(*landed.BLOCKED_OPTIONS) as sandbox:
-        while time.monotonic() - began < options.minutes * 60 and soak.figures.exports < options.exports:
+        while time.monotonic() - began < options.minutes * 60 and soak.pushes < options.exports:
             soak.push_one(sandbox)
             soak.figures.seconds = round(time.monotonic() - began, 1)
             shown = {

@@ -50,7 +50,7 @@ class Store:
 class Try:
     """A started try.
 
-    :param export: the export to push.
+    :param export: the export to push; None: rows, which are in ``given``.
     :param home: folder of the task, with its state store.
     :param number: which try it is.
     :param environment: the connection.
@@ -60,7 +60,7 @@ class Try:
 
     def __init__(
         self,
-        export: Path,
+        export: Path | None,
         home: Path,
         number: int,
         environment: dict[str, str],
@@ -101,7 +101,7 @@ def _log_into(path: Path) -> None:
 
 
 def _work(
-    export: Path,
+    export: Path | None,
     home: Path,
     number: int,
     told_at: Path,
@@ -111,7 +111,7 @@ def _work(
 ) -> None:
     _log_into(home / f"try{number}.log")
     os.environ.update(environment)
-    task = pushing.operator(str(export), **given)
+    task = pushing.operator(export and str(export), **given)
     # As Airflow's own task runner does.
     signal.signal(signal.SIGTERM, lambda *_: task.on_kill())
     ti = pushing.TaskInstance(try_number=number)
