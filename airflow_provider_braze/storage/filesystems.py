@@ -10,8 +10,6 @@ from typing import Any
 
 import fsspec
 
-from airflow_provider_braze.exceptions import BrazeSetupError
-
 _PROTOCOLS = "airflow_provider_braze.storage.protocols"
 SESSION_SCHEMES = {
     "ftp": f"{_PROTOCOLS}.ftp",
@@ -72,27 +70,23 @@ def airflow_filesystem(scheme: str, conn_id: str | None) -> fsspec.AbstractFileS
 
     What a connection says is read anew from time to time; what was attached by hand stays.
 
-    :raises BrazeSetupError: no provider of it is installed.
+    :raises ValueError: no provider of it is installed.
+    :raises ImportError: what the provider needs is not installed.
     """
     # Imported here: a local path must work, and start fast, without Airflow.
     from airflow.sdk.io import attach, get_fs, has_fs
 
     _quieten(scheme)
-    try:
-        if conn_id is None or not has_fs(scheme):
-            return attach(scheme, conn_id).fs
-        now = time.monotonic()
+    if conn_id is None or not has_fs(scheme):
+        return attach(scheme, conn_id).fs
+    now = time.monotonic()
+    with _lock:
+        since, known = _known.get((scheme, conn_id), (0.0, None))
+    if known is None or now - since >= TRUSTED_SECONDS:
+        known = get_fs(scheme, conn_id)
         with _lock:
-            since, known = _known.get((scheme, conn_id), (0.0, None))
-        if known is None or now - since >= TRUSTED_SECONDS:
-            known = get_fs(scheme, conn_id)
-            with _lock:
-                _known[scheme, conn_id] = (now, known)
-        return known
-    except (ValueError, ImportError) as error:
-        raise BrazeSetupError(
-            f"Cannot open {scheme}://: {error}. Install the provider of this storage."
-        ) from error
+            _known[scheme, conn_id] = (now, known)
+    return known
 
 
 def _quieten(scheme: str) -> None:

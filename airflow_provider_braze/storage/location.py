@@ -183,6 +183,6 @@ def _remote(url: str) -> Location:
     try:
         # Named without its connection, which would be read here, and kept for ever.
         path = ObjectStoragePath(f"{scheme}://{rest}").path
+        return Location(airflow_filesystem(scheme, conn_id), path, url.rstrip("/"))
     except (ValueError, ImportError) as error:
         raise BrazeSetupError(f"Cannot open {url}: {error}. Install the provider of this storage.") from error
-    return Location(airflow_filesystem(scheme, conn_id), path, url.rstrip("/"))
