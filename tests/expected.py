@@ -47,7 +47,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "last_name": 'O"Neill',
         "email": "jose@example.com",
         "country": "ES",
-        "dob": "1984-02-29",
+        "dob": "1984-02-29T00:00:00.000Z",
         "gender": "M",
         "home_city": "A Coruña",
         "phone": "+34600000001",
