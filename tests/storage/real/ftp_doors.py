@@ -178,6 +178,31 @@ class ImplicitFtps(DiskDoor):
         self.server.tell(signal.SIGUSR1)
 
 
+class FtpWithoutTimes(DiskDoor):
+    """pyftpdlib as an old server: neither ``MLSD`` nor ``MDTM``, only the whole minutes of ``LIST``."""
+
+    name = "ftp_without_times"
+
+    def _server(self) -> Server:
+        need_module("pyftpdlib", "pyftpdlib")
+        port = free_port()
+        arguments = (str(port), str(self.folder), "MLSD", "MLST", "MDTM")
+        return Server(python("tests.storage.real.plain_ftp", *arguments), port, self.home / "log")
+
+    def connection(self) -> dict[str, Any]:
+        return {
+            "conn_type": "ftp",
+            "host": "127.0.0.1",
+            "port": self.server.port,
+            "login": "rpi",
+            "password": "throw-away",
+        }
+
+    @property
+    def root(self) -> str:
+        return f"ftp://{self.conn_id}@127.0.0.1/"
+
+
 def _has_user(name: str) -> bool:
     try:
         pwd.getpwnam(name)

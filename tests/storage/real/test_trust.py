@@ -1,0 +1,101 @@
+"""Nobody in between, and no other server, is taken for the right one unless the connection says so."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage.location import locate
+from tests.storage.real.doors import Door
+from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps
+from tests.storage.real.ssh_and_smb import Sftp, Smb
+
+Opened = Callable[[type[Door]], Door]
+Other = Callable[..., str]
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def other(monkeypatch: pytest.MonkeyPatch) -> Other:
+    """Give the URL of the same server through a connection that differs."""
+
+    def define(door: Door, **changes: Any) -> str:
+        connection = door.connection() | changes
+        # Each its own: what a connection said is taken for true for a minute.
+        conn_id = f"other_{next(_numbers)}"
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+        return door.root.replace(door.conn_id, conn_id)
+
+    return define
+
+
+def exists(url: str) -> bool:
+    return locate(url).exists()
+
+
+@pytest.mark.parametrize("kind", [ExplicitFtps, ImplicitFtps])
+class TestCertificate:
+    def test_a_self_signed_one_is_refused(self, opened: Opened, other: Other, kind: type[Door]) -> None:
+        door = opened(kind)
+        extra = {name: value for name, value in door.connection()["extra"].items() if name != "ca_file"}
+        with pytest.raises(BrazeSetupError, match=r"certificate .* is not trusted .*ca_file"):
+            exists(other(door, extra=extra))
+        assert exists(other(door, extra={**extra, "verify": "false"}))
+
+    def test_one_for_another_name_is_refused(self, opened: Opened, other: Other, kind: type[Door]) -> None:
+        # 127.0.0.1 in other words, which the certificate does not have.
+        with pytest.raises(BrazeSetupError, match="is not trusted"):
+            exists(other(opened(kind), host="127.1"))
+
+    def test_tls_is_never_left_out(self, opened: Opened, other: Other, kind: type[Door]) -> None:
+        with pytest.raises((BrazeSetupError, OSError)):
+            exists(other(opened(kind), extra={"timeout": 1}).replace("ftps://", "ftp://"))
+
+
+def test_a_server_without_tls_is_refused(opened: Opened, other: Other) -> None:
+    with pytest.raises(BrazeSetupError, match="refused"):
+        exists(other(opened(Ftp)).replace("ftp://", "ftps://"))
+
+
+class TestHostKey:
+    def test_an_unknown_one_is_refused(self, opened: Opened, other: Other) -> None:
+        extra = opened(Sftp).connection()["extra"]
+        key = {"private_key": extra["private_key"]}
+        with pytest.raises(BrazeSetupError, match=r"host key of .* is not known.*host_key"):
+            exists(other(opened(Sftp), extra=key))
+
+    def test_it_is_not_asked_for_where_the_connection_says_so(self, opened: Opened, other: Other) -> None:
+        extra = opened(Sftp).connection()["extra"]
+        key = {"private_key": extra["private_key"], "no_host_key_check": "true"}
+        assert exists(other(opened(Sftp), extra=key))
+
+    def test_another_one_is_refused(self, opened: Opened, other: Other) -> None:
+        door = opened(Sftp)
+        wrong = (door.home / "client_key.pub").read_text().rsplit(" ", 1)[0]
+        extra = {**door.connection()["extra"], "host_key": wrong}
+        with pytest.raises(BrazeSetupError, match="not the one that is known"):
+            exists(other(door, extra=extra))
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"), [(ImplicitFtps, {}), (Smb, {}), (Sftp, {"login": "nobody-here"})]
+)
+def test_a_refused_login_names_the_connection_and_no_password(
+    opened: Opened, other: Other, kind: type[Door], changes: dict[str, Any]
+) -> None:
+    with pytest.raises(BrazeSetupError, match="refused the login of connection 'other_") as refused:
+        exists(other(opened(kind), password="not-the-password", **changes))
+    assert "not-the-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps", "sftp", "smb"])
+def test_a_connection_is_needed(scheme: str) -> None:
+    with pytest.raises(BrazeSetupError, match=f"write {scheme}://<connection id>@"):
+        locate(f"{scheme}://host/folder")
+    with pytest.raises(BrazeSetupError, match="There is no connection 'nobody'"):
+        locate(f"{scheme}://nobody@host/folder")
