@@ -5,9 +5,12 @@ Waits for exports that Redpoint Interaction has finished writing, and pushes eac
 and oldest first: what fails for a while holds up those after it, so that none overtakes. Every push leaves a report
 and, for records that failed, a rejects file in the reports folder.
 
-**By itself:** every 15 minutes. A run in which nothing new lands ends as *skipped*.
+**By itself:** every 15 minutes. It looks twice, as far apart as a file needs to be known as landed, and ends; in a run
+in which nothing new has landed, both tasks are *skipped*.
 
-**By hand:** press *Trigger* and fill in the form. Everything may stay as it is: then all that is new is pushed.
+**By hand:** press *Trigger* and fill in the form. Everything may stay as it is: then all that is new is pushed. Where
+there is nothing to push, the run ends after these two looks, and the tab *Braze* says why. What was asked for by name
+and is not there *fails* the run.
 
 **By REST:** `POST /api/v2/dags/redpoint_to_braze/dagRuns` with the form's fields as `conf`.
 
@@ -47,6 +50,8 @@ COUNT_OR_SHARE = {
     "anyOf": [{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
     "$comment": "a count, or a share below 1 such as 0.05",
 }
+
+MOST_WAIT_MINUTES = 12
 
 # Fields without a section come first, and only theirs are open when the form opens.
 HOW, GUARDS = "How to push them", "When to refuse"
@@ -91,6 +96,37 @@ with DAG(
             title="Workflow ID",
             description="Push only exports of this Redpoint workflow: the name of its folder. Empty: every one.",
         ),
+        "channel_execution_id": Param(
+            None,
+            type=["null", "string", "integer"],
+            examples=["5719"],
+            pattern=r"^[0-9]*$",
+            minimum=0,
+            **{"$comment": "the number in the file's name"},
+            title="Execution ID",
+            description=(
+                "Push only the export of this execution: the number in its file's name. "
+                "One of many, where a workflow recurs. Empty: every one."
+            ),
+        ),
+        "max_age_days": Param(
+            7,
+            type="number",
+            minimum=0,
+            title="Oldest export, in days",
+            description="Exports that were last changed longer ago are left out.",
+        ),
+        "wait_minutes": Param(
+            0,
+            type="number",
+            minimum=0,
+            maximum=MOST_WAIT_MINUTES,
+            title="Wait so many minutes",
+            description=(
+                "How long to wait for an export that is still to come. "
+                "0: look, and once more where a file is still landing. Other runs wait meanwhile."
+            ),
+        ),
         "mode": Param(
             "auto",
             type="string",
@@ -116,7 +152,10 @@ with DAG(
             type="boolean",
             section=HOW,
             title="Push again even if already pushed",
-            description="Off: exports that were pushed whole are left out.",
+            description=(
+                "Off: exports that were pushed whole are left out. On: needs an offer, a workflow ID or an execution "
+                "ID, and sets people back to what these exports say; a dry run shows what it would take."
+            ),
         ),
         "max_rejected": Param(
             None,
@@ -150,16 +189,20 @@ with DAG(
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",
         workflow_id="{{ params.workflow_id }}",
+        channel_execution_id="{{ params.channel_execution_id }}",
+        max_age="{{ params.max_age_days * 86400 }}",
         # Who fills in the form knows what they choose; RPI's call must not make its export overtake an older one.
         with_older="{{ dag_run.run_id.startswith('rpi-') }}",
         channel_modes=CHANNEL_MODES,
         settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
-        only_new="{{ not params.push_again }}",
+        push_again="{{ params.push_again }}",
         braze_conn_id=BRAZE_CONN_ID,
         deferrable=True,
         poke_interval=30,
+        # Soon, because no other run may begin before this one ends.
+        give_up_after="{{ params.wait_minutes * 60 }}",
         # Shorter than the schedule's interval, so that waiting runs never pile up.
-        timeout=timedelta(minutes=10).total_seconds(),
+        timeout=timedelta(minutes=14).total_seconds(),
         soft_fail=True,
     )
 

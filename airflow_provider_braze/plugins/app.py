@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -20,10 +21,12 @@ from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, Summary, card_of
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
-from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, pushes_of
+from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, nothing_found, pushes_of
 from airflow_provider_braze.storage.reports_folder import safe_name
 
 CARDS_PER_PAGE = 25
+
+_NOT_BEGUN = ("skipped", "upstream_failed")
 
 NO_SUCH_RUN = "There is no such run."
 NO_PUSH_IN_RUN = "No task of this run pushes anything to Braze."
@@ -96,7 +99,14 @@ def _pushes(dag_id: str, run_id: str, place: tuple[str, int] | None = None) -> l
     with create_session(scoped=False) as session:
         if not has_run(session, dag_id, run_id):
             raise HTTPException(HTTPStatus.NOT_FOUND, NO_SUCH_RUN)
-        return pushes_of(session, dag_id, run_id, place)
+        tasks = pushes_of(session, dag_id, run_id, place)
+        if any(task.state not in _NOT_BEGUN for task in tasks):
+            return tasks
+        said = nothing_found(session, dag_id, run_id, place[0] if place and not tasks else None)
+    # The sensor's own tab: there is nothing else to see.
+    if said and not tasks:
+        raise HTTPException(HTTPStatus.OK, said)
+    return [replace(task, said=said) for task in tasks]
 
 
 def _map_index(text: str) -> int:
@@ -117,6 +127,7 @@ def _page(
         in_run=in_run,
         summary=Summary.of(pushes) if len(pushes) > 1 else None,
         empty=empty,
+        said=next((task.said for task in tasks if task.said), ""),
         page=page,
         pages=-(-len(pushes) // CARDS_PER_PAGE),
     )

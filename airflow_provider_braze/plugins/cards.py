@@ -52,6 +52,7 @@ class PushTask:
     :param progress: its progress in the task state store, None where there is none.
     :param number: of an export in a list that one task pushes, from 1 on; else 0.
     :param has_no_report: there is something in the place of its report, which is none.
+    :param said: why there was nothing to push, as the sensor before it says.
     """
 
     task_id: str
@@ -64,6 +65,7 @@ class PushTask:
     progress: Mapping[str, Any] | None = None
     number: int = 0
     has_no_report: bool = False
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import Text, cast, select
 
 from airflow_provider_braze.plugins.cards import PushTask
-from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object
+from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_text
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY
+from airflow_provider_braze.redpoint.nothing_found import NOTHING_FOUND_KEY
 
 try:
     from airflow.models.task_state_store import TaskStateStoreModel
@@ -30,6 +31,8 @@ OPERATOR = "BrazeUserTrackOperator"
 
 RETURN_VALUE, REPORT_KEY = "return_value", "report"
 """XCom keys of a report: of a task that succeeded, and of one that failed."""
+
+_MOST_SAID = 4000
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -73,6 +76,20 @@ def pushes_of(session: Session, dag_id: str, run_id: str, place: _Place | None =
         )
         for row in found
     ]
+
+
+def nothing_found(session: Session, dag_id: str, run_id: str, task_id: str | None = None) -> str:
+    """Say why the sensor of a run found nothing to push, as it says itself; empty where it does not.
+
+    :param task_id: only what this task says.
+    """
+    rows = select(cast(XComModel.value, Text)).where(
+        XComModel.dag_id == dag_id, XComModel.run_id == run_id, XComModel.key == NOTHING_FOUND_KEY
+    )
+    if task_id is not None:
+        rows = rows.where(XComModel.task_id == task_id)
+    said = read_text(session.scalar(rows.order_by(XComModel.task_id).limit(1)))
+    return said[:_MOST_SAID]
 
 
 def _columns() -> list[Any]:

@@ -50,6 +50,15 @@ def read_object(text: str | None) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) and _is_plausible(value) else None
 
 
+def read_text(text: str | None) -> str:
+    """Read a value that is text; empty where it is none."""
+    try:
+        value = read_plain(text)
+    except (TypeError, ValueError):
+        return ""
+    return value if isinstance(value, str) else ""
+
+
 def is_kept_elsewhere(text: str | None) -> bool:
     """Tell whether a value is a plain text, such as an XCom backend leaves for what it keeps itself."""
     try:

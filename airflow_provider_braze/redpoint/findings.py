@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.landing import is_export, landing, marked_exports
+from airflow_provider_braze.redpoint.nothing_found import NothingFound, Seen, named, why
 from airflow_provider_braze.redpoint.path import fingerprint
 from airflow_provider_braze.redpoint.search import ExportSearch
 from airflow_provider_braze.storage.listing import ListedFile, Listing, list_files, looked_at
@@ -20,7 +21,6 @@ MOST_REFUSALS = 3
 """How often an export that was refused for what it is, is offered."""
 
 _MOST_SIGHTINGS_KEPT = 1000  # about 40 KB of JSON: the task state store takes 64 KB a value
-_MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Findings:
     :param items: the landed exports, oldest first, as the sensor returns them.
     :param waiting: how many exports have not landed yet.
     :param in_vain: why there is nothing to wait for, or None.
+    :param nothing: why there are no items, or None where there are.
     :param notes: lines for the log.
     :param warnings: those that were not given before.
     :param memory: for the next look.
@@ -63,6 +64,7 @@ class Findings:
     items: list[dict[str, Any]]
     waiting: int
     in_vain: str | None
+    nothing: NothingFound | None
     notes: list[str]
     warnings: list[str]
     memory: Memory
@@ -83,9 +85,15 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
     if reports.root.url == base.url:
         raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
     started = clock()
-    listing = list_files(base, admits=_admits(search), leave_out=reports.root)
+    folders: set[tuple[str, ...]] = set()
+    listing = list_files(base, admits=_noting(folders, _admits(search)), leave_out=reports.root)
     finished = clock()
-    found_exports = [file for file in listing.files if is_export(file.path.name, search.file_pattern)]
+    found_exports = [
+        file
+        for file in listing.files
+        if is_export(file.path.name, search.file_pattern)
+        and (search.brings_older or search.selects(file.path))
+    ]
     exports = {_fingerprint(file): file for file in looked_at(found_exports, listing.problems)}
     marks = _Marks.read(reports, search, exports, memory.trusted)
     recent, old = _by_age(search, marks.without(exports), started)
@@ -99,11 +107,16 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         marked=None if search.marker_suffix is None else marked_exports(listing.files, search.marker_suffix),
     )
     found = sorted(landed.landed, key=lambda file: (file.stat.modified or 0, file.location.url))
-    selected = {each: file for each, file in exports.items() if _is_selected(search, file)}
+    selected = {each: file for each, file in exports.items() if search.selects(file.path)}
     if len(selected) < len(exports):
         # The older ones go with those that are looked for, and alone they are no reason to go.
-        last = max((at for at, file in enumerate(found) if _is_selected(search, file)), default=-1)
+        last = max((at for at, file in enumerate(found) if search.selects(file.path)), default=-1)
         found = found[: last + 1]
+    if search.push_again and len(found) > search.max_exports:
+        raise BrazeSetupError(
+            f"push_again takes {len(found)} exports, more than max_exports ({search.max_exports}): to push the oldest "
+            "of them alone would set people back. Name a workflow_id or a channel_execution_id, too."
+        )
     taken = found[: search.max_exports]
     notes = [
         f"{base.url}: {len(found)} landed, {len(landed.waiting)} not landed yet, "
@@ -113,12 +126,18 @@ def look(search: ExportSearch, memory: Memory, *, clock: Callable[[], float] = t
         notes.append(
             f"{len(found) - len(taken)} more exports are held back (max_exports); the next run takes them."
         )
+    if search.push_again and taken:
+        notes.append(f"To be pushed again: {', '.join(file.path.name for file in taken)}.")
+    nothing = None
+    if not taken:
+        selection = _Selection(selected, folders, listing, marks, old, landed.waiting)
+        nothing = why(search, _seen(search, selection, reports))
     warnings = {_digest(text): text for text in _warnings(search, listing, marks, exports)}
     return Findings(
         items=[_item(search, file, base, reports) for file in taken],
         waiting=len(landed.waiting),
-        # What could not be read may hold what is waited for.
-        in_vain=None if listing.problems else marks.in_vain(reports, search, selected),
+        in_vain=_in_vain(search, nothing, marks, selected, listing),
+        nothing=nothing,
         notes=notes,
         warnings=[text for digest, text in warnings.items() if digest not in memory.said],
         memory=Memory(landed.sightings, memory.said | warnings.keys(), marks.trusted),
@@ -178,30 +197,72 @@ class _Marks:
     def without(self, exports: Mapping[str, ListedFile]) -> list[ListedFile]:
         return [file for each, file in exports.items() if each not in self.pushed | self.given_up]
 
-    def in_vain(
-        self, reports: ReportsFolder, search: ExportSearch, exports: Mapping[str, ListedFile]
-    ) -> str | None:
-        """Say that everything of a workflow is pushed already, naming the report of its newest export."""
-        if search.workflow_id is None or not exports or not self.pushed.issuperset(exports):
-            return None
-        newest = max(exports, key=lambda each: exports[each].stat.modified or 0)
-        report = reports.last_report(newest)
-        return (
-            f"Everything of workflow {search.workflow_id} is pushed already through {search.braze_conn_id} "
-            f"({len(exports)} exports; report: {report.url if report else 'not found'}). "
-            "Set only_new to false to push it again."
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """What one look knows of the exports that are looked for, by fingerprint, and of all."""
+
+    exports: Mapping[str, ListedFile]
+    folders: Collection[tuple[str, ...]]
+    listing: Listing
+    marks: _Marks
+    old: Collection[ListedFile]
+    waiting: Collection[ListedFile]
+
+
+def _seen(search: ExportSearch, selection: _Selection, reports: ReportsFolder) -> Seen:
+    exports, marks = selection.exports, selection.marks
+    newest_first = sorted(exports, key=lambda each: exports[each].stat.modified or 0, reverse=True)
+    pushed = [each for each in newest_first if each in marks.pushed]
+    report = reports.last_report(pushed[0]) if search.names_something and pushed else None
+    return Seen(
+        folders=selection.folders,
+        others=sum(
+            search.selects(file.path) and not is_export(file.path.name, search.file_pattern)
+            for file in selection.listing.files
+        ),
+        exports=list(exports.values()),
+        pushed=[exports[each] for each in pushed],
+        given_up=[exports[each] for each in newest_first if each in marks.given_up],
+        old=[file for file in selection.old if search.selects(file.path)],
+        waiting=[file for file in selection.waiting if search.selects(file.path)],
+        unreadable=selection.listing.problems,
+        report=report.url if report else None,
+    )
+
+
+def _in_vain(
+    search: ExportSearch,
+    nothing: NothingFound | None,
+    marks: _Marks,
+    selected: Mapping[str, ListedFile],
+    listing: Listing,
+) -> str | None:
+    """Say that everything of a workflow or an execution is pushed already: nothing more of it is waited for."""
+    named_one = search.workflow_id is not None or search.channel_execution_id is not None
+    # What could not be read may hold what is waited for.
+    if nothing is None or listing.problems or not (named_one and selected):
+        return None
+    return nothing.reason if marks.pushed.issuperset(selected) else None
+
+
+def _noting(
+    folders: set[tuple[str, ...]], admits: Callable[[tuple[str, ...]], bool]
+) -> Callable[[tuple[str, ...]], bool]:
+    """Note each folder that is asked about, admitted or not: a misspelt name is told from those that there are."""
+
+    def noting(parts: tuple[str, ...]) -> bool:
+        if not parts[0].startswith(".") and parts[0] != FOLDER_NAME:
+            folders.add(parts[:3])
+        return admits(parts)
+
+    return noting
 
 
 def _admits(search: ExportSearch) -> Callable[[tuple[str, ...]], bool]:
     if not search.brings_older:
         return search.admits
     return lambda parts: search.admits(parts) or search.widened.admits(parts)
-
-
-def _is_selected(search: ExportSearch, file: ListedFile) -> bool:
-    where = file.path
-    return search.admits((where.channel, where.offer, where.workflow_id))
 
 
 def _by_age(
@@ -218,10 +279,10 @@ def _warnings(
 ) -> list[str]:
     warnings = []
     if listing.problems:
-        warnings.append(f"Left out, the rest is not affected: {_named(listing.problems)}.")
+        warnings.append(f"Left out, the rest is not affected: {named(listing.problems)}.")
     others = [repr(name) for name in listing.channels if search.is_other_channel(name)]
     if others:
-        warnings.append(f"Not looked into, because channel_modes does not name them: {_named(others)}.")
+        warnings.append(f"Not looked into, because channel_modes does not name them: {named(others)}.")
     if marks.older:
         warnings.append(
             f"{len(marks.older)} exports were marked as pushed by an older version, whose markers do not say by whom; "
@@ -230,21 +291,16 @@ def _warnings(
     if marks.unexplained:
         unexplained = [exports[each].location.url for each in marks.unexplained]
         warnings.append(
-            f"Marked as pushed through {search.braze_conn_id}, but there is no report of it: {_named(unexplained)}. "
+            f"Marked as pushed through {search.braze_conn_id}, but there is no report of it: {named(unexplained)}. "
             "They are left out. Look who may write to the reports folder; set only_new to false to push them again."
         )
     given_up = [exports[each].location.url for each in marks.given_up]
     if given_up:
         warnings.append(
-            f"Refused {MOST_REFUSALS} times and not offered any more: {_named(given_up)}. "
+            f"Refused {MOST_REFUSALS} times and not offered any more: {named(given_up)}. "
             "Replace the file, or set only_new to false to push it again."
         )
     return warnings
-
-
-def _named(names: Collection[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return "; ".join(sorted(names)[:_MOST_NAMED]) + more
 
 
 def _item(search: ExportSearch, file: ListedFile, base: Location, reports: ReportsFolder) -> dict[str, Any]:

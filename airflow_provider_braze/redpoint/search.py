@@ -15,9 +15,10 @@ from airflow_provider_braze.parameters import (
     as_seconds,
     as_text,
     as_whole_number,
+    is_unset,
 )
 from airflow_provider_braze.redpoint.landing import DEFAULT_FILE_PATTERN
-from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, segments
+from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, ExportPath, segments
 from airflow_provider_braze.storage.reports_folder import FOLDER_NAME
 
 DEFAULT_SETTLE_SECONDS = 30.0
@@ -39,6 +40,7 @@ class ExportSearch:
     channel: str | None = None
     offer: str | None = None
     workflow_id: str | None = None
+    channel_execution_id: str | None = None
     channel_modes: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_CHANNEL_MODES))
     file_pattern: str = DEFAULT_FILE_PATTERN
     settle_seconds: float = DEFAULT_SETTLE_SECONDS
@@ -49,6 +51,7 @@ class ExportSearch:
     max_age: float | None = DEFAULT_MAX_AGE
     max_exports: int = DEFAULT_MAX_EXPORTS
     with_older: bool = False
+    push_again: bool = False
 
     @classmethod
     def read(cls, **values: Any) -> ExportSearch:
@@ -56,7 +59,11 @@ class ExportSearch:
 
         :raises BrazeSetupError: a value cannot be used; the message names the parameter.
         """
-        return cls(**{name: read_parameter(name, value) for name, value in values.items()})
+        search = cls(**{name: read_parameter(name, value) for name, value in values.items()})
+        if not search.push_again:
+            return search
+        check_push_again(search.offer, search.workflow_id, search.channel_execution_id)
+        return replace(search, only_new=False)
 
     def as_kwargs(self) -> dict[str, Any]:
         """Give the parameters as JSON values that ``read`` takes back."""
@@ -73,17 +80,27 @@ class ExportSearch:
             want is None or comparable(want) == name for want, name in zip(wanted, names, strict=False)
         )
 
+    def selects(self, path: ExportPath) -> bool:
+        """Tell whether an export is one of those that are looked for."""
+        execution = self.channel_execution_id
+        return self.admits((path.channel, path.offer, path.workflow_id)) and (
+            execution is None or path.channel_execution_id == execution
+        )
+
+    @property
+    def names_something(self) -> bool:
+        """Whether certain exports are looked for, and not all."""
+        return (self.channel, self.offer, self.workflow_id, self.channel_execution_id) != (None,) * 4
+
     @property
     def widened(self) -> ExportSearch:
         """Look for every channel's exports: with those that are selected go the older ones."""
-        return replace(self, channel=None, offer=None, workflow_id=None)
+        return replace(self, channel=None, offer=None, workflow_id=None, channel_execution_id=None)
 
     @property
     def brings_older(self) -> bool:
         """Whether exports that are not selected are looked at, too."""
-        return (
-            self.with_older and self.only_new and (self.channel, self.offer, self.workflow_id) != (None,) * 3
-        )
+        return self.with_older and self.only_new and self.names_something
 
     def is_other_channel(self, name: str) -> bool:
         """Tell whether a folder is left out only because ``channel_modes`` does not name it."""
@@ -97,6 +114,18 @@ class ExportSearch:
 
     def _modes(self) -> dict[str, str]:
         return {comparable(channel): mode for channel, mode in self.channel_modes.items()}
+
+
+def check_push_again(offer: Any, workflow_id: Any, channel_execution_id: Any) -> None:
+    """Refuse to push everything again: the oldest of it would set people back.
+
+    :raises BrazeSetupError: none of these is given.
+    """
+    if is_unset(offer) and is_unset(workflow_id) and is_unset(channel_execution_id):
+        raise BrazeSetupError(
+            "push_again needs an offer, a workflow_id or a channel_execution_id: without one it would take the oldest "
+            "exports of all, and set people back to what they were. Look with a dry run at what would be taken."
+        )
 
 
 def read_parameter(name: str, value: Any) -> Any:
@@ -117,6 +146,13 @@ def _selector(name: str, value: Any) -> str | None:
             f"{name} must be the name of one folder below base_path, without / and \\ and not .. or {FOLDER_NAME}, "
             f"not {value!r}."
         )
+    return text
+
+
+def _execution_id(name: str, value: Any) -> str | None:
+    text = as_optional_text(name, value)
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise BrazeSetupError(f"{name} must be the number in RPI_Export_<number>.txt, not {value!r}.")
     return text
 
 
@@ -143,6 +179,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "channel": _selector,
     "offer": _selector,
     "workflow_id": _selector,
+    "channel_execution_id": _execution_id,
     "channel_modes": _channel_modes,
     "file_pattern": lambda name, value: _file_name_part(name, value) or DEFAULT_FILE_PATTERN,
     "settle_seconds": lambda name, value: as_seconds(name, value, default=DEFAULT_SETTLE_SECONDS),
@@ -151,6 +188,8 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "braze_conn_id": lambda name, value: as_optional_text(name, value) or DEFAULT_CONN_ID,
     "only_new": lambda name, value: as_bool(name, value, default=True),
     "max_age": as_optional_seconds,
+    "give_up_after": as_optional_seconds,
+    "push_again": lambda name, value: as_bool(name, value, default=False),
     "with_older": lambda name, value: as_bool(name, value, default=False),
     "max_exports": lambda name, value: as_whole_number(name, value, default=DEFAULT_MAX_EXPORTS, minimum=1),
 }

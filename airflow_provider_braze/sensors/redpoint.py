@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
@@ -16,17 +16,23 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.parameters import is_final
 from airflow_provider_braze.redpoint.findings import Findings, Memory, look
 from airflow_provider_braze.redpoint.landing import DEFAULT_FILE_PATTERN
+from airflow_provider_braze.redpoint.nothing_found import NOTHING_FOUND_KEY, NothingFound
 from airflow_provider_braze.redpoint.search import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_AGE,
     DEFAULT_MAX_EXPORTS,
     DEFAULT_SETTLE_SECONDS,
     ExportSearch,
+    check_push_again,
     read_parameter,
 )
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
+from airflow_provider_braze.version_compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
 _STATE_KEY = "redpoint_export_sightings"
 # Sleep and wall clock need not agree to the millisecond.
 _SLEEP_MARGIN = 0.1
+# Airflow fails a task that comes back from the triggerer before the scheduler has noted that it went there.
+_SHORTEST_DEFERRAL = 10.0
 
 
 class RedpointExportSensor(BaseSensorOperator):
@@ -59,6 +67,8 @@ class RedpointExportSensor(BaseSensorOperator):
     :param offer: name of one offer's folder; unset means any.
     :param workflow_id: name of one workflow's folder; unset means any. With it, the task is skipped, naming the
         report, once everything of that workflow is pushed already.
+    :param channel_execution_id: the number in ``RPI_Export_<number>.txt``: one execution of a workflow that recurs;
+        unset means any.
     :param channel_modes: the mode, ``upsert`` or ``append``, of each channel. Channels that are not in it are
         named in one warning; one that is asked for by ``channel`` is returned all the same, with ``mode`` None.
     :param file_pattern: which file names are exports, with ``*`` and ``?``. RPI's ``_Content``, ``_Source``,
@@ -74,6 +84,13 @@ class RedpointExportSensor(BaseSensorOperator):
     :param with_older: with ``channel``, ``offer`` or ``workflow_id``: once an export of these has landed, return also
         those of any channel in ``channel_modes`` that landed before and are not pushed, so that it does not overtake
         them. Without effect when ``only_new`` is off.
+    :param push_again: return also what was pushed whole before, as ``only_new=False`` does, but only of an ``offer``,
+        ``workflow_id`` or ``channel_execution_id``, one of which is needed, and never fewer than there are: where
+        ``max_exports`` would cut the list, the task fails. For a person who asks for certain exports again.
+    :param give_up_after: seconds, or a timedelta, after which the wait ends where nothing has landed, and the log says
+        why; 0 looks once, and once more, ``settle_seconds`` later, where something is still landing. Where what was
+        asked for by name is neither there, nor on its way, nor pushed, the task fails, also with ``soft_fail``; else
+        it fails or is skipped as after ``timeout``. None waits until ``timeout``.
     :param deferrable: wait in the triggerer. In mode ``reschedule`` on Airflow below 3.3, which keeps no state between
         pokes, one poke lists twice, ``settle_seconds`` apart. In that mode keep ``poke_interval`` well above the few
         seconds that a turn of the scheduler takes: Airflow fails a task that is queued again before its last poke was
@@ -85,6 +102,7 @@ class RedpointExportSensor(BaseSensorOperator):
         "channel",
         "offer",
         "workflow_id",
+        "channel_execution_id",
         "channel_modes",
         "file_pattern",
         "settle_seconds",
@@ -95,6 +113,8 @@ class RedpointExportSensor(BaseSensorOperator):
         "max_age",
         "max_exports",
         "with_older",
+        "push_again",
+        "give_up_after",
     )
     template_fields_renderers = {"channel_modes": "json"}  # noqa: RUF012
 
@@ -105,6 +125,7 @@ class RedpointExportSensor(BaseSensorOperator):
         channel: str | None = None,
         offer: str | None = None,
         workflow_id: str | None = None,
+        channel_execution_id: str | None = None,
         channel_modes: Mapping[str, str] | None = None,
         file_pattern: str = DEFAULT_FILE_PATTERN,
         settle_seconds: float | str = DEFAULT_SETTLE_SECONDS,
@@ -115,6 +136,8 @@ class RedpointExportSensor(BaseSensorOperator):
         max_age: timedelta | float | str | None = DEFAULT_MAX_AGE,
         max_exports: int | str = DEFAULT_MAX_EXPORTS,
         with_older: bool | str = False,
+        push_again: bool | str = False,
+        give_up_after: timedelta | float | str | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -123,6 +146,7 @@ class RedpointExportSensor(BaseSensorOperator):
         self.channel = channel
         self.offer = offer
         self.workflow_id = workflow_id
+        self.channel_execution_id = channel_execution_id
         self.channel_modes = channel_modes
         self.file_pattern = file_pattern
         self.settle_seconds = settle_seconds
@@ -133,22 +157,30 @@ class RedpointExportSensor(BaseSensorOperator):
         self.max_age = max_age
         self.max_exports = max_exports
         self.with_older = with_older
+        self.push_again = push_again
+        self.give_up_after = give_up_after
         self.deferrable = deferrable
-        self._memory = Memory()
+        self._memory, self._began = Memory(), time.monotonic()
         for name in self.template_fields:
             if is_final(value := getattr(self, name)):
                 read_parameter(name, value)
+        named = (offer, workflow_id, channel_execution_id)
+        if is_final(push_again) and read_parameter("push_again", push_again) and all(map(is_final, named)):
+            check_push_again(*named)
 
     def execute(self, context: Context) -> Any:
         """Wait for exports, here or in the triggerer."""
-        self._memory = Memory()
+        self._memory, self._began = Memory(), time.monotonic()
         with self._failing_plainly():
             if not self.deferrable:
                 return super().execute(context)
             search = self._search()
-            findings = self._look(search)
+            findings = self._look(search, context)
             if findings.items:
                 return findings.items
+            patience = self._patience(search, findings)
+            if patience == 0:
+                self._give_up(context, findings.nothing)
             return self.defer(
                 # The triggerer has a working directory of its own.
                 trigger=RedpointExportTrigger(
@@ -159,6 +191,7 @@ class RedpointExportSensor(BaseSensorOperator):
                     },
                     poke_interval=self.poke_interval,
                     memory=findings.memory.kept(),
+                    give_up_at=None if patience is None else time.time() + max(patience, _SHORTEST_DEFERRAL),
                 ),
                 method_name="execute_complete",
                 timeout=timedelta(seconds=self.timeout),
@@ -167,26 +200,28 @@ class RedpointExportSensor(BaseSensorOperator):
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         search = self._search()
-        if not self.reschedule:
-            findings = self._look(search)
-        elif (store := context.get("task_state_store")) is None:
-            findings = self._look_twice(search)
+        after = read_parameter("give_up_after", self.give_up_after)
+        store = context.get("task_state_store")
+        if (after is not None and after <= search.settle_seconds) or (self.reschedule and store is None):
+            findings = self._look_twice(search, context)
+        elif self.reschedule:
+            findings = self._look_remembering(search, context, store)
         else:
-            findings = self._look_remembering(search, store)
+            findings = self._look(search, context)
+        is_last = after is not None and (after <= search.settle_seconds or self._waited(context) >= after)
+        if is_last and not findings.items:
+            self._give_up(context, findings.nothing)
         return PokeReturnValue(is_done=bool(findings.items), xcom_value=findings.items)
 
-    def execute_complete(
-        self,
-        context: Context,  # noqa: ARG002
-        event: dict[str, Any],
-    ) -> list[dict[str, Any]]:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what the trigger found, or end as it says."""
         if event["status"] == "landed":
             items: list[dict[str, Any]] = event["items"]
             return items
         if event["status"] == "skipped":
-            self.log.info(event["message"])
-            raise AirflowSkipException(event["message"])
+            self._skip(context, event["message"])
+        if event["status"] == "gave_up":
+            self._give_up(context, NothingFound(event["message"], event["asked_in_vain"]))
         raise (BrazeError if event["retryable"] else BrazeSetupError)(event["message"])
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -195,12 +230,13 @@ class RedpointExportSensor(BaseSensorOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _search(self) -> ExportSearch:
-        search = ExportSearch.read(**{name: getattr(self, name) for name in self.template_fields})
+        names = (name for name in self.template_fields if name != "give_up_after")
+        search = ExportSearch.read(**{name: getattr(self, name) for name in names})
         # A longer list fails the task when it is mapped over.
         most = conf.getint("core", "max_map_length", fallback=1024)
         return replace(search, max_exports=min(search.max_exports, most))
 
-    def _look(self, search: ExportSearch) -> Findings:
+    def _look(self, search: ExportSearch, context: Context) -> Findings:
         findings = look(search, self._memory)
         self._memory = findings.memory
         for warning in findings.warnings:
@@ -208,27 +244,53 @@ class RedpointExportSensor(BaseSensorOperator):
         for note in findings.notes:
             self.log.info(note)
         if findings.in_vain:
-            self.log.info(findings.in_vain)
-            raise AirflowSkipException(findings.in_vain)
+            self._skip(context, findings.in_vain)
         return findings
 
-    def _look_twice(self, search: ExportSearch) -> Findings:
-        """Look as far apart as it takes: on Airflow below 3.3 nothing is kept until the next poke."""
-        findings = self._look(search)
-        if findings.waiting and not findings.items and search.marker_suffix is None:
-            time.sleep(search.settle_seconds + _SLEEP_MARGIN)
-            findings = self._look(search)
+    def _look_twice(self, search: ExportSearch, context: Context) -> Findings:
+        """Look as far apart as it takes: there is no later poke, or on Airflow below 3.3 nothing is kept for it."""
+        findings = self._look(search, context)
+        if not findings.items and (seconds := _until_settled(search, findings)):
+            time.sleep(seconds)
+            findings = self._look(search, context)
         return findings
 
-    def _look_remembering(self, search: ExportSearch, store: Any) -> Findings:
+    def _look_remembering(self, search: ExportSearch, context: Context, store: Any) -> Findings:
         """Look with what the last poke, in another process, left in Airflow's task state store."""
         self._memory = Memory.of(store.get(_STATE_KEY))
-        findings = self._look(search)
+        findings = self._look(search, context)
         if findings.items:
             store.delete(_STATE_KEY)
         else:
             store.set(_STATE_KEY, findings.memory.kept())
         return findings
+
+    def _patience(self, search: ExportSearch, findings: Findings) -> float | None:
+        """Give how many seconds are left to wait after the first look; None for as long as ``timeout`` says."""
+        after: float | None = read_parameter("give_up_after", self.give_up_after)
+        return None if after is None else max(after, _until_settled(search, findings))
+
+    def _waited(self, context: Context) -> float:
+        if not self.reschedule:
+            return time.monotonic() - self._began
+        # Each poke has a process of its own.
+        began = context["ti"].get_first_reschedule_date(context)
+        return (datetime.now(tz=UTC) - began).total_seconds() if began else 0.0
+
+    def _give_up(self, context: Context, nothing: NothingFound | None) -> NoReturn:
+        reason = nothing.reason if nothing else "Nothing has landed."
+        if nothing is None or not nothing.asked_in_vain:
+            if self.soft_fail or self.never_fail:
+                self._skip(context, reason)
+            _leave(context, reason)
+            raise AirflowSensorTimeout(reason)
+        _leave(context, reason)
+        raise BrazeSetupError(reason)
+
+    def _skip(self, context: Context, reason: str) -> NoReturn:
+        self.log.info(reason)
+        _leave(context, reason)
+        raise AirflowSkipException(reason)
 
     @contextmanager
     def _failing_plainly(self) -> Iterator[None]:
@@ -241,3 +303,17 @@ class RedpointExportSensor(BaseSensorOperator):
             if not error.retryable:
                 raise AirflowFailException(str(error)) from error
             raise
+
+
+def _until_settled(search: ExportSearch, findings: Findings) -> float:
+    """Give how many seconds after one look the next one can tell what has landed; 0 where only a marker could."""
+    settles = findings.waiting and search.marker_suffix is None
+    return search.settle_seconds + _SLEEP_MARGIN if settles else 0.0
+
+
+def _leave(context: Context, reason: str) -> None:
+    """Leave the reason where the Braze tab finds it."""
+    # A script that calls the sensor itself has no task instance, or half of one.
+    push = getattr(context.get("ti"), "xcom_push", None)
+    if push is not None:
+        push(key=NOTHING_FOUND_KEY, value=reason)

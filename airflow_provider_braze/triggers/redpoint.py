@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -29,7 +30,8 @@ class RedpointExportTrigger(BaseEventTrigger):
     Look below a base path at intervals, for a deferred task or for an asset.
 
     For a deferred task it fires once: ``{"status": "landed", "items": [...]}`` with the items that
-    ``RedpointExportSensor`` returns, ``{"status": "skipped", "message": ...}`` when there is nothing to wait for, or
+    ``RedpointExportSensor`` returns, ``{"status": "skipped", "message": ...}`` when there is nothing to wait for,
+    ``{"status": "gave_up", "message": ..., "asked_in_vain": bool}`` when nothing has landed at ``give_up_at``, or
     ``{"status": "failed", "message": ..., "retryable": bool}``.
 
     In an ``AssetWatcher`` it never ends. Every export that lands is offered in a ``landed`` event, together with
@@ -40,11 +42,12 @@ class RedpointExportTrigger(BaseEventTrigger):
     :param base_path: as the sensor takes it. In a watcher nothing is rendered.
     :param poke_interval: seconds between two looks.
     :param memory: what an earlier look of the same wait remembered.
+    :param give_up_at: for a deferred task: when to look for the last time, in seconds since the epoch; None for never.
     :param offer_again_after: seconds, or a timedelta, after which a watcher offers an export again that is still
         not marked as pushed; None for never.
-    :param parameters: the other parameters of ``RedpointExportSensor``, from ``channel`` to ``max_exports``, which
-        for a watcher is the most exports of one event. ``<parameter>_variable`` instead of any of them, such as
-        ``base_path_variable``, names an Airflow Variable that is read in the triggerer at each look; where it does
+    :param parameters: the other parameters of ``RedpointExportSensor``, from ``channel`` to ``push_again``;
+        ``max_exports`` is for a watcher the most exports of one event. ``<parameter>_variable`` instead of any of
+        them, such as ``base_path_variable``, names an Airflow Variable that is read in the triggerer at each look; where it does
         not exist, the default holds.
     """
 
@@ -55,6 +58,7 @@ class RedpointExportTrigger(BaseEventTrigger):
         poke_interval: float = 60.0,
         memory: dict[str, Any] | None = None,
         offer_again_after: timedelta | float | None = 3600.0,
+        give_up_at: float | None = None,
         **parameters: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -73,6 +77,7 @@ class RedpointExportTrigger(BaseEventTrigger):
                 raise TypeError(f"unexpected parameter {name + _VARIABLE!r}")
         self.poke_interval = poke_interval
         self.memory = memory
+        self.give_up_at = give_up_at
         self.offer_again_after = as_optional_seconds("offer_again_after", offer_again_after)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -88,6 +93,7 @@ class RedpointExportTrigger(BaseEventTrigger):
                 "poke_interval": self.poke_interval,
                 "memory": self.memory,
                 "offer_again_after": self.offer_again_after,
+                "give_up_at": self.give_up_at,
             },
         )
 
@@ -120,7 +126,12 @@ class RedpointExportTrigger(BaseEventTrigger):
                 yield {"status": "skipped", "message": findings.in_vain}
                 return
             memory = findings.memory
-            await asyncio.sleep(self.poke_interval)
+            left = math.inf if self.give_up_at is None else self.give_up_at - time.time()
+            if left <= 0 and findings.nothing:
+                nothing = findings.nothing
+                yield {"status": "gave_up", "message": nothing.reason, "asked_in_vain": nothing.asked_in_vain}
+                return
+            await asyncio.sleep(max(0.0, min(self.poke_interval, left)))
 
     async def _watch(self) -> AsyncIterator[dict[str, Any]]:
         memory = Memory()

@@ -25,6 +25,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 LONGEST_BODY = 64 * 1024
 TIMEOUT = 30.0
+WAIT_MINUTES = 10
 
 
 def dag_run(body: Any) -> dict[str, Any]:
@@ -42,7 +43,8 @@ def dag_run(body: Any) -> dict[str, Any]:
         raise ValueError(
             "channelExecutionID (a number), channelName and workflowAssociationInstanceID are expected"
         )
-    conf = {"channel": channel, "workflow_id": workflow}
+    # RPI's call comes before its file.
+    conf: dict[str, Any] = {"channel": channel, "workflow_id": workflow, "wait_minutes": WAIT_MINUTES}
     # RPI writes NA where there is no offer.
     if offer not in ("", "NA"):
         conf["offer"] = offer

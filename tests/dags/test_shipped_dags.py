@@ -65,6 +65,9 @@ def test_the_form_has_no_free_path(redpoint: DAG) -> None:
         "channel",
         "offer",
         "workflow_id",
+        "channel_execution_id",
+        "max_age_days",
+        "wait_minutes",
         "mode",
         "dry_run",
         "push_again",
@@ -101,6 +104,25 @@ def test_a_selector_cannot_leave_the_base_path(redpoint: DAG, field: str, value:
 @pytest.mark.parametrize("value", [None, "", "Spring Welcome", "Été à 50 %", "8828", "..a", "a..", "Sale!?"])
 def test_a_selector_takes_any_folder_name_and_nothing(redpoint: DAG, field: str, value: str | None) -> None:
     jsonschema.validate(value, redpoint.params.get_param(field).schema)
+
+
+@pytest.mark.parametrize("value", [None, "", "5719", 5719])
+def test_an_execution_is_a_number(redpoint: DAG, value: object) -> None:
+    schema = redpoint.params.get_param("channel_execution_id").schema
+    jsonschema.validate(value, schema)
+    for wrong in ("*", "RPI_Export_1.txt", "../1", -1):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+def test_a_run_ends_soon_unless_it_is_told_to_wait(redpoint: DAG) -> None:
+    sensor = redpoint.get_task("find_exports")
+    wait = redpoint.params.get_param("wait_minutes")
+
+    assert wait.value == 0
+    assert sensor.give_up_after == "{{ params.wait_minutes * 60 }}"
+    # Else Airflow's own timeout comes first, which cannot say why.
+    assert wait.schema["maximum"] * 60 < sensor.timeout
 
 
 def test_a_workflow_id_may_be_a_number(redpoint: DAG) -> None:

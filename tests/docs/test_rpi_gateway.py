@@ -73,7 +73,7 @@ def test_the_documented_call_asks_for_one_run(airflow: AnsweringAirflow) -> None
     run = {
         "dag_run_id": "rpi-5719",
         "logical_date": None,
-        "conf": {"channel": "Control 2", "workflow_id": "8828"},
+        "conf": {"channel": "Control 2", "workflow_id": "8828", "wait_minutes": 10},
     }
     assert airflow.asked == [("/api/v2/dags/redpoint_to_braze/dagRuns", "Bearer a-token", run)] * 2
     assert "a-token" not in gateway.log

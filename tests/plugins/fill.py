@@ -63,7 +63,7 @@ def add_task(session: Session, run: tuple[str, str, int], task: dict[str, Any]) 
             span_status="not_started",
         )
     )
-    for key in ("return_value", "report", "_link_BrazeDashboardLink"):
+    for key in ("return_value", "report", "nothing_found", "_link_BrazeDashboardLink"):
         if key in task:
             XComModel.set(key=key, value=task[key], session=session, **place)
     if "raw" in task:

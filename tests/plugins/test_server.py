@@ -16,6 +16,8 @@ from tests.plugins.api_server import ADMIN, NOBODY, SUB_PATH, VIEWER, ApiServer
 from tests.plugins.invented import SCRIPT, progress, report
 
 RUN, OTHER_RUN = "manual__2026-11-21T10:00:00+00:00", "manual__2026-11-21T11:00:00+00:00"
+RUN_IN_VAIN = "manual__2026-11-21T12:00:00+00:00"
+NO_FOLDER = f"no folder 'Summer Sale 2027'; there are: {SCRIPT}"
 
 
 def rows() -> dict[str, Any]:
@@ -42,6 +44,10 @@ def rows() -> dict[str, Any]:
     return {
         "one": {
             RUN: [*mapped, {**other, "return_value": report(accepted=4242)}],
+            RUN_IN_VAIN: [
+                {**other, "task_id": "find", "state": "failed", "nothing_found": NO_FOLDER},
+                {"task_id": "push", "state": "upstream_failed"},
+            ],
             OTHER_RUN: [other, {"task_id": "single", "state": None}],
         },
     }
@@ -87,6 +93,14 @@ def test_what_pushes_nothing_says_so(server: ApiServer) -> None:
     assert module.NO_PUSH_IN_TASK in server.get(f"dags/one/runs/{RUN}/tasks/other/-1").text.replace(
         "&#39;", "'"
     )
+
+
+@pytest.mark.parametrize("page", ["", "/tasks/find/-1", "/tasks/push/-1"])
+def test_why_there_is_nothing_to_push_is_said_on_each_page(server: ApiServer, page: str) -> None:
+    answer = server.get(f"dags/one/runs/{RUN_IN_VAIN}{page}")
+    assert answer.status_code == 200
+    assert "no folder &#39;Summer Sale 2027&#39;; there are: " in answer.text
+    assert SCRIPT not in answer.text
 
 
 def test_links_stay_below_the_sub_path(server: ApiServer) -> None:

@@ -250,3 +250,34 @@ def test_a_base_path_that_does_not_exist_fails_the_run_at_once(share: Share) -> 
     assert share.finish() == "failed"
     assert "nowhere" in share.why()
     assert share.tasks("find_exports")[0]["try_number"] == 1
+
+
+def test_a_misspelt_offer_fails_soon_and_says_what_there_is(share: Share) -> None:
+    share.land(COMMA)
+
+    share.start(offer="Summer Sale 2027")
+
+    assert share.finish() == "failed"
+    assert [task["state"] for task in share.tasks("push_export")] == ["upstream_failed"]
+    said = f"no folder 'Summer Sale 2027'; there are: {COMMA.offer}"
+    assert said in share.why()
+    address = f"dags/{DAG_ID}/dagRuns/{share.run_id}/taskInstances/find_exports/xcomEntries/nothing_found"
+    assert said in share.airflow.api("GET", address)["value"]
+
+
+def test_push_again_takes_what_is_named_and_says_so_in_a_dry_run(
+    share: Share, sandbox: SandboxProcess
+) -> None:
+    share.land(COMMA, TAB)
+    assert len(share.push()) == 2
+
+    assert share.push(offer=COMMA.offer) == []
+    assert "of it are pushed: RPI_Export_" in share.airflow.log(DAG_ID, share.run_id, "find_exports")
+
+    share.start(push_again=True)
+    assert share.finish() == "failed"
+    assert "push_again needs an offer, a workflow_id or a channel_execution_id" in share.why()
+
+    (plan,) = share.push(push_again=True, channel_execution_id=str(COMMA.execution_id), dry_run=True)
+    assert (plan["status"], plan["planned"]) == ("planned", 3)
+    assert execution_ids(share.push(push_again=True, channel_execution_id=COMMA.execution_id)) == [5719]

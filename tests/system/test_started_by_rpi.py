@@ -67,4 +67,5 @@ def test_a_user_who_may_only_use_airflow_starts_one_run_with_a_password() -> Non
     assert "Invalid input for param channel" in gateway.log
     assert "Invalid credentials" in stranger.log
     # Who asked is on the run's page.
-    assert runs == [("rpi-5719", {"channel": COMMA.channel, "workflow_id": "8828"}, USER)]
+    conf = {"channel": COMMA.channel, "workflow_id": "8828", "wait_minutes": 10}
+    assert runs == [("rpi-5719", conf, USER)]
