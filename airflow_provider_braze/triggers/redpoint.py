@@ -47,8 +47,8 @@ class RedpointExportTrigger(BaseEventTrigger):
         not marked as pushed; None for never.
     :param parameters: the other parameters of ``RedpointExportSensor``, from ``channel`` to ``push_again``;
         ``max_exports`` is for a watcher the most exports of one event. ``<parameter>_variable`` instead of any of
-        them, such as ``base_path_variable``, names an Airflow Variable that is read in the triggerer at each look; where it does
-        not exist, the default holds.
+        them, such as ``base_path_variable``, names an Airflow Variable that is read in the triggerer at each look;
+        where it does not exist, the default holds.
     """
 
     def __init__(
