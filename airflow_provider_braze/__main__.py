@@ -1,7 +1,7 @@
 """What is done in a terminal, without Airflow.
 
-`python -m airflow_provider_braze plan EXPORT` says what a push would do; `tidy --older-than 90d FOLDER` deletes old
-reports and rejects.
+`python -m airflow_provider_braze plan EXPORT` says what a push would do; `find ID FOLDER` says what failed for one
+user; `tidy --older-than 90d FOLDER` deletes old reports and rejects.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from rich.text import Text
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
+from airflow_provider_braze.pushes.search_rejects import search_rejects
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
@@ -55,12 +56,12 @@ class _FirstFailures:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    :return: 0 when every record could be sent or everything old was deleted, 1 when some could not, 2 when the export
-        or an argument is wrong.
+    :return: 0 when every record could be sent, everything old was deleted, or all rejects were searched; 1 when some
+        could not; 2 when the export or an argument is wrong.
     """
     parsed = _parser().parse_args(arguments)
     try:
-        return _tidy(parsed) if parsed.command == "tidy" else _plan(parsed)
+        return {"tidy": _tidy, "find": _find, "plan": _plan}[parsed.command](parsed)
     except (BrazeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -91,23 +92,53 @@ def _parser() -> argparse.ArgumentParser:
         "--show-values", action="store_true", help="show the first payloads with their values"
     )
     command.add_argument("--json", action="store_true", help="print the plan as JSON")
+    command = commands.add_parser("find", help="look a user up in the rejects of the reports folder")
+    command.add_argument("user", metavar="ID", help="external id, or what else identified users in the push")
+    _add_folder(command)
     command = commands.add_parser("tidy", help="delete reports and rejects that are old; markers stay")
+    _add_folder(command)
+    command.add_argument("--older-than", required=True, metavar="AGE", help="such as 12h, 90d or 4w")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    return parser
+
+
+def _add_folder(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "folder",
         metavar="FOLDER",
         nargs="?",
         help=f"the reports folder, or the base path above it (default: what {_BASE_PATH} names)",
     )
-    command.add_argument("--older-than", required=True, metavar="AGE", help="such as 12h, 90d or 4w")
-    command.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
-    return parser
 
 
-def _tidy(parsed: argparse.Namespace) -> int:
+def _folder(parsed: argparse.Namespace) -> str:
     folder = parsed.folder or os.environ.get(_BASE_PATH)
     if not folder:
         raise BrazeSetupError(f"Give the reports folder, or the base path above it, or set {_BASE_PATH}.")
-    tidied = tidy(folder, read_age(parsed.older_than), dry_run=parsed.dry_run)
+    return str(folder)
+
+
+def _find(parsed: argparse.Namespace) -> int:
+    searched = search_rejects(_folder(parsed), parsed.user)
+    console = Console(soft_wrap=True)
+    for each in searched.rejects:
+        where = f"{each.export or 'rows'}, {'line' if each.export else 'index'} {each.line}"
+        why = f"{each.column}: {each.reason}" if each.column else each.reason
+        console.print(_plain(f"{each.started_at[:19]}  {each.outcome}  {where}  {why}"))
+        console.print(_plain(f"    {each.rejects}"))
+    console.print(
+        _plain(
+            f"{len(searched.rejects):,} records of this user in {searched.files:,} rejects files. "
+            "What was accepted is not kept there."
+        )
+    )
+    for problem in searched.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if searched.problems else 0
+
+
+def _tidy(parsed: argparse.Namespace) -> int:
+    tidied = tidy(_folder(parsed), read_age(parsed.older_than), dry_run=parsed.dry_run)
     verb = "would be deleted" if parsed.dry_run else "deleted"
     print(f"{tidied.files:,} files of {tidied.pushes:,} pushes {verb}; markers stay.")
     for url in tidied.kept:

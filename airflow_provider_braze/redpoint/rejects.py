@@ -100,6 +100,13 @@ class RejectsReader:
             outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
             yield self._original(record), outcome
 
+    def with_own(self) -> Iterator[tuple[Record, dict[str, str]]]:
+        """Yield each record with the cells of the columns that start with ``_``, by name."""
+        own_at = [(column, at) for at, column in enumerate(self._reader.columns) if is_own(column)]
+        for record in self._reader:
+            cells = record.cells
+            yield self._original(record), {name: cells[at] for name, at in own_at if at < len(cells)}
+
     def _without_padding(self, cells: list[str], problem: str | None) -> tuple[list[str], str | None]:
         """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
         width = self._width

@@ -18,7 +18,9 @@ from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import names_in, remove, remove_folder
 from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ROWS_FOLDER, ReportsFolder
 
-_PUSHED_THING = re.compile(rf"[0-9a-f]{{64}}|{ROWS_FOLDER}")
+PUSHED_THING = re.compile(rf"[0-9a-f]{{64}}|{ROWS_FOLDER}")
+"""Names in the reports folder below which the folders of pushes lie."""
+
 _WRITTEN = re.compile(r"report\.json|rejects\.csv|(report\.json|rejects\.csv)\..*part|rejects\.csv\.part")
 _AGE = re.compile(r"([0-9]{1,6})\s*([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 168}
@@ -66,10 +68,10 @@ def tidy(path: str, older_than: timedelta, *, dry_run: bool = False, now: float 
     """
     if older_than <= timedelta():
         raise BrazeSetupError(f"older_than must be above 0, not {older_than}.")
-    reports = _reports_folder(path)
+    reports = reports_folder_of(path)
     before = (time.time() if now is None else now) - older_than.total_seconds()
     tidied = Tidied()
-    for pushed_thing in sorted(filter(_PUSHED_THING.fullmatch, names_in(reports.root))):
+    for pushed_thing in sorted(filter(PUSHED_THING.fullmatch, names_in(reports.root))):
         folder = reports.root.child(pushed_thing)
         for push in _folders(folder, tidied):
             _tidy_push(push, before, tidied, dry_run=dry_run)
@@ -78,7 +80,11 @@ def tidy(path: str, older_than: timedelta, *, dry_run: bool = False, now: float 
     return tidied
 
 
-def _reports_folder(path: str) -> ReportsFolder:
+def reports_folder_of(path: str) -> ReportsFolder:
+    """Open the reports folder that a person has named, or that lies below the base path they have named.
+
+    :raises BrazeSetupError: there is no such folder.
+    """
     reports = ReportsFolder.at(path)
     try:
         names = names_in(reports.root)
