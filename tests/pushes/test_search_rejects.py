@@ -51,7 +51,8 @@ def test_the_column_that_identified_users_is_searched(push: Push, land: Land) ->
 def test_a_mended_copy_is_searched_and_the_newest_comes_first(push: Push, land: Land) -> None:
     old = push(land("external_id,email\nU2,nonsense\n"), run="first")
     new = push(land("External ID,email\nU2,still nonsense\n", name="RPI_Export_2.txt"), run="second")
-    written = Path(old["rejects_path"])
+    written, report = Path(old["rejects_path"]), Path(old["report_path"])
+    report.write_text(json.dumps({**old, "started_at": "2026-11-01T08:00:00+00:00"}))
     # A spreadsheet of another country.
     (written.parent / "rejects (1).csv").write_text(written.read_text().replace(",", ";"))
     found = search_rejects(str(written.parents[2]), "U2")
