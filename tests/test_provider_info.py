@@ -78,3 +78,11 @@ def test_form_has_a_field_for_every_extra_that_means_something() -> None:
 def test_every_field_of_the_form_may_stay_empty() -> None:
     for field in CONNECTION["conn-fields"].values():
         assert "null" in field["schema"]["type"]
+
+
+def test_airflow_finds_the_filesystems_that_nobody_else_has() -> None:
+    from airflow.sdk.io import has_fs
+
+    assert [has_fs(scheme) for scheme in ("ftp", "ftps", "smb")] == [True] * 3
+    for module in INFO["filesystems"]:
+        assert import_module(module).schemes

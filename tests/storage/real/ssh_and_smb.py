@@ -77,6 +77,7 @@ class Smb(DiskDoor):
             f"bind interfaces only = yes\ndisable netbios = yes\nload printers = no\nprinting = bsd\n{places}\n"
             "smb3 unix extensions = no\nmap to guest = never\nserver min protocol = SMB3\n"
             f"[share]\npath = {self.folder}\nread only = no\nmangled names = no\ncreate mask = 0644\n"
+            f"[readonly]\npath = {self.folder}\nread only = yes\nmangled names = no\n"
         )
         user = getpass.getuser()
         subprocess.run(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.location import locate
+from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
 from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps
+from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 from tests.storage.real.ssh_and_smb import Sftp, Smb
 
 Opened = Callable[[type[Door]], Door]
@@ -99,3 +103,39 @@ def test_a_connection_is_needed(scheme: str) -> None:
         locate(f"{scheme}://host/folder")
     with pytest.raises(BrazeSetupError, match="There is no connection 'nobody'"):
         locate(f"{scheme}://nobody@host/folder")
+
+
+@pytest.mark.parametrize("kind", [Ftp, ExplicitFtps, ImplicitFtps, Smb])
+def test_an_author_reaches_it_through_airflows_own_paths(opened: Opened, kind: type[Door]) -> None:
+    door = opened(kind)
+    door.put(f"{door.root.rstrip('/')}/of an author.txt", b"hello")
+    path = ObjectStoragePath(f"{door.root.rstrip('/')}/of an author.txt")
+    assert path.exists()
+    assert path.read_bytes() == b"hello"
+    (path.parent / "written.txt").write_text("by an author")
+    assert door.read(f"{door.root.rstrip('/')}/written.txt") == b"by an author"
+
+
+def test_a_reports_folder_that_is_read_only_is_named_at_once(opened: Opened, sandbox: SandboxProcess) -> None:
+    door = opened(Ftp)
+    assert isinstance(door, Ftp)
+    if os.geteuid() == 0:
+        base = new_base(door, "read only")
+        door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", export(2))
+        (item,) = items(base)
+        reports = door.local(f"{base}/_braze")
+        reports.mkdir(mode=0o555)
+        with pytest.raises(BrazeSetupError, match="cannot be written"):
+            push(item, sandbox)
+        assert sandbox.stats()["requests"] == 0
+
+
+def test_a_share_that_is_read_only_is_named_at_once(opened: Opened, sandbox: SandboxProcess) -> None:
+    door = opened(Smb)
+    base = new_base(door, "read only")
+    door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", export(2))
+    (item,) = items(base)
+    read_only = base.replace("/share/", "/readonly/")
+    with pytest.raises(BrazeSetupError, match="cannot be written"):
+        push(item, sandbox, reports_path=f"{read_only}/_braze")
+    assert sandbox.stats()["requests"] == 0
