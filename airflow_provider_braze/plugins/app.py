@@ -18,13 +18,12 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from airflow_provider_braze.plugins import rejects
 from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
-from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, Summary, card_of
+from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, nothing_found, pushes_of
+from airflow_provider_braze.plugins.table import Asked, Table
 from airflow_provider_braze.storage.reports_folder import safe_name
-
-CARDS_PER_PAGE = 25
 
 _NOT_BEGUN = ("skipped", "upstream_failed")
 
@@ -43,19 +42,37 @@ MAY_READ = [
 app = FastAPI(title="Braze tab", docs_url=None, redoc_url=None, openapi_url=None)
 
 
+def asked(
+    state: str = "",
+    channel: str = "",
+    offer: str = "",
+    text: str = "",
+    sort: str = "",
+    card: str = "",
+    page: Annotated[int, Query(ge=1, le=10**6)] = 1,
+) -> Asked:
+    """Read what the address asks of the table."""
+    return Asked(state, channel, offer, text, sort, card, page)
+
+
 @app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
-def show_run(dag_id: str, run_id: str, page: Annotated[int, Query(ge=1)] = 1) -> HTMLResponse:
+def show_run(dag_id: str, run_id: str, of_table: Annotated[Asked, Depends(asked)]) -> HTMLResponse:
     """Show every push of a run."""
-    return _page(_pushes(dag_id, run_id), page, where=(dag_id, run_id), in_run=True, empty=NO_PUSH_IN_RUN)
+    return _page(_pushes(dag_id, run_id), of_table, where=(dag_id, run_id), in_run=True, empty=NO_PUSH_IN_RUN)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}", dependencies=MAY_READ)
 def show_task(
-    dag_id: str, run_id: str, task_id: str, map_index: str, page: Annotated[int, Query(ge=1)] = 1
+    dag_id: str, run_id: str, task_id: str, map_index: str, of_table: Annotated[Asked, Depends(asked)]
 ) -> HTMLResponse:
-    """Show the push of one task instance, or each export of its list."""
-    tasks = _pushes(dag_id, run_id, (task_id, _map_index(map_index)))
-    return _page(tasks, page, where=(dag_id, run_id), in_run=False, empty=NO_PUSH_IN_TASK)
+    """Show the push of one task instance, each export of its list, or all that a mapped task was expanded to."""
+    index = _map_index(map_index)
+    tasks = _pushes(dag_id, run_id, (task_id, index))
+    # Who looked at a mapped task before it was expanded has its page without a map index.
+    mapped = index < 0 and not tasks
+    if mapped:
+        tasks = _pushes(dag_id, run_id, (task_id, None))
+    return _page(tasks, of_table, where=(dag_id, run_id), in_run=mapped, empty=NO_PUSH_IN_TASK)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}/rejects.csv", dependencies=MAY_READ)
@@ -95,7 +112,7 @@ async def show_refusal(request: Request, error: StarletteHTTPException) -> HTMLR
     return _html("sentence.html", error.status_code, sentence=sentence, live=False)
 
 
-def _pushes(dag_id: str, run_id: str, place: tuple[str, int] | None = None) -> list[PushTask]:
+def _pushes(dag_id: str, run_id: str, place: tuple[str, int | None] | None = None) -> list[PushTask]:
     with create_session(scoped=False) as session:
         if not has_run(session, dag_id, run_id):
             raise HTTPException(HTTPStatus.NOT_FOUND, NO_SUCH_RUN)
@@ -115,21 +132,20 @@ def _map_index(text: str) -> int:
 
 
 def _page(
-    tasks: Sequence[PushTask], page: int, *, where: tuple[str, str], in_run: bool, empty: str
+    tasks: Sequence[PushTask], of_table: Asked, *, where: tuple[str, str], in_run: bool, empty: str
 ) -> HTMLResponse:
     pushes = one_by_one(tasks)
-    first = (page - 1) * CARDS_PER_PAGE
-    cards = [card_of(push, has_store=HAS_STORE) for push in pushes[first : first + CARDS_PER_PAGE]]
+    table = Table.of(pushes, of_table)
+    cards = [card_of(push, has_store=HAS_STORE) for push in table.shown(pushes)]
     return _html(
         "run.html",
         cards=[(card, _links(where, card), _rejects(where, card)) for card in cards],
         live=any(task.state in UNFINISHED for task in tasks),
         in_run=in_run,
-        summary=Summary.of(pushes) if len(pushes) > 1 else None,
+        sums=summaries(pushes),
+        table=table if len(pushes) > 1 else None,
         empty=empty,
         said=next((task.said for task in tasks if task.said), ""),
-        page=page,
-        pages=-(-len(pushes) // CARDS_PER_PAGE),
     )
 
 
@@ -169,7 +185,7 @@ def _headers(nonce: str = "") -> dict[str, str]:
         "Cache-Control": "no-store",
         "Content-Security-Policy": (
             f"default-src 'none'; style-src {own}; script-src {own}; connect-src 'self'; "
-            "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
         ),
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",

@@ -9,8 +9,9 @@ from typing import Any
 
 from airflow_provider_braze.users_track.account import OUTCOMES
 
-IN_FLIGHT = "in_flight"
-"""Read and not settled yet: no outcome, only a part of a running push's bar."""
+IN_FLIGHT, READ_AHEAD, TO_BE_SENT, TO_COME = "in_flight", "read_ahead", "to_be_sent", "to_come"
+"""No outcomes, only parts of a running push's bar: in a request that is not answered yet, read and not sent yet, to be
+sent after a wait, and not read yet (an estimate)."""
 
 _LARGEST = 10**15
 """No count or number of seconds of a push is larger; of what is, nothing can be drawn."""
@@ -48,9 +49,36 @@ class Segment:
 
 def bar(record: Mapping[str, Any], *, running: bool = False) -> list[Segment]:
     """Lay the outcomes of a report or a progress side by side; none with records is too narrow to be seen."""
+    return lay(parts(record, running=running))
+
+
+def parts(record: Mapping[str, Any], *, running: bool = False) -> dict[str, int]:
+    """Count records by outcome; of a running push also those that have none yet, and those that are still to come."""
     counts = {outcome: count(record, outcome) for outcome in OUTCOMES}
     if running:
-        counts[IN_FLIGHT] = max(0, count(record, "records") - sum(counts.values()))
+        read = count(record, "records")
+        counts[TO_BE_SENT] = count(record, TO_BE_SENT)
+        rest = max(0, read - sum(counts.values()))
+        counts[IN_FLIGHT] = min(count(record, IN_FLIGHT), rest)
+        counts[READ_AHEAD] = rest - counts[IN_FLIGHT]
+        counts[TO_COME] = max(0, total_of(record) - read)
+    return counts
+
+
+def settled_of(progress: Mapping[str, Any]) -> int:
+    """Count the records of a progress that have their outcome."""
+    return sum(count(progress, outcome) for outcome in OUTCOMES)
+
+
+def total_of(progress: Mapping[str, Any]) -> int:
+    """Estimate the records of a whole file from the share of it that is done; 0 where that is not known."""
+    share, settled = number(progress, "share"), settled_of(progress)
+    total = settled / share if share else 0.0
+    return round(total) if total <= _LARGEST else 0
+
+
+def lay(counts: Mapping[str, int]) -> list[Segment]:
+    """Lay counts side by side."""
     total = sum(counts.values())
     shown = {outcome: records for outcome, records in counts.items() if records}
     widths = {outcome: max(records / total, 0.004) for outcome, records in shown.items()}
@@ -61,6 +89,30 @@ def bar(record: Mapping[str, Any], *, running: bool = False) -> list[Segment]:
         segments.append(Segment(outcome, records, round(start, 2), round(width, 2), records / total))
         start += width
     return segments
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of several counts: its name, and how long its bar is beside the largest one's."""
+
+    name: str
+    count: int
+    width: float
+
+
+_MOST_SHARES = 12
+OTHERS = "all others"
+
+
+def shares(counts: Mapping[str, Any]) -> list[Share]:
+    """Lay counts below each other, the largest first; the smallest of many are counted together."""
+    found = sorted(((str(name), count(counts, name)) for name in counts), key=lambda pair: -pair[1])
+    found = [pair for pair in found if pair[1]]
+    if len(found) > _MOST_SHARES:
+        rest = sum(records for _, records in found[_MOST_SHARES - 1 :])
+        found = [*found[: _MOST_SHARES - 1], (OTHERS, rest)]
+    most = max((records for _, records in found), default=1)
+    return [Share(name, records, round(records / most * WIDTH, 1)) for name, records in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from typing import Any
 
 from airflow_provider_braze.plugins.cards import HELD_UP, UNDER_WAY, UNFINISHED, WAITING, PushTask
 
+_OF_ALL = ("braze_conn_id", "endpoint", "dry_run", "max_rejected")
+"""What the report of a list says of all of its exports."""
+
 
 def one_by_one(tasks: Sequence[PushTask]) -> list[PushTask]:
     """Give each export of a list as a push of its own, in the order of their turns; any other push as it is."""
@@ -23,15 +26,15 @@ def _exports_of(task: PushTask) -> Iterator[PushTask]:
     # The report of a list that is under way says what has ended, the progress what is being pushed.
     current = _number_under_way(task)
     for number, entry in enumerate(entries, start=1):
-        push = replace(task, number=number, report=None, progress=None)
+        push = replace(task, number=number, report=None, progress=None, about=(about := _about(task, entry)))
         if number == current:
             yield replace(push, progress=task.progress)
         elif entry.get("status") == WAITING:
             state = WAITING if task.state in UNFINISHED else HELD_UP
-            yield replace(push, state=state, name=_file_name(entry), label=None)
+            yield replace(push, state=state)
         else:
             counts = entry.get("counts")
-            report = {**entry, **(counts if isinstance(counts, Mapping) else {})}
+            report = {**about, **entry, **(counts if isinstance(counts, Mapping) else {})}
             # Whether the task failed is said by the export's own words.
             yield replace(push, state="success", report=report)
 
@@ -43,6 +46,10 @@ def _number_under_way(task: PushTask) -> int | None:
     return number if isinstance(number, int) and task.progress.get("try_number") == task.try_number else None
 
 
-def _file_name(entry: Mapping[str, Any]) -> str:
-    path = str(entry.get("path") or "").replace("\\", "/").rstrip("/")
-    return path.rpartition("/")[2]
+def _about(task: PushTask, entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Say of an export what its list knows: which it is, and which Braze."""
+    of_all = task.report or {}
+    return {
+        "export": entry.get("path"),
+        **{name: of_all[name] for name in _OF_ALL if name in of_all},
+    }

@@ -46,10 +46,12 @@ def has_run(session: Session, dag_id: str, run_id: str) -> bool:
     return session.scalar(found) is not None
 
 
-def pushes_of(session: Session, dag_id: str, run_id: str, place: _Place | None = None) -> list[PushTask]:
+def pushes_of(
+    session: Session, dag_id: str, run_id: str, place: tuple[str, int | None] | None = None
+) -> list[PushTask]:
     """Find the pushes of a run in the order of their tasks.
 
-    :param place: only this task id and map index.
+    :param place: only this task id and map index; None for all that a mapped task was expanded to.
     """
     rows = select(*_columns()).where(
         TaskInstance.dag_id == dag_id,
@@ -57,7 +59,9 @@ def pushes_of(session: Session, dag_id: str, run_id: str, place: _Place | None =
         TaskInstance.custom_operator_name == OPERATOR,
     )
     if place is not None:
-        rows = rows.where(TaskInstance.task_id == place[0], TaskInstance.map_index == place[1])
+        rows = rows.where(TaskInstance.task_id == place[0])
+        if place[1] is not None:
+            rows = rows.where(TaskInstance.map_index == place[1])
     found = session.execute(rows.order_by(TaskInstance.task_id, TaskInstance.map_index)).all()
     task_ids = {row.task_id for row in found}
     reports = _reports(session, dag_id, run_id, task_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 OUTCOME_MEANINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -17,7 +18,10 @@ OUTCOME_MEANINGS: Mapping[str, str] = MappingProxyType(
         "not_found": "Braze does not know this user",
         "planned": "would be sent",
         "unchanged": "nothing new to send",
-        "in_flight": "read, not settled yet",
+        "in_flight": "in a request that Braze has not answered yet",
+        "read_ahead": "read, and to be sent when it is its turn",
+        "to_be_sent": "to be sent after the wait",
+        "to_come": "not read yet, estimated from the size of the file",
     }
 )
 
@@ -48,6 +52,66 @@ NO_REPORT = (
 )
 NO_REPORT_YET = "Ended without a report. This is how far try {} had come:"
 TOO_MANY_FAILED = "The push went through, but the task failed because too many of its records did."
+NO_CLUSTER = "no cluster of Braze's list"
+
+
+MEND_RECORDS = (
+    "Next: mend the records in the rejects file and push it again, or raise max_rejected and clear the task."
+)
+MEND_SETUP = "Next: mend what the message names, then clear the task."
+GO_ON = (
+    "Next: when the cause is gone, clear the task. On Airflow 3.3 it goes on where it stopped, on older ones from the "
+    "start of the export."
+)
+_DEFAULT_THRESHOLD = (
+    "max_rejected is not set: more than 1 % of at least 100 records, or all of them, may not fail."
+)
+
+
+def threshold(report: Mapping[str, Any]) -> str:
+    """Name the threshold that a push was held against; nothing where an older version did not say."""
+    if "max_rejected" not in report:
+        return ""
+    most = report["max_rejected"]
+    if most is None:
+        return _DEFAULT_THRESHOLD
+    if isinstance(most, bool) or not isinstance(most, int | float) or not math.isfinite(most):
+        return ""
+    if isinstance(most, float) and most < 1:
+        return f"max_rejected lets {most * 100:g} % of the records fail."
+    return f"max_rejected lets {most:,.0f} records fail."
+
+
+def passed(report: Mapping[str, Any]) -> str:
+    """Say which threshold let a push with failed records pass."""
+    found = threshold(report)
+    return f"The task went well all the same. {found}" if found else ""
+
+
+def next_step(report: Mapping[str, Any]) -> str:
+    """Say what to do about a push that failed."""
+    if report.get("status") in ("complete", "failed") and report.get("rejects_path"):
+        return MEND_RECORDS
+    return GO_ON if report.get("status") == "partial" else MEND_SETUP
+
+
+def trouble(found: Any) -> str:
+    """Say what Braze answers while a push tries again; nothing where all is well."""
+    if not isinstance(found, Mapping) or not isinstance(found.get("reason"), str):
+        return ""
+    tries = found.get("next_try"), found.get("most_tries")
+    said = found["reason"].encode("utf-8", "backslashreplace").decode()
+    return (
+        f"{said}; try {tries[0]} of {tries[1]}." if all(isinstance(one, int) for one in tries) else f"{said}."
+    )
+
+
+def about(seconds: float) -> str:
+    """Say an estimate of a duration, no more precisely than it is known."""
+    if seconds < 60:
+        return "less than a minute"
+    minutes = math.ceil(seconds / 60)
+    return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
 
 
 def interrupted(resumed_after: int, sent_again: int) -> str:

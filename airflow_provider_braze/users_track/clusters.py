@@ -27,6 +27,12 @@ def dashboard_of(endpoint: str) -> str | None:
     return next((_dashboard(known) for known in CLUSTERS.values() if urlsplit(known).hostname == host), None)
 
 
+def cluster_of(endpoint: str) -> str | None:
+    """Name the cluster of a REST endpoint, such as ``US-01``; None for a host that is not listed."""
+    host = urlsplit(endpoint).hostname
+    return next((name for name, known in CLUSTERS.items() if urlsplit(known).hostname == host), None)
+
+
 def _dashboard(endpoint: str) -> str:
     cluster = endpoint.removeprefix("https://rest.")
     place, _, domain = cluster.partition(".")

@@ -118,7 +118,8 @@ class TestPage:
 
     def test_links_to_the_task_and_the_dashboard(self, show: Show) -> None:
         page = show({"report": report(accepted=1)}, {"map_index": -1, "report": report(accepted=1)})
-        links = [attributes["href"] for tag, attributes in Visible(page).tags if tag == "a"]
+        found = [attributes for tag, attributes in Visible(page).tags if tag == "a"]
+        links = [link["href"] for link in found if link.get("aria-label", "").startswith(("Task", "Braze"))]
         run = "manual__2026-11-21T10%3A00%3A00%2B00%3A00"
         assert links == [
             f"/dags/one/runs/{run}/tasks/push/mapped/0",
@@ -135,18 +136,11 @@ class TestPage:
         page = show({"state": "running", "progress": progress(waiting_until="2026-11-21T12:02:00+00:00")})
         assert "Waiting for Braze until 12:02 UTC" in text_of(page)
         assert "40 % of the file" in text_of(page)
-        assert "245 in flight" in text_of(page)
+        assert "245 read ahead" in text_of(page)
 
     def test_of_a_run_without_a_push(self, show: Show) -> None:
         assert module.NO_PUSH_IN_RUN in text_of(show())
         assert module.NO_PUSH_IN_TASK in text_of(show(page=f"{PAGE}/tasks/find/-1"))
-
-    def test_a_thousand_exports_are_paged(self, show: Show) -> None:
-        tasks = [{"report": report(accepted=1, export=f"/x/{n}.txt")} for n in range(60)]
-        first, last = show(*tasks), show(*tasks, page=f"{PAGE}?page=3")
-        assert "60 pushes" in text_of(last)
-        assert ("0.txt" in first, "59.txt" in first, "59.txt" in last) == (True, False, True)
-        assert "Page 3 of 3" in text_of(last)
 
     def test_everything_is_escaped(self, show: Show) -> None:
         nasty = report(

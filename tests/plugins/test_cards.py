@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.plugins import wording
-from airflow_provider_braze.plugins.cards import Card, PushTask, Summary, card_of
+from airflow_provider_braze.plugins.cards import Card, PushTask, Summary, card_of, summaries
 from tests.plugins.invented import progress, report
 
 
@@ -32,19 +32,21 @@ class TestEnded:
                 reasons={"email: not a valid email": 3, "external_id: empty": 7},
                 rate_limited=4,
                 waited_seconds=75.2,
+                paced_seconds=120.0,
                 notes=["a note"],
                 rejects_path="/reports/one/rejects.csv",
             )
         )
         assert (shown.title, shown.place) == ("RPI_Export_6001.txt", "Braze Append / Spring / 8828")
-        assert words(shown) == ["complete", "upsert"]
+        assert words(shown) == ["complete, 10 % failed", "upsert"]
         assert dict(shown.facts) == {
             "Records": "100",
             "Pace": "10 records/s",
             "Duration": "10 s",
             "Requests": "12 (2 again)",
-            "Waited for the limit": "1 min 15 s (4 refusals)",
-            "Data points": "4,321",
+            "Waited as Braze ordered": "1 min 15 s (4 refusals)",
+            "Waited for the connection's own limit": "2 min 0 s",
+            "Data points, estimated": "4,321",
         }
         assert shown.reasons == [("external_id: empty", 7), ("email: not a valid email", 3)]
         assert shown.dashboard == "https://dashboard-01.braze.com"
@@ -74,13 +76,74 @@ class TestEnded:
 
     def test_a_task_that_failed_for_too_many_failed_records(self) -> None:
         shown = card(state="failed", report=report(accepted=1, invalid=9))
-        assert words(shown) == ["complete", "task failed", "upsert"]
+        assert words(shown) == ["complete, 90 % failed", "task failed", "upsert"]
         assert shown.sentence == wording.TOO_MANY_FAILED
+
+    @pytest.mark.parametrize(
+        ("most", "said"),
+        [
+            (None, "more than 1 % of at least 100 records"),
+            (0.8, "max_rejected lets 80 % of the records fail."),
+            (50, "max_rejected lets 50 records fail."),
+        ],
+    )
+    def test_names_the_threshold(self, most: Any, said: str) -> None:
+        passed = card(report=report(accepted=1, invalid=3, max_rejected=most))
+        assert words(passed)[0] == "complete, 75 % failed"
+        assert passed.badges[0].tone == "warning"
+        assert said in passed.sentence
+        assert passed.next_step == ""
+        failed = card(
+            state="failed", report=report(accepted=1, invalid=3, max_rejected=most, rejects_path="/r")
+        )
+        assert said in failed.sentence
+        assert failed.next_step == wording.MEND_RECORDS
+
+    @pytest.mark.parametrize(
+        ("given", "said"),
+        [
+            ({"status": "partial", "accepted": 1, "error": "Braze answered 500."}, wording.GO_ON),
+            ({"status": "failed", "not_sent": 1, "error": "Wrong key (401)."}, wording.MEND_SETUP),
+        ],
+    )
+    def test_one_that_failed_names_the_next_step(self, given: dict[str, Any], said: str) -> None:
+        assert card(state="failed", report=report(**given)).next_step == said
+
+    def test_one_that_passed_before_thresholds_were_reported_names_none(self) -> None:
+        assert card(report=report(accepted=1, invalid=3)).sentence == ""
+
+    @pytest.mark.parametrize("odd", [True, "5", [], float("nan"), float("inf")])
+    def test_an_edited_threshold_is_not_named(self, odd: Any) -> None:
+        assert wording.threshold({"max_rejected": odd}) == ""
+
+    def test_of_a_moment_has_no_pace(self) -> None:
+        shown = card(report=report(accepted=28, seconds=0.1))
+        assert dict(shown.facts)["Pace"] == "too short to tell"
+        assert shown.chart is None
+
+    def test_splits_the_data_points_by_attribute(self) -> None:
+        shown = card(report=report(accepted=1, data_points_by_attribute={"email": 5, "first_name": 10}))
+        assert [(share.name, share.count) for share in shown.data_points] == [
+            ("first_name", 10),
+            ("email", 5),
+        ]
+        assert card(report=report(data_points_by_attribute="x")).data_points == []
+
+    @pytest.mark.parametrize(
+        ("endpoint", "said"),
+        [
+            ("https://rest.iad-01.braze.com", "sandbox · https://rest.iad-01.braze.com · US-01"),
+            ("http://127.0.0.1:8081", "sandbox · http://127.0.0.1:8081 · no cluster of Braze's list"),
+            ("", "sandbox"),
+        ],
+    )
+    def test_says_which_braze_it_is(self, endpoint: str, said: str) -> None:
+        assert card(report=report(braze_conn_id="sandbox", endpoint=endpoint)).workspace == said
 
     def test_a_plan(self) -> None:
         shown = card(report=report(status="planned", planned=10, dry_run=True, planned_requests=3))
         assert dict(shown.facts)["Requests planned"] == "3"
-        assert dict(shown.facts)["Data points it would cost"] == "4,321"
+        assert dict(shown.facts)["Data points it would cost, estimated"] == "4,321"
 
     def test_rows_are_named_by_their_task(self) -> None:
         assert card(report=report(export=None)).title == "Push"
@@ -115,6 +178,44 @@ class TestRunning:
         assert dict(shown.facts)["Pace"] == "250 records/s"
         assert shown.dashboard == "https://dashboard-01.braze.eu"
         assert shown.chart is not None
+
+    def test_each_figure_says_what_it_is(self) -> None:
+        facts = dict(card(state="running", progress=progress(in_flight=75)).facts)
+        assert facts == {
+            "Records read": "1,000",
+            "Have their outcome": "755",
+            "Failed": "5",
+            "Pace": "250 records/s",
+            "Requests": "10",
+            "Running for": "3.0 s",
+            "Time left, estimated": "less than a minute",
+        }
+
+    def test_says_which_export_it_is_and_which_braze(self) -> None:
+        shown = card(state="running", progress=progress(braze_conn_id="braze_eu"))
+        assert shown.place == "Braze Append / Spring / 8828"
+        assert shown.workspace == "braze_eu · https://rest.fra-01.braze.eu · EU-01"
+
+    def test_says_that_braze_has_trouble(self) -> None:
+        trouble = {"reason": "Braze answers 500", "next_try": 3, "most_tries": 6}
+        shown = card(state="running", progress=progress(trouble=trouble))
+        assert (words(shown), shown.trouble) == (["trouble at Braze"], "Braze answers 500; try 3 of 6.")
+        shown = card(state="deferred", progress=progress(trouble=trouble))
+        assert (words(shown), shown.trouble) == (["waiting for Braze"], "")
+
+    @pytest.mark.parametrize("odd", [5, [], {}, {"reason": 5}, {"reason": None, "next_try": 1}])
+    def test_an_edited_trouble_is_none(self, odd: Any) -> None:
+        assert card(state="running", progress=progress(trouble=odd)).trouble == ""
+
+    def test_what_an_older_version_left_of_a_wait_did_not_fail(self) -> None:
+        left = progress(
+            share=0.8, not_sent=1000, failed=1005, records=1755, samples=[[0, 0], [2, 755], [3, 1755]]
+        )
+        shown = card(state="deferred", progress=left)
+        assert dict(shown.facts)["Failed"] == "5"
+        assert {part.outcome: part.records for part in shown.segments}["to_be_sent"] == 1000
+        assert shown.share == pytest.approx(0.8 * 755 / 1755)
+        assert shown.chart is None
 
     def test_says_that_it_waits_for_braze(self) -> None:
         shown = card(state="running", progress=progress(waiting_until="2026-11-21T12:01:30+00:00"))
@@ -164,8 +265,6 @@ class TestRunning:
 def test_every_state_without_a_report_has_a_sentence(state: str | None) -> None:
     assert card(state=state).sentence.endswith(".")
 
-
-def test_summary_adds_up_reports_and_the_progress_of_running_pushes() -> None:
     summary = Summary.of(
         [
             make(report=report(accepted=100, invalid=5)),
@@ -175,14 +274,50 @@ def test_summary_adds_up_reports_and_the_progress_of_running_pushes() -> None:
             make(report=report(status="planned", planned=7, dry_run=True)),
         ]
     )
-    assert (summary.exports, summary.running, summary.records, summary.failed) == (5, 2, 1122, 10)
+    assert (summary.exports, summary.running, summary.records, summary.failed) == (4, 2, 1115, 10)
     assert summary.data_points == 4321
     assert {segment.outcome: segment.records for segment in summary.segments} == {
         "accepted": 850,
         "invalid": 10,
-        "planned": 7,
-        "in_flight": 255,
+        "read_ahead": 255,
+        "to_come": 888,
     }
+
+
+class TestPlansAndPushes:
+    @staticmethod
+    def both(*pushes: PushTask) -> list[Summary]:
+        plans = [
+            make(task_id="plan", map_index=n, report=report(**PLANNED, export=f"/x/{n}.txt"))
+            for n in range(3)
+        ]
+        return summaries([*plans, *pushes])
+
+    def test_are_added_up_apart(self) -> None:
+        pushes = [make(map_index=n, report=report(accepted=9, export=f"/x/{n}.txt")) for n in range(3)]
+        plans, sent = self.both(*pushes)
+        assert (plans.planned, plans.exports, plans.records, plans.data_points) == (True, 3, 30, 3 * 4321)
+        assert (sent.planned, sent.exports, sent.records, sent.data_points) == (False, 3, 27, 3 * 4321)
+
+    def test_before_anything_is_pushed(self) -> None:
+        plans, sent = self.both(make(state=None))
+        assert (plans.exports, plans.failed, sent.exports, sent.records) == (3, 3, 1, 0)
+
+    def test_a_dry_run_says_what_it_would_cost(self) -> None:
+        (plans,) = self.both()
+        assert (plans.exports, plans.data_points) == (3, 3 * 4321)
+
+    def test_tries_of_one_export_by_several_tasks_count_once(self) -> None:
+        first, other = (make(task_id=name, report=report(accepted=5, started_at=at)) for name, at in TRIES)
+        (both,) = summaries([first, other])
+        assert (both.exports, both.records) == (1, 5)
+        elsewhere = make(task_id="b", report=report(accepted=5, braze_conn_id="another"))
+        (both,) = summaries([first, elsewhere])
+        assert (both.exports, both.records) == (2, 10)
+
+
+PLANNED = {"status": "planned", "planned": 9, "invalid": 1, "dry_run": True}
+TRIES = (("a", "2026-11-21T10:00:00+00:00"), ("b", "2026-11-21T10:05:00+00:00"))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.plugins.charts import HEIGHT, WIDTH, bar, rate_chart
+from airflow_provider_braze.plugins.charts import HEIGHT, OTHERS, WIDTH, bar, rate_chart, shares
 from tests.plugins.invented import progress, report
 
 
@@ -25,9 +25,21 @@ class TestBar:
         assert bad.width > 3
         assert bad.share == pytest.approx(1e-6, rel=0.01)
 
-    def test_of_a_running_push_has_what_is_in_flight(self) -> None:
-        segments = {segment.outcome: segment.records for segment in bar(progress(), running=True)}
-        assert segments == {"accepted": 750, "invalid": 5, "in_flight": 245}
+    def test_of_a_running_push_tells_apart_what_has_no_outcome_yet(self) -> None:
+        found = bar(progress(in_flight=75), running=True)
+        segments = {segment.outcome: segment.records for segment in found}
+        # 755 are 40 % of the file, so it has some 1,888, of which 1,000 are read.
+        assert segments == {"accepted": 750, "invalid": 5, "in_flight": 75, "read_ahead": 170, "to_come": 888}
+        assert found[0].share == pytest.approx(0.4, abs=0.01)
+
+    def test_of_a_push_that_waits_has_what_is_sent_after_the_wait(self) -> None:
+        found = bar(progress(to_be_sent=245), running=True)
+        assert [segment.outcome for segment in found] == ["accepted", "invalid", "to_be_sent", "to_come"]
+
+    @pytest.mark.parametrize("odd", [{"share": 0}, {"share": None}, {"share": "x"}, {"share": 1e-300}])
+    def test_of_a_running_push_of_unknown_size_has_what_is_read(self, odd: dict[str, Any]) -> None:
+        found = bar(progress(**odd), running=True)
+        assert [segment.outcome for segment in found] == ["accepted", "invalid", "read_ahead"]
 
     @pytest.mark.parametrize("record", [{}, {"accepted": "many"}, {"accepted": -1}, {"accepted": True}])
     def test_of_nothing_is_empty(self, record: dict[str, Any]) -> None:
@@ -68,3 +80,15 @@ class TestRateChart:
         assert rate_chart([[0, 0], [2, 10], [1, 20], [3, 5], [4, 30]]) == rate_chart(
             [[0, 0], [2, 10], [4, 30]]
         )
+
+
+def test_shares_are_as_long_as_they_are_large_and_few() -> None:
+    assert [
+        (share.name, share.count, share.width) for share in shares({"a": 5, "b": 10, "c": 0, "d": "x"})
+    ] == [
+        ("b", 10, 1000.0),
+        ("a", 5, 500.0),
+    ]
+    many = shares({str(number): 1 for number in range(100)})
+    assert (len(many), sum(share.count for share in many)) == (12, 100)
+    assert {share.name for share in many} >= {OTHERS}

@@ -84,6 +84,15 @@ def test_a_task_shows_its_own_push(server: ApiServer) -> None:
     assert "<b>90</b> accepted" not in text
 
 
+def test_a_mapped_task_without_a_map_index_shows_all_that_it_was_expanded_to(server: ApiServer) -> None:
+    # As its page is opened before the expansion: from then on there is no instance without an index.
+    text = server.get(f"dags/one/runs/{RUN}/tasks/push/%7BMAP_INDEX%7D").text
+    assert "4 pushes, 1 running" in text
+    assert "<b>90</b> accepted" in text
+    assert "data-live" in text.split("</style>")[1]
+    assert "/tasks/push/mapped/0" in text
+
+
 def test_a_task_that_is_not_mapped_leaves_airflows_placeholder_in_the_address(server: ApiServer) -> None:
     text = server.get(f"dags/one/runs/{OTHER_RUN}/tasks/single/%7BMAP_INDEX%7D").text
     assert "Has not started yet." in text

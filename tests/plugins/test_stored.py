@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_braze.plugins.cards import PushTask, Summary, card_of
+from airflow_provider_braze.plugins.cards import PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_plain
+from airflow_provider_braze.plugins.table import Asked, Table
 from airflow_provider_braze.plugins.wording import NO_REPORT, OUTCOME_MEANINGS
 from tests.plugins.api_server import ApiServer
 from tests.plugins.invented import progress, report
@@ -83,11 +84,10 @@ def show(*of_run: PushTask) -> str:
         cards=cards,
         live=False,
         in_run=True,
-        summary=Summary.of(tasks),
-        tasks=tasks,
+        sums=summaries(tasks),
+        table=Table.of(tasks, Asked()),
         empty="",
-        page=1,
-        pages=1,
+        said="",
     )
     return page.encode("utf-8", "backslashreplace").decode()
 
@@ -113,7 +113,19 @@ ANYTHING = st.recursive(
     max_leaves=8,
 )
 NAMES = sorted(
-    {*report(), *progress(), *OUTCOME_MEANINGS, "exports", "late", "trimmed", "normalised", "dag_id"}
+    {
+        *report(),
+        *progress(),
+        *OUTCOME_MEANINGS,
+        "exports",
+        "late",
+        "max_rejected",
+        "data_points_by_attribute",
+        "trouble",
+        "paced_seconds",
+        "to_be_sent",
+        "shard",
+    }
 )
 
 

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, FrameLocator, expect
 
 from airflow_provider_braze.plugins import app as module
+from airflow_provider_braze.pushes.list_report import entry, summed
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.batches import Origin
@@ -23,6 +24,7 @@ from tests.ui.screen import Screen, screen
 
 DAG_ID, TASK_ID = "redpoint_to_braze", "push_export"
 RUN = "manual__2026-11-21T10:00:00+00:00"
+RUN_OF_100 = "manual__2026-11-22T10:00:00+00:00"
 UNICODE = "Été à 50 %, früh 日本"
 LONG = "RPI_Export_6002_" + "x" * 100
 
@@ -77,6 +79,22 @@ def pushes(rejects_path: str) -> list[dict[str, Any]]:
     ]
 
 
+def of_100() -> dict[str, Any]:
+    """Make one task that pushed a list of 100 exports, two of which failed."""
+    own = [
+        report(accepted=1000, export=f"/x/RPI_Export_{6000 + n}.txt", offer=f"Offer {n % 9}")
+        for n in range(100)
+    ]
+    for n in (41, 73):
+        own[n] |= {"status": "failed", "error": "The header has no identifier."}
+    exports = [
+        entry(each["export"], each["status"], each, each["error"], set_aside=each["status"] == "failed")
+        for each in own
+    ]
+    listed = {**summed(own, [each["status"] for each in own]), "exports": exports}
+    return {"task_id": TASK_ID, "name": "Push to Braze", "state": "failed", "report": listed}
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
     found = enumerate(pushes(rejects_file(tmp_path_factory.mktemp("reports"))))
@@ -85,7 +103,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
         for n, push in found
     ]
     with ApiServer(
-        {DAG_ID: {RUN: tasks}}, {"AIRFLOW__BRAZE__REJECTS_IN_UI": "True"}, with_dags=True
+        {DAG_ID: {RUN: tasks, RUN_OF_100: [of_100()]}},
+        {"AIRFLOW__BRAZE__REJECTS_IN_UI": "True"},
+        with_dags=True,
     ) as running:
         yield running
 
@@ -131,7 +151,7 @@ def test_the_tab_looks_like_airflow_around_it(themed: Screen) -> None:
         if card(tab, n).wait_for() is None
     }
     assert badges == {
-        0: ["complete", "upsert"],
+        0: ["complete, < 1 % failed", "upsert"],
         1: ["partial", "task failed", "upsert"],
         2: ["failed", "upsert"],
         3: ["planned", "upsert"],
@@ -144,7 +164,7 @@ def test_the_tab_looks_like_airflow_around_it(themed: Screen) -> None:
     # None that says something is as grey as one that only names a mode.
     neutral = colour(card(tab, 0).get_by_text("upsert", exact=True))
     words = [
-        (0, "complete"),
+        (6, "complete"),
         (1, "partial"),
         (1, "task failed"),
         (2, "failed"),
@@ -207,6 +227,38 @@ def test_a_keyboard_is_enough(viewer: Screen) -> None:
         re.compile(rf"{SUB_PATH}/dags/{DAG_ID}/runs/[^/]+/tasks/{TASK_ID}/mapped/0$")
     )
     expect(viewer.page.get_by_text("[Offer / 6000]").first).to_be_visible()
+
+
+def test_two_failures_among_a_hundred_are_found_in_a_small_window(
+    browser: Browser, server: ApiServer
+) -> None:
+    # A window of 1024 pixels at 200 % has room for half as many.
+    for width in (1024, 512):
+        with screen(browser, server.url, width=width, height=700) as small:
+            sign_in(small, server, VIEWER)
+            small.open_run(DAG_ID, RUN_OF_100)
+            tab = small.braze_tab()
+            expect(tab.get_by_role("link", name="2 failed")).to_be_visible()
+            rows = tab.locator(".rows tbody tr")
+            expect(rows).to_have_count(100)
+            expect(rows.nth(0)).to_contain_text("RPI_Export_6041.txt")
+            expect(rows.nth(1)).to_contain_text("RPI_Export_6073.txt")
+            expect(tab.get_by_role("article")).to_have_count(0)
+            # It scrolls inside itself, and can be had alone.
+            assert tab.locator("html").evaluate("page => page.scrollWidth - page.clientWidth") == 0
+            expect(tab.get_by_role("link", name="Open this page alone")).to_be_visible()
+
+            tab.get_by_role("link", name="RPI_Export_6073.txt").click()
+            expect(tab.get_by_role("article")).to_have_count(1)
+            expect(tab.get_by_role("article")).to_contain_text("The header has no identifier.")
+            expect(tab.get_by_role("article")).to_be_in_viewport()
+
+            tab.get_by_label("Offer").select_option("Offer 5")
+            expect(rows).to_have_count(11)
+            tab.get_by_label("Text").fill("6041")
+            tab.get_by_role("button", name="Filter").click()
+            expect(rows).to_have_count(1)
+            expect(tab.get_by_role("article")).to_contain_text("RPI_Export_6041.txt")
 
 
 def test_a_narrow_window_hides_nothing(browser: Browser, server: ApiServer) -> None:

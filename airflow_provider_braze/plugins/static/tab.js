@@ -82,7 +82,8 @@
     try {
       if (!paused && !document.hidden) {
         const answer = await fetch(location.href, { credentials: "same-origin" });
-        if (answer.ok && !paused) replace(main, await answer.text());
+        // What somebody is choosing or typing is not taken from under their hands.
+        if (answer.ok && !paused && !document.activeElement?.form) replace(main, await answer.text());
       }
     } catch {
       // The server is away for a moment: the next try may find it.
@@ -100,7 +101,17 @@
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     localTimes();
     bindPause();
+    offerAlone();
   };
+  // In a small window, or one that is zoomed, Airflow's own pages leave little room for this one.
+  const offerAlone = () => {
+    const link = document.getElementById("alone");
+    if (link && outside) link.hidden = false;
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".filter select")) event.target.form.requestSubmit();
+  });
+  offerAlone();
   bindPause();
   setTimeout(refresh, 3000);
 })();
