@@ -254,7 +254,11 @@ class BrazeUserTrackOperator(BaseOperator):
         self._link_dashboard(context, workspace)
         # Airflow has the store from 3.3 on.
         store = StateStore(self.log, context.get("task_state_store"))
-        facts = {"endpoint": workspace.endpoint, "try_number": getattr(context.get("ti"), "try_number", 1)}
+        facts = {
+            "braze_conn_id": conn_id,
+            "endpoint": workspace.endpoint,
+            "try_number": getattr(context.get("ti"), "try_number", 1),
+        }
         progress = ProgressWriter(self.log, store, facts)
         common: dict[str, Any] = {
             "workspace": workspace,
@@ -265,6 +269,7 @@ class BrazeUserTrackOperator(BaseOperator):
             "dry_run": as_bool("dry_run", self.dry_run, default=False),
             "retry_events": as_bool("retry_events", self.retry_events, default=False),
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
+            "max_rejected": max_rejected,
             "progress": progress,
         }
         # Stands for the push until there is one: to read the store may take seconds.
@@ -273,6 +278,7 @@ class BrazeUserTrackOperator(BaseOperator):
             with running.told_apart():
                 common |= going_on(self, context, store, checkpoint)
                 tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
+                progress.along_with(tell.catch_up)
                 push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)
                 self._running = self._last = push
                 report = push.execute()

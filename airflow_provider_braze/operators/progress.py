@@ -25,6 +25,11 @@ class ProgressWriter:
 
     def __init__(self, log: Logger, store: StateStore, facts: Mapping[str, Any]) -> None:
         self._log, self._store, self._facts = log, store, dict(facts)
+        self._also: Callable[[], None] = lambda: None
+
+    def along_with(self, also: Callable[[], None]) -> None:
+        """Do something else, too, each time that there is a progress to tell."""
+        self._also = also
 
     def begin(self, number: int) -> None:
         """Say which export of a list comes now, from 1 on."""
@@ -34,6 +39,7 @@ class ProgressWriter:
         """Log one line, and write the store."""
         self._log.info("%s", in_words(progress))
         self._store.put(PROGRESS_KEY, {**progress, **self._facts})
+        self._also()
 
 
 class ListReportWriter:
@@ -52,11 +58,19 @@ class ListReportWriter:
     ) -> None:
         self._log, self._ti, self._key, self._clock = log, ti, key, clock
         self._written_at: float | None = None
+        self._unwritten: dict[str, Any] | None = None
 
     def __call__(self, report: dict[str, Any]) -> None:
-        """Write it, unless it was written a moment ago."""
+        """Write it, or later where one was written a moment ago."""
+        self._unwritten = report
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Write the last one, if that was not done and it is time."""
+        if self._unwritten is None:
+            return
         if self._written_at is None or self._clock() - self._written_at >= self._EVERY:
-            self._write(report)
+            self._write(self._unwritten)
 
     def end(self, report: dict[str, Any]) -> None:
         """Leave no XCom that tells of something unfinished."""
@@ -64,7 +78,7 @@ class ListReportWriter:
             self._write(report)
 
     def _write(self, report: dict[str, Any]) -> None:
-        self._written_at = self._clock()
+        self._written_at, self._unwritten = self._clock(), None
         if self._ti is None:
             return
         try:

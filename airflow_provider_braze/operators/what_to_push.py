@@ -41,7 +41,7 @@ def push_of(
     :param common: parameters of any push.
     :param max_rejected: most failed records of each export of a list.
     :param begin: told the number of an export of a list before its turn.
-    :param tell: told the report of a list after each turn.
+    :param tell: told the report of a list at the beginning, and after each turn.
     :raises BrazeSetupError: a parameter cannot be used.
     :raises AirflowSkipException: the list of exports is empty.
     """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from airflow_provider_braze.pushes.list_report import OTHERS
 from airflow_provider_braze.users_track.account import OUTCOMES
 
 IN_FLIGHT, READ_AHEAD, TO_BE_SENT, TO_COME = "in_flight", "read_ahead", "to_be_sent", "to_come"
@@ -101,7 +102,6 @@ class Share:
 
 
 _MOST_SHARES = 12
-OTHERS = "all others"
 
 
 def shares(counts: Mapping[str, Any]) -> list[Share]:

@@ -37,6 +37,7 @@ class AnyPush(ABC):
     :param reports_path: reports folder.
     :param dry_run: send nothing, plan only.
     :param max_data_points: refuse a push that would cost more.
+    :param max_rejected: most failed records, as the task's threshold; only told in the report.
     :param retry_events: send events, purchases and increments again when an answer was lost, at the risk that they
         count twice.
     :param progress: takes the progress every few seconds, as JSON.
@@ -58,6 +59,7 @@ class AnyPush(ABC):
     reports_path: str | None = None
     dry_run: bool = False
     max_data_points: int | None = None
+    max_rejected: int | float | None = None
     retry_events: bool = False
     progress: Tell | None = None
     checkpoint: Mapping[str, Any] | None = None
@@ -208,10 +210,10 @@ class Attempt(ABC):
         united: frozenset[str] = frozenset(),
         confirm: bool = False,
         feed: Feed | None = None,
-        export: str | None = None,
+        about: Mapping[str, Any] | None = None,
         share: Callable[[], float] | None = None,
     ) -> BaseException | None:
-        """Send, watched and with checkpoints; ``export`` and ``share`` are told with the progress."""
+        """Send, watched and with checkpoints; ``about`` (what is pushed) and ``share`` are told with the progress."""
         push = Push(
             objects,
             self._push.workspace,
@@ -225,10 +227,12 @@ class Attempt(ABC):
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(
             self.account,
-            export,
             tell=self._push.progress,
+            about=about,
             share=share,
             paused_for=lambda: push.paused_for,
+            in_flight=lambda: push.in_flight,
+            trouble=lambda: push.trouble,
         )
         try:
             self.running.run(push, self._look)
@@ -270,6 +274,7 @@ class Attempt(ABC):
             "started_at": self.checkpoints.started_at,
             "samples": self.progress.samples() if self.progress else [],
             **self.identity.as_dict(),
+            "max_rejected": push.max_rejected,
             "report_path": self.home.child(REPORT_NAME).url if self.home else None,
             "rejects_path": rejects_path,
             **about,

@@ -52,6 +52,7 @@ class Earlier:
     :param seconds: how long they took.
     :param waited_seconds: how long of that they waited for Braze, also between two of them.
     :param rate_limited: how often Braze answered 429.
+    :param paced_seconds: how long they waited for the connection's own limit.
     :param token: of the push that they are tries of; None where an older version kept the checkpoint.
     """
 
@@ -65,6 +66,7 @@ class Earlier:
     failed_rows: Mapping[str, Any] | None = None
     handed: Mapping[str, Any] | None = None
     token: str | None = None
+    paced_seconds: float = 0.0
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> Earlier | None:
@@ -87,6 +89,7 @@ class Earlier:
             checkpoint.get("failed_rows"),
             checkpoint.get("handed"),
             checkpoint.get("token"),
+            checkpoint.get("paced_seconds", 0.0),
         )
 
 
@@ -149,10 +152,16 @@ class Checkpoints:
         refusals, waited = (
             (self._earlier.rate_limited, self._earlier.waited_seconds) if self._earlier else (0, 0.0)
         )
+        paced = self._earlier.paced_seconds if self._earlier else 0.0
         if self._limiter:
+            paced += self._limiter.paced_seconds
             refusals += self._limiter.refusals
             waited += self._limiter.paused_seconds
-        return {"rate_limited": refusals, "waited_seconds": round(waited, 3)}
+        return {
+            "rate_limited": refusals,
+            "waited_seconds": round(waited, 3),
+            "paced_seconds": round(paced, 3),
+        }
 
     def tick(self) -> None:
         """Keep a checkpoint when it is time, and there is more to keep than the last time."""

@@ -176,12 +176,18 @@ class _ExportAttempt(Attempt):
                 self._plan(objects, source.united)
                 return None
             size = max(self.before.size, 1)
+            item = self.reading.item
             return self._send(
                 objects,
                 united=source.united,
                 confirm=self.push.confirm and self.reading.mode == "append",
                 feed=file,
-                export=self.reading.item.path,
+                about={
+                    "export": item.path,
+                    "channel": item.where.channel,
+                    "offer": item.where.offer,
+                    "workflow_id": item.where.workflow_id,
+                },
                 share=lambda: min((file.position() if file.position else source.bytes_read) / size, 1.0),
             )
 

@@ -93,7 +93,7 @@ class ListPush:
     :param keep: keeps checkpoints.
     :param say: takes a remark for the log.
     :param begin: told the number of an export, from 1 on, before its turn.
-    :param tell: told the list's report after each turn.
+    :param tell: told the list's report at the beginning, and after each turn.
     """
 
     def __init__(
@@ -131,6 +131,8 @@ class ListPush:
         :raises BrazeError: what stopped the list, or that some exports failed; its ``report`` is the list's.
         """
         self._skip_what_is_done()
+        # Whoever looks on sees from the beginning what waits for its turn.
+        self._tell(self.report)
         try:
             for number, turn in enumerate(self._turns, start=1):
                 if turn.status == WAITING:

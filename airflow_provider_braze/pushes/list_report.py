@@ -27,6 +27,7 @@ _SUMS = (
     "sent_again",
     "rate_limited",
     "waited_seconds",
+    "paced_seconds",
     "seconds",
 )
 _SUMS_OF_PLANS = ("planned_requests", "planned_bytes", "users", "seconds_at_limit")
@@ -45,7 +46,9 @@ _OF_EACH = (
     "retries",
     "seconds",
     "waited_seconds",
+    "paced_seconds",
     "rate_limited",
+    "max_rejected",
     "resumed_after",
     "sent_again",
     "started_at",
@@ -58,7 +61,11 @@ _OF_EACH = (
 """What an entry repeats of the export's own report, so that a card needs no other file."""
 
 _MOST_REASONS = 5
+_MOST_ATTRIBUTES = 11
 _MOST_CHARACTERS = 1000
+
+OTHERS = "all others"
+"""Stands for the attributes of an export that its entry does not name."""
 
 
 def entry(
@@ -81,6 +88,7 @@ def entry(
         "error": error and error[:_MOST_CHARACTERS],
         "set_aside": set_aside,
         "reasons": dict(Counter(own.get("reasons") or {}).most_common(_MOST_REASONS)),
+        "data_points_by_attribute": _most(own.get("data_points_by_attribute") or {}),
         "notes": list(own.get("notes") or ())[:_MOST_REASONS],
         **{name: own[name] for name in _OF_EACH if name in own},
     }
@@ -115,6 +123,13 @@ def in_words(report: Mapping[str, Any]) -> str:
     statuses = Counter(each["status"] for each in exports)
     told = ", ".join(f"{count} {status}" for status, count in statuses.items())
     return f"{len(exports)} exports: {told}. {reports.counts_in_words(report)}."
+
+
+def _most(by_attribute: Mapping[str, int]) -> dict[str, int]:
+    """Keep the attributes that cost most, and the sum of all others."""
+    found = dict(Counter(by_attribute).most_common(_MOST_ATTRIBUTES))
+    rest = sum(by_attribute.values()) - sum(found.values())
+    return {**found, OTHERS: rest} if rest else found
 
 
 def _added(counts: Iterable[Mapping[str, int] | None]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,6 +66,9 @@ class Progress:
     :param export: path of what is pushed; None for rows of an author's own.
     :param tell: takes the progress every few seconds.
     :param share: share of the file that was read; None where there is no file.
+    :param about: what else to tell of what is pushed.
+    :param in_flight: records in requests that are not answered yet.
+    :param trouble: what Braze answers while something is tried again.
     :param paused_for: seconds for which Braze lets nothing through.
     :param clock: monotonic seconds.
     :param wall: the time of day.
@@ -77,21 +80,26 @@ class Progress:
         export: str | None = None,
         *,
         tell: Tell | None = None,
+        about: Mapping[str, Any] | None = None,
         share: Callable[[], float] | None = None,
+        in_flight: Callable[[], int] = lambda: 0,
+        trouble: Callable[[], dict[str, Any] | None] = lambda: None,
         paused_for: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._account, self._export, self._tell = account, export, tell
+        self._account, self._tell = account, tell
+        self._about = {"export": export, **(about or {})}
+        self._in_flight, self._trouble = in_flight, trouble
         self._share, self._paused_for = share, paused_for
         self._clock, self._wall = clock, wall
         self._started = clock()
         self._told_at = float("-inf")
+        self._ended: float | None = None
+        self._left_waiting = False
         # What an earlier try has settled is no pace of this one.
         self._settled_before = self._settled
         self._recent: deque[tuple[float, int]] = deque([(0.0, self._settled_before)])
-        self._ended: float | None = None
-        self._left_waiting = False
         self._samples = Samples(settled=self._settled_before)
 
     def tick(self) -> None:
@@ -121,16 +129,21 @@ class Progress:
         """Write the progress as JSON; times are ISO 8601 in UTC, durations seconds."""
         counts = self._account.outcomes
         paused_for = self._paused_for() if self._ended is None or self._left_waiting else 0.0
+        waits = self._to_be_sent
         return {
             "at": self._wall().isoformat(timespec="seconds"),
-            "export": self._export,
+            **self._about,
             "share": self._share_done(),
             "records": self._account.records,
             **{outcome: counts[outcome] for outcome in OUTCOMES},
-            "failed": self._account.failed,
+            "not_sent": counts["not_sent"] - waits,
+            "to_be_sent": waits,
+            "in_flight": self._in_flight() if self._ended is None else 0,
+            "failed": self._account.failed - waits,
             "records_per_second": round(self._pace(), 1),
             "requests": self._account.requests,
             "waiting_until": self._waiting_until(paused_for),
+            "trouble": self._trouble() if self._ended is None else None,
             "elapsed": round(self._elapsed, 1),
             "samples": self.samples(),
         }
@@ -147,7 +160,15 @@ class Progress:
 
     @property
     def _settled(self) -> int:
-        return sum(self._account.outcomes.values())
+        return sum(self._account.outcomes.values()) - self._to_be_sent
+
+    @property
+    def _to_be_sent(self) -> int:
+        """Records of a push that waits without a worker that are sent after the wait: they have not failed."""
+        if not self._left_waiting:
+            return 0
+        # What was given up for good is in the settled beginning.
+        return self._account.outcomes["not_sent"] - self._account.settled.outcomes["not_sent"]
 
     def _look(self, now: float) -> None:
         self._samples.add(now, self._settled)
@@ -183,6 +204,10 @@ def in_words(progress: dict[str, Any]) -> str:
         f"{progress['requests']:,} requests",
     ]
     parts += [f"{progress[name]:,} {name}" for name in ("merged", "not_found") if progress[name]]
+    if progress["to_be_sent"]:
+        parts.append(f"{progress['to_be_sent']:,} to be sent after the wait")
+    if trouble := progress["trouble"]:
+        parts.append(f"{trouble['reason']}; try {trouble['next_try']} of {trouble['most_tries']}")
     if progress["waiting_until"]:
         until = minute_after(datetime.fromisoformat(progress["waiting_until"])).astimezone(UTC)
         parts.append(f"waiting for Braze until {until:%H:%M} UTC")

@@ -71,6 +71,8 @@ class Limiter:
         self._answered: deque[float] = deque(after._answered if after else ())
         self._refusals_in_a_row = 0
         self.refusals = 0
+        # Seconds in which something waited for the pace alone; who sends counts them.
+        self.paced_seconds = 0.0
         # What is left of a pause is waited for here.
         self._paused_in_all = self.paused_for
 

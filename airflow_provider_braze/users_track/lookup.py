@@ -41,12 +41,14 @@ class Question:
     :param of: what it belongs to, which goes on once all of its questions are answered.
     :param body: of the request.
     :param attempts: its tries that met trouble.
+    :param trouble: what the last of them met, in words for whoever looks on.
     """
 
     items: Sequence[Outgoing]
     of: Questions
     body: bytes
     attempts: int = 0
+    trouble: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -141,6 +143,9 @@ class Lookup:
 
     def _after_trouble(self, question: Question, reason: str, status: int | None) -> float:
         question.attempts += 1
+        question.trouble = (
+            f"Looking users up, Braze answers {status}" if status else f"Looking users up: {reason}"
+        )
         if question.attempts >= _MOST_ATTEMPTS:
             trouble: type[BrazeRequestError] = BrazeServerError if status else BrazeUnreachableError
             raise trouble(f"Looking users up failed: {reason}.", status=status)

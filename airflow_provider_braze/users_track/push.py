@@ -24,7 +24,14 @@ from airflow_provider_braze.users_track.batches import Batch, Found, Window
 from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.limiter import Limiter
 from airflow_provider_braze.users_track.lookup import Lookup, Question
-from airflow_provider_braze.users_track.sender import STOPPED_BEFORE, TRACK, Delivery, Sender
+from airflow_provider_braze.users_track.sender import (
+    STOPPED_BEFORE,
+    TRACK,
+    Delivery,
+    Sender,
+    records_in_flight,
+    worst_trouble,
+)
 from airflow_provider_braze.users_track.workspace import Workspace
 
 __all__ = ["TRACK", "Feed", "Push", "describe"]
@@ -172,6 +179,16 @@ class Push:
         """Seconds for which Braze lets nothing through."""
         return max(lane.limiter.paused_for for lane in self._lanes)
 
+    @property
+    def in_flight(self) -> int:
+        """Records in requests that Braze has not answered yet."""
+        return records_in_flight(self._deliveries)
+
+    @property
+    def trouble(self) -> dict[str, Any] | None:
+        """What Braze answers while something is tried again: ``reason``, ``next_try``, ``most_tries``."""
+        return worst_trouble(self._deliveries)
+
     def stop(self, error: BaseException) -> None:
         """Send nothing further; what is in flight may still get its answer."""
         if self.error is None:
@@ -212,8 +229,26 @@ class Push:
         if self._exhausted and not self._deliveries and self._window.empty:
             return False
         if not self._can_send_at_once():
-            self._client.wait(self._seconds_until_something())
+            self._wait()
         return True
+
+    def _wait(self) -> None:
+        """Wait until there is something to do; where only our own limits hold it, that is counted."""
+        paced, since = self._is_paced(), self._clock()
+        self._client.wait(self._seconds_until_something())
+        if paced:
+            self.limiter.paced_seconds += self._clock() - since
+
+    def _is_paced(self) -> bool:
+        """Whether something could be sent, and Braze has ordered no pause, but an endpoint's own limit holds it."""
+        room = len(self._deliveries) < self._most_deliveries
+        whole = room and (self._window.full or (self._exhausted and not self._window.empty))
+        return any(
+            (lane.ready or (whole and lane is self._lanes[-1]))
+            and not lane.limiter.paused_for
+            and lane.limiter.ready_in() != 0
+            for lane in self._lanes
+        )
 
     def _heed_the_stop(self, error: BaseException, patience: float) -> None:
         self._asked_to_stop = None
@@ -302,6 +337,7 @@ class Push:
         except BrazeError as error:
             self._not_looked_up(delivery, error)
             return
+        delivery.trouble, delivery.attempts = question.trouble if at is not None else "", question.attempts
         if at is not None:
             self._again(at, self._lookups, question)
         elif not together.open:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeRefusedError, BrazeServerError, BrazeUnreachableError
 from airflow_provider_braze.users_track.account import Account
@@ -52,6 +53,7 @@ class Delivery:
     :param last_body: the last that may have reached Braze: the same again is a retry.
     :param began: when the present request went out.
     :param counted: records that the present request counts as sent.
+    :param trouble: what its last try met, in words for whoever looks on; empty once it goes on.
     """
 
     parts: Sequence[Part]
@@ -63,11 +65,29 @@ class Delivery:
     last_body: bytes = b""
     began: float = 0.0
     counted: int = 0
+    trouble: str = ""
 
     @property
     def batch(self) -> Batch:
         """The present batch."""
         return self.batches[-1]
+
+
+def worst_trouble(deliveries: Iterable[Delivery]) -> dict[str, Any] | None:
+    """Say what the delivery that was tried most often met, and which try is next; None where all goes well."""
+    worst = max((each for each in deliveries if each.trouble), key=lambda each: each.attempts, default=None)
+    if worst is None:
+        return None
+    return {
+        "reason": worst.trouble,
+        "next_try": min(worst.attempts + 1, MOST_ATTEMPTS),
+        "most_tries": MOST_ATTEMPTS,
+    }
+
+
+def records_in_flight(deliveries: Iterable[Delivery]) -> int:
+    """Count the records of requests that Braze has not answered yet."""
+    return sum(each.batch.records for each in deliveries if each.batches and each.batch.sending)
 
 
 class Sender:
@@ -109,6 +129,7 @@ class Sender:
         if not batches:
             return False
         delivery.since, delivery.attempts, delivery.silence = self._clock(), 0, 0.0
+        delivery.trouble = ""
         delivery.body, delivery.last_body = delivery.batch.body(self._workspace.partner), b""
         return True
 
@@ -183,6 +204,7 @@ class Sender:
         """Give the seconds until the present batch is tried again; None when it has its outcome instead."""
         batch = delivery.batch
         delivery.attempts += 1
+        delivery.trouble = f"Braze answers {answer.status}" if answer else f"{reason[:1].upper()}{reason[1:]}"
         if self._part_unrepeatable(batch, reason):
             delivery.body = batch.body(self._workspace.partner)
         if not batch.items:

@@ -111,6 +111,41 @@ class TestProgress:
         watched.progress.finish()
         assert watched.told[-1]["waiting_until"] is None
 
+    def test_what_is_sent_after_a_wait_has_not_failed(self) -> None:
+        watched = Watched(share=lambda: 0.8)
+        # One was given up for good before; the push then leaves its worker, and 60 of what it has read are not sent.
+        watched.account.settled.outcomes["not_sent"] = 1
+        watched.go(3, 13)
+        watched.account.begin(60)
+        watched.account.settle_rest("not_sent")
+        watched.paused_for = 600
+        watched.progress.finish(waiting=True)
+        told = watched.told[-1]
+        assert (told["to_be_sent"], told["not_sent"], told["failed"], told["accepted"]) == (60, 1, 1, 39)
+        assert told["share"] == pytest.approx(0.8 * 40 / 99, abs=0.001)
+        assert told["samples"][-1] == [3, 40]
+        assert told["records_per_second"] == pytest.approx(13, abs=0.5)
+        assert "60 to be sent after the wait" in in_words(told)
+
+    def test_what_was_not_sent_when_a_push_was_stopped_has_failed(self) -> None:
+        watched = Watched()
+        watched.account.begin(60)
+        watched.account.settle_rest("not_sent")
+        watched.progress.finish()
+        assert (watched.told[-1]["to_be_sent"], watched.told[-1]["failed"]) == (0, 60)
+
+    def test_tells_what_is_under_way_and_what_braze_answers(self) -> None:
+        trouble = {"reason": "Braze answers 500", "next_try": 3, "most_tries": 6}
+        about = {"channel": "Braze Append", "offer": "Spring"}
+        watched = Watched(about=about, in_flight=lambda: 75, trouble=lambda: trouble)
+        watched.go(1, 10)
+        told = watched.told[0]
+        assert (told["in_flight"], told["trouble"], told["offer"]) == (75, trouble, "Spring")
+        assert told["export"] == "/exports/one.txt"
+        assert "Braze answers 500; try 3 of 6" in in_words(told)
+        watched.progress.finish()
+        assert (watched.told[-1]["in_flight"], watched.told[-1]["trouble"]) == (0, None)
+
     def test_stands_still_once_it_has_ended(self) -> None:
         watched = Watched()
         watched.go(3, 10)

@@ -298,10 +298,23 @@ class TestLongWait:
     ) -> None:
         path = land(export_text())
         slow.fault(status=429, count=1000, after=40, retry_after=600)
-        first = Try(slow, path, max_wait=60)
+        told: list[dict[str, Any]] = []
+        first = Try(slow, path, max_wait=60, progress=told.append)
         with pytest.raises(BrazeLongWaitError) as left:
             first.execute()
         wait = left.value
+        # Whoever looks on meanwhile sees what is sent after the wait, which has not failed.
+        last = told[-1]
+        assert last["to_be_sent"] > 0
+        assert last["not_sent"] == 0
+        assert last["failed"] == last["rejected"] + last["invalid"] + last["unknown"]
+        assert sum(last[name] for name in OUTCOMES) + last["to_be_sent"] == last["records"]
+        assert (last["channel"], last["offer"], last["workflow_id"]) == (
+            "Braze Onboarding and Upsert",
+            "Spring Welcome",
+            "8828",
+        )
+        assert last["waiting_until"] is not None
         assert wait.retry_after == pytest.approx(600, rel=0.2)
         assert wait.report is not None
         assert wait.report["status"] == "partial"

@@ -122,6 +122,62 @@ def test_trouble_is_tried_six_times_with_growing_pauses(monkeypatch: pytest.Monk
     assert gaps == [1.0, 2.0, 4.0, 8.0, 16.0]
 
 
+def test_trouble_is_told_with_its_try_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    world = World(lambda number, _: Answer(500, {}, b"") if number < 2 else SUCCESS)
+    push, account, written = begin(world, people(3))
+    told: list[Any] = []
+    finish(push, account, written, watch=lambda: told.append(push.trouble), every=0.25)
+    # 1 s and 2 s after the first two answers it is tried again.
+    assert told[0] is not None
+    assert [each for each, _ in itertools.groupby(told)] == [
+        {"reason": "Braze answers 500", "next_try": number, "most_tries": 6} for number in (2, 3)
+    ]
+    assert push.trouble is None
+
+
+def test_no_answer_is_trouble_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.random", lambda: 1.0)
+    world = World(lambda number, _: lost() if number == 0 else SUCCESS)
+    push, account, written = begin(world, people(3))
+    told: list[Any] = []
+    finish(push, account, written, watch=lambda: told.append(push.trouble), every=0.25)
+    assert told[0]["reason"] == "No answer from Braze: the connection was closed"
+
+
+def test_what_is_in_flight_is_what_is_sent_and_not_answered() -> None:
+    world = World(lambda *_: (SUCCESS, 10.0))
+    push, account, written = begin(world, people(5000), settings={"max_in_flight": 3})
+    told: list[int] = []
+    finish(push, account, written, watch=lambda: told.append(push.in_flight), every=5.0)
+    # Three requests of 75, whatever is read ahead.
+    assert told[0] == 3 * 75
+    assert push.in_flight == 0
+
+
+def test_waiting_for_the_own_pace_is_told_apart_from_waiting_for_braze() -> None:
+    world = World(lambda *_: SUCCESS)
+    push, account, written = begin(world, people(75 * 21), settings={"requests_per_second": 2})
+    finish(push, account, written)
+    # Twenty half seconds between the requests; less only what answers took meanwhile.
+    assert push.limiter.paced_seconds == pytest.approx(10.0, abs=0.5)
+    assert push.limiter.paused_seconds == 0
+
+    ordered = Answer(429, {"X-Ratelimit-Retry-After": "3600"}, b"")
+    world = World(lambda number, _: ordered if number == 0 else SUCCESS)
+    push, account, written = begin(world, people(100))
+    finish(push, account, written)
+    assert push.limiter.paced_seconds < 1
+    assert push.limiter.paused_seconds >= 3600
+
+
+def test_waiting_for_answers_is_no_waiting_for_the_pace() -> None:
+    world = World(lambda *_: (SUCCESS, 10.0))
+    push, account, written = begin(world, people(75 * 20), settings={"max_in_flight": 1})
+    finish(push, account, written)
+    assert push.limiter.paced_seconds < 1
+
+
 def test_two_minutes_of_silence_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda *_: (NoAnswerError("no answer within 50 s", sent=True), 50.0))

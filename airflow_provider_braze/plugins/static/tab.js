@@ -96,9 +96,14 @@
     const fresh = new DOMParser().parseFromString(part, "text/html").querySelector("main");
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
     const focused = document.activeElement?.id;
+    const row = document.activeElement?.getAttribute("href");
     main.replaceWith(document.adoptNode(fresh));
     for (const id of open) document.getElementById(id)?.setAttribute("open", "");
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    // A row's link has no id, to keep the page small; its address is its own.
+    const again = focused
+      ? document.getElementById(focused)
+      : row && [...document.links].find((link) => link.getAttribute("href") === row);
+    again?.focus({ preventScroll: true });
     localTimes();
     bindPause();
     offerAlone();
