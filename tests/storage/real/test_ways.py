@@ -118,3 +118,19 @@ def test_a_killed_push_goes_on_from_its_checkpoint(
     check(report, status="complete", records=6_000, accepted=5_880, invalid=120)
     assert report["resumed_after"] > 0
     assert len(sandbox.profiles()) == 5_880
+
+
+@pytest.mark.full
+def test_a_hundred_exports_are_found_and_pushed_in_order(
+    door: Door, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, sandbox)
+    base = new_base(door, "hundred")
+    for number in range(100):
+        url = f"{base}/{CHANNEL}/Offer {number % 7}/{number % 3}/RPI_Export_{number}.txt"
+        door.put(url, export(20, start=number * 20))
+    found = items(base)
+    assert len(found) == 100
+    BrazeUserTrackOperator(task_id="push", export=found).execute({})
+    assert len(sandbox.profiles()) == 2_000
+    assert items(base) == []
