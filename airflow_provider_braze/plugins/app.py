@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, nothing_found, pushes_of
 from airflow_provider_braze.plugins.table import Asked, Table
-from airflow_provider_braze.storage.reports_folder import safe_name
+from airflow_provider_braze.pushes.rejects_by_id import id_of
 
 _NOT_BEGUN = ("skipped", "upstream_failed")
 
@@ -86,21 +86,20 @@ def download_rejects(
     found = one_by_one(_pushes(dag_id, run_id, (task_id, _map_index(map_index))))
     tasks = [task for task in found if task.number == export]
     path = card_of(tasks[0], has_store=HAS_STORE).rejects_path if tasks else ""
-    if not path or not rejects.in_ui() or not _is_own((dag_id, run_id), tasks[0], path):
+    report = _own_report((dag_id, run_id), tasks[0], path) if path and rejects.in_ui() else None
+    if report is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, rejects.SWITCHED_OFF if path else NO_SUCH_RUN)
     try:
         content = rejects.chunks(path)
     except rejects.UnreadableError:
         raise HTTPException(HTTPStatus.NOT_FOUND, rejects.UNREADABLE) from None
-    name = (
-        safe_name(f"{task_id}-{map_index}-rejects")
-        if _map_index(map_index) >= 0
-        else f"{safe_name(task_id)}-rejects"
-    )
     return StreamingResponse(
         content,
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}.csv"', **_headers()},
+        headers={
+            "Content-Disposition": f'attachment; filename="{rejects.download_name(report)}"',
+            **_headers(),
+        },
     )
 
 
@@ -156,13 +155,15 @@ def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     index = map_index if map_index >= 0 else "-"
     export = f"?export={card.task.number}" if card.task.number else ""
     return {
+        "again": f"{root_path()}/dags/{rejects.PUSH_AGAIN_DAG}",
+        "id": id_of(card.rejects_path),
         "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
         "rejects": f"{root_path()}{PREFIX}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
     }
 
 
-def _is_own(where: tuple[str, str], task: PushTask, path: str) -> bool:
-    return rejects.is_of_push(path, *where, task.task_id, task.map_index)
+def _own_report(where: tuple[str, str], task: PushTask, path: str) -> Mapping[str, Any] | None:
+    return rejects.report_of(path, *where, task.task_id, task.map_index)
 
 
 def _rejects(where: tuple[str, str], card: Card) -> rejects.Preview | str:
@@ -172,8 +173,8 @@ def _rejects(where: tuple[str, str], card: Card) -> rejects.Preview | str:
     if not rejects.in_ui():
         return rejects.SWITCHED_OFF
     try:
-        if _is_own(where, card.task, card.rejects_path):
-            return rejects.preview(card.rejects_path)
+        if (report := _own_report(where, card.task, card.rejects_path)) is not None:
+            return rejects.preview(card.rejects_path, report)
     except rejects.UnreadableError:
         pass
     return rejects.UNREADABLE

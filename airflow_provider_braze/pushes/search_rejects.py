@@ -112,7 +112,7 @@ def _report(push: Location) -> Mapping[str, Any]:
 def _rejects_of(file: io.BufferedReader, url: str, report: Mapping[str, Any], user: str) -> Iterator[Reject]:
     reader = RejectsReader(file, name=url)
     is_rows = tuple(map(normalised, reader.columns)) == ROWS_COLUMNS
-    identifier = DEFAULT_IDENTIFIER if is_rows else normalised(_identifier(report))
+    identifier = DEFAULT_IDENTIFIER if is_rows else identifier_of(report)
     at = [place for place, column in enumerate(reader.columns) if normalised(column) == identifier]
     for record, own in reader.with_own():
         if is_rows:
@@ -125,12 +125,13 @@ def _rejects_of(file: io.BufferedReader, url: str, report: Mapping[str, Any], us
             yield Reject(export, started, record.line, outcome, reason, column, url)
 
 
-def _identifier(report: Mapping[str, Any]) -> str:
+def identifier_of(report: Mapping[str, Any]) -> str:
+    """Give the column that identified users in a push, as names are compared."""
     try:
         identifier = ExportMapping.of_report(report.get("mapping")).identifier
     except (BrazeError, TypeError, ValueError):
         identifier = None
-    return identifier.column if identifier else DEFAULT_IDENTIFIER
+    return normalised(identifier.column) if identifier else DEFAULT_IDENTIFIER
 
 
 def _is_of_row(cell: str, user: str) -> bool:

@@ -72,10 +72,13 @@ def rejects_of(reports: Path, identity: PushIdentity) -> str:
     folder = reports / "fingerprint" / identity.folder_name
     folder.mkdir(parents=True)
     (folder / "report.json").write_text(json.dumps(report(invalid=38, **identity.as_dict())))
-    file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email"))
+    file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email", "home_city"))
     for line in range(2, 40):
         file.write(
-            Origin(line, (f"Customer{line}", f"{SCRIPT}{line}")), "invalid", f"bad {SCRIPT}{line}", "email"
+            Origin(line, (f"Customer{line}", f"{SCRIPT}{line}", "Address")),
+            "invalid",
+            f"bad {SCRIPT}{line}",
+            "email",
         )
     url = file.close()
     assert url is not None
@@ -244,10 +247,14 @@ class TestRejects:
             "_column",
             "external_id",
             "email",
+            "home_city",
         ]
-        assert "C•••" in text
-        assert "Customer" not in page
-        assert "alert('seen')" not in text
+        # Who it is, and the cell at fault.
+        assert "Customer2" in text
+        assert f"{SCRIPT}2" in text
+        assert "bad " in text
+        assert "A•••" in text
+        assert "Address" not in page
         assert page.count("<td>invalid</td>") == 20
 
     @pytest.mark.usefixtures("allowed")
@@ -257,9 +264,21 @@ class TestRejects:
         show({"report": report(invalid=38, rejects_path=rejects)})
         answer = client.get(f"{PAGE}/tasks/push/0/rejects.csv")
         assert answer.content == Path(rejects).read_bytes()
-        assert answer.headers["content-disposition"] == 'attachment; filename="push-0-rejects.csv"'
+        assert (
+            answer.headers["content-disposition"]
+            == 'attachment; filename="RPI_Export_6001-manual__2026-11-21T10_00_00+00_00-rejects.csv"'
+        )
         assert answer.headers["content-type"] == "text/csv; charset=utf-8"
         assert answer.headers["x-content-type-options"] == "nosniff"
+
+    def test_the_card_names_the_id_that_the_dag_takes(self, show: Show, tmp_path: Path) -> None:
+        push_id = f"{'a' * 64}/one--run--push--try1--1f0c"
+        path = f"{tmp_path}/_braze/{push_id}/rejects.csv"
+        page = show({"report": report(invalid=1, rejects_path=path)})
+        assert f"<code>{push_id}</code>" in page
+        assert "/dags/push_rejects_again" in page
+        elsewhere = show({"report": report(invalid=1, rejects_path="/somewhere/rejects.csv")})
+        assert "/dags/push_rejects_again" not in elsewhere
 
     @pytest.mark.usefixtures("allowed")
     def test_those_of_an_export_in_a_list_are_downloaded_by_its_number(

@@ -275,18 +275,19 @@ def test_a_narrow_window_hides_nothing(browser: Browser, server: ApiServer) -> N
         assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 480
 
 
-def test_rejects_are_masked_until_they_are_downloaded(viewer: Screen) -> None:
+def test_rejects_show_who_and_the_cell_at_fault_and_can_be_downloaded(viewer: Screen) -> None:
     viewer.open_push(DAG_ID, RUN, 0)
     tab = viewer.braze_tab()
-    tab.get_by_text("First records, masked").click()
+    tab.get_by_text("First records: who, and the cell at fault").click()
     expect(tab.get_by_role("columnheader", name="external_id")).to_be_visible()
-    expect(tab.get_by_text("C•••").first).to_be_visible()
-    expect(tab.get_by_text("Customer2")).to_have_count(0)
+    expect(tab.get_by_text("Customer2", exact=True)).to_be_visible()
+    expect(tab.get_by_text("somebody").first).to_be_visible()
 
     with viewer.page.expect_download() as downloaded:
         tab.get_by_role("link", name="Download").click()
 
-    assert downloaded.value.suggested_filename == f"{TASK_ID}-0-rejects.csv"
+    assert downloaded.value.suggested_filename.endswith("-rejects.csv")
+    assert downloaded.value.suggested_filename.startswith("RPI_Export_")
     assert "Customer2" in Path(downloaded.value.path()).read_text("utf-8-sig")
 
 

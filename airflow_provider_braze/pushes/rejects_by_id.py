@@ -1,0 +1,77 @@
+"""Find the rejects of one push by its id below the reports folder: what a form may ask for, since it is no free path.
+
+Above: the DAG that pushes rejects again. Below: the reports folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.pushes.export_item import REPORT_NAME, parent_report
+from airflow_provider_braze.redpoint.rejects_header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.plain import names_in, open_for_reading
+from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER
+from airflow_provider_braze.storage.tidying import reports_folder_of
+
+ID_PATTERN = rf"^([0-9a-f]{{64}}|{ROWS_FOLDER})/(?!\.+$)[A-Za-z0-9._@+-]{{1,255}}$"
+"""The last two folders of a report's path."""
+
+
+def id_of(path: str) -> str:
+    """Give the id of the push that wrote a report or a rejects file; empty where it lies elsewhere."""
+    found = "/".join(path.replace("\\", "/").rstrip("/").split("/")[-3:-1])
+    return found if re.fullmatch(ID_PATTERN, found) else ""
+
+
+def find_rejects(
+    reports_path: str, push_id: str, file_name: str | None = None
+) -> tuple[str, Mapping[str, Any]]:
+    """Find the newest rejects file of a push, above all the mended one that was put beside its report.
+
+    :param reports_path: the reports folder, or the base path above it.
+    :param push_id: as ``id_of`` gives it.
+    :param file_name: which of several (default: the one that was changed last).
+    :return: its URL, and the report beside it.
+    :raises BrazeSetupError: the id is none, or no rejects file or no report lies there.
+    """
+    if not re.fullmatch(ID_PATTERN, push_id.strip()):
+        raise BrazeSetupError(
+            f"{push_id!r} is no id of a push: it is the last two folders of the report's path, as the card in the "
+            "Braze tab names it."
+        )
+    folder = reports_folder_of(reports_path).root.child(push_id.strip())
+    found = {place.url.rpartition("/")[2]: (place, header) for place, header in _rejects_in(folder)}
+    if file_name:
+        found = {name: each for name, each in found.items() if name == file_name.strip()}
+    if not found:
+        raise BrazeSetupError(
+            f"{folder.url} holds no rejects file{f' called {file_name!r}' if file_name else ''}: no record of the push "
+            "failed, or it was tidied away. A mended file belongs there, beside the report."
+        )
+    place, header = max(found.values(), key=lambda each: (each[0].stat().modified or 0, each[0].url))
+    return place.url, parent_report(place.url, header)
+
+
+def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:
+    try:
+        names = sorted(names_in(folder))
+    except OSError as error:
+        raise BrazeSetupError(f"{folder.url} cannot be listed ({type(error).__name__}).") from error
+    found = []
+    for name in names:
+        # Parts are of a push that is under way.
+        if name == REPORT_NAME or name.endswith(".part"):
+            continue
+        place = folder.child(name)
+        try:
+            with open_for_reading(place) as file:
+                header = RejectsHeader.of(file.read(HEAD_BYTES))
+        except (OSError, BrazeError):
+            continue
+        if header is not None:
+            found.append((place, header))
+    return found
