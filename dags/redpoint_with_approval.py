@@ -3,10 +3,11 @@
 
 Plans first: reads and checks every export that has landed, and sends nothing. Where the plans together stay within
 both limits of the form, the exports are pushed. Above one of them, or when an export cannot be planned, a person is
-asked, who sees the sum of the plans: in the UI under *Required Actions*, or by REST. *Reject*, and no answer within
-12 hours, end the run without a push.
+asked, who sees the workspace, the exports and the sum of the plans: in the UI under *Required Actions*, or by REST.
+*Reject*, and no answer within 12 hours, end the run without a push.
 
-**By hand:** press *Trigger* and set the limits. **By REST:** `POST /api/v2/dags/redpoint_with_approval/dagRuns`.
+**By hand:** press *Trigger*, say which exports, and set the limits.
+**By REST:** `POST /api/v2/dags/redpoint_with_approval/dagRuns`.
 To run it by itself give it a schedule, and switch `redpoint_to_braze` and `redpoint_on_landing` off.
 
 It is set up as `redpoint_to_braze` is, by the same Variables and connection.
@@ -16,7 +17,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
+from airflow.configuration import conf
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
@@ -26,6 +29,16 @@ from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
+
+HOURS_TO_ANSWER = 12
+MOST_NAMED = 20
+
+# Texts that cannot leave the base path. The form shows the comment when it refuses a value.
+FOLDER_NAME = {
+    "pattern": r"^(?!\.{1,2}$)[^/\\]*$",
+    "maxLength": 255,
+    "$comment": "the name of one folder, without a slash or backslash",
+}
 
 with DAG(
     dag_id="redpoint_with_approval",
@@ -39,6 +52,28 @@ with DAG(
     # While a person is asked, later exports wait: they must not overtake.
     max_active_runs=1,
     params={
+        "channel": Param(
+            None,
+            type=["null", "string"],
+            **FOLDER_NAME,
+            title="Channel",
+            description="Push only exports of this Redpoint channel. Empty: every channel.",
+        ),
+        "offer": Param(
+            None,
+            type=["null", "string"],
+            **FOLDER_NAME,
+            title="Offer",
+            description="Push only exports of this offer: the name of its folder. Empty: every offer.",
+        ),
+        "workflow_id": Param(
+            None,
+            type=["null", "string", "integer"],
+            examples=["8828"],
+            **FOLDER_NAME,
+            title="Workflow ID",
+            description="Push only exports of this workflow: the name of its folder. Empty: every one.",
+        ),
         "ask_above_users": Param(
             10_000,
             type="integer",
@@ -59,10 +94,15 @@ with DAG(
         task_id="find_exports",
         task_display_name="Find exports that have landed",
         base_path="{{ var.value.redpoint_base_path }}",
+        channel="{{ params.channel }}",
+        offer="{{ params.offer }}",
+        workflow_id="{{ params.workflow_id }}",
         settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
         braze_conn_id=BRAZE_CONN_ID,
         deferrable=True,
         poke_interval=30,
+        # No other run may begin before this one ends: soon, where there is nothing to push.
+        give_up_after=0,
         timeout=timedelta(minutes=10).total_seconds(),
         soft_fail=True,
     )
@@ -80,9 +120,9 @@ with DAG(
     # An export that cannot be planned is left for the person to decide on; no exports leave nothing to decide.
     @task(task_display_name="Add up the plans", trigger_rule="none_skipped", multiple_outputs=False)
     def sum_of_plans(
-        exports: list[dict[str, Any]], plan: dict[str, Any] | None, ti: Any = None
-    ) -> dict[str, int]:
-        """Say how large the push would be."""
+        exports: list[dict[str, Any]], plan: dict[str, Any] | None, ti: Any = None, run_id: Any = None
+    ) -> dict[str, Any]:
+        """Say how large the push would be, and of what."""
         # A plan that failed returns nothing, but leaves its report.
         found = plan or ti.xcom_pull(task_ids="plan_export", key="report") or {}
         planned = [each for each in found.get("exports", ()) if each["status"] == "planned"]
@@ -92,6 +132,15 @@ with DAG(
             "users": found.get("users", 0),
             "failed": found.get("failed", 0),
             "data_points": found.get("data_points", 0),
+            "workspace": next((each["endpoint"] for each in planned if each.get("endpoint")), "unknown"),
+            "names": [
+                " / ".join(
+                    str(each.get(part) or "?") for part in ("channel", "offer", "channel_execution_id")
+                )
+                for each in exports[:MOST_NAMED]
+            ],
+            "url": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/redpoint_with_approval/runs/"
+            f"{quote(run_id or '', safe='')}/plugin/braze",
         }
 
     @task.branch(task_display_name="Within the limits?")
@@ -110,16 +159,24 @@ with DAG(
     ask = ApprovalOperator(
         task_id="ask",
         task_display_name="Ask a person",
-        subject=f"Push {{{{ {PLANNED}.users }}}} users to Braze?",
+        subject=f"Push {{{{ '{{:,}}'.format({PLANNED}.users) }}}} users to Braze?",
         body=(
             f"{{% set plan = {PLANNED} %}}"
-            "{{ plan.exports }} exports, {{ plan.users }} users, at most {{ plan.data_points }} data points; "
-            "{{ plan.failed }} records cannot be sent, {{ plan.unplanned }} exports could not be planned. "
-            "Each plan is in the reports folder, and the XCom of its plan_export."
+            "{{ plan.exports }} exports, {{ '{:,}'.format(plan.users) }} users, at most "
+            "{{ '{:,}'.format(plan.data_points) }} data points, an estimate; "
+            "{{ '{:,}'.format(plan.failed) }} records cannot be sent, "
+            "{{ plan.unplanned }} exports could not be planned. "
+            "Who is in two of the exports counts twice.\n\n"
+            f"Workspace: `{{{{ plan.workspace }}}}`, connection `{BRAZE_CONN_ID}`.\n\n"
+            "{% for name in plan.names %}- {{ name }}\n{% endfor %}"
+            f"{{% if plan.exports > {MOST_NAMED} %}}- and {{{{ plan.exports - {MOST_NAMED} }}}} more\n{{% endif %}}"
+            "\n[Each plan is in the tab Braze of this run]({{ plan.url }}).\n\n"
+            f"No answer within {HOURS_TO_ANSWER} hours means *Reject*: then nothing is pushed, and the exports are "
+            "found again by the next run."
         ),
         # Who is not asked in time has not agreed.
         defaults="Reject",
-        response_timeout=timedelta(hours=12),
+        response_timeout=timedelta(hours=HOURS_TO_ANSWER),
     )
 
     push_export = BrazeUserTrackOperator(

@@ -47,9 +47,23 @@ def test_a_large_push_waits_until_it_is_approved(airflow: RealAirflow, sandbox: 
     assert "Push 5 users to Braze?" in question
     assert "2 exports, 5 users, at most" in question
     assert "0 exports could not be planned" in question
+    assert f"Workspace: `{sandbox.url}`, connection `braze_default`." in question
+    assert f"- {COMMA.channel} / {COMMA.offer} / {COMMA.execution_id}\n" in question
+    assert f"/dags/{DAG_ID}/runs/" in question
+    assert "/plugin/braze)" in question
+    assert "No answer within 12 hours means *Reject*" in question
     assert airflow.wait_for_run(DAG_ID, run_id) == "success"
     assert airflow.states(DAG_ID, run_id)["push_export"] == ["success"]
     assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+
+
+def test_only_what_the_form_names_is_planned(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_users=0, channel=COMMA.channel)
+
+    question = answer(airflow, run_id, "Approve")
+
+    assert "1 exports, 3 users" in question
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
 
 
 def test_a_rejected_push_sends_nothing(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
