@@ -20,11 +20,13 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, Param, task
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.forms import connection_param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
 from airflow_provider_braze.version_compat import AirflowFailException
 
-BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
+BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
@@ -57,6 +59,7 @@ with DAG(
             title="File",
             description="Which file beside the report. Empty: the one that was changed last.",
         ),
+        "connection": connection_param(),
         "dry_run": Param(
             False,
             type="boolean",
@@ -75,7 +78,8 @@ with DAG(
             raise AirflowFailException(str(error)) from error
         if (before := report.get("braze_conn_id", braze_conn_id)) != braze_conn_id:
             raise AirflowFailException(
-                f"These were pushed through {before!r}, and the Variable redpoint_braze_conn_id says {braze_conn_id!r}."
+                f"These were pushed through {before!r}, not {braze_conn_id!r}: choose it as connection "
+                "in the form, or set the Variable redpoint_braze_conn_id to it."
             )
         print(f"{path}, of {report.get('export', 'rows')}")
         return path

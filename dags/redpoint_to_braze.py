@@ -19,6 +19,7 @@ and is not there *fails* the run.
 | where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
 | the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
+| a choice of workspaces | Variable `redpoint_braze_conn_ids` | their ids, such as `braze_sandbox, braze_prod` |
 | channels with other names | `CHANNEL_MODES` at the top of this file | each with its mode; the form lists them |
 """
 
@@ -28,6 +29,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, Param
 
+from airflow_provider_braze.forms import connection_param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
@@ -56,7 +58,8 @@ MOST_WAIT_MINUTES = 12
 # Fields without a section come first, and only theirs are open when the form opens.
 HOW, GUARDS = "How to push them", "When to refuse"
 
-BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
+BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
@@ -127,6 +130,7 @@ with DAG(
                 "0: look, and once more where a file is still landing. Other runs wait meanwhile."
             ),
         ),
+        "connection": connection_param(HOW),
         "mode": Param(
             "auto",
             type="string",

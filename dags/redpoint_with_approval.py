@@ -23,10 +23,12 @@ from airflow.configuration import conf
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, Param, task
 
+from airflow_provider_braze.forms import connection_param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
-BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
+# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
+BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
@@ -74,6 +76,7 @@ with DAG(
             title="Workflow ID",
             description="Push only exports of this workflow: the name of its folder. Empty: every one.",
         ),
+        "connection": connection_param(),
         "ask_above_users": Param(
             10_000,
             type="integer",

@@ -68,6 +68,7 @@ def test_the_form_has_no_free_path(redpoint: DAG) -> None:
         "channel_execution_id",
         "max_age_days",
         "wait_minutes",
+        "connection",
         "mode",
         "dry_run",
         "push_again",
@@ -113,6 +114,28 @@ def test_an_execution_is_a_number(redpoint: DAG, value: object) -> None:
     for wrong in ("*", "RPI_Export_1.txt", "../1", -1):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
+
+
+@pytest.mark.parametrize("name", ["redpoint_to_braze", "redpoint_with_approval", "push_rejects_again"])
+def test_a_connection_is_one_of_those_that_a_variable_names(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_IDS", " braze_sandbox, braze_prod,,braze_prod ")
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_ID", "braze_sandbox")
+    dag = load(name)
+
+    schema = dag.params.get_param("connection").schema
+    assert schema["enum"] == [None, "braze_sandbox", "braze_prod"]
+    assert schema["values_display"]["None"] == "braze_sandbox (unless chosen otherwise)"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate("braze_default", schema)
+    for task in dag.tasks:
+        assert getattr(task, "braze_conn_id", "params.connection") is not None
+        assert "params.connection" in getattr(task, "braze_conn_id", "params.connection")
+
+
+def test_without_that_variable_there_is_nothing_to_choose(redpoint: DAG) -> None:
+    assert redpoint.params.get_param("connection").schema["enum"] == [None]
 
 
 def test_a_run_ends_soon_unless_it_is_told_to_wait(redpoint: DAG) -> None:

@@ -265,6 +265,26 @@ def test_a_misspelt_offer_fails_soon_and_says_what_there_is(share: Share) -> Non
     assert said in share.airflow.api("GET", address)["value"]
 
 
+def test_the_form_chooses_a_connection_that_a_variable_names(share: Share) -> None:
+    share.airflow.set_variable("redpoint_braze_conn_ids", "braze_sandbox, braze_prod")
+    share.airflow.parse_again(DAG_ID)
+    details = f"dags/{DAG_ID}/details"
+    share.airflow.wait_for(
+        lambda: "braze_prod" in str(share.airflow.api("GET", details)["params"]["connection"]),
+        "the form's choice",
+        60,
+    )
+    share.land(COMMA)
+
+    (report,) = share.push(connection="braze_prod")
+
+    assert report["braze_conn_id"] == "braze_prod"
+    assert share.markers() == set()
+    # For another workspace it is new.
+    assert execution_ids(share.push(connection="braze_sandbox")) == [5719]
+    assert share.push(connection="braze_prod") == []
+
+
 def test_push_again_takes_what_is_named_and_says_so_in_a_dry_run(
     share: Share, sandbox: SandboxProcess
 ) -> None:
