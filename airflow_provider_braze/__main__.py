@@ -26,14 +26,15 @@ from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
 from airflow_provider_braze.pushes.search_rejects import search_rejects
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES
+from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.storage.tidying import read_age, tidy
-from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Found, Origin
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.plan import Plan, plan
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.batching.merge_window import SourceItem
+from airflow_provider_braze.users_track.delivery.plan import Plan, plan
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.records import RecordReference
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _SHOWN_FAILURES = 10
 
@@ -47,10 +48,10 @@ class _FirstFailures:
     def __init__(self) -> None:
         self.rows: list[tuple[int, str, str]] = []
 
-    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:  # noqa: ARG002
+    def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:  # noqa: ARG002
         """Keep one record."""
         if len(self.rows) < _SHOWN_FAILURES:
-            self.rows.append((origin.line, column, reason))
+            self.rows.append((reference.line, column, reason))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -162,23 +163,23 @@ def _plan(parsed: argparse.Namespace) -> int:
         },
     )
     failures = _FirstFailures()
-    account = Account(failures)
+    ledger = Ledger(failures)
     location = item.file()
     with open_buffered(location) as file:
         source = ExportSource(file, reading)
-        with _shown(source, account, location.stat().size) as objects:
-            planned = plan(objects, workspace, account, united=source.united)
+        with _shown(source, ledger, location.stat().size) as objects:
+            planned = plan(objects, workspace, ledger, united=source.united)
     if parsed.json:
         found = {
             "mode": mode,
-            **reports.counts(account),
+            **reports.counts(ledger),
             **source.facts(),
             **planned.as_dict(show_values=parsed.show_values),
         }
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        _print(account, planned, source, mode, failures, show_values=parsed.show_values)
-    return 1 if account.failed else 0
+        _print(ledger, planned, source, mode, failures, show_values=parsed.show_values)
+    return 1 if ledger.failed else 0
 
 
 def _read_json(path: Path) -> Any:
@@ -197,7 +198,7 @@ def _dialect(parsed: argparse.Namespace) -> Dialect:
 
 
 @contextmanager
-def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterator[Found]]:
+def _shown(source: ExportSource, ledger: Ledger, size: int) -> Iterator[Iterator[SourceItem]]:
     """Show a progress bar on standard error while the objects are taken, where that is a terminal."""
     console = Console(stderr=True)
     columns = (
@@ -210,14 +211,14 @@ def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterat
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("", total=max(size, 1))
 
-        def objects() -> Iterator[Found]:
+        def objects() -> Iterator[SourceItem]:
             shown = seen = 0
-            for found in source.objects(account):
+            for found in source.objects(ledger):
                 seen += len(found) if isinstance(found, list) else 1
                 if seen - shown >= 1000:
                     shown = seen
                     progress.update(
-                        task, completed=source.bytes_read, description=f"{account.records:,} records"
+                        task, completed=source.bytes_read, description=f"{ledger.records:,} records"
                     )
                 yield found
 
@@ -225,7 +226,7 @@ def _shown(source: ExportSource, account: Account, size: int) -> Iterator[Iterat
 
 
 def _print(
-    account: Account,
+    ledger: Ledger,
     planned: Plan,
     source: ExportSource,
     mode: str,
@@ -234,26 +235,26 @@ def _print(
     show_values: bool,
 ) -> None:
     console = Console()
-    console.print(f"[bold]{account.records:,} records[/bold], mode {mode}; nothing was sent.")
+    console.print(f"[bold]{ledger.records:,} records[/bold], mode {mode}; nothing was sent.")
     facts = Table(show_header=False, box=None)
     rows = {
-        "planned": account.outcomes["planned"],
-        "invalid": account.outcomes["invalid"],
+        "planned": ledger.outcomes["planned"],
+        "invalid": ledger.outcomes["invalid"],
         "users": planned.users,
         "requests": planned.planned_requests,
         "bytes": planned.planned_bytes,
-        "data points": account.data_points.total(),
+        "data points": ledger.data_points.total(),
     }
     for name, value in rows.items():
         facts.add_row(name, f"{value:,}")
     facts.add_row("at the limit", f"{planned.seconds_at_limit:,.1f} s")
     console.print(facts)
-    _print_counts(console, "Data points", account.data_points.by_attribute())
+    _print_counts(console, "Data points", ledger.data_points.by_attribute())
     counts = source.counts_by_column()
     _print_counts(console, "Bad values left out", counts["omitted_values"])
     _print_counts(console, "Values whose blanks were cut", counts["trimmed"])
     _print_counts(console, "Words that became codes", counts["normalised"])
-    _print_counts(console, "Reasons", account.reasons)
+    _print_counts(console, "Reasons", ledger.reasons)
     for line, column, reason in failures.rows:
         console.print(_plain(f"  line {line}: {column + ': ' if column else ''}{reason}"))
     for payload in planned.as_dict(show_values=show_values)["sample_payloads"]:

@@ -10,7 +10,7 @@ import json
 import tempfile
 
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 
 def main() -> None:

@@ -19,11 +19,11 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, Param, task
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.forms import connection_param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
-from airflow_provider_braze.version_compat import AirflowFailException
 
 # Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
 BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"

@@ -27,10 +27,10 @@ from typing import Any
 
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
+from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.redpoint.offers import left_to_push
+from airflow_provider_braze.redpoint.discovery.offers import left_to_push
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.version_compat import AirflowSkipException
 
 BRAZE_CONN_ID = "{{ var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.

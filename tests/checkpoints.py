@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.pushes import checkpoint, running, source
-from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.batching import merge_window as batches
 
 
 def keep_often(monkeypatch: pytest.MonkeyPatch) -> None:

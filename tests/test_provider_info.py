@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_braze import __version__
 from airflow_provider_braze.get_provider_info import get_provider_info
-from airflow_provider_braze.users_track.workspace import EXTRAS
+from airflow_provider_braze.users_track.transport.workspace import EXTRAS
 
 INFO = get_provider_info()
 CONNECTION = INFO["connection-types"][0]

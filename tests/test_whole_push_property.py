@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests import model
 from tests.connections import connect
 

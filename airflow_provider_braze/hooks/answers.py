@@ -11,10 +11,8 @@ import requests
 
 from airflow_provider_braze.exceptions import BrazeRateLimitError, BrazeRefusedError, BrazeServerError
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CurlAdapter
-from airflow_provider_braze.users_track.batch import ARRAYS
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.push import TRACK
-from airflow_provider_braze.users_track.verdict import (
+from airflow_provider_braze.users_track.batching.batch import ARRAYS
+from airflow_provider_braze.users_track.delivery.interpret import (
     counts_fit,
     is_success,
     message_of,
@@ -22,11 +20,13 @@ from airflow_provider_braze.users_track.verdict import (
     quotable,
     refusal,
 )
+from airflow_provider_braze.users_track.delivery.push import TRACK
+from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from airflow_provider_braze.users_track.workspace import Workspace
+    from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 Redact = Callable[[str], str]
 

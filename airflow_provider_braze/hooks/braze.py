@@ -12,6 +12,7 @@ import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.log import mask_secret
 
+from airflow_provider_braze.airflow_compat import AirflowNotFoundException
 from airflow_provider_braze.exceptions import (
     BrazeAuthError,
     BrazeError,
@@ -31,13 +32,12 @@ from airflow_provider_braze.hooks.answers import (
     redacted,
 )
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
-from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.client import MOST_ANSWER_BYTES, USER_AGENT
-from airflow_provider_braze.users_track.clusters import CLUSTERS
-from airflow_provider_braze.users_track.push import TRACK
-from airflow_provider_braze.users_track.verdict import parse
-from airflow_provider_braze.users_track.workspace import EXTRAS, Workspace, read_extra
-from airflow_provider_braze.version_compat import AirflowNotFoundException
+from airflow_provider_braze.users_track.delivery.interpret import parse
+from airflow_provider_braze.users_track.delivery.push import TRACK
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
+from airflow_provider_braze.users_track.transport.clusters import CLUSTERS
+from airflow_provider_braze.users_track.transport.workspace import EXTRAS, Workspace, read_extra
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session

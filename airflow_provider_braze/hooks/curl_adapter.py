@@ -1,7 +1,7 @@
 """The hook's single calls over libcurl, as a push's: the same proxy and certificates, and bounds on time and size.
 
-Below it stands the transfer of :mod:`airflow_provider_braze.users_track.client`, above it a session of ``requests``,
-which alone bounds only the wait for the next byte: an answer that drips would hold a task for ever.
+Below it stands the transfer of :mod:`airflow_provider_braze.users_track.transport.client`, above it a session of
+``requests``, which alone bounds only the wait for the next byte: an answer that drips would hold a task for ever.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
-from airflow_provider_braze.users_track import network
-from airflow_provider_braze.users_track.client import (
+from airflow_provider_braze.users_track.transport import network
+from airflow_provider_braze.users_track.transport.client import (
     MOST_ANSWER_BYTES,
     Answer,
     NoAnswerError,
@@ -28,12 +28,12 @@ from airflow_provider_braze.users_track.client import (
     milliseconds,
     options,
 )
-from airflow_provider_braze.users_track.connections import Connections
+from airflow_provider_braze.users_track.transport.connections import Connections
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
-    from airflow_provider_braze.users_track.workspace import Workspace
+    from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _LONGEST_LOOK = 1.0
 """Seconds after which a signal that came meanwhile is heeded at the latest."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazeLongWaitError,
@@ -20,7 +21,7 @@ from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.assets import tell_assets
 from airflow_provider_braze.operators.literals import check_literals
 from airflow_provider_braze.operators.progress import ListReportWriter, ProgressWriter
-from airflow_provider_braze.operators.resuming import going_on
+from airflow_provider_braze.operators.resuming import load_resume_state
 from airflow_provider_braze.operators.rows import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.operators.what_to_push import push_of
@@ -39,15 +40,14 @@ from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.users_track.clusters import dashboard_of
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.transport.clusters import dashboard_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_braze.pushes.rows import Rows
-    from airflow_provider_braze.users_track.workspace import Workspace
+    from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 REPORT_KEY = "report"
 """XCom key of the report of a push whose task failed; of any other it is the return value."""
@@ -68,7 +68,7 @@ Pushes exports to Braze, one after the other, and accounts for every record.
 
 class BrazeUserTrackOperator(BaseOperator):
     """
-    Push Redpoint exports, or rows of one's own, to Braze and account for every record.
+    Push Redpoint exports, or rows of one's own, to Braze and ledger for every record.
 
     Returns the report: ``status``, ``mode``, ``records`` and their outcomes (``accepted``, ``rejected``, ``invalid``,
     ``unknown``, ``not_sent``, ``merged``, ``not_found``, ``planned``, ``unchanged``), ``requests``, ``retries``,
@@ -276,7 +276,14 @@ class BrazeUserTrackOperator(BaseOperator):
         self._running = running = Running()
         try:
             with running.told_apart():
-                common |= going_on(self, context, store, checkpoint)
+                common |= load_resume_state(
+                    context,
+                    store,
+                    self.log,
+                    durable=self.durable,
+                    max_wait_on_worker=self.max_wait_on_worker,
+                    checkpoint=checkpoint,
+                )
                 tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
                 progress.along_with(tell.catch_up)
                 push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.operators.what_to_push import late
 from airflow_provider_braze.parameters import (
@@ -18,9 +19,8 @@ from airflow_provider_braze.parameters import (
 from airflow_provider_braze.pushes.export_item import AUTO, check_mode
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.search import read_parameter
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 if TYPE_CHECKING:
     from airflow_provider_braze.operators.braze import BrazeUserTrackOperator

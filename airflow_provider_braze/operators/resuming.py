@@ -12,27 +12,33 @@ from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.types import Logger
 
-    from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 
-
-def going_on(
-    task: BrazeUserTrackOperator, context: Context, store: StateStore, checkpoint: Mapping[str, Any] | None
+def load_resume_state(
+    context: Context,
+    store: StateStore,
+    log: Logger,
+    *,
+    durable: bool,
+    max_wait_on_worker: Any,
+    checkpoint: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """Say what a push goes on from, what keeps its checkpoints, and which wait is too long for its worker.
 
+    :param durable: the operator's parameter, as is ``max_wait_on_worker``.
     :param checkpoint: what the task left when it was deferred.
     :return: parameters of the push.
     """
     ti = context.get("ti")
-    max_wait = None if ti is None else as_optional_seconds("max_wait_on_worker", task.max_wait_on_worker)
-    common: dict[str, Any] = {"max_wait": max_wait, "say": task.log.info}
-    if not task.durable:
+    max_wait = None if ti is None else as_optional_seconds("max_wait_on_worker", max_wait_on_worker)
+    common: dict[str, Any] = {"max_wait": max_wait, "say": log.info}
+    if not durable:
         return {**common, "checkpoint": checkpoint}
     has_store = context.get("task_state_store") is not None
     is_new_try = getattr(ti, "try_number", None) != 1
     if ti is not None and is_new_try and checkpoint is None and not has_store:
-        task.log.info("Before Airflow 3.3 nothing is kept of an earlier try: this one pushes from the start.")
+        log.info("Before Airflow 3.3 nothing is kept of an earlier try: this one pushes from the start.")
     if checkpoint is not None:
         store.may_hold(CHECKPOINT_KEY)
     elif is_new_try:

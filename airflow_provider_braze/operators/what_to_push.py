@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.rows import rows_of
 from airflow_provider_braze.parameters import as_bool, as_optional_text
@@ -15,12 +16,8 @@ from airflow_provider_braze.pushes.export_list import ListPush
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.search import read_parameter
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.version_compat import AirflowSkipException
-
-if TYPE_CHECKING:
-    from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 LATE = ("push", "hold")
 
@@ -28,8 +25,22 @@ _OF_A_LIST = ("workspace", "braze_conn_id", "identity", "dry_run", "checkpoint",
 """What a list takes of what is asked of each push; the checkpoint goes to the export that it belongs to."""
 
 
+class Asked(Protocol):
+    """The operator's parameters that are used here, rendered."""
+
+    attributes: Any
+    channel_modes: Any
+    confirm: Any
+    dialect: Any
+    events: Any
+    export: Any
+    late: Any
+    mapping: Any
+    purchases: Any
+
+
 def push_of(
-    task: BrazeUserTrackOperator,
+    task: Asked,
     common: Mapping[str, Any],
     *,
     max_rejected: int | float | None,

@@ -16,7 +16,6 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from airflow_provider_braze.plugins import rejects
 from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
@@ -24,6 +23,7 @@ from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, nothing_found, pushes_of
 from airflow_provider_braze.plugins.table import Asked, Table
 from airflow_provider_braze.pushes.rejects_by_id import id_of
+from airflow_provider_braze.rejects import preview as rejects
 
 _NOT_BEGUN = ("skipped", "upstream_failed")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_braze.plugins import wording
 from airflow_provider_braze.plugins.charts import RateChart, Segment, Share, count, number, settled_of
-from airflow_provider_braze.users_track.clusters import cluster_of, dashboard_of
+from airflow_provider_braze.users_track.transport.clusters import cluster_of, dashboard_of
 
 RUNNING = "running"
 DEFERRED = "deferred"

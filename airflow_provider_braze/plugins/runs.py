@@ -13,7 +13,7 @@ from sqlalchemy import Text, cast, select
 from airflow_provider_braze.plugins.cards import PushTask
 from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_text
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY
-from airflow_provider_braze.redpoint.nothing_found import NOTHING_FOUND_KEY
+from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY
 
 try:
     from airflow.models.task_state_store import TaskStateStoreModel

@@ -9,19 +9,19 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.checkpoint import Checkpoints, Earlier, Keep
-from airflow_provider_braze.pushes.export_item import AUTO, REJECTS_NAME, REPORT_NAME
+from airflow_provider_braze.pushes.checkpoint import Checkpoints, Keep, ResumeState
+from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.progress import Progress, Tell
 from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import Found
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.plan import plan
-from airflow_provider_braze.users_track.push import Feed, Push
-from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
+from airflow_provider_braze.users_track.batching.merge_window import SourceItem
+from airflow_provider_braze.users_track.delivery.plan import plan
+from airflow_provider_braze.users_track.delivery.push import Feed, Push
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.transport.limiter import Limiter
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 
 @dataclass(kw_only=True)
@@ -122,15 +122,15 @@ class Attempt(ABC):
         self.extra: dict[str, Any] = {}
         self._push, self._mode = push, mode
         self.resumable = bound_to is not None and not push.dry_run
-        self.earlier = Earlier.of(push.checkpoint, bound_to) if bound_to and self.resumable else None
+        self.resume_state = ResumeState.of(push.checkpoint, bound_to) if bound_to and self.resumable else None
         self.identity = push.identity
-        if self.earlier and self.earlier.token:
-            self.identity = replace(push.identity, token=self.earlier.token)
+        if self.resume_state and self.resume_state.token:
+            self.identity = replace(push.identity, token=self.resume_state.token)
         self.home = folder.start_run(named, self.identity) if folder else None
         self.rejects = self._sink(columns)
-        self.account = self._account()
-        if self.earlier:
-            self.account.resume(self.earlier.account)
+        self.ledger = self._ledger()
+        if self.resume_state:
+            self.ledger.resume(self.resume_state.ledger)
         elif self.resumable and push.checkpoint:
             push.say(
                 "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
@@ -138,9 +138,9 @@ class Attempt(ABC):
             )
         self.checkpoints = Checkpoints(
             bound_to or "",
-            self.account,
+            self.ledger,
             self.rejects,
-            earlier=self.earlier,
+            resume_state=self.resume_state,
             keep=push.keep if self.resumable else None,
             is_kept=push.is_kept,
             handed=self._handed() if self.resumable else None,
@@ -150,14 +150,14 @@ class Attempt(ABC):
     def _sink(self, columns: tuple[str, ...]) -> RejectsFile | RejectsInReport:
         if self.home is None:
             in_report = RejectsInReport()
-            if self.earlier and self.earlier.failed_rows:
-                in_report.resume(self.earlier.failed_rows)
+            if self.resume_state and self.resume_state.failed_rows:
+                in_report.resume(self.resume_state.failed_rows)
             return in_report
-        parts = self.earlier.parts if self.earlier else ()
+        parts = self.resume_state.parts if self.resume_state else ()
         return RejectsFile(self.home.child(REJECTS_NAME), columns, parts)
 
-    def _account(self) -> Account:
-        return Account(self.rejects)
+    def _ledger(self) -> Ledger:
+        return Ledger(self.rejects)
 
     def _handed(self) -> Callable[[], Mapping[str, Any]] | None:
         """Give what else goes into a checkpoint, where there is anything."""
@@ -190,8 +190,8 @@ class Attempt(ABC):
             error = self.running.what_ended(raised)
         self.running.over()
         error = self._explain(error)
-        self.account.settle_rest("not_sent")
-        self.account.flush()
+        self.ledger.settle_rest("not_sent")
+        self.ledger.flush()
         report, error = self._write(error, resumable=self.checkpoints.end(error))
         self._push.report = report
         if error is not None:
@@ -200,12 +200,12 @@ class Attempt(ABC):
             raise error
         return report
 
-    def _plan(self, objects: Iterator[Found], united: frozenset[str] = frozenset()) -> None:
-        self.extra = plan(objects, self._push.workspace, self.account, united=united).as_dict()
+    def _plan(self, objects: Iterator[SourceItem], united: frozenset[str] = frozenset()) -> None:
+        self.extra = plan(objects, self._push.workspace, self.ledger, united=united).as_dict()
 
     def _send(
         self,
-        objects: Iterator[Found],
+        objects: Iterator[SourceItem],
         *,
         united: frozenset[str] = frozenset(),
         confirm: bool = False,
@@ -217,7 +217,7 @@ class Attempt(ABC):
         push = Push(
             objects,
             self._push.workspace,
-            self.account,
+            self.ledger,
             united=united,
             retry_events=self._push.retry_events,
             confirm=confirm,
@@ -226,7 +226,7 @@ class Attempt(ABC):
         )
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(
-            self.account,
+            self.ledger,
             tell=self._push.progress,
             about=about,
             share=share,
@@ -266,9 +266,9 @@ class Attempt(ABC):
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         about, push = self._about(), self._push
         return {
-            "status": reports.status_of(self.account, error, dry_run=push.dry_run),
+            "status": reports.status_of(self.ledger, error, dry_run=push.dry_run),
             "mode": self._mode,
-            **reports.counts(self.account),
+            **reports.counts(self.ledger),
             **self.extra,
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
+from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, kept_parts
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import in_reports_folder
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.rejects import RejectsFile, RejectsInReport, kept_parts
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 CHECKPOINT_KEY = "braze_checkpoint"
 """Key of Airflow's task state store (3.3+) under which an unfinished push keeps its checkpoint."""
@@ -40,10 +40,10 @@ def binding(*settings: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class ResumeState:
     """What earlier tries of the same push have left.
 
-    :param account: counts of what they settled.
+    :param ledger: counts of what they settled.
     :param parts: parts of the rejects file that belong to it.
     :param homes: the tries' folders, which may hold parts that belong to nothing any more.
     :param failed_rows: of rows of an author's own without a rejects file, those that failed.
@@ -56,7 +56,7 @@ class Earlier:
     :param token: of the push that they are tries of; None where an older version kept the checkpoint.
     """
 
-    account: Mapping[str, Any]
+    ledger: Mapping[str, Any]
     parts: tuple[Location, ...]
     homes: tuple[str, ...]
     started_at: str
@@ -69,7 +69,7 @@ class Earlier:
     paced_seconds: float = 0.0
 
     @classmethod
-    def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> Earlier | None:
+    def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> ResumeState | None:
         """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
         if not checkpoint or checkpoint.get("bound_to") != bound_to:
             return None
@@ -97,9 +97,9 @@ class Checkpoints:
     """Takes the checkpoints of one push. They are written by a thread, one after the other; the push waits for none.
 
     :param bound_to: see :func:`binding`.
-    :param account: its counts.
+    :param ledger: its counts.
     :param rejects: its rejects file, of which every checkpoint ends a part.
-    :param earlier: what it goes on from.
+    :param resume_state: what it goes on from.
     :param keep: keeps them.
     :param is_kept: whether what was given to ``keep`` is in its store.
     :param handed: what else goes into each of them, under that name.
@@ -109,18 +109,20 @@ class Checkpoints:
     def __init__(
         self,
         bound_to: str,
-        account: Account,
+        ledger: Ledger,
         rejects: RejectsFile | RejectsInReport,
         *,
-        earlier: Earlier | None = None,
+        resume_state: ResumeState | None = None,
         keep: Keep | None = None,
         is_kept: Callable[[], bool] = lambda: True,
         handed: Callable[[], Mapping[str, Any]] | None = None,
         token: str = "",
     ) -> None:
-        self.started_at = earlier.started_at if earlier else datetime.now(UTC).isoformat(timespec="seconds")
-        self._bound_to, self._account, self._rejects = bound_to, account, rejects
-        self._earlier, self._keep = earlier, keep
+        self.started_at = (
+            resume_state.started_at if resume_state else datetime.now(UTC).isoformat(timespec="seconds")
+        )
+        self._bound_to, self._ledger, self._rejects = bound_to, ledger, rejects
+        self._resume_state, self._keep = resume_state, keep
         self._is_kept, self._handed = is_kept, handed
         self._token = token
         self._writer = ThreadPoolExecutor(1, "checkpoint")
@@ -128,7 +130,7 @@ class Checkpoints:
         self._ahead: Future[bool] | None = None
         self._began = time.monotonic()
         self._kept_at = float("-inf")
-        self._kept_records = account.settled.records
+        self._kept_records = ledger.settled.records
         self._limiter: Limiter | None = None
 
     def watch(self, limiter: Limiter) -> None:
@@ -143,16 +145,18 @@ class Checkpoints:
     @property
     def seconds(self) -> float:
         """How long the push took, with its earlier tries."""
-        earlier = self._earlier.seconds if self._earlier else 0.0
+        earlier = self._resume_state.seconds if self._resume_state else 0.0
         return round(time.monotonic() - self._began + earlier, 3)
 
     @property
     def waits(self) -> dict[str, Any]:
         """What the limit cost, with the earlier tries."""
         refusals, waited = (
-            (self._earlier.rate_limited, self._earlier.waited_seconds) if self._earlier else (0, 0.0)
+            (self._resume_state.rate_limited, self._resume_state.waited_seconds)
+            if self._resume_state
+            else (0, 0.0)
         )
-        paced = self._earlier.paced_seconds if self._earlier else 0.0
+        paced = self._resume_state.paced_seconds if self._resume_state else 0.0
         if self._limiter:
             paced += self._limiter.paced_seconds
             refusals += self._limiter.refusals
@@ -165,7 +169,7 @@ class Checkpoints:
 
     def tick(self) -> None:
         """Keep a checkpoint when it is time, and there is more to keep than the last time."""
-        settled = self._account.settled.records
+        settled = self._ledger.settled.records
         if self._keep is None or settled == self._kept_records or time.monotonic() - self._kept_at < EVERY:
             return
         if self._writing is not None:
@@ -192,7 +196,7 @@ class Checkpoints:
 
     def _begin(self, seconds: float) -> Future[bool]:
         """Take a checkpoint of now, and have it written."""
-        self._kept_at, self._kept_records = time.monotonic(), self._account.settled.records
+        self._kept_at, self._kept_records = time.monotonic(), self._ledger.settled.records
         self._writing = self._writer.submit(self._write, self._take(), seconds)
         return self._writing
 
@@ -202,7 +206,7 @@ class Checkpoints:
             # On an object store, the end of a part is an upload. What names a part must not be there before it is.
             self._rejects.finish_parts()
         except RejectsError as error:
-            self._account.trouble = error
+            self._ledger.trouble = error
             return False
         if self._keep is not None:
             self._keep(checkpoint)
@@ -215,8 +219,8 @@ class Checkpoints:
 
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
-        if self._earlier is not None:
-            self._rejects.tidy(in_reports_folder(home, 2) for home in self._earlier.homes)
+        if self._resume_state is not None:
+            self._rejects.tidy(in_reports_folder(home, 2) for home in self._resume_state.homes)
 
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
@@ -236,7 +240,7 @@ class Checkpoints:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        if self._keep is not None and (self._account.settled.records or self._handed is not None):
+        if self._keep is not None and (self._ledger.settled.records or self._handed is not None):
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
             self._keep({**checkpoint, "waiting_since": None})
         return self._keep is not None or waiting
@@ -245,14 +249,14 @@ class Checkpoints:
         """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
         self._rejects.cut()
         kept = self._rejects.kept()
-        if self._earlier and self._earlier.homes:
-            kept["homes"] = [*self._earlier.homes, *kept.get("homes", ())]
+        if self._resume_state and self._resume_state.homes:
+            kept["homes"] = [*self._resume_state.homes, *kept.get("homes", ())]
         if self._handed is not None:
             kept["handed"] = self._handed()
         return {
             "bound_to": self._bound_to,
             "token": self._token,
-            "account": self._account.checkpoint(),
+            "account": self._ledger.checkpoint(),
             "started_at": self.started_at,
             "seconds": self.seconds,
             "waiting_since": time.time() if waiting else None,

@@ -1,4 +1,4 @@
-"""One push of one export: check, read, send, account, report."""
+"""One push of one export: check, read, send, ledger, report."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, late_in_
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.lines import Readable
-from airflow_provider_braze.redpoint.path import DEFAULT_CHANNEL_MODES, fingerprint
+from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
+from airflow_provider_braze.redpoint.reading.lines import Readable
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.markers import Marker, now
 from airflow_provider_braze.storage.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.plan import refuse_above
-from airflow_provider_braze.users_track.push import describe
-from airflow_provider_braze.users_track.rejects import RejectsFile
+from airflow_provider_braze.users_track.delivery.plan import refuse_above
+from airflow_provider_braze.users_track.delivery.push import describe
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 
 @dataclass(kw_only=True)
@@ -169,9 +169,9 @@ class _ExportAttempt(Attempt):
             self.source = source = self._open(file)
             if self._is_held(source):
                 return None
-            if self.push.max_data_points is not None and not self.push.dry_run and self.earlier is None:
+            if self.push.max_data_points is not None and not self.push.dry_run and self.resume_state is None:
                 self._guard_data_points(self.push.max_data_points)
-            objects = source.objects(self.account)
+            objects = source.objects(self.ledger)
             if self.push.dry_run:
                 self._plan(objects, source.united)
                 return None
@@ -203,17 +203,17 @@ class _ExportAttempt(Attempt):
         if late is None:
             return False
         # What went out in part is finished: left as it is, nobody could say what is in Braze.
-        self.held = self.push.hold_late and not self.push.dry_run and self.earlier is None
+        self.held = self.push.hold_late and not self.push.dry_run and self.resume_state is None
         text = late_in_words(self.reading.item.path, late, held=self.held)
-        self.account.note(text)
+        self.ledger.note(text)
         self.push.say(text)
         return self.held
 
     def _guard_data_points(self, most: int) -> None:
         with open_buffered(self.location) as file:
             source = self._open(file)
-            account = Account(Forgetful())
-            refuse_above(most, source.objects(account), self.push.workspace, account, united=source.united)
+            ledger = Ledger(NullSink())
+            refuse_above(most, source.objects(ledger), self.push.workspace, ledger, united=source.united)
 
     def _check_unchanged(self) -> None:
         try:
@@ -257,11 +257,11 @@ class _ExportAttempt(Attempt):
         item, mapping = self.reading.item, self.reading.mapping
         facts = self.source.facts() if self.source else {}
         if mismatches := facts.get("execution_id_mismatches"):
-            self.account.note(
+            self.ledger.note(
                 f"{mismatches} records carry another ChannelExecutionID than the file's name; the record's own is sent."
             )
         if self.source and (cut := facts.get("trimmed", {}).get(self.source.identifier_column)):
-            self.account.note(
+            self.ledger.note(
                 f"Blanks around the identifier were cut in {cut} records: where Braze holds padded identifiers, "
                 "these are other profiles; trim=False in the mapping keeps the blanks."
             )

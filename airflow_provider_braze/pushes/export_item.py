@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.redpoint.path import ExportPath
-from airflow_provider_braze.redpoint.rejects_header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.redpoint.discovery.path import ExportPath
+from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.plain import check_plain, open_for_reading, read_small
 from airflow_provider_braze.storage.reports_folder import (
     FOLDER_NAME,
     MOST_REPORT_BYTES,
+    REPORT_NAME,
     ROWS_FOLDER,
     in_reports_folder,
 )
-from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 _LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
 """The four segments at the end of an export's path, which part what lies above from them."""
@@ -30,8 +31,6 @@ Mode = Literal["auto", "upsert", "append"]
 MODES = ("upsert", "append")
 AUTO: Mode = "auto"
 
-REPORT_NAME = "report.json"
-REJECTS_NAME = "rejects.csv"
 
 ROWS_COLUMNS = ("array", "object")
 """Columns of the rejects file of rows of an author's own: the array a row belongs to, and the row as JSON."""

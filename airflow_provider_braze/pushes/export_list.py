@@ -29,9 +29,9 @@ from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.push import describe
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.delivery.push import describe
+from airflow_provider_braze.users_track.transport.limiter import Limiter
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _EXPORT = "export"
 """Key of a checkpoint that says whose it is: of a list, one export at a time is under way."""

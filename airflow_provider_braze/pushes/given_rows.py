@@ -12,7 +12,7 @@ import msgspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
-from airflow_provider_braze.users_track.batches import ARRAYS, Outgoing
+from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, ProfileObject
 
 Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] | str | None
 
@@ -135,5 +135,5 @@ def _canonical(row: Any) -> bytes:
         return f"{type(error).__name__}: {error}".encode() if isinstance(error, BadRowError) else b"not JSON"
     if b"null" in body:
         # What is written as null may be a number that JSON does not have.
-        return (Outgoing("attributes", (), dict(row), []).encode() or "").encode() or body
+        return (ProfileObject("attributes", (), dict(row), []).encode() or "").encode() or body
     return body

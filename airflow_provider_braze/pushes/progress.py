@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_braze.users_track.account import OUTCOMES, Account
+from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
 
 PROGRESS_KEY = "braze_progress"
 """Key of Airflow's task state store (3.3+) under which a running push keeps its progress."""
@@ -62,7 +62,7 @@ class Samples:
 class Progress:
     """Watches one push.
 
-    :param account: its counts.
+    :param ledger: its counts.
     :param export: path of what is pushed; None for rows of an author's own.
     :param tell: takes the progress every few seconds.
     :param share: share of the file that was read; None where there is no file.
@@ -76,7 +76,7 @@ class Progress:
 
     def __init__(
         self,
-        account: Account,
+        ledger: Ledger,
         export: str | None = None,
         *,
         tell: Tell | None = None,
@@ -88,7 +88,7 @@ class Progress:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._account, self._tell = account, tell
+        self._ledger, self._tell = ledger, tell
         self._about = {"export": export, **(about or {})}
         self._in_flight, self._trouble = in_flight, trouble
         self._share, self._paused_for = share, paused_for
@@ -127,21 +127,21 @@ class Progress:
 
     def as_dict(self) -> dict[str, Any]:
         """Write the progress as JSON; times are ISO 8601 in UTC, durations seconds."""
-        counts = self._account.outcomes
+        counts = self._ledger.outcomes
         paused_for = self._paused_for() if self._ended is None or self._left_waiting else 0.0
         waits = self._to_be_sent
         return {
             "at": self._wall().isoformat(timespec="seconds"),
             **self._about,
             "share": self._share_done(),
-            "records": self._account.records,
+            "records": self._ledger.records,
             **{outcome: counts[outcome] for outcome in OUTCOMES},
             "not_sent": counts["not_sent"] - waits,
             "to_be_sent": waits,
             "in_flight": self._in_flight() if self._ended is None else 0,
-            "failed": self._account.failed - waits,
+            "failed": self._ledger.failed - waits,
             "records_per_second": round(self._pace(), 1),
-            "requests": self._account.requests,
+            "requests": self._ledger.requests,
             "waiting_until": self._waiting_until(paused_for),
             "trouble": self._trouble() if self._ended is None else None,
             "elapsed": round(self._elapsed, 1),
@@ -152,7 +152,7 @@ class Progress:
         """Share of the file that is settled: reading runs ahead of what Braze has answered."""
         if self._share is None:
             return None
-        return round(self._share() * self._settled / max(self._account.records, 1), 4)
+        return round(self._share() * self._settled / max(self._ledger.records, 1), 4)
 
     @property
     def _elapsed(self) -> float:
@@ -160,7 +160,7 @@ class Progress:
 
     @property
     def _settled(self) -> int:
-        return sum(self._account.outcomes.values()) - self._to_be_sent
+        return sum(self._ledger.outcomes.values()) - self._to_be_sent
 
     @property
     def _to_be_sent(self) -> int:
@@ -168,7 +168,7 @@ class Progress:
         if not self._left_waiting:
             return 0
         # What was given up for good is in the settled beginning.
-        return self._account.outcomes["not_sent"] - self._account.settled.outcomes["not_sent"]
+        return self._ledger.outcomes["not_sent"] - self._ledger.settled.outcomes["not_sent"]
 
     def _look(self, now: float) -> None:
         self._samples.add(now, self._settled)

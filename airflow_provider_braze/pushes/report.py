@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeRefusedError, RejectsError, ReportError
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import write_whole
-from airflow_provider_braze.users_track.account import FAILED as FAILED_OUTCOMES
-from airflow_provider_braze.users_track.account import OUTCOMES, Account
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.push import describe
-from airflow_provider_braze.users_track.rejects import RejectsFile
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.delivery.push import describe
+from airflow_provider_braze.users_track.ledger.ledger import FAILED as FAILED_OUTCOMES
+from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
+from airflow_provider_braze.users_track.transport.limiter import Limiter
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 COMPLETE, PARTIAL, FAILED, PLANNED = "complete", "partial", "failed", "planned"
 
@@ -38,24 +38,24 @@ _SAID = (
 )
 
 
-def counts(account: Account) -> dict[str, Any]:
-    """Write the counts of an account; the outcomes add up to ``records``."""
-    total = account.total
+def counts(ledger: Ledger) -> dict[str, Any]:
+    """Write the counts of a ledger; the outcomes add up to ``records``."""
+    total = ledger.total
     return {
         "records": total.records,
         **{outcome: total.outcomes[outcome] for outcome in OUTCOMES},
         "failed": sum(total.outcomes[outcome] for outcome in FAILED_OUTCOMES),
-        "requests": account.requests,
-        "retries": account.retries,
+        "requests": ledger.requests,
+        "retries": ledger.retries,
         "objects": total.objects,
-        "bytes": account.bytes,
+        "bytes": ledger.bytes,
         "data_points": total.data_points.total(),
         "data_points_by_attribute": total.data_points.by_attribute(),
-        "resumed_after": account.resumed_after,
-        "sent_again": account.sent_again,
-        "upper_bounds": sorted(account.upper_bounds),
+        "resumed_after": ledger.resumed_after,
+        "sent_again": ledger.sent_again,
+        "upper_bounds": sorted(ledger.upper_bounds),
         "reasons": dict(total.reasons.most_common()),
-        "notes": list(account.notes),
+        "notes": list(ledger.notes),
     }
 
 
@@ -76,17 +76,17 @@ def setting(
     }
 
 
-def status_of(account: Account, error: BaseException | None, *, dry_run: bool = False) -> str:
+def status_of(ledger: Ledger, error: BaseException | None, *, dry_run: bool = False) -> str:
     """Name what became of a push.
 
     A push that went through is complete though some records failed; one that brought nothing through is failed.
     """
     if dry_run and error is None:
         return PLANNED
-    brought = account.outcomes["accepted"] + account.outcomes["not_found"]
+    brought = ledger.outcomes["accepted"] + ledger.outcomes["not_found"]
     if error is not None:
-        return PARTIAL if brought or account.outcomes["unknown"] else FAILED
-    return FAILED if account.failed and not brought else COMPLETE
+        return PARTIAL if brought or ledger.outcomes["unknown"] else FAILED
+    return FAILED if ledger.failed and not brought else COMPLETE
 
 
 def is_set_aside(status: str, error: BaseException | None) -> bool:

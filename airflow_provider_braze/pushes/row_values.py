@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.outgoing import DEEPEST, TOO_DEEP, to_json
+from airflow_provider_braze.users_track.batching.profile_object import DEEPEST, TOO_DEEP
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.rules.values import to_json
 
 _PLAIN = frozenset({str, bool, type(None), float})
 _SMALL = 2**63

@@ -13,13 +13,13 @@ from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, Export
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.pushes.write_ahead_log import RowsAccount, WriteAheadLog
-from airflow_provider_braze.redpoint.path import fingerprint
+from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.redpoint.discovery.path import fingerprint
+from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER, ReportsFolder
-from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.batches import ARRAYS, Identity
-from airflow_provider_braze.users_track.plan import refuse_above
-from airflow_provider_braze.users_track.rejects import RejectsInReport
+from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, Identity
+from airflow_provider_braze.users_track.delivery.plan import refuse_above
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
 
 __all__ = ["Rows", "RowsPush"]
 
@@ -120,24 +120,24 @@ class _RowsAttempt(Attempt):
             return None
         return fingerprint(push.rejects.where, found.size, found.modified, found.etag)
 
-    def _account(self) -> Account:
-        self.log = WriteAheadLog(self.earlier.handed if self.earlier else None)
-        return RowsAccount(self.rejects, self.log)
+    def _ledger(self) -> Ledger:
+        self.log = WriteAheadLog(self.resume_state.handed if self.resume_state else None)
+        return RowsLedger(self.rejects, self.log)
 
     def _handed(self) -> Callable[[], Mapping[str, Any]]:
-        return lambda: self.log.as_dict(self.account.settled.records, self.source.read if self.source else 0)
+        return lambda: self.log.as_dict(self.ledger.settled.records, self.source.read if self.source else 0)
 
     def _go(self) -> BaseException | None:
         if self.broken is not None:
             raise self.broken
         most = self.push.max_data_points
-        if most is not None and not self.push.dry_run and self.earlier is None:
-            guarded = Account(Forgetful())
+        if most is not None and not self.push.dry_run and self.resume_state is None:
+            guarded = Ledger(NullSink())
             source = RowsSource(self._rows(self.given.again()), mode=self.push.mode)
             refuse_above(most, source.objects(guarded), self.push.workspace, guarded)
         rows = self._rows(self.given)
         if self.push.dry_run:
-            self._plan(RowsSource(rows, mode=self.push.mode).objects(self.account))
+            self._plan(RowsSource(rows, mode=self.push.mode).objects(self.ledger))
             return None
         self.source = source = RowsSource(
             rows,
@@ -149,7 +149,7 @@ class _RowsAttempt(Attempt):
             partner=self.push.workspace.partner,
         )
         try:
-            return self._send(source.objects(self.account), feed=source)
+            return self._send(source.objects(self.ledger), feed=source)
         finally:
             self.log.end(source.read)
 
@@ -172,12 +172,12 @@ class _RowsAttempt(Attempt):
             return False
         if not in_time and self.source:
             self.source.stop()
-            self.account.note(
+            self.ledger.note(
                 "Airflow's task state store was too slow: had this try been killed, a retry would have sent events, "
                 "purchases and increments again."
             )
-        if self.account.trouble is not None:
-            raise self.account.trouble
+        if self.ledger.trouble is not None:
+            raise self.ledger.trouble
         return True
 
     def _about(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class _RowsAttempt(Attempt):
         if isinstance(self.rejects, RejectsInReport):
             failed = self.rejects.rows
             if self.rejects.left_out:
-                self.account.note(
+                self.ledger.note(
                     f"{self.rejects.left_out} failed rows of earlier tries are not listed; set reports_path to have "
                     "them in a file."
                 )

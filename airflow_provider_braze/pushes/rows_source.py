@@ -11,12 +11,17 @@ from airflow_provider_braze.pushes import source
 from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json
-from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowOrigin, WriteAheadLog
-from airflow_provider_braze.redpoint.rejects import RejectsReader
-from airflow_provider_braze.users_track.account import Account
-from airflow_provider_braze.users_track.batches import ARRAYS, Identity, Origin, Outgoing, why_never_sent
-from airflow_provider_braze.users_track.standard_fields import IDENTIFIERS
-from airflow_provider_braze.users_track.tally import EARLIER
+from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowReference, WriteAheadLog
+from airflow_provider_braze.rejects.reader import RejectsReader
+from airflow_provider_braze.users_track.batching.merge_window import (
+    ARRAYS,
+    Identity,
+    ProfileObject,
+    why_never_sent,
+)
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
+from airflow_provider_braze.users_track.rules.standard_fields import IDENTIFIERS
 
 AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
@@ -27,7 +32,7 @@ _NO_ROW = "not a row of attributes, events or purchases as JSON"
 Announce = Callable[[Callable[[], None]], bool]
 """Writes down that rows may be sent; whether that is done. What it is given is called when asking again tells more."""
 
-_UNCOUNTED = Origin(-1, (), EARLIER)
+_UNCOUNTED = RecordReference(-1, (), ALREADY_SETTLED)
 
 
 def identity_of(row: Mapping[str, Any]) -> Identity | None:
@@ -120,18 +125,18 @@ class RowsSource:
         self._settled = 0
         self._next: Row | None = None
 
-    def objects(self, account: Account) -> Iterator[Outgoing | None]:
+    def objects(self, ledger: Ledger) -> Iterator[ProfileObject | None]:
         """Give the object of each row that can be sent; any other is settled at once, and gives None.
 
         What an earlier try has settled is passed over. Only the last attributes of it are given once more, because
         later rows may have to be folded into them.
         """
-        self._settled = account.settled.records
+        self._settled = ledger.settled.records
         # Whether the first row has to be announced is asked before it is taken.
         self._look_ahead()
-        return self._objects(account)
+        return self._objects(ledger)
 
-    def _objects(self, account: Account) -> Iterator[Outgoing | None]:
+    def _objects(self, ledger: Ledger) -> Iterator[ProfileObject | None]:
         while (row := self._take()) is not None:
             ordinal = self.read
             self.read += 1
@@ -139,9 +144,9 @@ class RowsSource:
             if ordinal < self._settled:
                 yield self._replayed(row) if ordinal >= self._settled - source.REPLAYED_RECORDS else None
             else:
-                yield self._object(account, ordinal, row)
+                yield self._object(ledger, ordinal, row)
             if ordinal % AHEAD == 0:
-                self._log.forget(account.settled.records)
+                self._log.forget(ledger.settled.records)
 
     def ready(self, wake: Callable[[], None]) -> bool:
         """Whether the next row may be taken: it is not before the log of what must not be sent twice names it.
@@ -178,7 +183,7 @@ class RowsSource:
             return True
         return isinstance(row.content, Mapping) and identity_of(row.content) in self._counted
 
-    def _replayed(self, row: Row) -> Outgoing | None:
+    def _replayed(self, row: Row) -> ProfileObject | None:
         """Give settled attributes once more, as later rows may have to be folded into them.
 
         Rows that may be sent but once are never folded into settled ones: the log knows what became of those that were.
@@ -188,51 +193,55 @@ class RowsSource:
         identity = identity_of(row.content)
         if identity is None or identity in self._counted:
             return None
-        return Outgoing(row.array, identity, self._content(row.content), [_UNCOUNTED])
+        return ProfileObject(row.array, identity, self._content(row.content), [_UNCOUNTED])
 
-    def _object(self, account: Account, ordinal: int, row: Row) -> Outgoing | None:
-        origin = Origin.of(row.line, row.cells, account.begin())
+    def _object(self, ledger: Ledger, ordinal: int, row: Row) -> ProfileObject | None:
+        reference = RecordReference.of(row.line, row.cells, ledger.begin())
         content = row.content
         problem = row.problem or _problem_of(row.array, content)
         if problem is not None:
-            account.refuse(origin, "", problem)
+            ledger.refuse(reference, "", problem)
             return None
         # One that names nobody is about nobody else.
         identity = identity_of(content) or ("push_token_import", str(ordinal))
-        item = Outgoing(row.array, identity, self._content(content), [origin])
+        item = ProfileObject(row.array, identity, self._content(content), [reference])
         if self._may_go_but_once(row):
-            return self._object_sent_once(account, ordinal, row, item)
+            return self._object_sent_once(ledger, ordinal, row, item)
         if row.outcome == UNKNOWN and not self._retry_events and _counts_each_time(row):
-            self._settle(account, item, UNKNOWN)
+            self._settle(ledger, item, UNKNOWN)
             return None
         return item
 
-    def _object_sent_once(self, account: Account, ordinal: int, row: Row, item: Outgoing) -> Outgoing | None:
+    def _object_sent_once(
+        self, ledger: Ledger, ordinal: int, row: Row, item: ProfileObject
+    ) -> ProfileObject | None:
         """Give the object when it is to be sent now; else give it what earlier tries have made of it."""
-        (origin,) = item.origins
-        item.origins = [RowOrigin(origin.line, origin.packed, origin.segment, origin.cut, ordinal)]
+        (reference,) = item.references
+        item.references = [
+            RowReference(reference.line, reference.packed, reference.segment, reference.cut, ordinal)
+        ]
         before = self._log.take(ordinal)
         if before == UNKNOWN and self._retry_events:
             before = FREE
         if before == FREE:
             if row.outcome == UNKNOWN and not self._retry_events:
-                self._settle(account, item, UNKNOWN)
+                self._settle(ledger, item, UNKNOWN)
                 return None
             return item
-        self._settle(account, item, before, sent=1)
+        self._settle(ledger, item, before, sent=1)
         return None
 
-    def _settle(self, account: Account, item: Outgoing, outcome: str, *, sent: int = 0) -> None:
+    def _settle(self, ledger: Ledger, item: ProfileObject, outcome: str, *, sent: int = 0) -> None:
         """Settle an object that is not sent now, unless it never could be: then it was not sent before either."""
         if (reason := why_never_sent(item, self._partner)) is not None:
-            account.settle(item, "invalid", reason)
+            ledger.settle(item, "invalid", reason)
             return
-        account.sent += sent
+        ledger.sent += sent
         if outcome == MERGED:
             # With what it was merged is not known any more: some of its attributes may be counted there too.
-            account.count_data_points(item, item.origins[0].segment)
-            account.upper_bounds.add("data_points")
-        account.settle(item, outcome, source.MAY_HAVE_ARRIVED if outcome == UNKNOWN else "")
+            ledger.count_data_points(item, item.references[0].segment)
+            ledger.upper_bounds.add("data_points")
+        ledger.settle(item, outcome, source.MAY_HAVE_ARRIVED if outcome == UNKNOWN else "")
 
     def _content(self, content: Mapping[str, Any]) -> dict[str, Any]:
         sent = dict(content)
@@ -248,7 +257,7 @@ def _counts_each_time(row: Row) -> bool:
 
 
 def _is_counted(value: Any) -> bool:
-    return isinstance(value, dict) and not Outgoing("attributes", (), {"": value}, []).repeatable
+    return isinstance(value, dict) and not ProfileObject("attributes", (), {"": value}, []).repeatable
 
 
 def _content_of(text: str) -> tuple[dict[str, Any] | None, str | None]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, PushStoppedError
 from airflow_provider_braze.pushes import signals
-from airflow_provider_braze.users_track.push import Push
+from airflow_provider_braze.users_track.delivery.push import Push
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a running push."""

@@ -13,17 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.pushes.export_item import REPORT_NAME, ROWS_COLUMNS
-from airflow_provider_braze.redpoint.header import normalised
-from airflow_provider_braze.redpoint.rejects import RejectsReader
-from airflow_provider_braze.redpoint.rejects_header import OWN_COLUMNS
+from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS
+from airflow_provider_braze.redpoint.reading.header import normalised
+from airflow_provider_braze.rejects.header import OWN_COLUMNS
+from airflow_provider_braze.rejects.identifier import DEFAULT_IDENTIFIER, identifier_of
+from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import names_in, open_for_reading, read_small
-from airflow_provider_braze.storage.reports_folder import MOST_REPORT_BYTES
+from airflow_provider_braze.storage.reports_folder import MOST_REPORT_BYTES, REPORT_NAME
 from airflow_provider_braze.storage.tidying import PUSHED_THING, reports_folder_of
-from airflow_provider_braze.users_track.mapping import ExportMapping
-
-DEFAULT_IDENTIFIER = "external_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +121,6 @@ def _rejects_of(file: io.BufferedReader, url: str, report: Mapping[str, Any], us
             _, outcome, reason, column = (own.get(name, "") for name in OWN_COLUMNS)
             export, started = (str(report.get(name) or "") for name in ("export", "started_at"))
             yield Reject(export, started, record.line, outcome, reason, column, url)
-
-
-def identifier_of(report: Mapping[str, Any]) -> str:
-    """Give the column that identified users in a push, as names are compared."""
-    try:
-        identifier = ExportMapping.of_report(report.get("mapping")).identifier
-    except (BrazeError, TypeError, ValueError):
-        identifier = None
-    return normalised(identifier.column) if identifier else DEFAULT_IDENTIFIER
 
 
 def _is_of_row(cell: str, user: str) -> bool:

@@ -9,24 +9,29 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, TypeVar
 
+from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.redpoint.lines import Readable
-from airflow_provider_braze.redpoint.records import Record, Rows
-from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.lines import Readable
+from airflow_provider_braze.redpoint.reading.records import Record, Rows
+from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 from airflow_provider_braze.storage.archives import unpacked
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import open_for_reading
 from airflow_provider_braze.storage.read_ahead import ReadAhead
-from airflow_provider_braze.users_track.account import Account, Forgetful
-from airflow_provider_braze.users_track.batches import LOOK_AHEAD_RECORDS, Found, Origin, Outgoing, Stretch
-from airflow_provider_braze.users_track.blanks import cut
-from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.tally import EARLIER, Segment
+from airflow_provider_braze.users_track.batching.merge_window import (
+    LOOK_AHEAD_RECORDS,
+    ProfileObject,
+    RecordBlock,
+    SourceItem,
+)
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.mapping.by_column import ByColumn, Mapped
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference, Segment
 
 T = TypeVar("T")
 Cut = Callable[[str], Sequence[str]]
@@ -152,21 +157,21 @@ class ExportSource:
             **self.counts_by_column(),
         }
 
-    def objects(self, account: Account) -> Iterator[Found]:
+    def objects(self, ledger: Ledger) -> Iterator[SourceItem]:
         """Yield the object of each valid record; an invalid one is settled at once, and is None.
 
         They come many at once where the mapping lets them be mapped so. What an earlier try has settled is
         passed over: only the last of it is mapped again, because later records may have to be folded into it.
         """
-        account.facts = self.facts
-        settled = account.settled.records
-        self._settled_facts = dict(account.settled_facts) if settled else None
+        ledger.facts = self.facts
+        settled = ledger.settled.records
+        self._settled_facts = dict(ledger.settled_facts) if settled else None
         for _ in itertools.islice(self._records(), max(0, settled - REPLAYED_RECORDS)):
             yield None
         if settled:
             last = itertools.islice(self._records(), min(settled, REPLAYED_RECORDS))
-            yield from self._map(last, Account(Forgetful()), EARLIER)
-            facts, self._settled_facts = account.settled_facts, None
+            yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
+            facts, self._settled_facts = ledger.settled_facts, None
             self.execution_id_mismatches = facts["execution_id_mismatches"]
             for name, counter in self._counters().items():
                 counter.clear()
@@ -174,31 +179,33 @@ class ExportSource:
                 counter.update(facts.get(name, {}))
         by_column = self._mapper.by_column()
         if by_column is None or isinstance(self._reader, RejectsReader):
-            yield from self._map(self._records(), account)
+            yield from self._map(self._records(), ledger)
         else:
-            yield from self._map_together(self._reader, by_column, account)
+            yield from self._map_together(self._reader, by_column, ledger)
 
-    def _map_together(self, reader: ExportReader, by_column: ByColumn, account: Account) -> Iterator[Found]:
-        while (read := reader.take(account.room())) is not None:
+    def _map_together(
+        self, reader: ExportReader, by_column: ByColumn, ledger: Ledger
+    ) -> Iterator[SourceItem]:
+        while (read := reader.take(ledger.room())) is not None:
             if isinstance(read, Record):
-                yield self._map_one(read, account, account.begin())
+                yield self._map_one(read, ledger, ledger.begin())
                 continue
             mapped = by_column.map(read.cells, [*map(len, read.texts)])
             # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
-            segment = account.begin(len(read.cells))
+            segment = ledger.begin(len(read.cells))
             segment.data_points.add_counted(mapped.data_points)
             self._mapper.count_all(mapped)
-            self._meet_execution_ids(_without(read.cells, mapped.doubtful))
-            yield list(self._parts(read, mapped, account, segment, by_column.kind, reader.cut))
+            self._meet_execution_ids(_without(read.cells, mapped.needs_slow_path))
+            yield list(self._parts(read, mapped, ledger, segment, by_column.kind, reader.cut))
 
     def _parts(
-        self, read: Rows, mapped: Mapped, account: Account, segment: Segment, kind: str, cut: Cut
-    ) -> Iterator[Stretch | Outgoing | None]:
-        """Give what lies between doubtful records as stretches, and these one by one."""
+        self, read: Rows, mapped: Mapped, ledger: Ledger, segment: Segment, kind: str, cut: Cut
+    ) -> Iterator[RecordBlock | ProfileObject | None]:
+        """Give what lies between records that need the slow path as blocks, and these one by one."""
         start = 0
-        for met, at in enumerate([*mapped.doubtful, len(read.lines)]):
+        for met, at in enumerate([*mapped.needs_slow_path, len(read.lines)]):
             if start < at:
-                yield Stretch(
+                yield RecordBlock(
                     kind,
                     mapped.ids[start - met : at - met],
                     mapped.bodies[start - met : at - met],
@@ -208,32 +215,32 @@ class ExportSource:
                     cut=cut,
                 )
             if at < len(read.lines):
-                yield self._map_one(Record(read.lines[at], read.cells[at], None), account, segment)
+                yield self._map_one(Record(read.lines[at], read.cells[at], None), ledger, segment)
             start = at + 1
 
     def _map(
-        self, records: Iterable[tuple[Record, str]], account: Account, segment: Segment | None = None
-    ) -> Iterator[Outgoing | None]:
+        self, records: Iterable[tuple[Record, str]], ledger: Ledger, segment: Segment | None = None
+    ) -> Iterator[ProfileObject | None]:
         for record, outcome in records:
-            item = self._map_one(record, account, segment or account.begin())
+            item = self._map_one(record, ledger, segment or ledger.begin())
             if item and outcome == "unknown" and not self._retry_events and not item.repeatable:
-                account.settle(item, "unknown", MAY_HAVE_ARRIVED)
+                ledger.settle(item, "unknown", MAY_HAVE_ARRIVED)
                 item = None
             yield item
 
-    def _map_one(self, record: Record, account: Account, segment: Segment) -> Outgoing | None:
+    def _map_one(self, record: Record, ledger: Ledger, segment: Segment) -> ProfileObject | None:
         line, cells, problem = record
-        origin = Origin.of(line, cells, segment)
+        reference = RecordReference.of(line, cells, segment)
         if problem is not None:
-            account.refuse(origin, "", problem)
+            ledger.refuse(reference, "", problem)
             return None
         try:
             identity, profile = self._mapper.map(cells)
         except BadRecordError as bad:
-            account.refuse(origin, bad.column, bad.reason)
+            ledger.refuse(reference, bad.column, bad.reason)
             return None
         self._meet_execution_ids([cells])
-        return Outgoing("attributes", identity, profile, (origin,), checked=True)
+        return ProfileObject("attributes", identity, profile, (reference,), checked=True)
 
     def _meet_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
         at = self._mapper.execution_id_index

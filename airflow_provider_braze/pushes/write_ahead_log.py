@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_braze.users_track.account import Account, Sink
-from airflow_provider_braze.users_track.batches import Origin, Outgoing
-from airflow_provider_braze.users_track.tally import Segment
+from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, Sink
+from airflow_provider_braze.users_track.records import RecordReference, Segment
 
 ACCEPTED, MERGED, FREE, UNKNOWN = "accepted", "merged", "free", "unknown"
 """What a row can be: Braze has it, alone or folded into another; surely has it not; or may have it."""
@@ -23,8 +23,8 @@ _MOST_RANGES = 1000
 """Ranges of rows in a checkpoint, which has to fit Airflow's task state store (65,535 bytes)."""
 
 
-class RowOrigin(Origin, frozen=True, gc=False):
-    """The origin of a row that may be sent but once; ``line`` names it for people, and two may have the same.
+class RowReference(RecordReference, frozen=True, gc=False):
+    """The reference of a row that may be sent but once; ``line`` names it for people, and two may have the same.
 
     :param ordinal: its place among all rows, by which the log knows it.
     """
@@ -70,16 +70,16 @@ class WriteAheadLog:
     def _state_before(self, ordinal: int) -> str:
         return FREE if ordinal >= self._mark_before else self._before.get(ordinal, UNKNOWN)
 
-    def became(self, origins: Iterable[Origin], outcome: str) -> None:
+    def became(self, references: Iterable[RecordReference], outcome: str) -> None:
         """Take the outcome of an object's rows: of an accepted object one is accepted, the others merged."""
-        for place, origin in enumerate(origins):
-            if not isinstance(origin, RowOrigin):
+        for place, reference in enumerate(references):
+            if not isinstance(reference, RowReference):
                 continue
             if outcome == ACCEPTED:
                 state = MERGED if place else ACCEPTED
             else:
                 state = outcome if outcome in (MERGED, UNKNOWN) else FREE
-            self._taken[origin.ordinal] = state
+            self._taken[reference.ordinal] = state
 
     def forget(self, settled: int) -> None:
         """Forget the rows that are settled: no later try asks for them."""
@@ -114,8 +114,8 @@ class WriteAheadLog:
             yield ordinal, UNKNOWN if state == FREE and ordinal < self._announced else state
 
 
-class RowsAccount(Account):
-    """An account that logs what became of rows that may be sent but once.
+class RowsLedger(Ledger):
+    """A ledger that logs what became of rows that may be sent but once.
 
     :param log: where.
     """
@@ -124,16 +124,16 @@ class RowsAccount(Account):
         super().__init__(sink)
         self.log = log
 
-    def settle(self, item: Outgoing, outcome: str, reason: str = "") -> None:
+    def settle(self, item: ProfileObject, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records."""
-        self.log.became(item.origins, outcome)
+        self.log.became(item.references, outcome)
         super().settle(item, outcome, reason)
 
-    def leave(self, items: Iterable[Outgoing], *, lost: bool, reason: str, final: bool = False) -> None:
+    def leave(self, items: Iterable[ProfileObject], *, lost: bool, reason: str, final: bool = False) -> None:
         """Settle objects that get no outcome any more with a reason of ours."""
         left = list(items)
         for item in left:
-            self.log.became(item.origins, UNKNOWN if lost else "not_sent")
+            self.log.became(item.references, UNKNOWN if lost else "not_sent")
         super().leave(left, lost=lost, reason=reason, final=final)
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
@@ -142,13 +142,13 @@ class RowsAccount(Account):
         before = checkpoint["sent_again"]
         self.sent_again = max(before, self.sent_again - self.log.not_again)
 
-    def _holder(self, origins: Sequence[Origin]) -> Segment:
+    def _holder(self, references: Sequence[RecordReference]) -> Segment:
         """Count an object of rows that may be sent but once with its first row: a later try does not send it again."""
-        first = origins[0]
+        first = references[0]
         return (
             (first.segment or self._segments[-1])
-            if isinstance(first, RowOrigin)
-            else super()._holder(origins)
+            if isinstance(first, RowReference)
+            else super()._holder(references)
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_braze.users_track import languages
+from airflow_provider_braze.users_track.rules import languages
 
 _COUNTRIES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW

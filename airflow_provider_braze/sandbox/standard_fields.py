@@ -15,7 +15,7 @@ from uuid import UUID
 from airflow_provider_braze.sandbox import dates
 from airflow_provider_braze.sandbox.identifiers import is_email
 from airflow_provider_braze.sandbox.iso_codes import COUNTRIES, COUNTRY_NAMES, LANGUAGES
-from airflow_provider_braze.users_track.time_zones import RAILS
+from airflow_provider_braze.users_track.rules.time_zones import RAILS
 
 MAX_STRING = 255
 

@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
+from airflow_provider_braze.airflow_compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.parameters import is_final
-from airflow_provider_braze.redpoint.findings import Findings, Memory, look
-from airflow_provider_braze.redpoint.landing import DEFAULT_FILE_PATTERN
-from airflow_provider_braze.redpoint.nothing_found import NOTHING_FOUND_KEY, NothingFound
-from airflow_provider_braze.redpoint.search import (
+from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
+from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY, NothingFound
+from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import (
     DEFAULT_CONN_ID,
     DEFAULT_MAX_AGE,
     DEFAULT_MAX_EXPORTS,
@@ -28,11 +33,6 @@ from airflow_provider_braze.redpoint.search import (
 )
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.version_compat import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -160,7 +160,7 @@ class RedpointExportSensor(BaseSensorOperator):
         self.push_again = push_again
         self.give_up_after = give_up_after
         self.deferrable = deferrable
-        self._memory, self._began = Memory(), time.monotonic()
+        self._memory, self._began = PollState(), time.monotonic()
         for name in self.template_fields:
             if is_final(value := getattr(self, name)):
                 read_parameter(name, value)
@@ -170,17 +170,17 @@ class RedpointExportSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for exports, here or in the triggerer."""
-        self._memory, self._began = Memory(), time.monotonic()
+        self._memory, self._began = PollState(), time.monotonic()
         with self._failing_plainly():
             if not self.deferrable:
                 return super().execute(context)
             search = self._search()
-            findings = self._look(search, context)
-            if findings.items:
-                return findings.items
-            patience = self._patience(search, findings)
+            result = self._look(search, context)
+            if result.items:
+                return result.items
+            patience = self._patience(search, result)
             if patience == 0:
-                self._give_up(context, findings.nothing)
+                self._give_up(context, result.nothing)
             return self.defer(
                 # The triggerer has a working directory of its own.
                 trigger=RedpointExportTrigger(
@@ -190,7 +190,7 @@ class RedpointExportSensor(BaseSensorOperator):
                         "reports_path": search.reports_path and locate(search.reports_path).url,
                     },
                     poke_interval=self.poke_interval,
-                    memory=findings.memory.kept(),
+                    memory=result.memory.kept(),
                     give_up_at=None if patience is None else time.time() + max(patience, _SHORTEST_DEFERRAL),
                 ),
                 method_name="execute_complete",
@@ -203,15 +203,15 @@ class RedpointExportSensor(BaseSensorOperator):
         after = read_parameter("give_up_after", self.give_up_after)
         store = context.get("task_state_store")
         if (after is not None and after <= search.settle_seconds) or (self.reschedule and store is None):
-            findings = self._look_twice(search, context)
+            result = self._look_twice(search, context)
         elif self.reschedule:
-            findings = self._look_remembering(search, context, store)
+            result = self._look_remembering(search, context, store)
         else:
-            findings = self._look(search, context)
+            result = self._look(search, context)
         is_last = after is not None and (after <= search.settle_seconds or self._waited(context) >= after)
-        if is_last and not findings.items:
-            self._give_up(context, findings.nothing)
-        return PokeReturnValue(is_done=bool(findings.items), xcom_value=findings.items)
+        if is_last and not result.items:
+            self._give_up(context, result.nothing)
+        return PokeReturnValue(is_done=bool(result.items), xcom_value=result.items)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what the trigger found, or end as it says."""
@@ -236,39 +236,39 @@ class RedpointExportSensor(BaseSensorOperator):
         most = conf.getint("core", "max_map_length", fallback=1024)
         return replace(search, max_exports=min(search.max_exports, most))
 
-    def _look(self, search: ExportSearch, context: Context) -> Findings:
-        findings = look(search, self._memory)
-        self._memory = findings.memory
-        for warning in findings.warnings:
+    def _look(self, search: ExportSearch, context: Context) -> PollResult:
+        result = poll(search, self._memory)
+        self._memory = result.memory
+        for warning in result.warnings:
             self.log.warning(warning)
-        for note in findings.notes:
+        for note in result.notes:
             self.log.info(note)
-        if findings.in_vain:
-            self._skip(context, findings.in_vain)
-        return findings
+        if result.in_vain:
+            self._skip(context, result.in_vain)
+        return result
 
-    def _look_twice(self, search: ExportSearch, context: Context) -> Findings:
+    def _look_twice(self, search: ExportSearch, context: Context) -> PollResult:
         """Look as far apart as it takes: there is no later poke, or on Airflow below 3.3 nothing is kept for it."""
-        findings = self._look(search, context)
-        if not findings.items and (seconds := _until_settled(search, findings)):
+        result = self._look(search, context)
+        if not result.items and (seconds := _until_settled(search, result)):
             time.sleep(seconds)
-            findings = self._look(search, context)
-        return findings
+            result = self._look(search, context)
+        return result
 
-    def _look_remembering(self, search: ExportSearch, context: Context, store: Any) -> Findings:
+    def _look_remembering(self, search: ExportSearch, context: Context, store: Any) -> PollResult:
         """Look with what the last poke, in another process, left in Airflow's task state store."""
-        self._memory = Memory.of(store.get(_STATE_KEY))
-        findings = self._look(search, context)
-        if findings.items:
+        self._memory = PollState.of(store.get(_STATE_KEY))
+        result = self._look(search, context)
+        if result.items:
             store.delete(_STATE_KEY)
         else:
-            store.set(_STATE_KEY, findings.memory.kept())
-        return findings
+            store.set(_STATE_KEY, result.memory.kept())
+        return result
 
-    def _patience(self, search: ExportSearch, findings: Findings) -> float | None:
+    def _patience(self, search: ExportSearch, result: PollResult) -> float | None:
         """Give how many seconds are left to wait after the first look; None for as long as ``timeout`` says."""
         after: float | None = read_parameter("give_up_after", self.give_up_after)
-        return None if after is None else max(after, _until_settled(search, findings))
+        return None if after is None else max(after, _until_settled(search, result))
 
     def _waited(self, context: Context) -> float:
         if not self.reschedule:
@@ -305,9 +305,9 @@ class RedpointExportSensor(BaseSensorOperator):
             raise
 
 
-def _until_settled(search: ExportSearch, findings: Findings) -> float:
+def _until_settled(search: ExportSearch, result: PollResult) -> float:
     """Give how many seconds after one look the next one can tell what has landed; 0 where only a marker could."""
-    settles = findings.waiting and search.marker_suffix is None
+    settles = result.waiting and search.marker_suffix is None
     return search.settle_seconds + _SLEEP_MARGIN if settles else 0.0
 
 

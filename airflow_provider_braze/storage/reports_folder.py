@@ -34,6 +34,9 @@ from airflow_provider_braze.storage.plain import (
 )
 from airflow_provider_braze.storage.push_identity import PushIdentity
 
+REPORT_NAME = "report.json"
+REJECTS_NAME = "rejects.csv"
+
 FOLDER_NAME = "_braze"
 """The reports folder below the base path, unless another is given; never listed as a channel."""
 

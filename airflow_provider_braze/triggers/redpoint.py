@@ -17,9 +17,9 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.parameters import as_optional_seconds
-from airflow_provider_braze.redpoint.findings import Findings, Memory, look
-from airflow_provider_braze.redpoint.offers import Offers, older_than
-from airflow_provider_braze.redpoint.search import ExportSearch, read_parameter
+from airflow_provider_braze.redpoint.discovery.offers import Offers, older_than
+from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch, read_parameter
 
 _VARIABLE = "_variable"
 _FROM_VARIABLE = "(from a Variable)"
@@ -108,33 +108,33 @@ class RedpointExportTrigger(BaseEventTrigger):
             yield TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _wait(self) -> AsyncIterator[dict[str, Any]]:
-        memory = Memory.of(self.memory)
+        memory = PollState.of(self.memory)
         while True:
             try:
-                findings = await self._look(memory)
+                result = await self._look(memory)
             except BrazeError as error:
                 yield {"status": "failed", "message": str(error), "retryable": error.retryable}
                 return
-            for warning in findings.warnings:
+            for warning in result.warnings:
                 self.log.warning(warning)
-            for note in findings.notes:
+            for note in result.notes:
                 self.log.info(note)
-            if findings.items:
-                yield {"status": "landed", "items": findings.items}
+            if result.items:
+                yield {"status": "landed", "items": result.items}
                 return
-            if findings.in_vain:
-                yield {"status": "skipped", "message": findings.in_vain}
+            if result.in_vain:
+                yield {"status": "skipped", "message": result.in_vain}
                 return
-            memory = findings.memory
+            memory = result.memory
             left = math.inf if self.give_up_at is None else self.give_up_at - time.time()
-            if left <= 0 and findings.nothing:
-                nothing = findings.nothing
+            if left <= 0 and result.nothing:
+                nothing = result.nothing
                 yield {"status": "gave_up", "message": nothing.reason, "asked_in_vain": nothing.asked_in_vain}
                 return
             await asyncio.sleep(max(0.0, min(self.poke_interval, left)))
 
     async def _watch(self) -> AsyncIterator[dict[str, Any]]:
-        memory = Memory()
+        memory = PollState()
         offers = Offers(
             # Below Airflow 3.3 there is no such attribute.
             getattr(self, "asset_state_store", None),
@@ -148,16 +148,16 @@ class RedpointExportTrigger(BaseEventTrigger):
             older: list[dict[str, Any]] = []
             try:
                 # All of them: exports that wait to be pushed must not hide those that landed after them.
-                findings = await self._look(memory, max_exports=sys.maxsize)
+                result = await self._look(memory, max_exports=sys.maxsize)
             except Exception as error:
                 said.add(
                     f"Cannot look for exports, waiting for better times: {error or type(error).__name__}"
                 )
             else:
-                memory = findings.memory
-                due = offers.due(findings.items, time.time())[: self.search.max_exports]
-                older = older_than(due, findings.items)
-                for warning in findings.warnings:
+                memory = result.memory
+                due = offers.due(result.items, time.time())[: self.search.max_exports]
+                older = older_than(due, result.items)
+                for warning in result.warnings:
                     self.log.warning(warning)
             for trouble in said - troubles:
                 self.log.warning(trouble)
@@ -181,13 +181,13 @@ class RedpointExportTrigger(BaseEventTrigger):
             ]
         return []
 
-    async def _look(self, memory: Memory, **changes: Any) -> Findings:
+    async def _look(self, memory: PollState, **changes: Any) -> PollResult:
         # asgiref and not asyncio.to_thread: in the triggerer of Airflow 3.1 a plain thread finds no connection
         # ("isn't defined") and no Variable: its question to the supervisor must be asked on the triggerer's own loop.
         return await sync_to_async(self._look_now, thread_sensitive=False)(memory, changes)
 
-    def _look_now(self, memory: Memory, changes: dict[str, Any]) -> Findings:
-        return look(replace(self.search, **self._read_variables() | changes), memory)
+    def _look_now(self, memory: PollState, changes: dict[str, Any]) -> PollResult:
+        return poll(replace(self.search, **self._read_variables() | changes), memory)
 
     def _read_variables(self) -> dict[str, Any]:
         values = {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from airflow_provider_braze.users_track.client import Answer, Client
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.client import Answer, Client
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from benchmarks.clients import Job
 from benchmarks.profiles import TRACK
 

@@ -7,8 +7,8 @@ from itertools import islice
 
 import msgspec
 
-from airflow_provider_braze.users_track.mapper import Mapper
-from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.mapper import Mapper
 from benchmarks import baseline_floor, baseline_waves, generate, profiles
 
 

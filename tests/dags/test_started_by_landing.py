@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.airflow_compat import AirflowSkipException
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.version_compat import AirflowSkipException
 from tests.dags.test_shipped_dags import is_given_the_whole_list, load
 from tests.inbox import land
 
@@ -44,7 +44,7 @@ def event(*items: dict[str, Any]) -> SimpleNamespace:
 def items(tmp_path: Path) -> list[dict[str, Any]]:
     for number in range(1, 4):
         land(tmp_path, f"RPI_Export_{number}.txt", age=60 - number)
-    return look(ExportSearch.read(base_path=str(tmp_path), settle_seconds=0), Memory()).items
+    return poll(ExportSearch.read(base_path=str(tmp_path), settle_seconds=0), PollState()).items
 
 
 def test_what_watches_reads_the_same_variables_as_the_polling_dag(on_landing: DAG) -> None:

@@ -16,9 +16,9 @@ import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reports import check
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -80,11 +80,11 @@ def test_what_it_decrypts_is_found_and_pushed_once(
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
 
     search = ExportSearch.read(base_path=str(private), settle_seconds=0)
-    (item,) = look(search, Memory()).items
+    (item,) = poll(search, PollState()).items
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
     report = ExportPush(workspace=workspace, braze_conn_id="braze_default", run="r", export=item).execute()
     check(report, status="complete", records=2, accepted=2)
-    assert look(search, Memory()).items == []
+    assert poll(search, PollState()).items == []
 
     example.decrypt(share, private, settled_seconds=0, keep_seconds=-1)
     assert not made.exists()

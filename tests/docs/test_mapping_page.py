@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_provider_braze.exceptions import MappingError
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
-from airflow_provider_braze.users_track.mapping import ExportMapping, Identifier, Tag, Type
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Identifier, Tag, Type
+from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
 from tests.docs.pages import DOCS, blocks
 
 PAGE = DOCS / "mapping.md"

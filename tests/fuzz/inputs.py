@@ -29,7 +29,7 @@ _HARM = ("put", "put", "put", "put instead", "cut out", "copy", "cut off")
 
 
 def damaged(
-    rng: Random, good: Sequence[bytes], pieces: Sequence[bytes], large: Sequence[bytes] = ()
+    rng: Random, good: Sequence[bytes], slices: Sequence[bytes], large: Sequence[bytes] = ()
 ) -> bytes:
     """Take one of the good inputs and do up to six kinds of harm to it."""
     data = rng.choice(good)
@@ -43,16 +43,16 @@ def damaged(
         elif how == "cut off":
             data = data[:first]
         else:
-            piece = _piece(rng, pieces, large)
-            data = data[:first] + piece + data[first + len(piece) * (how == "put instead") :]
+            block_slice = _piece(rng, slices, large)
+            data = data[:first] + block_slice + data[first + len(block_slice) * (how == "put instead") :]
     return data
 
 
-def _piece(rng: Random, pieces: Sequence[bytes], large: Sequence[bytes]) -> bytes:
+def _piece(rng: Random, slices: Sequence[bytes], large: Sequence[bytes]) -> bytes:
     kind = rng.randrange(500)
     if kind == 0 and large:
         return rng.choice(large)
-    return bytes(rng.randrange(256) for _ in range(kind % 5)) if kind < 60 else rng.choice(pieces)
+    return bytes(rng.randrange(256) for _ in range(kind % 5)) if kind < 60 else rng.choice(slices)
 
 
 EXPORTS = (

@@ -12,19 +12,25 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import ExportError, MappingError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.redpoint.lines import MAX_RECORD
-from airflow_provider_braze.redpoint.rejects import RejectsReader
-from airflow_provider_braze.users_track import limits
-from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing, Window
-from airflow_provider_braze.users_track.client import MOST_ANSWER_BYTES, Answer, Client, NoAnswerError
-from airflow_provider_braze.users_track.limiter import LONGEST_PAUSE, Limiter
-from airflow_provider_braze.users_track.lookup import known_users
-from airflow_provider_braze.users_track.mapper import BadRecordError, Identity, Mapper, Profile
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.reasons import LONGEST
-from airflow_provider_braze.users_track.verdict import Action, judge, message_of, parse
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
+from airflow_provider_braze.rejects.reader import RejectsReader
+from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow, ProfileObject
+from airflow_provider_braze.users_track.delivery.interpret import Action, interpret, message_of, parse
+from airflow_provider_braze.users_track.delivery.lookup import known_users
+from airflow_provider_braze.users_track.ledger.reasons import LONGEST
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Identity, Mapper, Profile
+from airflow_provider_braze.users_track.records import RecordReference
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.client import (
+    MOST_ANSWER_BYTES,
+    Answer,
+    Client,
+    NoAnswerError,
+)
+from airflow_provider_braze.users_track.transport.limiter import LONGEST_PAUSE, Limiter
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.fuzz import inputs
 from tests.redpoint.taking import taken
 from tests.users_track import posting
@@ -65,14 +71,14 @@ def map_records(given: tuple[list[str], list[list[str]], dict[str, Any], str]) -
         return
     if rows and mapper.by_column() is not None:
         compare(mapper, rows)
-    window = Window()
+    window = MergeWindow()
     for line, cells in enumerate(rows, 2):
         bad, (identity, profile) = _map(mapper, cells)
         if bad is not None:
             assert not [cell for cell in cells if len(cell) > 30 and cell in str(bad)]
             continue
         assert profile["_update_existing_only"] is (mode == "append")
-        window.add(Outgoing("attributes", identity, profile, [Origin.of(line, cells)]))
+        window.add(ProfileObject("attributes", identity, profile, [RecordReference.of(line, cells)]))
     window.finish()
     while (batch := window.take()) is not None:
         body = batch.body(None)
@@ -96,21 +102,26 @@ def read_answer(given: tuple[int, bytes, dict[str, str]]) -> None:
     """Give each object of a batch one outcome or say what to do next; never the key, and never a wait without end."""
     status, body, headers = given
     items = [
-        Outgoing("attributes", ("external_id", f"U{n}"), {"external_id": f"U{n}", "first_name": "Ann"}, [])
+        ProfileObject(
+            "attributes", ("external_id", f"U{n}"), {"external_id": f"U{n}", "first_name": "Ann"}, []
+        )
         for n in range(3)
-    ] + [Outgoing("events", ("external_id", "U9"), {"external_id": "U9", "name": "chat"}, [])]
+    ] + [ProfileObject("events", ("external_id", "U9"), {"external_id": "U9", "name": "chat"}, [])]
     for item in items:
         assert item.encode() is None
     batch = Batch(items)
-    verdict = judge(status, body, batch, WORKSPACE.redact)
-    if verdict.action is Action.SETTLE:
-        assert [item for item, _, _ in verdict.outcomes] == items
-        assert {outcome for _, outcome, _ in verdict.outcomes} <= {"accepted", "rejected", "unknown"}
+    interpretation = interpret(status, body, batch, WORKSPACE.redact)
+    if interpretation.action is Action.SETTLE:
+        assert [item for item, _, _ in interpretation.outcomes] == items
+        assert {outcome for _, outcome, _ in interpretation.outcomes} <= {"accepted", "rejected", "unknown"}
     else:
-        assert not verdict.outcomes
-    assert (verdict.action is Action.STOP) == (verdict.error is not None)
-    assert not (200 <= status < 300) or verdict.action in (Action.ACCEPT, Action.SETTLE)
-    said = [reason for _, _, reason in verdict.outcomes] + [str(verdict.note), repr(verdict.error)]
+        assert not interpretation.outcomes
+    assert (interpretation.action is Action.STOP) == (interpretation.error is not None)
+    assert not (200 <= status < 300) or interpretation.action in (Action.ACCEPT, Action.SETTLE)
+    said = [reason for _, _, reason in interpretation.outcomes] + [
+        str(interpretation.note),
+        repr(interpretation.error),
+    ]
     assert not [text for text in said if inputs.KEY in text]
     answer = parse(body)
     assert len(message_of(answer)) <= LONGEST + 2

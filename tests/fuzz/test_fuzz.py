@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.redpoint import rejects
+from airflow_provider_braze.rejects import reader as rejects
 from tests.fuzz import inputs
 from tests.fuzz.run import feed, feed_by_hypothesis
 from tests.fuzz.targets import TARGETS, Target

@@ -23,10 +23,10 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.hooks import braze as hook_module
 from airflow_provider_braze.hooks.braze import BrazeHook
-from airflow_provider_braze.users_track.client import MOST_ANSWER_BYTES
+from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES
 from tests.connections import connect
 from tests.users_track.answering import SUCCESS, Answering, http, listening
-from tests.users_track.test_client import certificate
+from tests.users_track.transport.test_client import certificate
 
 KEY = "0123-key-of-the-hook"
 

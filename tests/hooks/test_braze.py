@@ -25,7 +25,7 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks import braze as hook_module
 from airflow_provider_braze.hooks.braze import BrazeHook
-from airflow_provider_braze.users_track.workspace import EXTRAS
+from airflow_provider_braze.users_track.transport.workspace import EXTRAS
 from tests.connections import connect
 from tests.sandbox_process import SandboxProcess
 

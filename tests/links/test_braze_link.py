@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track.clusters import CLUSTERS, dashboard_of
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.users_track.transport.clusters import CLUSTERS, dashboard_of
 from tests.connections import connect
 
 

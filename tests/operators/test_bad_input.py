@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.redpoint.lines import MAX_RECORD
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
 from tests.connections import connect
 from tests.reports import check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -200,7 +200,7 @@ def _wide_rejects(report: dict[str, Any]) -> list[dict[str, str]]:
 PUSH = """
 import json, sys
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 export, url, key = sys.argv[1:]
 report = ExportPush(export=export, workspace=Workspace(endpoint=url, api_key=key), braze_conn_id="b", run="r").execute()
 # Not getrusage: its peak begins with that of the process that started this one.

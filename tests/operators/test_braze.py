@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track import sender
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.users_track.delivery import sender
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from tests.connections import connect
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from airflow.sdk import Asset
 
+from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.users_track import sender
-from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
+from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.version_compat import AirflowFailException
 
 PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
 

@@ -15,7 +15,7 @@ from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOpera
 from airflow_provider_braze.operators.progress import ProgressWriter
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY, Progress
-from airflow_provider_braze.users_track.account import Account, Forgetful
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
 from tests.connections import connect
 from tests.sandbox_process import SandboxProcess
 
@@ -49,9 +49,9 @@ class Store:
 
 
 def progress(records: int) -> dict[str, Any]:
-    account = Account(Forgetful())
-    account.settled.records = records
-    return Progress(account).as_dict()
+    ledger = Ledger(NullSink())
+    ledger.settled.records = records
+    return Progress(ledger).as_dict()
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -20,12 +20,12 @@ import pytest
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import DAG
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeAuthError, PushStoppedError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.pushes import rows_source
 from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
-from airflow_provider_braze.version_compat import AirflowFailException
 from tests.checkpoints import keep_often
 from tests.connections import connect
 from tests.operators.test_resuming import Said, Store, TaskDeferred, context, stop_once

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.storage.reports_folder import PushIdentity
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.sandbox_process import SandboxProcess
 
 lazy_sequence = pytest.importorskip("airflow.sdk.execution_time.lazy_sequence")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.redpoint.export import HEAD_BYTES
+from airflow_provider_braze.redpoint.reading.export_reader import HEAD_BYTES
 from tests.connections import connect
 from tests.sandbox_process import SandboxProcess
 

@@ -15,12 +15,12 @@ from starlette.testclient import TestClient
 
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.plugins.cards import PushTask
-from airflow_provider_braze.plugins.rejects import SWITCHED_OFF, UNREADABLE
 from airflow_provider_braze.pushes.list_report import entry
+from airflow_provider_braze.rejects.preview import SWITCHED_OFF, UNREADABLE
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.users_track.batches import Origin
-from airflow_provider_braze.users_track.rejects import RejectsFile
+from airflow_provider_braze.users_track.records import RecordReference
 from tests.plugins.invented import SCRIPT, progress, report
 
 RUN = "manual__2026-11-21T10:00:00+00:00"
@@ -75,7 +75,7 @@ def rejects_of(reports: Path, identity: PushIdentity) -> str:
     file = RejectsFile(locate(str(folder / "rejects.csv")), ("external_id", "email", "home_city"))
     for line in range(2, 40):
         file.write(
-            Origin(line, (f"Customer{line}", f"{SCRIPT}{line}", "Address")),
+            RecordReference(line, (f"Customer{line}", f"{SCRIPT}{line}", "Address")),
             "invalid",
             f"bad {SCRIPT}{line}",
             "email",

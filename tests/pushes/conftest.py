@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.sandbox_process import SandboxProcess
 
 UPSERT = "Braze Onboarding and Upsert"

@@ -23,9 +23,9 @@ from airflow_provider_braze.exceptions import (
     MappingError,
     TooManyDataPointsError,
 )
-from airflow_provider_braze.users_track import sender
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.delivery import sender
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests import samples
 from tests.pushes.conftest import APPEND
 from tests.reports import check, rejects
@@ -135,10 +135,11 @@ class TestMarkers:
 
 
 class TestRefused:
-    def test_a_zip_is_refused_with_a_report(self, push: Push, land: Land) -> None:
+    def test_a_zip_of_several_exports_is_refused_with_a_report(self, push: Push, land: Land) -> None:
         path = land("")
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr("RPI_Export_5719.txt", HEADER + rows(1))
+            archive.writestr("RPI_Export_5720.txt", HEADER + rows(1))
         with pytest.raises(ExportRefusedError, match=r"(?i)zip") as caught:
             push(path)
         check(caught.value.report or {}, status="failed", records=0, requests=0)

@@ -23,8 +23,10 @@ from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
-from airflow_provider_braze.users_track.batches import Window
-from airflow_provider_braze.users_track.outgoing import Origin, Outgoing, to_json
+from airflow_provider_braze.users_track.batching.merge_window import MergeWindow
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
+from airflow_provider_braze.users_track.records import RecordReference
+from airflow_provider_braze.users_track.rules.values import to_json
 from tests.reports import check, rejects
 from tests.sandbox_process import SandboxProcess
 
@@ -242,10 +244,10 @@ def test_they_arrive_as_that(push_rows: PushRows, sandbox: SandboxProcess) -> No
 
 
 def test_a_number_stays_exact_when_rows_are_merged() -> None:
-    window = Window()
+    window = MergeWindow()
     for name in ("a", "b"):
         content = as_json({"external_id": "U1", name: Decimal("0.1234567890123456789012345")})
-        window.add(Outgoing("attributes", ("external_id", "U1"), content, [Origin(0, ())]))
+        window.add(ProfileObject("attributes", ("external_id", "U1"), content, [RecordReference(0, ())]))
     window.finish()
     batch = window.take()
     assert batch is not None
@@ -287,9 +289,9 @@ def test_whatever_a_row_holds_it_is_sent_as_what_it_is_or_invalid(value: Any) ->
         with pytest.raises((BadRowError, ValueError)):
             as_json(json.loads(text, parse_float=Decimal))
         return
-    item = Outgoing("attributes", ("external_id", "U1"), content, [Origin(0, ())])
+    item = ProfileObject("attributes", ("external_id", "U1"), content, [RecordReference(0, ())])
     back = as_json(json.loads(text, parse_float=Decimal))
-    again = Outgoing("attributes", ("external_id", "U1"), back, [Origin(0, ())])
+    again = ProfileObject("attributes", ("external_id", "U1"), back, [RecordReference(0, ())])
     assert item.encode() == again.encode()
     assert _numbers(item.body) == _numbers(again.body)
 

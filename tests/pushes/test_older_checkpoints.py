@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import settled
 from tests.reports import check, rejects
 from tests.sandbox_process import SandboxProcess

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, in_words
-from airflow_provider_braze.users_track.account import Account, Forgetful
+from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
 
@@ -26,10 +26,10 @@ class Watched:
     """A progress with everything that it looks at."""
 
     def __init__(self, **given: Any) -> None:
-        self.clock, self.account, self.told = Clock(), Account(Forgetful()), []
+        self.clock, self.ledger, self.told = Clock(), Ledger(NullSink()), []
         self.paused_for = 0.0
         self.progress = Progress(
-            self.account,
+            self.ledger,
             "/exports/one.txt",
             tell=self.told.append,
             paused_for=lambda: self.paused_for,
@@ -41,8 +41,8 @@ class Watched:
     def go(self, seconds: int, accepted_per_second: int) -> None:
         for _ in range(seconds):
             self.clock.now += 1
-            self.account.settled.records += accepted_per_second
-            self.account.settled.outcomes["accepted"] += accepted_per_second
+            self.ledger.settled.records += accepted_per_second
+            self.ledger.settled.outcomes["accepted"] += accepted_per_second
             self.progress.tick()
 
 
@@ -76,9 +76,9 @@ class TestProgress:
 
     def test_tells_what_a_person_wants_to_know(self) -> None:
         watched = Watched(share=lambda: 0.25)
-        watched.account.begin(3)
-        watched.account.settled.outcomes["invalid"] = 3
-        watched.account.requests = 4
+        watched.ledger.begin(3)
+        watched.ledger.settled.outcomes["invalid"] = 3
+        watched.ledger.requests = 4
         watched.go(1, 100)
         (told,) = watched.told
         assert told["export"] == "/exports/one.txt"
@@ -90,9 +90,9 @@ class TestProgress:
 
     def test_share_is_of_what_is_settled_not_of_what_is_read(self) -> None:
         watched = Watched(share=lambda: 0.5)
-        watched.account.begin(100)
+        watched.ledger.begin(100)
         assert watched.progress.as_dict()["share"] == 0
-        watched.account.settled.outcomes["accepted"] = 50
+        watched.ledger.settled.outcomes["accepted"] = 50
         assert watched.progress.as_dict()["share"] == 0.25
 
     def test_pace_is_the_latest_and_in_the_end_that_of_the_whole_push(self) -> None:
@@ -114,10 +114,10 @@ class TestProgress:
     def test_what_is_sent_after_a_wait_has_not_failed(self) -> None:
         watched = Watched(share=lambda: 0.8)
         # One was given up for good before; the push then leaves its worker, and 60 of what it has read are not sent.
-        watched.account.settled.outcomes["not_sent"] = 1
+        watched.ledger.settled.outcomes["not_sent"] = 1
         watched.go(3, 13)
-        watched.account.begin(60)
-        watched.account.settle_rest("not_sent")
+        watched.ledger.begin(60)
+        watched.ledger.settle_rest("not_sent")
         watched.paused_for = 600
         watched.progress.finish(waiting=True)
         told = watched.told[-1]
@@ -129,8 +129,8 @@ class TestProgress:
 
     def test_what_was_not_sent_when_a_push_was_stopped_has_failed(self) -> None:
         watched = Watched()
-        watched.account.begin(60)
-        watched.account.settle_rest("not_sent")
+        watched.ledger.begin(60)
+        watched.ledger.settle_rest("not_sent")
         watched.progress.finish()
         assert (watched.told[-1]["to_be_sent"], watched.told[-1]["failed"]) == (0, 60)
 
@@ -155,7 +155,7 @@ class TestProgress:
 
     def test_the_largest_fits_a_value_of_the_task_state_store(self) -> None:
         watched = Watched()
-        watched.account.settled.records = 10**12
+        watched.ledger.settled.records = 10**12
         watched.go(7200, 10**9)
         assert len(json.dumps(watched.progress.as_dict())) < 10_000
 
@@ -163,9 +163,9 @@ class TestProgress:
 class TestWords:
     def test_say_every_count(self) -> None:
         watched = Watched(share=lambda: 0.4235)
-        watched.account.begin(9)
-        watched.account.settled.outcomes.update(unknown=2, merged=7)
-        watched.account.requests = 20
+        watched.ledger.begin(9)
+        watched.ledger.settled.outcomes.update(unknown=2, merged=7)
+        watched.ledger.requests = 20
         watched.paused_for = 90
         watched.go(1, 1234)
         assert in_words(watched.told[0]) == (

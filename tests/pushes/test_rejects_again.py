@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.rejects_header import (
+from airflow_provider_braze.rejects.header import (
     OWN_COLUMNS,
     RejectsHeader,
     original_name,
     written_name,
 )
-from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 

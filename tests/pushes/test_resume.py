@@ -26,9 +26,9 @@ from airflow_provider_braze.exceptions import (
     PushStoppedError,
 )
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.rejects import kept_parts
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.rejects.writer import kept_parts
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, keep_often, settled
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -178,7 +178,7 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from airflow_provider_braze.pushes import checkpoint, running, source
-from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.pushes.test_resume import Try
 checkpoint.EVERY, running.LOOK_EVERY = 0.0, 0.02
 batches.LOOK_AHEAD_RECORDS, source.REPLAYED_RECORDS = 500, 2000

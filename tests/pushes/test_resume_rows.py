@@ -23,8 +23,8 @@ from airflow_provider_braze.pushes import rows_source
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.users_track.rejects import kept_parts
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.rejects.writer import kept_parts
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, keep_often, settled
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -218,7 +218,7 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from airflow_provider_braze.pushes import checkpoint, rows_source, running, source
-from airflow_provider_braze.users_track import batches
+from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.pushes.test_resume_rows import Try
 checkpoint.EVERY, running.LOOK_EVERY, rows_source.AHEAD = 0.0, 0.02, 300
 batches.LOOK_AHEAD_RECORDS, source.REPLAYED_RECORDS = 500, 2000
@@ -615,7 +615,7 @@ class TestFailedRowsInTheReport:
     def test_those_that_do_not_fit_are_said_to_be_missing(
         self, slow: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from airflow_provider_braze.users_track import rejects as rejects_module
+        from airflow_provider_braze.rejects import writer as rejects_module
 
         monkeypatch.setattr(rejects_module, "_MOST_KEPT", 200)
         rows = {"attributes": [{"x": n} for n in range(100)] + attributes(1500)}

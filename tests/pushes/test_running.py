@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_braze.pushes import running, signals
 from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.users_track.outgoing import Outgoing
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from tests.sandbox_process import SandboxProcess
 from tests.users_track.pushing import check_sum, people, start, workspace
 
@@ -37,7 +37,7 @@ def raise_it(*_: Any) -> None:
     raise TooLongError
 
 
-def alarmed(at: int, items: list[Outgoing]) -> Iterator[Outgoing]:
+def alarmed(at: int, items: list[ProfileObject]) -> Iterator[ProfileObject]:
     """Objects; before one of them comes a signal."""
     for n, item in enumerate(items):
         if n == at:
@@ -55,22 +55,22 @@ def slow() -> Iterator[SandboxProcess]:
 class TestSignalsThatRaise:
     def test_wherever_it_comes_the_push_is_stopped(self) -> None:
         with SandboxProcess("--latency-ms", "100") as sandbox, handling(raise_it):
-            push, account, written = start(
+            push, ledger, written = start(
                 alarmed(10_000, people(60_000)), workspace(sandbox.url, max_in_flight=2)
             )
             Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
-        check_sum(account, written)
-        assert account.outcomes["accepted"] > 0
-        assert account.outcomes["not_sent"] > 0
+        check_sum(ledger, written)
+        assert ledger.outcomes["accepted"] > 0
+        assert ledger.outcomes["not_sent"] > 0
 
     def test_at_the_very_end_it_is_the_pushs_error_too(self) -> None:
         with SandboxProcess() as sandbox, handling(raise_it):
-            push, account, _ = start(alarmed(74, people(75)), workspace(sandbox.url))
+            push, ledger, _ = start(alarmed(74, people(75)), workspace(sandbox.url))
             Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
-        assert account.records == 75
-        assert account.outcomes.total() == 75
+        assert ledger.records == 75
+        assert ledger.outcomes.total() == 75
 
     def test_while_the_push_is_looked_at_it_stops_it_too(self) -> None:
         looks: list[int] = []
@@ -81,20 +81,20 @@ class TestSignalsThatRaise:
                 signal.raise_signal(signal.SIGALRM)
 
         with SandboxProcess("--latency-ms", "100") as sandbox, handling(raise_it):
-            push, account, written = start(people(60_000), workspace(sandbox.url, max_in_flight=2))
+            push, ledger, written = start(people(60_000), workspace(sandbox.url, max_in_flight=2))
             Running().run(push, look)
         assert isinstance(push.error, TooLongError)
-        check_sum(account, written)
-        assert account.outcomes["not_sent"] > 0
+        check_sum(ledger, written)
+        assert ledger.outcomes["not_sent"] > 0
 
     @pytest.mark.parametrize("moment", [n / 40 for n in range(1, 9)])
     def test_at_any_moment_the_push_ends_with_it(self, slow: SandboxProcess, moment: float) -> None:
         with handling(raise_it):
-            push, account, written = start(people(60_000), workspace(slow.url, timeout=2))
+            push, ledger, written = start(people(60_000), workspace(slow.url, timeout=2))
             signal.setitimer(signal.ITIMER_REAL, moment)
             Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
-        check_sum(account, written)
+        check_sum(ledger, written)
 
     def test_where_the_push_does_not_end_it_is_raised_after_all(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -102,18 +102,18 @@ class TestSignalsThatRaise:
         monkeypatch.setattr(running, "PATIENCE", 0.2)
         os.mkfifo(tmp_path / "share")
 
-        def source() -> Iterator[Outgoing]:
+        def source() -> Iterator[ProfileObject]:
             signal.raise_signal(signal.SIGALRM)
             # As on a share that is gone: nobody ever writes.
             (tmp_path / "share").read_bytes()
             yield from people(1)
 
         with SandboxProcess() as sandbox, handling(raise_it):
-            push, account, _ = start(source(), workspace(sandbox.url))
+            push, ledger, _ = start(source(), workspace(sandbox.url))
             with suppress(TooLongError):
                 Running().run(push, lambda: None)
         assert isinstance(push.error, TooLongError)
-        assert account.records == 0
+        assert ledger.records == 0
 
     def test_a_handler_that_raises_nothing_is_called_and_the_push_goes_on(self) -> None:
         called: list[Any] = []
@@ -122,11 +122,11 @@ class TestSignalsThatRaise:
             called.append(given[0])
 
         with SandboxProcess() as sandbox, handling(handler):
-            push, account, _ = start(alarmed(10, people(75)), workspace(sandbox.url))
+            push, ledger, _ = start(alarmed(10, people(75)), workspace(sandbox.url))
             Running().run(push, lambda: None)
         assert called == [signal.SIGALRM]
         assert push.error is None
-        assert account.outcomes == {"accepted": 75}
+        assert ledger.outcomes == {"accepted": 75}
 
     def test_a_handler_that_was_changed_meanwhile_stays(self) -> None:
         def other(*_: Any) -> None: ...

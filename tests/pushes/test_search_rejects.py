@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_braze.__main__ import main
 from airflow_provider_braze.pushes.search_rejects import search_rejects
-from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 Push = Callable[..., dict[str, Any]]
 Land = Callable[..., Path]

@@ -1,6 +1,6 @@
 """Rows that may be sent but once, through every order of reading, sending, answers, checkpoints, kills and stops.
 
-The model knows what Braze got. The real source, window, account, log and rejects are driven step by step in the
+The model knows what Braze got. The real source, window, ledger, log and rejects are driven step by step in the
 place of a push, and of the checkpoints only those survive a kill that were written.
 """
 
@@ -18,11 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from airflow_provider_braze.pushes import rows_source, source
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users
-from airflow_provider_braze.pushes.write_ahead_log import RowsAccount, WriteAheadLog
-from airflow_provider_braze.users_track import account as accounts
-from airflow_provider_braze.users_track import batches
-from airflow_provider_braze.users_track.batches import Batch, Window
-from airflow_provider_braze.users_track.rejects import RejectsInReport
+from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.rejects.writer import RejectsInReport
+from airflow_provider_braze.users_track.batching import merge_window as batches
+from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow
+from airflow_provider_braze.users_track.ledger import ledger as ledgers
 from tests.reports import OUTCOMES
 
 EVENT = {"name": "opened", "time": "2026-03-01T12:00:00Z"}
@@ -33,7 +33,7 @@ BLOCKED = "U0"
 """A user whom Braze rejects."""
 
 KINDS = ("sets", "sets", "counts", "event", "event", "event", "invalid", "invalid event")
-SMALL = ((rows_source, "AHEAD", 7), (batches, "LOOK_AHEAD_RECORDS", 4), (accounts, "_LARGEST_SEGMENT", 5))
+SMALL = ((rows_source, "AHEAD", 7), (batches, "LOOK_AHEAD_RECORDS", 4), (ledgers, "_LARGEST_SEGMENT", 5))
 
 
 def row_of(ordinal: int, kind: str, user: int) -> Row:
@@ -57,14 +57,14 @@ class Try:
         if kept:
             self.sink.resume(kept["failed_rows"])
         self.log = WriteAheadLog(kept and kept["handed"])
-        self.account = RowsAccount(self.sink, self.log)
+        self.ledger = RowsLedger(self.sink, self.log)
         if kept:
-            self.account.resume(kept["account"])
+            self.ledger.resume(kept["account"])
         self.source = RowsSource(
             iter(rows), mode="auto", counted=counted_users(iter(rows)), log=self.log, announce=self._announce
         )
-        self.objects = self.source.objects(self.account)
-        self.window = Window(3)
+        self.objects = self.source.objects(self.ledger)
+        self.window = MergeWindow(3)
         self.in_flight: list[Batch] = []
         self.arrived: list[Batch] = []
         self.exhausted = False
@@ -79,8 +79,8 @@ class Try:
     def checkpoint(self) -> dict[str, Any]:
         self.sink.cut()
         kept = {
-            "account": self.account.checkpoint(),
-            "handed": self.log.as_dict(self.account.settled.records, self.source.read),
+            "account": self.ledger.checkpoint(),
+            "handed": self.log.as_dict(self.ledger.settled.records, self.source.read),
             **self.sink.kept(),
         }
         found: dict[str, Any] = json.loads(json.dumps(kept))
@@ -105,7 +105,7 @@ class Try:
             self.window.finish()
             return
         for item, reason in self.window.take_in(found):
-            self.account.settle(item, "invalid", reason)
+            self.ledger.settle(item, "invalid", reason)
 
 
 class SentOnce(RuleBasedStateMachine):
@@ -152,13 +152,11 @@ class SentOnce(RuleBasedStateMachine):
         this.in_flight.remove(batch)
         if lost:
             self.calm = False
-            this.account.leave(batch.items, lost=True, reason="no answer", final=True)
+            this.ledger.leave(batch.items, lost=True, reason="no answer", final=True)
         else:
             self.get(batch)
             for item in batch.items:
-                this.account.settle(
-                    item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
-                )
+                this.ledger.settle(item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked")
         this.window.release(batch.parts)
 
     def get(self, batch: Batch) -> None:
@@ -168,10 +166,10 @@ class SentOnce(RuleBasedStateMachine):
         for item in batch.items:
             if item.identity[1] == BLOCKED:
                 continue
-            for origin in item.origins:
-                if origin.line >= 0:
-                    self.received[origin.line] += 1
-                    assert origin.line not in self.once or self.received[origin.line] == 1, "sent twice"
+            for reference in item.references:
+                if reference.line >= 0:
+                    self.received[reference.line] += 1
+                    assert reference.line not in self.once or self.received[reference.line] == 1, "sent twice"
 
     @rule(written=st.booleans())
     def keep(self, written: bool) -> None:
@@ -191,11 +189,11 @@ class SentOnce(RuleBasedStateMachine):
         for batch in this.in_flight:
             sent = lost or batch in this.arrived
             self.calm = self.calm and not sent
-            this.account.leave(batch.items, lost=sent, reason="stopped")
+            this.ledger.leave(batch.items, lost=sent, reason="stopped")
             this.window.release(batch.parts)
-        this.account.leave(this.window.drain(), lost=False, reason="stopped")
-        this.account.settle_rest("not_sent")
-        this.account.flush()
+        this.ledger.leave(this.window.drain(), lost=False, reason="stopped")
+        this.ledger.settle_rest("not_sent")
+        this.ledger.flush()
         this.log.end(this.source.read)
         self.this = Try(self.rows, this.checkpoint())
 
@@ -209,18 +207,18 @@ class SentOnce(RuleBasedStateMachine):
                 this.in_flight.remove(batch)
                 self.get(batch)
                 for item in batch.items:
-                    this.account.settle(
+                    this.ledger.settle(
                         item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
                     )
                 this.window.release(batch.parts)
-        this.account.flush()
-        self.judge()
+        this.ledger.flush()
+        self.interpret()
 
-    def judge(self) -> None:
-        account, failed = self.this.account, {row["index"]: row["outcome"] for row in self.this.sink.rows}
-        counts = account.outcomes
-        assert account.records == len(self.rows) == sum(counts[outcome] for outcome in OUTCOMES)
-        assert len(failed) == len(self.this.sink.rows) == account.failed
+    def interpret(self) -> None:
+        ledger, failed = self.this.ledger, {row["index"]: row["outcome"] for row in self.this.sink.rows}
+        counts = ledger.outcomes
+        assert ledger.records == len(self.rows) == sum(counts[outcome] for outcome in OUTCOMES)
+        assert len(failed) == len(self.this.sink.rows) == ledger.failed
         for row in self.rows:
             outcome, received = failed.get(row.line, "accepted"), self.received[row.line]
             if outcome == "accepted":
@@ -231,28 +229,28 @@ class SentOnce(RuleBasedStateMachine):
             assert (outcome == "invalid") == bool(invalid)
         if self.calm:
             # An object for each record that is called accepted, whatever was sent again.
-            assert account.objects == counts["accepted"]
+            assert ledger.objects == counts["accepted"]
             assert not (self.alive and counts["unknown"]), "nothing was lost, and it is said not to be known"
         if self.calm and not counts["unknown"]:
             whole = SentOnce.uninterrupted(self.rows)
-            assert account.objects == whole.objects
-            assert account.data_points.total() >= whole.data_points.total()
-            if not account.upper_bounds:
-                assert account.data_points.by_attribute() == whole.data_points.by_attribute()
+            assert ledger.objects == whole.objects
+            assert ledger.data_points.total() >= whole.data_points.total()
+            if not ledger.upper_bounds:
+                assert ledger.data_points.by_attribute() == whole.data_points.by_attribute()
 
     @staticmethod
-    def uninterrupted(rows: list[Row]) -> RowsAccount:
-        """The account of a push that nothing befell."""
+    def uninterrupted(rows: list[Row]) -> RowsLedger:
+        """The ledger of a push that nothing befell."""
         this = Try(rows, None)
         while not (this.exhausted and this.window.empty):
             if (batch := this.take()) is not None:
                 for item in batch.items:
-                    this.account.settle(
+                    this.ledger.settle(
                         item, "rejected" if item.identity[1] == BLOCKED else "accepted", "blocked"
                     )
                 this.window.release(batch.parts)
-        this.account.flush()
-        return this.account
+        this.ledger.flush()
+        return this.ledger
 
 
 def test_whatever_happens_what_counts_each_time_is_sent_once_and_told_truly(monkeypatch: Any) -> None:

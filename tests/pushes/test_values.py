@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.users_track.mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from tests.reports import check, rejects
 from tests.sandbox_process import SandboxProcess
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.write_ahead_log import RowOrigin, WriteAheadLog
+from airflow_provider_braze.pushes.write_ahead_log import RowReference, WriteAheadLog
 
 
-def origins(*ordinals: int) -> list[RowOrigin]:
-    return [RowOrigin(ordinal, (), None, None, ordinal) for ordinal in ordinals]
+def references(*ordinals: int) -> list[RowReference]:
+    return [RowReference(ordinal, (), None, None, ordinal) for ordinal in ordinals]
 
 
 def next_try(log: WriteAheadLog, read: int, settled: int = 0) -> tuple[WriteAheadLog, dict[str, Any]]:
@@ -27,10 +27,10 @@ def test_each_row_is_what_it_became() -> None:
     log = WriteAheadLog()
     log.announce(10)
     assert told(log, *range(6)) == ["free"] * 6
-    log.became(origins(0, 1), "accepted")
-    log.became(origins(2), "rejected")
-    log.became(origins(3), "unknown")
-    log.became(origins(4), "not_sent")
+    log.became(references(0, 1), "accepted")
+    log.became(references(2), "rejected")
+    log.became(references(3), "unknown")
+    log.became(references(4), "not_sent")
     # It was announced up to 10, and the row 5 is under way.
     later, kept = next_try(log, 6)
     assert told(later, *range(11)) == [
@@ -78,9 +78,9 @@ def test_nothing_between_two_accepted_rows_becomes_accepted() -> None:
 def test_nor_does_one_of_another_outcome(between: str) -> None:
     log = WriteAheadLog()
     told(log, *range(3))
-    log.became(origins(0), "accepted")
-    log.became(origins(1), between)
-    log.became(origins(2), "accepted")
+    log.became(references(0), "accepted")
+    log.became(references(1), between)
+    log.became(references(2), "accepted")
     later, _ = next_try(log, 3)
     assert told(later, 0, 1, 2) == ["accepted", "unknown" if between == "unknown" else "free", "accepted"]
 
@@ -101,7 +101,7 @@ def test_rows_between_them_cost_nothing() -> None:
     log = WriteAheadLog()
     for ordinal in range(0, 30_000, 3):
         log.take(ordinal)
-        log.became(origins(ordinal), "accepted")
+        log.became(references(ordinal), "accepted")
     later, kept = next_try(log, 30_000)
     assert kept["accepted"] == [0, 29_997]
     assert kept["not_again"] == 10_000
@@ -114,7 +114,7 @@ def test_too_much_to_keep_makes_rows_unknown_and_nothing_is_sent_twice() -> None
     log = WriteAheadLog()
     for ordinal in range(20_000):
         log.take(ordinal)
-        log.became(origins(ordinal), "accepted" if ordinal % 2 else "rejected")
+        log.became(references(ordinal), "accepted" if ordinal % 2 else "rejected")
     later, kept = next_try(log, 20_000)
     assert len(json.dumps(kept)) < 16_000
     assert told(later, 0, 1, 998, 999) == ["free", "accepted", "free", "accepted"]
@@ -124,7 +124,7 @@ def test_too_much_to_keep_makes_rows_unknown_and_nothing_is_sent_twice() -> None
 def test_the_settled_ones_are_forgotten() -> None:
     log = WriteAheadLog()
     told(log, *range(10))
-    log.became(origins(*range(10)), "accepted")
+    log.became(references(*range(10)), "accepted")
     _, kept = next_try(log, 10, settled=8)
     assert (kept["accepted"], kept["merged"], kept["not_again"]) == ([], [8, 9], 2)
 
@@ -133,6 +133,6 @@ def test_two_rows_of_one_line_are_told_apart() -> None:
     """Of a rejects file that was mended by hand; the answer about the second may come first."""
     log = WriteAheadLog()
     told(log, 0, 1)
-    log.became([RowOrigin(7, (), None, None, 1)], "accepted")
+    log.became([RowReference(7, (), None, None, 1)], "accepted")
     later, _ = next_try(log, 2)
     assert told(later, 0, 1) == ["unknown", "accepted"]

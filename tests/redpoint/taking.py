@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.redpoint.records import Record, RecordScanner
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.records import Record, RecordScanner
 
 
 def taken(reader: ExportReader | RecordScanner, most: int) -> list[Record]:

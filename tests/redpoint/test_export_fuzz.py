@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import ExportError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.redpoint.lines import LineQueue, split_lines
-from airflow_provider_braze.redpoint.records import RecordScanner
-from airflow_provider_braze.redpoint.rejects import RejectsReader
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.lines import LineQueue, split_lines
+from airflow_provider_braze.redpoint.reading.records import RecordScanner
+from airflow_provider_braze.rejects.reader import RejectsReader
 from tests.redpoint.taking import taken
 
 EXAMPLES = 300

@@ -9,9 +9,9 @@ import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import ExportReader
-from airflow_provider_braze.redpoint.records import Record
-from airflow_provider_braze.redpoint.rejects import RejectsReader, is_rejects
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.records import Record
+from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 
 OWN = ["_line", "_outcome", "_reason", "_column"]
 NAMES = ["external_id", "first_name"]

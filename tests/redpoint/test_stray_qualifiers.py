@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.export import HEAD_BYTES, ExportReader
-from airflow_provider_braze.redpoint.lines import MAX_RECORD
-from airflow_provider_braze.redpoint.records import Record
+from airflow_provider_braze.redpoint.reading.export_reader import HEAD_BYTES, ExportReader
+from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
+from airflow_provider_braze.redpoint.reading.records import Record
 from tests.redpoint.taking import taken
 
 HEADER = ["RPContactID", "ChannelExecutionID", "external_id", "nickname", "city"]

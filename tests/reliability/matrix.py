@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from airflow_provider_braze.users_track import batches, sender
+from airflow_provider_braze.users_track.batching import merge_window as batches
+from airflow_provider_braze.users_track.delivery import sender
 from tests.reliability import (
     compare,
     home,  # noqa: F401 - before what imports Airflow
@@ -30,7 +31,7 @@ from tests.reliability import (
 )
 from tests.reliability.landed import BLOCKED_OPTIONS, Landed, land
 from tests.sandbox_process import ROOT, SandboxProcess
-from tests.users_track.test_client import certificate
+from tests.users_track.transport.test_client import certificate
 
 RECORDS = 240
 BATCH = {"objects_per_request": 20}
@@ -274,8 +275,8 @@ def meet(case: Case, sandbox: SandboxProcess, base: Path, *, short: bool) -> Met
 _PUSH = """
 import json, os, sys
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reliability.landed import MAPPING
 
 where = Workspace(endpoint=sys.argv[2], api_key=os.environ["BRAZE_KEY"])

@@ -94,16 +94,22 @@ class OwnRows:
 
     def _attributes(self, outcomes: dict[int, str], profiles: Mapping[str, dict[str, Any]]) -> Iterator[str]:
         visits: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-        tiers: dict[str, list[Any]] = defaultdict(lambda: [None])
+        tiers: dict[str, Any] = {}
+        # What was sent and not answered in time may be processed later than what was sent after it.
+        unknown: dict[str, list[Any]] = defaultdict(list)
         for n, row in enumerate(self.attributes):
             outcome, user = outcomes.get(n, "not_sent"), row.get("external_id")
             if outcome not in ("accepted", "unknown") or user is None:
                 continue
             visits[user][0] += "visits" in row and outcome == "accepted"
             visits[user][1] += "visits" in row
-            tiers[user] = [*(tiers[user] if outcome == "unknown" else ()), row["tier"]]
-        for user, held in tiers.items():
+            if outcome == "accepted":
+                tiers[user] = row["tier"]
+            else:
+                unknown[user].append(row["tier"])
+        for user in tiers.keys() | unknown.keys():
             custom = profiles.get(user, {}).get("custom_attributes", {})
+            held = [tiers.get(user), *unknown[user]]
             least, most = visits[user]
             if most and not least <= custom.get("visits", 0) - _VISITS <= most:
                 yield f"{user} has {custom.get('visits')} visits, not {_VISITS} and {least} to {most}"

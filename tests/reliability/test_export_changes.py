@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.exceptions import ExportChangedError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes import source
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.users_track import batches
-from airflow_provider_braze.version_compat import AirflowSkipException
+from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.connections import connect
 from tests.reliability.pushing import TaskInstance
 from tests.reports import check
@@ -260,6 +260,9 @@ def test_a_share_that_fails_in_the_middle_of_reading(
             part = self.read(len(buffer))
             buffer[: len(part)] = part
             return len(part)
+
+        def peek(self, size: int = 0) -> bytes:
+            return self.getbuffer()[self.tell() : self.tell() + max(size, 1)].tobytes()
 
         read1 = read
         readinto1 = readinto

@@ -27,7 +27,7 @@ import json, os, resource, subprocess, sys
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 export, folder, url, key, kind = sys.argv[1:]
 where = Workspace(endpoint=url, api_key=key, max_in_flight=1)

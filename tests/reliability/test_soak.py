@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.users_track.mapping import ExportMapping
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reliability import compare
 from tests.reliability.landed import MAPPING, land
 from tests.sandbox_process import ROOT, SandboxProcess

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeServerError
-from airflow_provider_braze.users_track import sender
+from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.reliability import compare
 from tests.reliability.landed import Landed, land
@@ -22,7 +22,7 @@ from tests.sandbox_process import SandboxProcess
 pytest.importorskip("airflow_provider_braze.pushes.checkpoint")
 
 
-class Memory(dict[str, Any]):
+class PollState(dict[str, Any]):
     """A store that works."""
 
     def set(self, key: str, value: Any) -> None:
@@ -32,7 +32,7 @@ class Memory(dict[str, Any]):
         self.pop(key, None)
 
 
-class Unreachable(Memory):
+class Unreachable(PollState):
     """As when the API server is gone."""
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -45,14 +45,14 @@ class Unreachable(Memory):
         raise ConnectionError("no API server")
 
 
-class ReadOnly(Memory):
+class ReadOnly(PollState):
     """Larger than the store takes, or refused for another reason."""
 
     def set(self, key: str, value: Any) -> None:
         raise ValueError("422")
 
 
-class Slow(Memory):
+class Slow(PollState):
     """As when the API server is overloaded: each write takes longer than a push waits for the last one."""
 
     def set(self, key: str, value: Any) -> None:
@@ -65,14 +65,14 @@ def export(tmp_path: Path) -> Landed:
     return land(tmp_path, 2500, random.Random(3), bad=0)
 
 
-def push(export: Landed, store: Memory, number: int = 1) -> dict[str, Any]:
+def push(export: Landed, store: PollState, number: int = 1) -> dict[str, Any]:
     context: Any = {"ti": TaskInstance(try_number=number), "task_state_store": store}
     return operator(str(export.path)).execute(context)
 
 
 @pytest.mark.parametrize("make", [Unreachable, ReadOnly, Slow])
 def test_the_push_goes_on(
-    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed, make: Callable[[], Memory]
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed, make: Callable[[], PollState]
 ) -> None:
     connect(monkeypatch, sandbox, max_in_flight=2)
     sandbox.fault(kind="late", seconds=0.3, count=8)
@@ -85,9 +85,9 @@ def test_the_push_goes_on(
     assert report["seconds"] < 20
 
 
-@pytest.mark.parametrize("later", [Memory, Unreachable])
+@pytest.mark.parametrize("later", [PollState, Unreachable])
 def test_a_retry_without_the_earlier_tries_checkpoint_begins_at_zero_and_is_true(
-    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed, later: Callable[[], Memory]
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, export: Landed, later: Callable[[], PollState]
 ) -> None:
     monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
     connect(monkeypatch, sandbox, max_in_flight=2)
@@ -106,7 +106,7 @@ def test_a_store_that_comes_back_serves_the_retry(
     monkeypatch.setattr(sender, "_FIRST_BACKOFF", 0.01)
     connect(monkeypatch, sandbox, max_in_flight=2)
 
-    class Late(Memory):
+    class Late(PollState):
         """Refuses the first writes only."""
 
         refused = 0

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_braze.version_compat import AirflowFailException
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from tests.reliability import pushing
 
 try:

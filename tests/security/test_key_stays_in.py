@@ -22,7 +22,7 @@ from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.hooks import braze as hook_module
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.users_track import lookup, sender
+from airflow_provider_braze.users_track.delivery import lookup, sender
 from tests.connections import connect
 from tests.reliability import matrix, pushing
 from tests.reliability.landed import BLOCKED_OPTIONS, MAPPING, land

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.version_compat import AirflowFailException, AirflowSkipException
 from tests.connections import connect
 from tests.inbox import CHANNEL, land
 from tests.reports import check
@@ -67,7 +67,7 @@ def test_what_is_no_export_is_left_out(base: Path) -> None:
 def test_the_warning_names_each(base: Path) -> None:
     os.mkfifo(base / FOLDER / "RPI_Export_2.txt")
     (base / FOLDER / "RPI_Export_5.txt").symlink_to(base.parent / "private" / FOLDER / "RPI_Export_1.txt")
-    (warning,) = look(ExportSearch.read(base_path=str(base), settle_seconds=0), Memory()).warnings
+    (warning,) = poll(ExportSearch.read(base_path=str(base), settle_seconds=0), PollState()).warnings
     assert "RPI_Export_2.txt' is a pipe, a device or a socket" in warning
     assert "RPI_Export_5.txt' is a link that leads out of base_path" in warning
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+)
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.sensors import redpoint as module
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.version_compat import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-)
 from tests.inbox import land
 from tests.sensors.test_redpoint_sensor import StateStore, fire, sensor
 

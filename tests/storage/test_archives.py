@@ -14,12 +14,12 @@ import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.landing import is_export
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.redpoint.discovery.landing import is_export
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage import archives
 from airflow_provider_braze.storage.archives import unpacked
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 
@@ -175,7 +175,7 @@ class TestPush:
             folder.mkdir(parents=True)
             (folder / name).write_bytes(archive)
             search = ExportSearch.read(base_path=str(tmp_path), settle_seconds=0)
-            (item,) = look(search, Memory()).items
+            (item,) = poll(search, PollState()).items
             assert item["channel_execution_id"] == "5719"
             workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
             return ExportPush(

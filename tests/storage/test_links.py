@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, in_reports_folder
-from airflow_provider_braze.users_track.batches import Origin
-from airflow_provider_braze.users_track.rejects import RejectsFile
+from airflow_provider_braze.users_track.records import RecordReference
 
 Put = Callable[[Path, Path], Any]
 
@@ -97,7 +97,7 @@ class TestMarkers:
 class TestFilesOfAPush:
     def rejects(self, home: Location) -> RejectsFile:
         rejects = RejectsFile(home.child("rejects.csv"), ("external_id",))
-        rejects.write(Origin(7, ("U1",)), "invalid", "r", "")
+        rejects.write(RecordReference(7, ("U1",)), "invalid", "r", "")
         return rejects
 
     @pytest.mark.parametrize("level", ["fingerprint", "push"])

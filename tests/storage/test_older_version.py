@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests import older
 from tests.sandbox_process import SandboxProcess
 
@@ -26,8 +26,8 @@ def base(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def find(base: Path) -> Callable[..., Any]:
-    return lambda **given: look(
-        ExportSearch.read(base_path=str(base), settle_seconds=0, max_age=None, **given), Memory()
+    return lambda **given: poll(
+        ExportSearch.read(base_path=str(base), settle_seconds=0, max_age=None, **given), PollState()
     )
 
 
@@ -37,8 +37,8 @@ def test_its_markers_count_with_one_warning(base: Path, find: Callable[..., Any]
     (warning,) = found.warnings
     assert warning.startswith("1 exports were marked as pushed by an older version")
     # Looked at once in a wait, also by a triggerer that goes on from what the sensor kept.
-    for memory in (found.memory, Memory.of(found.memory.kept())):
-        assert not look(
+    for memory in (found.memory, PollState.of(found.memory.kept())):
+        assert not poll(
             ExportSearch.read(base_path=str(base), settle_seconds=0, max_age=None), memory
         ).warnings
     reports = ReportsFolder.at(str(base / "_braze"))

@@ -16,7 +16,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.redpoint import offers
+from airflow_provider_braze.redpoint.discovery import offers
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.asset_store import Store

@@ -14,10 +14,10 @@ from playwright.sync_api import Browser, FrameLocator, expect
 
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.pushes.list_report import entry, summed
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.users_track.batches import Origin
-from airflow_provider_braze.users_track.rejects import RejectsFile
+from airflow_provider_braze.users_track.records import RecordReference
 from tests.plugins.api_server import NOBODY, SUB_PATH, VIEWER, ApiServer
 from tests.plugins.invented import SCRIPT, progress, report
 from tests.ui.screen import Screen, screen
@@ -38,7 +38,10 @@ def rejects_file(folder: Path) -> str:
     file = RejectsFile(locate(str(path)), ("external_id", "email"))
     for line in range(2, 40):
         file.write(
-            Origin(line, (f"Customer{line}", "somebody")), "invalid", "it is no e-mail address", "email"
+            RecordReference(line, (f"Customer{line}", "somebody")),
+            "invalid",
+            "it is no e-mail address",
+            "email",
         )
     url = file.close()
     assert url is not None

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_braze.users_track.by_column import ByColumn, Mapped
-from airflow_provider_braze.users_track.data_points import DataPoints, surplus
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.mapping.by_column import ByColumn, Mapped
+from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.rules.data_points import DataPoints, surplus
 
 
 def by_column_of(mapper: Mapper) -> ByColumn:
@@ -34,7 +34,7 @@ def compare(mapper: Mapper, rows: list[list[str]]) -> None:
     """Compare the objects and the data points of all records that are beyond doubt."""
     by_column = by_column_of(mapper)
     mapped = together(by_column, rows)
-    kept = [row for at, row in enumerate(rows) if at not in mapped.doubtful]
+    kept = [row for at, row in enumerate(rows) if at not in mapped.needs_slow_path]
     wanted = list(one_by_one(mapper, kept))
     assert not mapper.omitted, "a bad value was beyond doubt"
     assert (mapped.trimmed, mapped.normalised) == (mapper.trimmed, mapper.normalised)

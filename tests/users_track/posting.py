@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from airflow_provider_braze.users_track.client import Answer, Client, NoAnswerError
+from airflow_provider_braze.users_track.transport.client import Answer, Client, NoAnswerError
 
 
 def post(client: Client, path: str, body: bytes, seconds: float = 60) -> Answer:

@@ -10,29 +10,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from airflow_provider_braze.users_track.account import FAILED, OUTCOMES, WRITTEN_DOWN, Account
-from airflow_provider_braze.users_track.batches import Batch, Origin, Outgoing, Stretch
-from airflow_provider_braze.users_track.outgoing import to_json
-from airflow_provider_braze.users_track.push import Push
-from airflow_provider_braze.users_track.tally import Segment
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.batching.merge_window import Batch, ProfileObject, RecordBlock
+from airflow_provider_braze.users_track.delivery.push import Push
+from airflow_provider_braze.users_track.ledger.ledger import FAILED, OUTCOMES, WRITTEN_DOWN, Ledger
+from airflow_provider_braze.users_track.records import RecordReference, Segment
+from airflow_provider_braze.users_track.rules.values import to_json
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 KEY = "sandbox-key-0000-1111"
 
 
-def outgoing(user: str, line: int = 2, array: str = "attributes", **content: Any) -> Outgoing:
+def profile_object(user: str, line: int = 2, array: str = "attributes", **content: Any) -> ProfileObject:
     """One record's object for a user with an external_id."""
     cells = [user, *map(str, content.values())]
-    return Outgoing(array, ("external_id", user), {"external_id": user, **content}, [Origin.of(line, cells)])
+    return ProfileObject(
+        array, ("external_id", user), {"external_id": user, **content}, [RecordReference.of(line, cells)]
+    )
 
 
-def stretch(users: Sequence[str], line: int = 2, segment: Segment | None = None, **content: Any) -> Stretch:
+def block(users: Sequence[str], line: int = 2, segment: Segment | None = None, **content: Any) -> RecordBlock:
     """Objects of consecutive records, one for each user, which count their lines."""
     numbers = range(line, line + len(users))
     bodies = [
         to_json({"external_id": user, "x": n, **content}) for user, n in zip(users, numbers, strict=True)
     ]
-    return Stretch(
+    return RecordBlock(
         "external_id",
         users,
         bodies,
@@ -43,21 +45,21 @@ def stretch(users: Sequence[str], line: int = 2, segment: Segment | None = None,
     )
 
 
-def event(user: str, line: int = 2, name: str = "chat") -> Outgoing:
-    return outgoing(user, line, "events", name=name, time="2026-01-02T03:04:05Z")
+def event(user: str, line: int = 2, name: str = "chat") -> ProfileObject:
+    return profile_object(user, line, "events", name=name, time="2026-01-02T03:04:05Z")
 
 
-def purchase(user: str, line: int = 2) -> Outgoing:
+def purchase(user: str, line: int = 2) -> ProfileObject:
     bought = {"product_id": "p", "currency": "EUR", "price": 1.5, "time": "2026-01-02T03:04:05Z"}
-    return outgoing(user, line, "purchases", **bought)
+    return profile_object(user, line, "purchases", **bought)
 
 
-def people(count: int, **content: Any) -> list[Outgoing]:
+def people(count: int, **content: Any) -> list[ProfileObject]:
     """Objects of as many different users, with lines as in a file that has a header."""
-    return [outgoing(f"u{n:06}", n + 2, city=f"c{n}", **content) for n in range(count)]
+    return [profile_object(f"u{n:06}", n + 2, city=f"c{n}", **content) for n in range(count)]
 
 
-def batch_of(*items: Outgoing) -> Batch:
+def batch_of(*items: ProfileObject) -> Batch:
     for item in items:
         assert item.encode() is None
     return Batch(list(items))
@@ -69,8 +71,8 @@ class Written:
 
     rows: list[tuple[int, str, str, str]] = field(default_factory=list)
 
-    def write(self, origin: Origin, outcome: str, reason: str, column: str) -> None:
-        self.rows.append((origin.line, outcome, reason, column))
+    def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:
+        self.rows.append((reference.line, outcome, reason, column))
 
     def lines(self, outcome: str) -> list[int]:
         return sorted(row[0] for row in self.rows if row[1] == outcome)
@@ -80,40 +82,40 @@ class Written:
 class Pushed:
     """A push that has ended."""
 
-    account: Account
+    ledger: Ledger
     written: Written
     push: Push
     error: BaseException | None
 
     def __getitem__(self, outcome: str) -> int:
-        return self.account.outcomes[outcome]
+        return self.ledger.outcomes[outcome]
 
     @property
     def counts(self) -> dict[str, int]:
-        return {outcome: count for outcome, count in self.account.outcomes.items() if count}
+        return {outcome: count for outcome, count in self.ledger.outcomes.items() if count}
 
 
-def check_sum(account: Account, written: Written | None = None) -> None:
+def check_sum(ledger: Ledger, written: Written | None = None) -> None:
     """Guarantee 1: every record has exactly one outcome, and every failed one is written down exactly once."""
-    assert set(account.outcomes) <= set(OUTCOMES)
-    assert min(account.outcomes.values(), default=0) >= 0
-    assert sum(account.outcomes.values()) == account.records, dict(account.outcomes)
-    assert account.failed == sum(account.outcomes[outcome] for outcome in FAILED)
-    assert sum(account.reasons.values()) == sum(account.outcomes[outcome] for outcome in WRITTEN_DOWN)
-    assert 0 <= account.retries <= account.requests
+    assert set(ledger.outcomes) <= set(OUTCOMES)
+    assert min(ledger.outcomes.values(), default=0) >= 0
+    assert sum(ledger.outcomes.values()) == ledger.records, dict(ledger.outcomes)
+    assert ledger.failed == sum(ledger.outcomes[outcome] for outcome in FAILED)
+    assert sum(ledger.reasons.values()) == sum(ledger.outcomes[outcome] for outcome in WRITTEN_DOWN)
+    assert 0 <= ledger.retries <= ledger.requests
     if written is not None:
-        expected = {outcome: account.outcomes[outcome] for outcome in WRITTEN_DOWN}
+        expected = {outcome: ledger.outcomes[outcome] for outcome in WRITTEN_DOWN}
         assert Counter(row[1] for row in written.rows) == Counter(expected)
         lines = [row[0] for row in written.rows]
         assert len(lines) == len(set(lines)), "a record was written down twice"
 
 
-def counted(items: Iterable[Outgoing | None], account: Account) -> Iterator[Outgoing | None]:
+def counted(items: Iterable[ProfileObject | None], ledger: Ledger) -> Iterator[ProfileObject | None]:
     """Yield objects as the sources of a push do, which count each record that is valid."""
     for item in items:
         if item is not None:
-            segment = account.begin()
-            item.origins = [replace(origin, segment=segment) for origin in item.origins]
+            segment = ledger.begin()
+            item.references = [replace(reference, segment=segment) for reference in item.references]
         yield item
 
 
@@ -122,11 +124,11 @@ def workspace(url: str, **settings: Any) -> Workspace:
 
 
 def start(
-    items: Iterable[Outgoing | None], where: Workspace, **options: Any
-) -> tuple[Push, Account, Written]:
+    items: Iterable[ProfileObject | None], where: Workspace, **options: Any
+) -> tuple[Push, Ledger, Written]:
     written = Written()
-    account = Account(written)
-    return Push(counted(items, account), where, account, **options), account, written
+    ledger = Ledger(written)
+    return Push(counted(items, ledger), where, ledger, **options), ledger, written
 
 
 def run_within(push: Push, seconds: float = 120) -> None:
@@ -141,9 +143,11 @@ def run_within(push: Push, seconds: float = 120) -> None:
     assert push.error is not endless, endless
 
 
-def run(items: Iterable[Outgoing | None], where: Workspace, seconds: float = 120, **options: Any) -> Pushed:
+def run(
+    items: Iterable[ProfileObject | None], where: Workspace, seconds: float = 120, **options: Any
+) -> Pushed:
     """Push, check the sum, and never wait for ever."""
-    push, account, written = start(items, where, **options)
+    push, ledger, written = start(items, where, **options)
     run_within(push, seconds)
-    check_sum(account, written)
-    return Pushed(account, written, push, push.error)
+    check_sum(ledger, written)
+    return Pushed(ledger, written, push, push.error)

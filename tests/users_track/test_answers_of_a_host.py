@@ -57,4 +57,4 @@ def test_an_answer_of_megabytes_is_kept_in_part() -> None:
     assert len(json.dumps(answer)) > 2_000_000
     found = pushed(answer)
     assert found.counts == {"rejected": 1, "accepted": 3}
-    assert len(str(found.account.reasons)) < 1000
+    assert len(str(found.ledger.reasons)) < 1000

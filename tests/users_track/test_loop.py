@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeServerError, BrazeUnreachableError
-from airflow_provider_braze.users_track.client import Answer, NoAnswerError
-from airflow_provider_braze.users_track.limiter import Limiter
-from airflow_provider_braze.users_track.push import Push
-from tests.users_track.pushing import Written, check_sum, event, outgoing, people, start, workspace
+from airflow_provider_braze.users_track.delivery.push import Push
+from airflow_provider_braze.users_track.transport.client import Answer, NoAnswerError
+from airflow_provider_braze.users_track.transport.limiter import Limiter
+from tests.users_track.pushing import Written, check_sum, event, people, profile_object, start, workspace
 
 SUCCESS = Answer(201, {}, b'{"message": "success"}')
 LATENCY = 0.05
@@ -80,10 +80,10 @@ def begin(world: World, items: Any, **options: Any) -> tuple[Push, Any, Written]
     return start(items, where, limiter=limiter, client=world, clock=world.clock, **options)
 
 
-def finish(push: Push, account: Any, written: Written, **options: Any) -> Any:
+def finish(push: Push, ledger: Any, written: Written, **options: Any) -> Any:
     push.run(**options)
-    check_sum(account, written)
-    return account
+    check_sum(ledger, written)
+    return ledger
 
 
 def lost(*, sent: bool = True) -> tuple[NoAnswerError, float]:
@@ -93,9 +93,9 @@ def lost(*, sent: bool = True) -> tuple[NoAnswerError, float]:
 def test_an_hour_that_braze_orders_passes_and_nothing_is_lost() -> None:
     ordered = Answer(429, {"X-Ratelimit-Retry-After": "3600"}, b"")
     world = World(lambda number, _: ordered if number == 0 else SUCCESS)
-    account = finish(*begin(world, people(1000)))
-    assert account.outcomes == {"accepted": 1000}
-    assert account.requests == 15
+    ledger = finish(*begin(world, people(1000)))
+    assert ledger.outcomes == {"accepted": 1000}
+    assert ledger.requests == 15
     # What was in flight when it was ordered is answered; all else goes after the hour.
     assert [at for at, _ in world.sent if 1000.0 + 1 < at < 1000.0 + 3600] == []
     assert world.sent[-1][0] >= 1000.0 + 3600
@@ -112,9 +112,9 @@ def test_requests_are_paced_and_never_more_in_flight_than_allowed() -> None:
 def test_trouble_is_tried_six_times_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda *_: Answer(500, {}, b""))
-    push, account, written = begin(world, people(3))
-    finish(push, account, written)
-    assert account.outcomes == {"unknown": 3}
+    push, ledger, written = begin(world, people(3))
+    finish(push, ledger, written)
+    assert ledger.outcomes == {"unknown": 3}
     assert isinstance(push.error, BrazeServerError)
     gaps = [
         round(later - earlier - LATENCY, 3) for (earlier, _), (later, _) in itertools.pairwise(world.sent)
@@ -125,9 +125,9 @@ def test_trouble_is_tried_six_times_with_growing_pauses(monkeypatch: pytest.Monk
 def test_trouble_is_told_with_its_try_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda number, _: Answer(500, {}, b"") if number < 2 else SUCCESS)
-    push, account, written = begin(world, people(3))
+    push, ledger, written = begin(world, people(3))
     told: list[Any] = []
-    finish(push, account, written, watch=lambda: told.append(push.trouble), every=0.25)
+    finish(push, ledger, written, watch=lambda: told.append(push.trouble), every=0.25)
     # 1 s and 2 s after the first two answers it is tried again.
     assert told[0] is not None
     assert [each for each, _ in itertools.groupby(told)] == [
@@ -139,17 +139,17 @@ def test_trouble_is_told_with_its_try_until_it_is_over(monkeypatch: pytest.Monke
 def test_no_answer_is_trouble_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda number, _: lost() if number == 0 else SUCCESS)
-    push, account, written = begin(world, people(3))
+    push, ledger, written = begin(world, people(3))
     told: list[Any] = []
-    finish(push, account, written, watch=lambda: told.append(push.trouble), every=0.25)
+    finish(push, ledger, written, watch=lambda: told.append(push.trouble), every=0.25)
     assert told[0]["reason"] == "No answer from Braze: the connection was closed"
 
 
 def test_what_is_in_flight_is_what_is_sent_and_not_answered() -> None:
     world = World(lambda *_: (SUCCESS, 10.0))
-    push, account, written = begin(world, people(5000), settings={"max_in_flight": 3})
+    push, ledger, written = begin(world, people(5000), settings={"max_in_flight": 3})
     told: list[int] = []
-    finish(push, account, written, watch=lambda: told.append(push.in_flight), every=5.0)
+    finish(push, ledger, written, watch=lambda: told.append(push.in_flight), every=5.0)
     # Three requests of 75, whatever is read ahead.
     assert told[0] == 3 * 75
     assert push.in_flight == 0
@@ -157,41 +157,41 @@ def test_what_is_in_flight_is_what_is_sent_and_not_answered() -> None:
 
 def test_waiting_for_the_own_pace_is_told_apart_from_waiting_for_braze() -> None:
     world = World(lambda *_: SUCCESS)
-    push, account, written = begin(world, people(75 * 21), settings={"requests_per_second": 2})
-    finish(push, account, written)
+    push, ledger, written = begin(world, people(75 * 21), settings={"requests_per_second": 2})
+    finish(push, ledger, written)
     # Twenty half seconds between the requests; less only what answers took meanwhile.
     assert push.limiter.paced_seconds == pytest.approx(10.0, abs=0.5)
     assert push.limiter.paused_seconds == 0
 
     ordered = Answer(429, {"X-Ratelimit-Retry-After": "3600"}, b"")
     world = World(lambda number, _: ordered if number == 0 else SUCCESS)
-    push, account, written = begin(world, people(100))
-    finish(push, account, written)
+    push, ledger, written = begin(world, people(100))
+    finish(push, ledger, written)
     assert push.limiter.paced_seconds < 1
     assert push.limiter.paused_seconds >= 3600
 
 
 def test_waiting_for_answers_is_no_waiting_for_the_pace() -> None:
     world = World(lambda *_: (SUCCESS, 10.0))
-    push, account, written = begin(world, people(75 * 20), settings={"max_in_flight": 1})
-    finish(push, account, written)
+    push, ledger, written = begin(world, people(75 * 20), settings={"max_in_flight": 1})
+    finish(push, ledger, written)
     assert push.limiter.paced_seconds < 1
 
 
 def test_two_minutes_of_silence_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda *_: (NoAnswerError("no answer within 50 s", sent=True), 50.0))
-    push, account, written = begin(world, people(3))
-    finish(push, account, written)
-    assert (account.requests, account.outcomes) == (3, {"unknown": 3})
+    push, ledger, written = begin(world, people(3))
+    finish(push, ledger, written)
+    assert (ledger.requests, ledger.outcomes) == (3, {"unknown": 3})
     assert isinstance(push.error, BrazeUnreachableError)
 
 
 def test_while_one_waits_to_be_tried_again_the_others_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda number, _: Answer(503, {}, b"") if number == 0 else SUCCESS)
-    account = finish(*begin(world, people(750), settings={"max_in_flight": 2, "requests_per_second": 1000}))
-    assert account.outcomes == {"accepted": 750}
+    ledger = finish(*begin(world, people(750), settings={"max_in_flight": 2, "requests_per_second": 1000}))
+    assert ledger.outcomes == {"accepted": 750}
     # The first batch is sent again after a second; everything else went out meanwhile.
     assert world.sent[-1][0] == pytest.approx(1000.0 + LATENCY + 1.0, abs=0.01)
     assert world.sent[-2][0] < 1000.0 + 1.0
@@ -200,43 +200,43 @@ def test_while_one_waits_to_be_tried_again_the_others_go_on(monkeypatch: pytest.
 def test_a_stop_ends_all_waiting_at_once() -> None:
     ordered = Answer(429, {"Retry-After": "3600"}, b"")
     world = World(lambda *_: ordered)
-    push, account, written = begin(world, people(300))
+    push, ledger, written = begin(world, people(300))
     world.before_wait = lambda: (
         push.stop_from_outside(BrazeError("enough"), 5.0) if world.waits == 3 else None
     )
-    finish(push, account, written)
+    finish(push, ledger, written)
     assert str(push.error) == "enough"
-    assert account.outcomes == {"not_sent": 300}
+    assert ledger.outcomes == {"not_sent": 300}
     assert world.now < 1000.0 + 5
 
 
 def test_a_stop_waits_a_little_for_what_is_in_flight_and_no_longer() -> None:
     world = World(lambda number, _: (SUCCESS, 1.0 if number == 0 else 60.0))
-    push, account, written = begin(world, people(150), settings={"max_in_flight": 2})
+    push, ledger, written = begin(world, people(150), settings={"max_in_flight": 2})
 
     def look() -> None:
         if len(world.sent) == 2 and push.error is None:
             push.stop_from_outside(BrazeError("enough"), 1.5)
 
     world.before_wait = look
-    finish(push, account, written)
-    assert account.outcomes == {"accepted": 75, "unknown": 75}
+    finish(push, ledger, written)
+    assert ledger.outcomes == {"accepted": 75, "unknown": 75}
     assert world.now < 1000.0 + 2
 
 
 def test_one_user_is_never_in_two_requests_at_once() -> None:
     world = World(lambda *_: SUCCESS)
-    items = [event("one", n) if n % 2 else outgoing("one", n, city=f"c{n}") for n in range(2000)]
-    account = finish(*begin(world, items))
-    assert account.outcomes["accepted"] + account.outcomes["merged"] == 2000
+    items = [event("one", n) if n % 2 else profile_object("one", n, city=f"c{n}") for n in range(2000)]
+    ledger = finish(*begin(world, items))
+    assert ledger.outcomes["accepted"] + ledger.outcomes["merged"] == 2000
     assert world.most_in_flight == 1
 
 
 def test_halves_go_out_one_after_the_other() -> None:
     refused = Answer(400, {}, b'{"message": "Bad Request"}')
     world = World(lambda _, body: refused if b"c7" in body else SUCCESS)
-    account = finish(*begin(world, people(10)))
-    assert account.outcomes == {"accepted": 9, "rejected": 1}
+    ledger = finish(*begin(world, people(10)))
+    assert ledger.outcomes == {"accepted": 9, "rejected": 1}
     assert world.most_in_flight == 1
 
 
@@ -261,23 +261,23 @@ def test_it_waits_for_what_it_reads_from_and_is_woken_by_it() -> None:
             self.stops += 1
 
     feed, world = Feed(), World(lambda *_: SUCCESS)
-    account = finish(*begin(world, people(400), feed=feed))
-    assert account.outcomes == {"accepted": 400}
+    ledger = finish(*begin(world, people(400), feed=feed))
+    assert ledger.outcomes == {"accepted": 400}
     assert feed.asked > 400
     assert world.now < 1000.0 + 1
 
 
 def test_it_is_watched_in_time_however_long_nothing_happens() -> None:
     world = World(lambda *_: (SUCCESS, 30.0))
-    push, account, written = begin(world, people(3))
+    push, ledger, written = begin(world, people(3))
     seen: list[float] = []
-    finish(push, account, written, watch=lambda: seen.append(world.now), every=5.0)
+    finish(push, ledger, written, watch=lambda: seen.append(world.now), every=5.0)
     assert seen == pytest.approx([1005.0, 1010.0, 1015.0, 1020.0, 1025.0, 1030.0], abs=0.01)
 
 
 def test_a_name_that_cannot_be_reached_sends_nothing() -> None:
     world = World(lambda *_: lost(sent=False))
-    push, account, written = begin(world, people(80))
-    finish(push, account, written)
-    assert account.outcomes == {"not_sent": 80}
-    assert account.requests == 0
+    push, ledger, written = begin(world, people(80))
+    finish(push, ledger, written)
+    assert ledger.outcomes == {"not_sent": 80}
+    assert ledger.requests == 0

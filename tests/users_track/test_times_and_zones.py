@@ -10,9 +10,9 @@ import pytest
 
 from airflow_provider_braze.exceptions import MappingError
 from airflow_provider_braze.sandbox import dates
-from airflow_provider_braze.users_track import checks, moments, standard_fields
-from airflow_provider_braze.users_track.mapper import BadRecordError, Mapper
-from airflow_provider_braze.users_track.mapping import ExportMapping, Type
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Type
+from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
+from airflow_provider_braze.users_track.rules import checks, moments, standard_fields
 
 TODAY = datetime.now(UTC).date()
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from airflow_provider_braze.users_track.limiter import Limiter
+from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 T = TypeVar("T")
 

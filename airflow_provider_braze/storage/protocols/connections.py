@@ -18,7 +18,7 @@ def connection_of(conn_id: str | None, scheme: str) -> Any:
     # Imported here: nothing of Airflow is needed until a connection is.
     from airflow.sdk import BaseHook
 
-    from airflow_provider_braze.version_compat import AirflowNotFoundException
+    from airflow_provider_braze.airflow_compat import AirflowNotFoundException
 
     if not conn_id:
         raise BrazeSetupError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
 
@@ -35,7 +35,7 @@ def new_base(door: Door, name: str) -> str:
 def items(base: str, **parameters: Any) -> list[dict[str, Any]]:
     """What the sensor gives."""
     search = ExportSearch.read(base_path=base, settle_seconds=0, **parameters)
-    return look(search, Memory()).items
+    return poll(search, PollState()).items
 
 
 def push(item: Any, sandbox: SandboxProcess, **given: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.plain import open_for_reading, open_private
 from tests.reports import check
@@ -73,17 +73,17 @@ def test_it_has_landed_after_two_looks_that_agree(door: Door) -> None:
     url = f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt"
     search = ExportSearch.read(base_path=base, settle_seconds=30)
     door.put(url, export(2))
-    first = look(search, Memory())
+    first = poll(search, PollState())
     if locate(base).appears_whole:
         assert len(first.items) == 1
         return
     assert first.items == []
     earlier = {state: seen - 31 for state, seen in first.memory.sightings.items()}
     door.put(url, export(3))
-    grown = look(search, replace(first.memory, sightings=earlier))
+    grown = poll(search, replace(first.memory, sightings=earlier))
     assert grown.items == []
     settled = {state: seen - 31 for state, seen in grown.memory.sightings.items()}
-    assert len(look(search, replace(grown.memory, sightings=settled)).items) == 1
+    assert len(poll(search, replace(grown.memory, sightings=settled)).items) == 1
 
 
 def test_what_is_not_there_is_said_to_be_missing(door: Door) -> None:

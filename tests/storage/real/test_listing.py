@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_braze.redpoint.findings import Memory, look
-from airflow_provider_braze.redpoint.search import ExportSearch
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
@@ -44,7 +44,7 @@ def test_a_look_asks_once_for_each_folder_that_can_match(
     fill(session_door, base, folders)
     asked = Counting(base, monkeypatch)
     search = ExportSearch.read(base_path=base, settle_seconds=0, only_new=False, max_exports=5_000)
-    assert len(look(search, Memory()).items) == folders
+    assert len(poll(search, PollState()).items) == folders
     # The base twice, a channel, ten offers and the folders; vsftpd is asked for each export's time besides.
     times = folders if isinstance(session_door, Ftp) else 0
     assert asked.questions == 2 + 1 + 10 + folders + times
@@ -53,7 +53,7 @@ def test_a_look_asks_once_for_each_folder_that_can_match(
     narrow = ExportSearch.read(
         base_path=base, settle_seconds=0, only_new=False, channel=CHANNEL, offer="Offer 3", workflow_id="13"
     )
-    assert len(look(narrow, Memory()).items) == 1
+    assert len(poll(narrow, PollState()).items) == 1
     assert asked.questions == 2 + 1 + 1 + 1 + (1 if times else 0)
 
 

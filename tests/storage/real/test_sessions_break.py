@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_braze.storage import sessions
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.plain import open_for_reading, open_private
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door

@@ -14,7 +14,7 @@ from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.users_track.workspace import Workspace
+from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.connections import connect
 from tests.reports import check

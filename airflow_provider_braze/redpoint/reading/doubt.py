@@ -1,0 +1,193 @@
+"""A qualifier that nobody declared opens a value, and the line ends: does the value go on, or is it a stray character?
+
+Two readings are possible then, and each can be wrong: a stray one makes a value of all the people up to the next one,
+and a line of a long text can look like a person. What was read up to the closing line decides, or it stays in doubt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+
+from airflow_provider_braze.blanks import BLANKS
+from airflow_provider_braze.redpoint.reading.cutting import Cutter
+
+_SURE_COLUMNS = 4
+"""So many columns make it next to impossible that a line of a text is as wide as the header by chance."""
+
+_UNWRAPPED_RECORDS = 100
+"""After so many records without any wrapped value, a qualifier that opens one is read as an ordinary character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Lines that can be read in two ways.
+
+    :param last: the last of them.
+    :param edges: those where a value would open or close.
+    :param sure: each of the others is a record of its own for sure.
+    :param literal: the edges are read with the qualifier as an ordinary character.
+    :param reason: why a line that is not read is not.
+    """
+
+    last: int = 0
+    edges: frozenset[int] = frozenset()
+    sure: bool = True
+    literal: bool = True
+    reason: str = ""
+
+    def refuses(self, line: int) -> bool:
+        """Whether a line is no record."""
+        return not (self.literal if line in self.edges else self.sure)
+
+    def sure_after(self, line: int) -> int | None:
+        """Count the lines after this one that are records of their own for sure; None: this doubt is over."""
+        if line >= self.last:
+            return None
+        if not self.sure:
+            return 0
+        return min((edge for edge in self.edges if edge > line), default=self.last + 1) - line - 1
+
+
+class Wrapping:
+    """Which values have been wrapped in qualifiers so far, by column.
+
+    :param width: of a record.
+    """
+
+    def __init__(self, cutter: Cutter, width: int) -> None:
+        self.records = 0
+        self.any = False
+        self._cutter = cutter
+        self._wrapped: set[int] = set()
+        # Those in which each value was wrapped or empty.
+        self._never_bare = list(range(width))
+
+    def always(self, column: int) -> bool:
+        """Whether values of a column were wrapped, all that were not empty."""
+        return column in self._wrapped and column in self._never_bare
+
+    def note_names(self, text: str, names: Sequence[str], in_front: int) -> None:
+        """Learn from the header row; a name that is not wrapped says nothing of the values below it."""
+        wrapped = self._cutter.wrapped_columns(text, names) if self._cutter.qualifier in text else set()
+        self._wrapped |= {column + in_front for column in wrapped}
+        self.any = bool(wrapped)
+
+    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Learn from records that were read well."""
+        self.records += len(rows)
+        if self.any and not self._never_bare:
+            return
+        qualifier = self._cutter.qualifier
+        if qualifier not in "".join(texts):
+            self._note_plain(rows)
+            return
+        self._note_plain([row for text, row in zip(texts, rows, strict=True) if qualifier not in text])
+        for text, row in zip(texts, rows, strict=True):
+            if qualifier in text and not self._is_wrapped_as_before(text, row):
+                wrapped = self._cutter.wrapped_columns(text, row)
+                self.any = self.any or bool(wrapped)
+                self._wrapped |= wrapped
+                self._never_bare = [at for at in self._never_bare if at in wrapped or not row[at]]
+
+    def _note_plain(self, rows: Sequence[Sequence[str]]) -> None:
+        if self._never_bare:
+            self._never_bare = [at for at in self._never_bare if not any(map(itemgetter(at), rows))]
+
+    def _is_wrapped_as_before(self, text: str, row: Sequence[str]) -> bool:
+        """Whether each value is wrapped, and was before: the quickest to tell of a file that wraps them all."""
+        if len(self._wrapped) < len(row):
+            return False
+        qualifier = self._cutter.qualifier
+        between = qualifier + self._cutter.delimiter + qualifier
+        if text == f"{qualifier}{between.join(row)}{qualifier}":
+            return True
+        return (
+            text
+            == f"{qualifier}{between.join([cell.replace(qualifier, qualifier * 2) for cell in row])}{qualifier}"
+        )
+
+
+class Judge:
+    """Decides on values that go on over the next line.
+
+    :param width: of a record.
+    :param identifier_at: where its identifier stands, if that is known.
+    :param execution_at: where its ChannelExecutionID stands, if anywhere.
+    """
+
+    def __init__(
+        self, cutter: Cutter, width: int, *, identifier_at: int | None = None, execution_at: int | None = None
+    ) -> None:
+        self.wrapping = Wrapping(cutter, width)
+        self._delimiter = cutter.delimiter
+        self._qualifier = cutter.qualifier
+        self._width = width
+        self._identifier_at = identifier_at
+        self._execution_at = execution_at
+        self._execution_id = ""
+
+    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Learn from records that were read well; a text is empty when it was read without qualifiers."""
+        if not self._execution_id and self._execution_at is not None:
+            self._execution_id = rows[0][self._execution_at]
+        self.wrapping.note(texts, rows)
+
+    def may_be_whole(self, text: str) -> bool:
+        """Whether a line is as wide as the header when it is read literally."""
+        return text.count(self._delimiter) == self._width - 1
+
+    def is_whole(self, text: str) -> bool:
+        """Whether a line is as wide as the header when it is read literally, and has an identifier."""
+        if not self.may_be_whole(text):
+            return False
+        at = self._identifier_at
+        return at is None or bool(text.split(self._delimiter)[at].strip(BLANKS))
+
+    def doubt(self, first: int, texts: Sequence[str], edges: Sequence[int], *, closed: bool) -> Doubt:
+        """Say how each of some whole lines is to be read.
+
+        :param first: the number of the first, where the value would open.
+        :param texts: the lines.
+        :param edges: the indexes of those where a value would open or close.
+        :param closed: whether it would close.
+        """
+        sure = self._width >= _SURE_COLUMNS or self._have_own_execution_id(texts)
+        between = sum(map(bool, texts)) - len(edges) if sure else 0
+        bare = not self.wrapping.any and not any(map(self._has_wrapped, texts))
+        last = first + len(texts) - 1
+        return Doubt(
+            last,
+            frozenset(first + edge for edge in edges),
+            # Where it never closes, nothing says that the lines below belong to it.
+            sure or not closed,
+            bare and self.wrapping.records + between >= _UNWRAPPED_RECORDS,
+            self._reason(first, last, closed=closed),
+        )
+
+    def _reason(self, first: int, last: int, *, closed: bool) -> str:
+        lines = f"line {first}" if first == last else f"line {first} to line {last}"
+        if not closed:
+            return (
+                f"a qualified value is not closed: it would go on from {lines}, or {self._qualifier} is a stray "
+                "character there; dialect.qualifier decides it"
+            )
+        return (
+            f"it may be one value from {lines}, or {self._qualifier} is a stray character in records of their own; "
+            "dialect.qualifier decides it"
+        )
+
+    def _have_own_execution_id(self, texts: Iterable[str]) -> bool:
+        at = self._execution_at
+        if at is None:
+            return False
+        cells = [text.split(self._delimiter) for text in texts if text]
+        found = {row[at] if at < len(row) else "" for row in cells} | ({self._execution_id} - {""})
+        return len(found) == 1 and "" not in found
+
+    def _has_wrapped(self, text: str) -> bool:
+        qualifier = self._qualifier
+        return text.count(qualifier) > 1 and any(
+            len(cell) > 1 and cell[0] == qualifier == cell[-1] for cell in text.split(self._delimiter)
+        )

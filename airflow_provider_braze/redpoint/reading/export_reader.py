@@ -1,0 +1,200 @@
+"""Read an export as RPI wrote it: dialect, columns, and records with their line numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from io import BytesIO
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
+from airflow_provider_braze.redpoint.reading.detection import Reading, find_out
+from airflow_provider_braze.redpoint.reading.foreign import (
+    encoding_of,
+    refuse_foreign_bytes,
+    refuse_foreign_text,
+)
+from airflow_provider_braze.redpoint.reading.header import PREPENDED, check_names, check_readable, normalised
+from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineReader, Readable
+from airflow_provider_braze.redpoint.reading.records import Record, RecordScanner, Rows
+
+_NAMED_DELIMITER = re.compile(r'"?sep=([^\w"\'\r\n\0]{1,2}?)"?[\t,;|]*', re.IGNORECASE)
+HEAD_BYTES = 64 * 1024
+_ANY_DIALECT = Dialect()
+
+
+class ExportReader:
+    """The records of one export, once, in file order and in bounded memory.
+
+    Reading it again from the start gives the same records, so that skipping the first n resumes after them.
+
+    :param file: binary and open for reading; it is read once, forwards, and not closed.
+    :param dialect: what the author declares; what is not is found out from the first 64 KiB.
+    :param name: of the export, for messages.
+    :param prepended: whether RPI may have put two values in front of each row that the header does not name.
+    :param trim: pass over blanks around a qualified value (``"P1", "Ann"``); without, a blank before a qualifier
+        makes it a character like others.
+    :param identifier: name of the column that identifies the user. A qualifier that was found out may be a stray
+        character; which lines can be records tells it.
+    :param padded: nameless columns at the end are none, as a spreadsheet adds them; their cells stay.
+    :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
+    """
+
+    columns: tuple[str, ...]
+    """The names as written, or as declared; with ``PREPENDED`` in front when only the rows have these values."""
+
+    padded: bool
+    """Whether the header row ends in nameless columns, which are none."""
+
+    dialect: Dialect
+    """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
+
+    def __init__(
+        self,
+        file: Readable,
+        *,
+        dialect: Dialect = _ANY_DIALECT,
+        name: str,
+        prepended: bool = True,
+        trim: bool = True,
+        identifier: str = "external_id",
+        padded: bool = False,
+    ) -> None:
+        head, whole = _read_head(file, dialect.skip_lines or 0)
+        refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
+        encoding = encoding_of(head, declared=dialect.encoding, name=name)
+        first = _first_lines(head, encoding, dialect.line_end, whole=whole)
+        skipped = min(dialect.skip_lines or 0, len(first))
+        if (named := _named_delimiter(first[skipped:])) is not None:
+            skipped += 1
+            dialect = dialect if dialect.delimiter else replace(dialect, delimiter=named)
+        del first[:skipped]
+        _check_first_lines(first, dialect, name=name, encoding=encoding, whole=whole)
+        reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended, trim=trim)
+        self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
+        self._scanner = RecordScanner(
+            self._lines,
+            delimiter=reading.delimiter,
+            qualifier=reading.qualifier,
+            decided=dialect.qualifier is not None,
+            line_end=dialect.line_end,
+            encoding=encoding,
+            trim=trim,
+            skipped=skipped,
+            ends_in_delimiter=reading.ends_in_delimiter,
+        )
+        self.dialect = replace(
+            dialect,
+            delimiter=reading.delimiter,
+            qualifier=reading.qualifier,
+            encoding=encoding,
+            line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
+        )
+        self.padded = reading.ends_in_delimiter
+        self.columns = self._read_header(reading, name, identifier, padded=padded)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far into the file its reading has come, by chunks: the numerator of a progress share."""
+        return self._lines.bytes_read
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._scanner)
+
+    def take(self, most: int) -> Rows | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
+        return self._scanner.take(most)
+
+    def cut(self, text: str) -> list[str]:
+        """Cut a line that is one of :class:`Rows`."""
+        return self._scanner.cut(text)
+
+    def _read_header(self, reading: Reading, name: str, identifier: str, *, padded: bool) -> tuple[str, ...]:
+        declared = self.dialect.columns
+        header = list(declared or ())
+        if declared is None or reading.has_header_row:
+            row = next(iter(self._scanner), None)
+            if row is None:
+                raise ExportRefusedError(f"{name}: there is no header row, only line ends and delimiters")
+            header = row.cells
+            if row.problem:
+                raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
+        while padded and len(header) > 1 and not header[-1].strip():
+            header = header[:-1]
+            self.padded = True
+        check_names(header, name=name, declared=declared is not None)
+        columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
+        expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
+        if reading.prepended:
+            expected += f" and RPI puts {len(PREPENDED)} in front"
+        spelt = [normalised(column) for column in columns]
+        self._scanner.expect(
+            len(columns),
+            expected,
+            header,
+            identifier_at=_index_of(normalised(identifier), spelt),
+            execution_at=_index_of(normalised(PREPENDED[1]), [column.replace("_", "") for column in spelt]),
+        )
+        return columns
+
+
+def _read_head(file: Readable, skipped: int) -> tuple[bytes, bool]:
+    """Read the first 64 KiB, or more until a few lines are in it, and whether that is the whole file."""
+    head = bytearray()
+    while len(head) < HEAD_BYTES or (len(head) < MAX_RECORD and not _has_lines(head, skipped)):
+        chunk = file.read(HEAD_BYTES)
+        if not chunk:
+            return bytes(head), True
+        head += chunk
+    return bytes(head), False
+
+
+def _has_lines(head: bytearray, skipped: int) -> bool:
+    written = head.lstrip(b"\r\n\0 \xef\xbb\xbf\xff\xfe")
+    return written.count(b"\n") + written.count(b"\r") >= 6 + 2 * skipped
+
+
+def _first_lines(head: bytes, encoding: str, line_end: str | None, *, whole: bool) -> list[str]:
+    reader = LineReader(BytesIO(), head=head, encoding=encoding, line_end=line_end)
+    lines: list[str] = []
+    while reader.fill():
+        lines += reader.queue
+        reader.queue.clear()
+    return lines if whole else lines[:-1]
+
+
+def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encoding: str, whole: bool) -> None:
+    first = next((text for line in lines if (text := line.strip())), "")
+    if dialect.delimiter is None and dialect.columns is None:
+        refuse_foreign_text(lines, name=name)
+    if dialect.columns is None:
+        check_readable(first, name=name, encoding=encoding)
+    if not whole and not first:
+        raise ExportRefusedError(
+            f"{name}: no line ends in its first {MAX_RECORD:,} bytes: this is no delimited text with "
+            f"{_named_line_end(dialect.line_end)}; check the line delimiter in RPI and dialect={{'line_end': ...}}"
+        )
+    if not first and dialect.columns is None:
+        raise ExportRefusedError(
+            f"{name}: it is empty: no header row. In RPI, switch on 'Header row' in the export template, "
+            "or declare dialect={'columns': [...]}"
+        )
+
+
+def _named_delimiter(lines: list[str]) -> str | None:
+    """Give the delimiter that a line for spreadsheets names (``sep=;``), if the first is one."""
+    found = _NAMED_DELIMITER.fullmatch(lines[0].strip("\r\n")) if lines else None
+    return found[1] if found else None
+
+
+def _index_of(name: str, names: list[str]) -> int | None:
+    return names.index(name) if name in names else None
+
+
+def _line_end_of(line: str) -> str | None:
+    return next((end for end in LINE_ENDS.values() if line.endswith(end)), None)
+
+
+def _named_line_end(line_end: str | None) -> str:
+    return next((name.upper() for name, end in LINE_ENDS.items() if end == line_end), "CRLF, LF or CR")

@@ -1,0 +1,354 @@
+"""From physical lines to records: cut at delimiters, qualified values taken out, and what does not fit named.
+
+``csv.reader`` is given some lines at a time, and taken at its word only as far as each of them is a record of its own:
+a bad record must cost only itself, but that reader raises on a raw line end, and takes the rest of the file into one
+value when a qualifier is not closed. From there on, one line at a time is looked at.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from operator import methodcaller
+from typing import NamedTuple
+
+from airflow_provider_braze.redpoint.reading.cutting import Cutter
+from airflow_provider_braze.redpoint.reading.doubt import Judge
+from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineQueue, is_clean, is_readable
+from airflow_provider_braze.redpoint.reading.spanning import SpanningReader
+
+_MOST_TOGETHER = 1024
+"""Lines that are cut together as long as each of them is a record of its own."""
+
+_TOO_LONG = f"longer than {MAX_RECORD:,} characters"
+
+
+class Record(NamedTuple):
+    """One data row.
+
+    ``line`` is the 1-based physical line where it starts. ``problem`` is None, or why it can never be mapped: then
+    ``cells`` are as they were found, never shifted or padded; the whole line in one cell when its qualifiers do
+    not tell where its values end; none when the record is too long.
+    """
+
+    line: int
+    cells: list[str]
+    problem: str | None
+
+
+class Rows(NamedTuple):
+    """Consecutive data rows without a problem.
+
+    ``lines`` are the physical lines where they start, ``texts`` what is written there (without the last line end), and
+    ``cells`` what :meth:`RecordScanner.cut` makes of each.
+    """
+
+    lines: Sequence[int]
+    texts: list[str]
+    cells: list[list[str]]
+
+
+class RecordScanner:
+    """Cut lines into records.
+
+    Iterating twice goes on where the first iteration was left, and so does :meth:`take`.
+
+    :param lines: where to take the lines from.
+    :param delimiter: between values.
+    :param qualifier: around values, doubled inside them; ``""`` for none. It qualifies a value only as its
+        first character: anywhere else (5" pipe, O'Neill) it is a character like others.
+    :param decided: the qualifier was declared, so it always opens a value; found out, it may be a stray character.
+    :param line_end: as declared, or None.
+    :param encoding: named in the problem of a record with a byte that could not be decoded.
+    :param counts: keep ``qualified_values``, which takes longer.
+    :param trim: pass over blanks around a qualified value.
+    :param skipped: lines to pass over first.
+    :param ends_in_delimiter: a delimiter at the end of a line makes no cell.
+    """
+
+    def __init__(
+        self,
+        lines: LineQueue,
+        *,
+        delimiter: str,
+        qualifier: str,
+        decided: bool = True,
+        line_end: str | None = None,
+        encoding: str = "utf-8",
+        counts: bool = False,
+        trim: bool = True,
+        skipped: int = 0,
+        ends_in_delimiter: bool = False,
+    ) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._qualifier = qualifier
+        self._cutter = Cutter(delimiter, qualifier, trim=trim)
+        # A declared line end is the only one, so a carriage return before it belongs to the last value.
+        self._line_end_declared = bool(line_end)
+        self._strip = _stripping(line_end, delimiter if ends_in_delimiter else "")
+        self._encoding = encoding
+        self._by_csv = self._cutter.by_csv and not counts
+        self._csv_line: deque[str] = deque()
+        self._csv = self._cutter.csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
+        self._together = _MOST_TOGETHER
+        self._number = 0
+        while self._number < skipped and (lines.queue or lines.fill()):
+            lines.queue.popleft()
+            self._number += 1
+        self._width: int | None = None
+        self._expected = ""
+        self._header: list[str] = []
+        self._header_text: str | None = None
+        self._trouble: str | None = None
+        self._spanning = SpanningReader(
+            lines, self._cutter, self._strip, judges=bool(qualifier) and not decided
+        )
+
+    @property
+    def qualified_values(self) -> int:
+        """How many values were qualified so far, if they are counted."""
+        return self._cutter.qualified_values
+
+    @property
+    def troubled_records(self) -> int:
+        """How many records could not be read so far."""
+        return self._spanning.troubled
+
+    @property
+    def troubled_alone(self) -> int:
+        """In how many of them one line was enough to see it."""
+        return self._spanning.troubled_alone
+
+    def expect(
+        self,
+        width: int,
+        expected: str,
+        header: list[str],
+        *,
+        identifier_at: int | None = None,
+        execution_at: int | None = None,
+    ) -> None:
+        """From here on, a record of another width is a problem, and a repeated header row is no record.
+
+        :param width: in cells.
+        :param expected: said in that problem.
+        :param header: the header row.
+        :param identifier_at: where the identifier stands in a record, if that is known.
+        :param execution_at: where the ChannelExecutionID stands, if anywhere.
+        """
+        self._width = width
+        self._expected = expected
+        self._header = header
+        spanning = self._spanning
+        spanning.judge = None
+        # Without an identifier no line is a record, whatever its width.
+        spanning.judges = spanning.judges and identifier_at is not None
+        if spanning.judges:
+            judge = Judge(self._cutter, width, identifier_at=identifier_at, execution_at=execution_at)
+            if self._header_text is not None:
+                judge.wrapping.note_names(self._header_text, header, width - len(header))
+            spanning.judge = judge
+
+    def __iter__(self) -> Iterator[Record]:
+        while (record := self._next()) is not None:
+            yield record
+
+    def cut(self, text: str) -> list[str]:
+        """Cut a line that is one of :class:`Rows`."""
+        return self._cutter.cut([text])[0]
+
+    def take(self, most: int) -> Rows | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
+        lines, queue = self._lines, self._lines.queue
+        most = min(most, self._together)
+        if len(queue) < most and not lines.fill(most):
+            return None
+        if (sure := self._spanning.doubt.sure_after(self._number)) is not None:
+            most = min(most, sure)
+        if not most or self._width is None or not (self._by_csv or not self._qualifier):
+            return self._next()
+        taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        texts = list(map(self._strip, taken))
+        first = self._number + 1
+        starts: Sequence[int] = range(first, first + len(taken) + 1)
+        if odd := self._odd(texts):
+            starts = self._unite(taken, texts, odd, [*starts])
+        cells = self._cut_plain(texts)
+        read = starts[len(cells)] - first
+        queue.extendleft(reversed(taken[read:]))
+        # Where rows that have something special come often, few lines are worth being tried together.
+        plain = self._together if len(cells) == len(texts) else len(cells)
+        self._together = max(1, min(2 * plain, _MOST_TOGETHER))
+        if not cells:
+            return self._next()
+        self._number += read
+        rows = Rows(starts[: len(cells)], texts[: len(cells)], cells)
+        if self._spanning.judge:
+            self._spanning.judge.note(rows.texts, rows.cells)
+        return rows
+
+    def _odd(self, texts: list[str]) -> list[int]:
+        """Find where a qualified value opens that goes on over the next line, or ends that did."""
+        qualifier = self._qualifier
+        if not self._by_csv or qualifier not in "".join(texts):
+            return []
+        return [at for at, text in enumerate(texts) if qualifier in text and text.count(qualifier) & 1]
+
+    def _unite(self, lines: list[str], texts: list[str], odd: list[int], starts: list[int]) -> list[int]:
+        """Unite the texts over which a qualified value goes on; give where each of them starts, and the end."""
+        pairs = [*zip(odd[::2], odd[1::2], strict=False)]
+        # Where the last goes on beyond these lines, or it is not clear whether it is a value at all, no more are read.
+        if len(pairs) < len(odd) / 2:
+            pairs.append((odd[-1], len(texts)))
+        for at, (opened, closed) in enumerate(pairs):
+            if closed == len(texts) or not self._is_value(texts, opened, closed):
+                del texts[opened:], starts[opened + 1 :], pairs[at:]
+                break
+        for opened, closed in reversed(pairs):
+            whole = "".join(lines[opened : closed + 1])
+            texts[opened : closed + 1] = [self._strip(whole)]
+            del starts[opened + 1 : closed + 1]
+        return starts
+
+    def _is_value(self, texts: list[str], opened: int, closed: int) -> bool:
+        """Whether a value surely goes on over some lines: there is no doubt where one of them is not whole."""
+        judge = self._spanning.judge
+        if judge is None or not judge.may_be_whole(texts[opened]):
+            return True
+        if any(self._qualifier in text for text in texts[opened + 1 : closed]):
+            return False
+        return not all(map(judge.may_be_whole, texts[opened + 1 : closed + 1]))
+
+    def _cut_plain(self, texts: list[str]) -> list[list[str]]:
+        """Cut texts as far as each of them is a record of its own that has nothing special."""
+        if not texts or (self._lines.dubious and not _is_plain(texts)):
+            return []
+        cells: list[list[str]] = []
+        if not (self._line_end_declared and any(map(_ends_raw, texts))):
+            with suppress(csv.Error, StopIteration):
+                cells = self._cutter.cut(texts)
+        alike = set(map(len, cells)) == {self._width} and all(texts)
+        if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
+            return cells
+        return self._until_special(texts)
+
+    def _until_special(self, texts: list[str]) -> list[list[str]]:
+        found: list[list[str]] = []
+        for text in texts:
+            if not text or _ends_raw(text):
+                break
+            try:
+                row = self.cut(text)
+            except csv.Error:
+                break
+            if len(row) != self._width or self._repeats_header(row):
+                break
+            found.append(row)
+        return found
+
+    def _next(self) -> Record | None:
+        lines, queue = self._lines, self._lines.queue
+        while queue or lines.fill():
+            line = queue.popleft()
+            self._number += 1
+            start = self._number
+            text = self._strip(line)
+            if not text:
+                continue
+            if lines.dubious and len(text) > MAX_RECORD:
+                return Record(start, [], _TOO_LONG)
+            read = text
+            if start <= self._spanning.doubt.last and (
+                start in self._spanning.doubt.edges or self._spanning.doubt.refuses(start)
+            ):
+                read, cells = "", self._literally(text)
+            elif not self._qualifier or self._qualifier not in text:
+                cells = text.split(self._delimiter)
+            else:
+                read, cells = self._qualified(line, text, start)
+            if self._repeats_header(cells):
+                continue
+            if len(cells) == self._width and not lines.dubious and not self._trouble:
+                record = Record(start, cells, None)
+            else:
+                record = self._look_closely(start, cells)
+            if self._width is None:
+                self._header_text = read
+            elif self._spanning.judge and not record.problem:
+                self._spanning.judge.note((read,), (cells,))
+            return record
+        return None
+
+    def _literally(self, text: str) -> list[str]:
+        """Read the line in hand, one in doubt, with the qualifier as an ordinary character, if it may be read."""
+        if self._spanning.doubt.refuses(self._number):
+            self._trouble = self._spanning.doubt.reason
+            return [text]
+        return text.split(self._delimiter)
+
+    def _qualified(self, line: str, text: str, number: int) -> tuple[str, list[str]]:
+        """Read a record with qualifiers; give its text, empty when it was read without them, and its cells."""
+        spanning = self._spanning
+        if self._csv and not _ends_raw(text) and not self._cutter.spaced(text):
+            self._csv_line.append(text)
+            try:
+                return text, next(self._csv)
+            except (csv.Error, IndexError):
+                # It goes on over the next line, holds a raw line end, or is in trouble.
+                self._csv_line.clear()
+        cells, self._trouble = spanning.read(line, text, number)
+        if self._trouble is None:
+            taken, spanning.taken = spanning.taken, []
+            self._number += len(taken)
+            return self._strip("".join((line, *taken))), cells
+        if number in spanning.doubt.edges:
+            self._trouble = None
+            return "", self._literally(text)
+        return "", cells
+
+    def _look_closely(self, line: int, cells: list[str]) -> Record:
+        text = self._delimiter.join(cells)
+        problem, self._trouble = self._trouble, None
+        if len(text) > MAX_RECORD:
+            return Record(line, [], _TOO_LONG)
+        if "\0" in text:
+            problem = "a NUL character"
+        elif not is_readable(text):
+            problem = f"a byte that is not {self._encoding}; is dialect['encoding'] right?"
+        elif problem is None and self._width not in (None, len(cells)):
+            problem = width_problem(len(cells), self._expected)
+        return Record(line, cells, problem)
+
+    def _repeats_header(self, cells: list[str]) -> bool:
+        # RPI can append a later execution to an existing file: header row, byte order mark and all.
+        header = self._header
+        return (
+            bool(header)
+            and cells[-1] == header[-1]
+            and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
+        )
+
+
+def _stripping(line_end: str | None, delimiter: str) -> Callable[[str], str]:
+    """Give what takes the line end away, and a delimiter before it."""
+    without_end = methodcaller("removesuffix", line_end) if line_end else methodcaller("rstrip", "\r\n")
+    if not delimiter:
+        return without_end
+    return lambda line: without_end(line).removesuffix(delimiter)
+
+
+def _is_plain(texts: list[str]) -> bool:
+    return is_clean("".join(texts)) and max(map(len, texts)) <= MAX_RECORD
+
+
+def _ends_raw(text: str) -> bool:
+    """Tell whether it ends in a raw CR or LF, which csv would take for a line end and drop, although a value does."""
+    return text.endswith(("\r", "\n"))
+
+
+def width_problem(width: int, expected: str) -> str:
+    """Say that a record has another number of cells than it should."""
+    return f"{width} column{'s' * (width != 1)} where {expected}"

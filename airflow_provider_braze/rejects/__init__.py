@@ -1,0 +1,1 @@
+"""The rejects file: format, writer, reader."""

@@ -1,0 +1,129 @@
+"""Read a rejects file again, as it was written or with cells mended."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from dataclasses import replace
+
+from airflow_provider_braze.exceptions import ExportRefusedError
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.lines import Readable
+from airflow_provider_braze.redpoint.reading.records import Record, width_problem
+from airflow_provider_braze.rejects.header import (
+    HEAD_BYTES,
+    OWN_COLUMNS,
+    is_own,
+    is_rejects,
+    original_name,
+)
+
+__all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
+
+LINE_COLUMN, OUTCOME_COLUMN = OWN_COLUMNS[:2]
+
+_ANY_DIALECT = Dialect()
+
+_MOST_DIGITS = 18
+"""Of a line number; Python itself refuses to read a number of thousands of digits."""
+
+
+class _Peeked:
+    """A file of which the first bytes were looked at."""
+
+    def __init__(self, file: Readable) -> None:
+        self.head = self._left = file.read(HEAD_BYTES)
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        if not self._left:
+            return self._file.read(size)
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+
+def _is_utf_8(head: bytes) -> bool:
+    """Whether it holds characters beyond ASCII, all written in UTF-8."""
+    try:
+        return not codecs.getincrementaldecoder("utf-8")().decode(head).isascii()
+    except UnicodeDecodeError:
+        return False
+
+
+class RejectsReader:
+    """The records of a rejects file under their original line numbers, without the columns that start with ``_``.
+
+    A record that still has another number of cells than the original columns keeps its problem.
+
+    :param file: binary and open for reading.
+    :param name: of the file, for messages.
+    :param delimiter: that of its header row, where it is known; else it is found out.
+    :param dialect: what the author declares. Of that, the encoding, the line end and the lines to skip count: the rest
+        is ours, or that of the program which saved the file.
+    :raises ExportRefusedError: when it is no rejects file.
+    """
+
+    def __init__(
+        self, file: Readable, *, name: str, delimiter: str | None = None, dialect: Dialect = _ANY_DIALECT
+    ) -> None:
+        # A spreadsheet may have saved it with the delimiter of its country.
+        read_as = replace(dialect, qualifier='"', delimiter=delimiter, columns=None)
+        again = _Peeked(file)
+        if _is_utf_8(again.head):
+            # As it was written: the declared encoding is the export's.
+            read_as = replace(read_as, encoding=None)
+        self._reader = ExportReader(again, dialect=read_as, name=name, prepended=False, padded=True)
+        self.dialect = self._reader.dialect
+        columns = self._reader.columns
+        if not is_rejects(columns):
+            raise ExportRefusedError(f"{name}: it is no rejects file: it has no column {LINE_COLUMN!r}")
+        self._line_at = columns.index(LINE_COLUMN)
+        self._outcome_at = columns.index(OUTCOME_COLUMN) if OUTCOME_COLUMN in columns else -1
+        self._width = len(columns)
+        self._data_at = [at for at, column in enumerate(columns) if not is_own(column)]
+        self.columns = tuple(original_name(columns[at]) for at in self._data_at)
+
+    @property
+    def bytes_read(self) -> int:
+        """How far into the file its reading has come, by chunks."""
+        return self._reader.bytes_read
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._reader:
+            yield self._original(record)
+
+    def with_outcomes(self) -> Iterator[tuple[Record, str]]:
+        """Yield each record with the outcome it had; empty where the file does not tell."""
+        for record in self._reader:
+            cells = record.cells
+            outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
+            yield self._original(record), outcome
+
+    def with_own(self) -> Iterator[tuple[Record, dict[str, str]]]:
+        """Yield each record with the cells of the columns that start with ``_``, by name."""
+        own_at = [(column, at) for at, column in enumerate(self._reader.columns) if is_own(column)]
+        for record in self._reader:
+            cells = record.cells
+            yield self._original(record), {name: cells[at] for name, at in own_at if at < len(cells)}
+
+    def _without_padding(self, cells: list[str], problem: str | None) -> tuple[list[str], str | None]:
+        """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
+        width = self._width
+        unpadded = cells
+        while self._reader.padded and len(unpadded) > width and not unpadded[-1].strip():
+            unpadded = unpadded[:-1]
+        if len(unpadded) == width and problem == width_problem(len(cells), f"the header has {width}"):
+            problem = None
+        return unpadded, problem
+
+    def _original(self, record: Record) -> Record:
+        line, cells, problem = record
+        cells, problem = self._without_padding(cells, problem)
+        number = cells[self._line_at] if len(cells) > self._line_at else ""
+        if not number.isdecimal() or len(number) > _MOST_DIGITS:
+            return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
+        original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
+        if len(cells) != self._width and problem:
+            problem = width_problem(len(original), f"the export had {len(self.columns)}")
+        return Record(int(number), original, problem)

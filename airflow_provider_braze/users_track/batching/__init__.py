@@ -1,0 +1,1 @@
+"""From profile objects to batches: the merge window."""

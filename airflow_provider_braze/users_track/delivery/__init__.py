@@ -1,0 +1,1 @@
+"""Brings batches to their outcome: send, interpret, split, look up, plan."""

@@ -1,0 +1,411 @@
+"""One plain loop: read until a batch is whole, send what the limiter lets go, take what is answered, look at the clock.
+
+Above it stands ``pushes``, which gives it a source and a ledger and watches it; below it the window (which objects
+belong together), the sender (what an answer means), the client (libcurl) and the limiter (when). Everything happens on
+the one thread that calls :meth:`Push.run`, which waits in ``Client.wait`` and nowhere else. What waits for something is
+an entry with a due time, never a suspended call, so that a stop has nothing to interrupt. Memory does not grow with the
+file.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airflow_provider_braze.exceptions import BrazeError
+from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow, SourceItem
+from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
+from airflow_provider_braze.users_track.delivery.sender import (
+    STOPPED_BEFORE,
+    TRACK,
+    Delivery,
+    Sender,
+    records_in_flight,
+    worst_trouble,
+)
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.client import Answer, Client, NoAnswerError
+from airflow_provider_braze.users_track.transport.limiter import Limiter
+from airflow_provider_braze.users_track.transport.workspace import Workspace
+
+__all__ = ["TRACK", "Feed", "Push", "describe"]
+
+_LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
+"""Three full look-ups make two full requests."""
+
+_READ_AT_ONCE = 500
+"""Records after which the answers that have come are taken, and what may go is sent."""
+
+_LONGEST_WAIT = 0.5
+"""Seconds after which the loop looks at everything again, whatever it waits for."""
+
+
+class Feed(Protocol):
+    """What a source is read from, so that the loop is never blocked by it."""
+
+    def ready(self, wake: Callable[[], None]) -> bool:
+        """Whether the source has something to give at once.
+
+        :param wake: where it has not, called from any thread when asking again is worth while.
+        """
+
+    def stop(self) -> None:
+        """Read nothing further."""
+
+
+@dataclass(slots=True)
+class _Lane:
+    """Requests to one endpoint: those that may go at once, in order, under the endpoint's limiter.
+
+    :param send: sends one of them.
+    """
+
+    limiter: Limiter
+    send: Callable[[Any], None]
+    ready: deque[Any] = field(default_factory=deque)
+
+
+class Push:
+    """One push of objects to one workspace.
+
+    :param source: yields the objects of valid records, and None for a record that was settled already.
+    :param workspace: where to.
+    :param ledger: takes every outcome.
+    :param united: tag attributes that are united though they are plain arrays.
+    :param retry_events: send events, purchases and increments again when an answer was lost, at the risk that
+        Braze gets them twice.
+    :param confirm: look users up before they are sent; those Braze does not know are ``not_found``.
+    :param limiter: decides when a request may go (default: one for this push alone).
+    :param feed: the file behind the source, where it has one.
+    :param client: sends the requests (default: libcurl).
+    :param clock: monotonic seconds, the same as the limiter's.
+    """
+
+    def __init__(
+        self,
+        source: Iterator[SourceItem],
+        workspace: Workspace,
+        ledger: Ledger,
+        *,
+        united: frozenset[str] = frozenset(),
+        retry_events: bool = False,
+        confirm: bool = False,
+        limiter: Limiter | None = None,
+        feed: Feed | None = None,
+        client: Client | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.ledger = ledger
+        self.limiter = limiter or Limiter(workspace.requests_per_second, clock=clock)
+        self.error: BaseException | None = None
+        self._source, self._feed, self._clock = source, feed, clock
+        self._most_deliveries = workspace.max_in_flight
+        self._window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
+        self._objects_per_request = workspace.objects_per_request
+        self._client = client or Client(workspace)
+        self._sender = Sender(
+            self._client,
+            self.limiter,
+            ledger,
+            workspace,
+            retry_events=retry_events,
+            stop=self.stop,
+            too_many=self._take_fewer,
+            clock=clock,
+        )
+        self._lookup = Lookup(self._client, workspace, ledger, clock=clock) if confirm else None
+        if confirm:
+            self._window.objects_per_request = _LOOKED_UP_TOGETHER
+        self._exhausted = False
+        self._stopped = False
+        # Every delivery is in one place only: in flight, in a lane, or due later. Here are all of them.
+        self._deliveries: dict[Delivery, None] = {}
+        self._in_flight = 0
+        self._track = _Lane(self.limiter, self._sender.send)
+        self._lanes = [self._track]
+        if self._lookup is not None:
+            self._lookups = _Lane(self._lookup.limiter, self._lookup.ask)
+            self._lanes.append(self._lookups)
+        # What may be tried again at some time, the earliest first; the number keeps the order of equal times.
+        self._due: list[tuple[float, int, _Lane, Any]] = []
+        self._number = itertools.count()
+        self._asked_to_stop: tuple[BaseException, float] | None = None
+        self._look_at = self._cut_at = float("inf")
+
+    def run(self, watch: Callable[[], None] | None = None, every: float = 5.0) -> None:
+        """Send everything. What stopped the push early, if anything, is in ``error`` afterwards.
+
+        :param watch: called every few seconds while the push runs; it must not block.
+        :param every: seconds between these calls.
+        """
+        whole = False
+        with self._client:
+            try:
+                self._look_at = self._clock() + every if watch else float("inf")
+                while self._turn():
+                    if watch is not None and self._clock() >= self._look_at:
+                        self._watch(watch)
+                        self._look_at = self._clock() + every
+                whole = True
+            finally:
+                self._close_account(whole)
+
+    def _close_account(self, whole: bool) -> None:
+        if self._asked_to_stop is not None:
+            self.stop(self._asked_to_stop[0])
+        for delivery in self._deliveries:
+            self._sender.abandon(delivery)
+        self._deliveries.clear()
+        self.ledger.leave(self._window.drain(), lost=False, reason=STOPPED_BEFORE)
+        self.ledger.settle_rest("not_sent" if whole else "unknown")
+        self.ledger.flush()
+        self._stop_on_trouble()
+
+    def _watch(self, watch: Callable[[], None]) -> None:
+        try:
+            watch()
+        except Exception as error:
+            # What only tells of the push does not end it, and may work the next time.
+            self.ledger.note(f"The push was not watched for a moment: {describe(error)}.")
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds for which Braze lets nothing through."""
+        return max(lane.limiter.paused_for for lane in self._lanes)
+
+    @property
+    def in_flight(self) -> int:
+        """Records in requests that Braze has not answered yet."""
+        return records_in_flight(self._deliveries)
+
+    @property
+    def trouble(self) -> dict[str, Any] | None:
+        """What Braze answers while something is tried again: ``reason``, ``next_try``, ``most_tries``."""
+        return worst_trouble(self._deliveries)
+
+    def stop(self, error: BaseException) -> None:
+        """Send nothing further; what is in flight may still get its answer."""
+        if self.error is None:
+            self.error = error
+        self._stopped = True
+
+    def stop_from_outside(self, error: BaseException, patience: float) -> None:
+        """Stop while the push runs, from a signal handler or another thread.
+
+        :param patience: seconds in which what is in flight may get its answer.
+        """
+        # Only a flag, which the loop reads in its next turn: a handler may have interrupted any line of it.
+        self._asked_to_stop = error, patience
+        self._client.wake()
+
+    def _stop_on_trouble(self) -> None:
+        if self.ledger.trouble is not None:
+            self.stop(self.ledger.trouble)
+
+    def _turn(self) -> bool:
+        """Go round once; False when nothing is left to do."""
+        if self._asked_to_stop is not None:
+            self._heed_the_stop(*self._asked_to_stop)
+        for about, result in self._client.finished():
+            self._in_flight -= 1
+            try:
+                self._answered(about, result)
+            except Exception as error:
+                self.stop(error)
+        while self._due and self._due[0][0] <= self._clock():
+            _, _, lane, about = heapq.heappop(self._due)
+            lane.ready.append(about)
+        if self._stopped:
+            return self._wind_up()
+        sent = self._send()
+        if self._read() or sent or self._stopped:
+            return True
+        if self._exhausted and not self._deliveries and self._window.empty:
+            return False
+        if not self._can_send_at_once():
+            self._wait()
+        return True
+
+    def _wait(self) -> None:
+        """Wait until there is something to do; where only our own limits hold it, that is counted."""
+        paced, since = self._is_paced(), self._clock()
+        self._client.wait(self._seconds_until_something())
+        if paced:
+            self.limiter.paced_seconds += self._clock() - since
+
+    def _is_paced(self) -> bool:
+        """Whether something could be sent, and Braze has ordered no pause, but an endpoint's own limit holds it."""
+        room = len(self._deliveries) < self._most_deliveries
+        whole = room and (self._window.full or (self._exhausted and not self._window.empty))
+        return any(
+            (lane.ready or (whole and lane is self._lanes[-1]))
+            and not lane.limiter.paused_for
+            and lane.limiter.ready_in() != 0
+            for lane in self._lanes
+        )
+
+    def _heed_the_stop(self, error: BaseException, patience: float) -> None:
+        self._asked_to_stop = None
+        self.stop(error)
+        self._cut_at = min(self._cut_at, self._clock() + patience)
+
+    def _wind_up(self) -> bool:
+        """Let go of all that is not in flight; False once nothing is any more, or nobody waits for it longer."""
+        if self._feed is not None:
+            self._feed.stop()
+        if not self._in_flight or self._clock() >= self._cut_at:
+            return False
+        self._client.wait(self._seconds_until(self._cut_at))
+        return True
+
+    def _send(self) -> bool:
+        """Send what the limiters let go; whether there was anything."""
+        sent = False
+        for lane in self._lanes:
+            while lane.limiter.ready_in() == 0 and (lane.ready or self._next_delivery(lane)):
+                self._in_flight += 1
+                lane.send(lane.ready.popleft())
+                sent = True
+        return sent
+
+    def _can_send_at_once(self) -> bool:
+        return any(lane.ready and lane.limiter.ready_in() == 0 for lane in self._lanes)
+
+    def _next_delivery(self, lane: _Lane) -> bool:
+        """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""
+        if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
+            return False
+        # To take one that is not whole would end the look-ahead of those who wait for more records of their users.
+        if not (self._window.full or self._exhausted or self.ledger.crowded):
+            return False
+        batch = self._window.take()
+        if batch is None:
+            return False
+        delivery = Delivery(batch.parts, [batch])
+        self._deliveries[delivery] = None
+        if self._lookup is None:
+            self._go_on(delivery)
+        else:
+            try:
+                self._lookups.ready += self._lookup.questions(batch.items, delivery)
+            except BrazeError as error:
+                self._not_looked_up(delivery, error)
+        return bool(lane.ready)
+
+    def _go_on(self, delivery: Delivery) -> None:
+        if self._sender.begin(delivery):
+            self._track.ready.append(delivery)
+        else:
+            self._end(delivery)
+
+    def _end(self, delivery: Delivery) -> None:
+        """Let the users of a delivery be sent again: all of it has its outcome."""
+        del self._deliveries[delivery]
+        self._window.release(delivery.parts)
+
+    def _answered(self, about: Delivery | Question, result: Answer | NoAnswerError) -> None:
+        if isinstance(about, Question):
+            self._looked_up(about, result)
+            return
+        at = self._sender.answered(about, result)
+        if at is None:
+            self._end(about)
+        else:
+            self._again(at, self._track, about)
+
+    def _again(self, at: float, lane: _Lane, about: Delivery | Question) -> None:
+        """Send something again, at some time; at once, it goes before what was never sent."""
+        if at <= self._clock():
+            lane.ready.appendleft(about)
+        else:
+            heapq.heappush(self._due, (at, next(self._number), lane, about))
+
+    def _looked_up(self, question: Question, result: Answer | NoAnswerError) -> None:
+        """Take the answer of a look-up; with the last one, bring the users that Braze knows to their outcome."""
+        assert self._lookup is not None
+        together, delivery = question.of, question.of.about
+        if delivery not in self._deliveries:
+            return
+        try:
+            at = self._lookup.answered(question, result)
+        except BrazeError as error:
+            self._not_looked_up(delivery, error)
+            return
+        delivery.trouble, delivery.attempts = question.trouble if at is not None else "", question.attempts
+        if at is not None:
+            self._again(at, self._lookups, question)
+        elif not together.open:
+            for item in together.absent:
+                self.ledger.settle(item, "not_found", "Braze has no profile of this user")
+            known = [item for item in delivery.batch.items if item.references]
+            some = self._objects_per_request
+            delivery.batches = [Batch(known[start : start + some]) for start in range(0, len(known), some)][
+                ::-1
+            ]
+            self._go_on(delivery)
+
+    def _not_looked_up(self, delivery: Delivery, error: BrazeError) -> None:
+        self.ledger.leave(delivery.batch.items, lost=False, reason=f"not looked up: {describe(error)}")
+        self._end(delivery)
+        self.stop(error)
+
+    def _read(self) -> bool:
+        """Read until the next batch is whole, but not for long; whether there was anything to read."""
+        window, feed = self._window, self._feed
+        last = window.read + _READ_AT_ONCE
+        read = False
+        try:
+            while not (self._exhausted or window.full or self.ledger.crowded or window.read >= last):
+                if feed is not None and not feed.ready(self._client.wake):
+                    break
+                read = True
+                try:
+                    found = next(self._source)
+                except StopIteration:
+                    self._exhausted = True
+                    window.finish()
+                    break
+                for item, reason in window.take_in(found):
+                    self.ledger.settle(item, "invalid", reason)
+        except Exception as error:
+            self._exhausted = True
+            self.stop(error)
+        self._stop_on_trouble()
+        return read
+
+    def _seconds_until_something(self) -> float:
+        """Seconds until the loop has something to do, should no answer come and nobody wake it before."""
+        seconds = self._seconds_until(self._due[0][0] if self._due else float("inf"))
+        for lane in self._lanes:
+            if (lane.ready or not self._window.empty) and (wait := lane.limiter.ready_in()):
+                seconds = min(seconds, wait)
+        return seconds
+
+    def _seconds_until(self, moment: float) -> float:
+        return max(0.0, min(_LONGEST_WAIT, min(moment, self._look_at) - self._clock()))
+
+    def _take_fewer(self, refused: int) -> None:
+        fewer = max(1, refused // 2)
+        if fewer < self._objects_per_request:
+            self._objects_per_request = fewer
+            if self._lookup is None:
+                self._window.objects_per_request = fewer
+            self.ledger.note(
+                f"Braze refused {refused} objects in one request; at most {fewer} go into one from here on. Set the "
+                "connection's extra objects_per_request to what your contract allows."
+            )
+
+
+def describe(error: BaseException) -> str:
+    """Say in one sentence why a push stopped; another library's text may quote a record, so it is left out."""
+    if isinstance(error, BrazeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__

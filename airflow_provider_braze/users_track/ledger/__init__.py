@@ -1,0 +1,1 @@
+"""The outcome of every record, and their counts."""

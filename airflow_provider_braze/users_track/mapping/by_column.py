@@ -1,0 +1,314 @@
+"""Records to JSON, many at once and column by column: what the mapper does, for records that are beyond doubt.
+
+Most records are. What is not — a bad value, an identifier that is none, a cell too long — is left to the mapper, which
+looks at one record at a time and knows what to do with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import msgspec
+
+from airflow_provider_braze.blanks import Blanks
+from airflow_provider_braze.users_track.mapping.cell_values import (
+    LEFT_OUT,
+    Cells,
+    CellValues,
+    is_changed,
+    most_remembered,
+    ruled_values,
+)
+from airflow_provider_braze.users_track.mapping.columns import Column
+from airflow_provider_braze.users_track.mapping.groups import CHARACTER_BYTES, MERGE, ONLY_EXISTING, Group
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.rules.data_points import points
+from airflow_provider_braze.users_track.rules.null_words import LONGEST, is_null_word, may_be_among
+from airflow_provider_braze.users_track.rules.standard_fields import AS_IS
+from airflow_provider_braze.users_track.rules.values import to_json
+
+MOST_ID_CHARACTERS = {
+    "external_id": limits.EXTERNAL_ID_BYTES // 4,
+    "braze_id": limits.STRING_CHARACTERS // 4,
+}
+"""Characters of an identifier that is surely short enough: none takes more than four bytes."""
+
+
+class ByColumn:
+    """Maps many records of one export at once.
+
+    :param kind: key of the identifier.
+    :param identifier_index: its column.
+    :param identifier_null: cell text that means that there is no identifier, or None.
+    :param null_words: whether words for no value are identifiers.
+    :param blanks: cuts the blanks of cells; None keeps them.
+    :param normalised: columns whose words become codes.
+    :param only_existing: whether profiles are not to be created.
+    :param top: the columns of the object itself.
+    :param nested: the columns of the object inside it, or None.
+    :param path: where that object goes, from the outermost key.
+    :param tags: index, name and attribute of the columns that add one tag each.
+    :param constants: what is the same in every object.
+    """
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        identifier_index: int,
+        identifier_null: str | None,
+        null_words: bool,
+        blanks: Blanks | None,
+        normalised: Sequence[Column],
+        only_existing: bool,
+        top: Group,
+        nested: Group | None,
+        path: tuple[str, ...],
+        tags: Sequence[tuple[int, str, str]],
+        constants: Mapping[str, Any],
+    ) -> None:
+        self.kind = kind
+        self._id = identifier_index
+        self._identifier_null = identifier_null
+        self._takes_null_words = null_words
+        self._blanks = blanks
+        self._normalised = {column.index: column.name for column in normalised}
+        self._most_id = MOST_ID_CHARACTERS[kind]
+        self._only_existing = only_existing
+        self._plain = [(index, target) for index, target, _ in top.plain]
+        as_is = [column for column in top.read if column[3] in AS_IS]
+        self._plain += [(index, target) for index, target, _, _ in as_is]
+        self._as_is = [(index, AS_IS[read]) for index, _, _, read in as_is]
+        columns = len(top.read) + len(top.ruled) + (len(nested.read) if nested else 0)
+        most = most_remembered(columns)
+        self._read = [
+            (index, target, CellValues(read, most))
+            for index, target, _, read in top.read
+            if read not in AS_IS
+        ]
+        self._ruled = [(column.index, column.target, ruled_values(column, most)) for column in top.ruled]
+        self._tags = [(index, attribute) for index, _, attribute in tags]
+        self._constants = dict(constants)
+        self._constant_points = {name: points(name, value) for name, value in constants.items()}
+        self._path = path
+        self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
+        self._nested_read = (
+            [(index, CellValues(read, most)) for index, _, _, read in nested.read] if nested else []
+        )
+        self._nested_raw = [*self._nested_plain, *(index for index, _ in self._nested_read)]
+        self._texts = [*(index for index, _ in (*self._plain, *self._tags)), *self._nested_plain]
+        self._most_nested = (
+            (limits.NESTED_BYTES - nested.key_bytes) // CHARACTER_BYTES
+            if nested and nested.may_be_large
+            else None
+        )
+        self._object = _object(
+            (kind, ONLY_EXISTING),
+            [target for _, target in self._plain],
+            [
+                *(target for _, target, _ in (*self._read, *self._ruled)),
+                *((path[0], MERGE) if nested else ()),
+                *(attribute for _, attribute in self._tags),
+                *self._constants,
+            ],
+        )
+        self._nested = (
+            None
+            if nested is None
+            else _object(
+                (), [target for _, target, _ in nested.plain], [target for _, target, _, _ in nested.read]
+            )
+        )
+
+    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
+        """Map records.
+
+        :param rows: their cells.
+        :param sizes: at least the characters of each, all cells together.
+        """
+        written: list[Cells] = list(zip(*rows, strict=True))
+        columns = self._blanks.cut_columns(written) if self._blanks else written
+        needs_slow_path = self._slow_ones(columns, sizes)
+        read = [values.of(columns[index], needs_slow_path) for index, _, values in self._read]
+        ruled = [values.of(columns[index], needs_slow_path) for index, _, values in self._ruled]
+        nested_read = [values.of(columns[index], needs_slow_path) for index, values in self._nested_read]
+        if needs_slow_path:
+            kept = [at for at in range(len(rows)) if at not in needs_slow_path]
+            kept_sizes = [sizes[at] for at in kept]
+            mapped = self.map([rows[at] for at in kept], kept_sizes) if kept else _NOTHING
+            # Those that were kept are in doubt again only when all of them are, which is then true of all.
+            return mapped._replace(
+                needs_slow_path=[*range(len(rows))] if mapped.needs_slow_path else sorted(needs_slow_path)
+            )
+        data_points, nested = self._count(columns, ruled), self._nest(columns, nested_read)
+        ids = columns[self._id]
+        objects = map(
+            self._object,
+            ids,
+            repeat(self._only_existing),
+            *(columns[index] for index, _ in self._plain),
+            *read,
+            *ruled,
+            *nested,
+            *(_tags(columns[index]) for index, _ in self._tags),
+            *map(repeat, self._constants.values()),
+        )
+        try:
+            bodies = list(map(to_json, objects))
+        except UnicodeEncodeError:
+            # A lone surrogate, in whichever of them.
+            return _NOTHING._replace(needs_slow_path=[*range(len(rows))])
+        return Mapped(
+            ids,
+            bodies,
+            data_points,
+            [],
+            self._blanks.count(written, columns) if self._blanks else {},
+            self._replaced(columns, read, ruled),
+        )
+
+    def _replaced(
+        self, columns: Sequence[Cells], read: Sequence[Sequence[Any]], ruled: Sequence[Sequence[Any]]
+    ) -> dict[str, int]:
+        """Count by column the words that became codes."""
+        found: dict[str, int] = {}
+        columns_read = [*zip(self._read, read, strict=True), *zip(self._ruled, ruled, strict=True)]
+        for (index, _, cached), sent in columns_read:
+            if cached.changes and index in self._normalised:
+                count = sum(map(is_changed, sent, columns[index]))
+                if count:
+                    found[self._normalised[index]] = count
+        return found
+
+    def _count(self, columns: Sequence[Cells], ruled: Sequence[Sequence[Any]]) -> dict[str, int]:
+        """Count the data points by attribute."""
+        records = len(columns[self._id])
+        found = {name: records * each for name, each in self._constant_points.items()}
+        found |= {name: records - columns[index].count("") for index, name, _ in self._read}
+        found |= {
+            name: records - values.count(LEFT_OUT)
+            for (_, name, _), values in zip(self._ruled, ruled, strict=True)
+        }
+        found |= {name: records - columns[index].count("") for index, name in (*self._plain, *self._tags)}
+        if self._nested is not None:
+            found[self._path[0]] = sum([records - columns[index].count("") for index in self._nested_raw])
+        return found
+
+    def _nest(self, columns: Sequence[Cells], read: Sequence[Sequence[Any]]) -> list[Iterable[Any]]:
+        """Give the inner objects, where there are any, and whether they are to be merged into the stored ones."""
+        if self._nested is None:
+            return []
+        found = list(map(self._nested, *(columns[index] for index in self._nested_plain), *read))
+        for key in reversed(self._path[1:]):
+            found = [{key: each} for each in found]
+        filled = list(map(any, zip(*(columns[index] for index in self._nested_raw), strict=True)))
+        if all(filled):
+            return [found, repeat(True)]
+        return [
+            [each if is_filled else LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
+            [is_filled or LEFT_OUT for is_filled in filled],
+        ]
+
+    def _slow_ones(self, columns: Sequence[Cells], sizes: Sequence[int]) -> set[int]:
+        """Find the records that need a closer look, as far as their values need not be read for that."""
+        ids = columns[self._id]
+        needs_slow_path: set[int] = set()
+        lengths = set(map(len, ids))
+        if (
+            0 in lengths
+            or max(lengths) > self._most_id
+            or (self._identifier_null is not None and self._identifier_null in ids)
+            or (self._blanks is None and any(map(str.isspace, ids)))
+            or self._may_be_null_words(ids, min(lengths))
+        ):
+            needs_slow_path.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
+        longest = max(sizes)
+        if longest > limits.STRING_CHARACTERS:
+            for index in self._texts:
+                if max(map(len, columns[index])) > limits.STRING_CHARACTERS:
+                    needs_slow_path.update(_too_long(columns[index]))
+        if self._most_nested is not None and longest > self._most_nested:
+            needs_slow_path.update(at for at, size in enumerate(sizes) if size > self._most_nested)
+        for index, are_valid in self._as_is:
+            together = "\n".join(columns[index])
+            if together.count("\n") >= len(ids) or not are_valid(together):
+                needs_slow_path.update(_unlike(are_valid, columns[index]))
+        return needs_slow_path
+
+    def _may_be_null_words(self, ids: Cells, shortest: int) -> bool:
+        if self._takes_null_words:
+            return False
+        if self._blanks is None:
+            return any(map(is_null_word, ids))
+        return shortest <= LONGEST and may_be_among(ids)
+
+    def _identifies(self, cell: str) -> bool:
+        return (
+            0 < len(cell) <= self._most_id
+            and not cell.isspace()
+            and cell != self._identifier_null
+            and (self._takes_null_words or not is_null_word(cell))
+        )
+
+
+class Mapped(NamedTuple):
+    """What became of some records.
+
+    :param ids: the identifiers of those that were mapped.
+    :param bodies: their objects as JSON.
+    :param data_points: what they cost together, by attribute.
+    :param needs_slow_path: indexes of the records that were not.
+    :param trimmed: cells whose blanks were cut, by column.
+    :param normalised: words that became codes, by column.
+    """
+
+    ids: Sequence[str]
+    bodies: list[bytes]
+    data_points: dict[str, int]
+    needs_slow_path: list[int]
+    trimmed: Mapping[str, int]
+    normalised: Mapping[str, int]
+
+
+_NOTHING = Mapped([], [], {}, [], {}, {})
+
+
+class _Tag(msgspec.Struct, gc=False):
+    add: tuple[str]
+
+
+def _object(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
+    """Make a type of objects with these keys; an empty text is left out, and so is what is ``LEFT_OUT``.
+
+    msgspec leaves out what *is* the default. There is but one empty text in CPython, wherever it was cut from.
+    """
+    keys = [*required, *texts, *others]
+    fields: list[Any] = [f"f{at}" for at in range(len(required))]
+    fields += [(f"f{at + len(required)}", Any, "") for at in range(len(texts))]
+    fields += [(f"f{at}", Any, LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
+    names = {f"f{at}": key for at, key in enumerate(keys)}
+    return msgspec.defstruct("Object", fields, rename=names, omit_defaults=True, gc=False)
+
+
+def is_plain_key(key: str) -> bool:
+    """Tell whether JSON holds a key as it is written, without which msgspec makes no type of it."""
+    return key.isprintable() and '"' not in key and "\\" not in key
+
+
+def _tags(cells: Cells) -> list[Any]:
+    tags = map(_Tag, zip(cells, strict=True))
+    return (
+        [tag if cell else LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
+        if "" in cells
+        else list(tags)
+    )
+
+
+def _too_long(cells: Cells) -> Iterator[int]:
+    return (at for at, cell in enumerate(cells) if len(cell) > limits.STRING_CHARACTERS)
+
+
+def _unlike(are_valid: Callable[[str], bool], cells: Cells) -> Iterator[int]:
+    return (at for at, cell in enumerate(cells) if "\n" in cell or not are_valid(cell))

@@ -1,0 +1,107 @@
+"""Whom a record is about: the cell that identifies a user, checked as Braze takes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS
+from airflow_provider_braze.users_track.mapping.columns import Layout
+from airflow_provider_braze.users_track.rules import checks, limits, null_words, standard_fields
+from airflow_provider_braze.users_track.rules.null_words import is_null_word
+
+Identity = tuple[str | None, ...]
+
+_EMPTY = "empty identifier"
+
+
+class BadRecordError(Exception):
+    """A record that cannot be sent: ``column`` is the header's name, ``reason`` holds no cell content."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(f"{column}: {reason}")
+        self.column = column
+        self.reason = reason
+
+
+class Identities:
+    """Identifies the users of one export's records.
+
+    :param layout: where the identifier is.
+    :param null_words_allowed: whether words for no value are identifiers.
+    """
+
+    def __init__(self, layout: Layout, *, null_words_allowed: bool) -> None:
+        self.kind = layout.identifier.kind
+        self._column = layout.identifier.column
+        self._index = layout.identifier_index
+        self._label = layout.identifier.label
+        self._label_index = layout.label_index
+        self._label_column = layout.identifier.label_column or ""
+        self._null = layout.identifier_null
+        self._null_words_allowed = null_words_allowed
+
+    def of(self, cells: Sequence[str]) -> tuple[Identity, Any]:
+        """Tell whom a record is about (equal for two spellings of one email or phone), and what is sent to say so.
+
+        :raises BadRecordError: the identifier is none.
+        """
+        kind, cell = self.kind, cells[self._index]
+        # Four bytes at most for one character: most ids need no encoding to be measured.
+        if (
+            kind == "external_id"
+            and 0 < len(cell) <= MOST_ID_CHARACTERS[kind]
+            and not cell.isspace()
+            and cell != self._null
+            and (len(cell) > null_words.LONGEST or self._null_words_allowed or not is_null_word(cell))
+        ):
+            return (kind, cell), cell
+        try:
+            self._check_there(cell)
+            return self._identify(cell, cells)
+        except ValueError as error:
+            raise BadRecordError(self._column, str(error)) from None
+
+    def _check_there(self, cell: str) -> None:
+        if not cell or cell.isspace() or cell == self._null:
+            raise ValueError(_EMPTY)
+        if not self._null_words_allowed and is_null_word(cell):
+            raise ValueError(null_words.REASON)
+
+    def _identify(self, cell: str, cells: Sequence[str]) -> tuple[Identity, Any]:
+        kind = self.kind
+        if kind == "user_alias":
+            _check_bytes(cell, limits.ALIAS_BYTES)
+            label = self._label_of(cells)
+            return (kind, cell, label), {"alias_name": cell, "alias_label": label}
+        if kind == "email":
+            return (kind, standard_fields.email(cell).lower()), cell
+        if kind == "phone":
+            return (kind, _digits(checks.text(cell))), cell
+        _check_bytes(cell, limits.EXTERNAL_ID_BYTES if kind == "external_id" else limits.STRING_CHARACTERS)
+        return (kind, cell), cell
+
+    def _label_of(self, cells: Sequence[str]) -> str | None:
+        if self._label_index is None:
+            return self._label
+        label = cells[self._label_index]
+        try:
+            self._check_there(label)
+            _check_bytes(label, limits.ALIAS_BYTES)
+        except ValueError as error:
+            raise BadRecordError(self._label_column, str(error)) from None
+        return label
+
+
+def _digits(phone: str) -> str:
+    """Reduce a phone to what Braze compares: ten digits alone are a number of the US (Braze docs: phone numbers)."""
+    digits = re.sub(r"[^0-9]", "", phone)
+    if not digits:
+        raise ValueError("a phone without digits")
+    return f"1{digits}" if len(digits) == 10 and not phone.lstrip().startswith("+") else digits
+
+
+def _check_bytes(text: str, most: int) -> None:
+    if len(text) > most or len(text.encode("utf-8", "surrogatepass")) > most:
+        raise ValueError(f"longer than {most} bytes")

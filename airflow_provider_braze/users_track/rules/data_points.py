@@ -1,0 +1,121 @@
+"""What Braze bills for an object (Braze docs: data points): every attribute sent, changed or not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_braze.users_track.rules.standard_fields import READERS
+
+Names = tuple[str, ...]
+Surplus = Mapping[str, int]
+
+_FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
+_NOT_DATA = frozenset(
+    {"_update_existing_only", "_merge_objects", "push_token_import", "user_alias", "braze_id"}
+)
+_CHANGES = frozenset({"add", "remove", "$add", "$remove", "$update"})
+_MOST_SHAPES = 10_000
+
+
+def points(name: str, value: Any) -> int:
+    """Count the data points of one attribute: one, or one for each value added, or one for each nested key."""
+    if name in READERS or not isinstance(value, dict):
+        return 1
+    found = len(value)
+    if _CHANGES.isdisjoint(value):
+        for item in value.values():
+            if isinstance(item, dict):
+                found += points("", item) - 1
+    else:
+        for item in value.values():
+            if isinstance(item, list):
+                found += len(item) - 1
+    return found
+
+
+def surplus(content: Mapping[str, Any]) -> Surplus:
+    """Give the attributes that do not count as one, with what they count besides."""
+    return {
+        name: more
+        for name, value in content.items()
+        if value.__class__ is dict and (more := points(name, value) - 1)
+    }
+
+
+class DataPoints:
+    """Counts the data points of many objects by their attribute names, most of which come again and again."""
+
+    def __init__(self) -> None:
+        self._shapes: Counter[tuple[str, Names]] = Counter()
+        self._counts: Counter[str] = Counter()
+
+    def add(self, kind: str, names: Names, more: Surplus) -> None:
+        """Count one attributes object.
+
+        :param kind: how its user is identified, which is not billed.
+        :param names: the object's keys.
+        :param more: what :func:`surplus` says of it.
+        """
+        self._shapes[kind, names] += 1
+        for name, count in more.items():
+            self._counts[name] += count
+        self._bound()
+
+    def add_counted(self, counts: Mapping[str, int]) -> None:
+        """Count many attributes objects at once.
+
+        :param counts: their data points by attribute.
+        """
+        self._counts.update(counts)
+
+    def deduct(self, kind: str, names: Names, more: Surplus) -> None:
+        """Take back one attributes object that was counted; it is given as to :meth:`add`."""
+        self._shapes[kind, names] -= 1
+        for name, count in more.items():
+            self._counts[name] -= count
+        self._bound()
+
+    def add_other(self, array: str, count: int) -> None:
+        """Count an event, or a purchase of several pieces."""
+        self._counts[array] += count
+
+    def add_all(self, other: DataPoints) -> None:
+        """Take in what others counted."""
+        self._shapes.update(other._shapes)
+        self._counts.update(other._counts)
+        self._bound()
+
+    def as_dict(self) -> dict[str, int]:
+        """Write the counts as JSON."""
+        self._resolve()
+        return dict(self._counts)
+
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, int]) -> DataPoints:
+        """Read what :meth:`as_dict` wrote."""
+        points = cls()
+        points._counts.update(counts)
+        return points
+
+    def _bound(self) -> None:
+        """Keep no more shapes than memory is meant for."""
+        if len(self._shapes) > _MOST_SHAPES:
+            self._resolve()
+
+    def _resolve(self) -> None:
+        for (kind, names), count in self._shapes.items():
+            for name in names:
+                self._counts[name] += count if name != kind else 0
+        self._shapes.clear()
+
+    def by_attribute(self) -> dict[str, int]:
+        """Give the data points by attribute, most first."""
+        self._resolve()
+        billed = Counter({name: n for name, n in self._counts.items() if n and name not in _FREE | _NOT_DATA})
+        return dict(billed.most_common())
+
+    def total(self) -> int:
+        """Give all data points."""
+        return sum(self.by_attribute().values())

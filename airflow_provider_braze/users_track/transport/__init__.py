@@ -1,0 +1,1 @@
+"""HTTP to one workspace: connections, and when a request may go."""

@@ -1,0 +1,200 @@
+"""Rate and back-off: a pure object that is asked whether a request may go now, and if not, when.
+
+It waits for nothing itself. Who sends asks :meth:`Limiter.ready_in`, then says :meth:`Limiter.take` when a request goes
+out and :meth:`Limiter.answered` when it has ended, in whatever order requests end.
+
+The burst limit is Braze's: at most three times ``requests_per_second`` in any 3 s as the server sees it. When a
+request reaches the server is not known, only that it lies between sending and answer; so each request occupies
+the window from when it is sent until 3 s after its answer, which can never let more through than the limit.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.limit_sharing import Share
+
+SHORTEST_PAUSE = 0.5
+"""Seconds to wait at least on a 429 that says nothing usable."""
+
+LONGEST_GUESSED_PAUSE = 30.0
+LONGEST_PAUSE = 2 * 3600.0
+"""No header is believed beyond this: Braze's longest window is an hour."""
+
+_CATCH_UP = 0.1
+"""Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
+
+_MANY = 100
+"""Requests of a window from which on the last is never sent: its answer would say that nothing remains until the reset,
+which is told in whole seconds, so that up to one of them would be lost each time."""
+
+_MOST_DOUBLINGS = 6
+_EPOCH = 1_000_000_000
+_WRONG_CLOCK = 5.0
+"""Seconds by which this machine's clock may differ from Braze's before Braze's is believed."""
+
+
+class Limiter:
+    """Says when the next request may go.
+
+    :param requests_per_second: pace; no 3 s window holds more than three times as many.
+    :param clock: monotonic seconds.
+    :param wall: seconds since the epoch, to read epoch headers.
+    :param jitter: random number in [0, 1).
+    :param after: that of a push which has just ended: what went out lately counts, and what Braze ordered holds.
+    """
+
+    def __init__(
+        self,
+        requests_per_second: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        jitter: Callable[[], float] = random.random,
+        after: Limiter | None = None,
+    ) -> None:
+        self._share: Share = after._share if after else Share(requests_per_second)
+        most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
+        self._most = most - (most >= _MANY)
+        self._clock, self._wall, self._jitter = clock, wall, jitter
+        self._next_at = clock()
+        # Before the first request there is nothing to make up for.
+        self._catch_up = 0.0
+        self._paused_until: float = after._paused_until if after else 0.0
+        self._unanswered = 0
+        self._answered: deque[float] = deque(after._answered if after else ())
+        self._refusals_in_a_row = 0
+        self.refusals = 0
+        # Seconds in which something waited for the pace alone; who sends counts them.
+        self.paced_seconds = 0.0
+        # What is left of a pause is waited for here.
+        self._paused_in_all = self.paused_for
+
+    @property
+    def paused_seconds(self) -> float:
+        """Seconds of pause so far that Braze ordered."""
+        return self._paused_in_all - self.paused_for
+
+    @property
+    def paused_for(self) -> float:
+        """Seconds until the pause that Braze ordered is over; 0 when there is none."""
+        return max(0.0, self._paused_until - self._clock())
+
+    def ready_in(self) -> float | None:
+        """Seconds until a request may go, 0 when one may go now; None where only an answer can make room."""
+        now = self._clock()
+        while self._answered and self._answered[0] <= now:
+            self._answered.popleft()
+        wait = max(0.0, self._paused_until - now, self._next_at - now)
+        if self._unanswered + len(self._answered) < self._most:
+            return wait
+        if not self._answered:
+            return None
+        return max(wait, self._answered[0] - now)
+
+    def take(self) -> None:
+        """Note that a request goes out now, as :meth:`ready_in` allowed; :meth:`answered` must follow."""
+        self._next_at = max(self._next_at, self._clock() - self._catch_up) + 1.0 / self._share.pace
+        self._catch_up = _CATCH_UP
+        self._unanswered += 1
+
+    def answered(self, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
+        """Note the end of a request, with what the answer says of the limit; no status means no answer."""
+        now = self._clock()
+        self._unanswered -= 1
+        self._answered.append(now + limits.WINDOW_SECONDS)
+        if status == 429:
+            self._refused(headers or {}, now)
+        elif status is not None:
+            self._refusals_in_a_row = 0
+            if headers:
+                self._heed(headers, now)
+
+    def _heed(self, headers: Mapping[str, str], now: float) -> None:
+        """Learn what is left of the limit, and pause when that is nothing."""
+        if self._learn(headers, now) == 0:
+            self._pause_until(now + (self._reset(headers) or 0.0), now)
+
+    def _learn(self, headers: Mapping[str, str], now: float) -> float | None:
+        """Learn what the others use of the limit; give what is left of it, where the headers tell."""
+        remaining = _number(headers.get("X-RateLimit-Remaining"))
+        if remaining is not None:
+            reset = self._reset(headers) or 0.0
+            limit = _number(headers.get("X-RateLimit-Limit")) or 0.0
+            own = self._unanswered + len(self._answered)
+            self._share.observe(limit=limit, remaining=remaining, reset=reset, own=own, now=now)
+        return remaining
+
+    def _refused(self, headers: Mapping[str, str], now: float) -> None:
+        self.refusals += 1
+        self._share.refused(now)
+        self._learn(headers, now)
+        ordered = self.ordered_wait(headers)
+        if ordered is None:
+            # Requests that were in flight together are refused together: that is one refusal.
+            self._refusals_in_a_row += now >= self._paused_until
+            doublings = min(max(self._refusals_in_a_row - 1, 0), _MOST_DOUBLINGS)
+            ordered = min(SHORTEST_PAUSE * 2**doublings, LONGEST_GUESSED_PAUSE)
+        # A little later than ordered, and not all workers of a workspace at the same moment.
+        self._pause_until(now + ordered * (1 + 0.1 * self._jitter()), now)
+
+    def _pause_until(self, until: float, now: float) -> None:
+        if until > self._paused_until:
+            self._paused_in_all += until - max(now, self._paused_until)
+            self._paused_until = until
+            self._next_at = max(self._next_at, until)
+
+    def ordered_wait(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds that a 429's headers order to wait: ``X-Ratelimit-Retry-After``, ``Retry-After`` or the reset."""
+        # A wait of 0 is an order too: whatever a later header says of its window, Braze may be asked again.
+        for wait in (_number(headers.get("X-Ratelimit-Retry-After")), self._retry_after(headers)):
+            if wait is not None and wait >= 0:
+                return min(max(wait, SHORTEST_PAUSE), LONGEST_PAUSE)
+        reset = self._reset(headers)
+        return min(max(reset, SHORTEST_PAUSE), LONGEST_PAUSE) if reset else None
+
+    def _retry_after(self, headers: Mapping[str, str]) -> float | None:
+        value = headers.get("Retry-After")
+        seconds = _number(value)
+        if seconds is not None:
+            return seconds
+        at = _moment(value)
+        return None if at is None else at - self._server_time(headers)
+
+    def _reset(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds until the window resets; contracts differ in epoch seconds or seconds left."""
+        value = _number(headers.get("X-RateLimit-Reset"))
+        if value is None:
+            return None
+        left = value - self._server_time(headers) if value > _EPOCH else value
+        return min(max(0.0, left), LONGEST_PAUSE)
+
+    def _server_time(self, headers: Mapping[str, str]) -> float:
+        """Seconds since the epoch, by Braze's clock where ours is plainly wrong."""
+        ours, theirs = self._wall(), _moment(headers.get("Date"))
+        return ours if theirs is None or abs(theirs - ours) < _WRONG_CLOCK else theirs
+
+
+def _moment(value: str | None) -> float | None:
+    """Read an HTTP date as seconds since the epoch."""
+    try:
+        at = parsedate_to_datetime(value) if value else None
+        # "-0000" means UTC, though it is read as a time without a zone.
+        return None if at is None else at.replace(tzinfo=at.tzinfo or UTC).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+
+
+def _number(value: str | None) -> float | None:
+    """Read a header's number; Braze sends empty ones on a 401."""
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        return None
+    return number if number is not None and 0 <= number < float("inf") else None

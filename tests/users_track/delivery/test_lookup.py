@@ -1,0 +1,66 @@
+"""What an answer of /users/export/ids says, and what it does not say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.users_track.delivery import lookup
+from airflow_provider_braze.users_track.delivery.lookup import known_users
+from tests.users_track.answering import Answering, http
+from tests.users_track.pushing import people, run, workspace
+
+
+def test_external_ids_and_aliases_are_known() -> None:
+    alias = {"alias_name": "a", "alias_label": "crm"}
+    found = known_users({"users": [{"external_id": "U1", "user_aliases": [alias]}, {"braze_id": "x"}]})
+    assert found == {("external_id", "U1"), ("user_alias", "a", "crm")}
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        None,
+        7,
+        {},
+        "U1",
+        [None, 7, "U1"],
+        [{"external_id": ["U1"]}],
+        [{"user_aliases": 7}],
+        [{"user_aliases": [7, {}]}],
+    ],
+)
+def test_what_is_no_profile_is_none(users: Any) -> None:
+    assert known_users({"users": users}) == set()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"message": "success"},
+        {"users": None},
+        {"users": {"U1": 1}},
+        [],
+        b"<html>",
+        {"users": [], "message": "failure"},
+        {"users": [], "message": ["success"]},
+        {"users": [], "message": "success", "error": "no"},
+    ],
+)
+def test_an_answer_without_profiles_does_not_make_users_unknown(
+    monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr(lookup, "_FIRST_BACKOFF", 0.001)
+    with Answering(lambda _: http(200, answer)) as server:
+        pushed = run(people(3), workspace(server.url), confirm=True)
+    assert isinstance(pushed.error, BrazeServerError)
+    assert (pushed["not_sent"], pushed["not_found"]) == (3, 0)
+
+
+@pytest.mark.parametrize("answer", [{"users": []}, {"users": [], "message": "SUCCESS", "error": None}])
+def test_an_empty_list_of_a_success_does(answer: Any) -> None:
+    with Answering(lambda _: http(201, answer)) as server:
+        assert run(people(3), workspace(server.url), confirm=True).counts == {"not_found": 3}
