@@ -7,6 +7,7 @@ the parameter's name and its value, typed or as text, and raises ``BrazeSetupErr
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeSetupError
 
 _UNSET = frozenset({"", "None"})
+_GROUPED = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
 _SWITCH = {"true": True, "false": False}
 
 
@@ -98,9 +100,16 @@ def as_number(name: str, value: Any, *, default: float | None = None, minimum: f
 def as_whole_number(name: str, value: Any, *, default: int | None = None, minimum: int = 0) -> int:
     """Read a whole number of at least ``minimum``; unset is the default, where there is one."""
     number = as_number(name, value, default=default, minimum=minimum)
+    if _is_grouped(value):
+        raise BrazeSetupError(f"{name} must be a whole number without separators, not {value!r}.")
     if int(number) != number:
         raise BrazeSetupError(f"{name} must be a whole number, not {value!r}.")
     return int(number)
+
+
+def _is_grouped(value: Any) -> bool:
+    """Tell whether a text looks like a number with points between its thousands: it would be read as one of a few."""
+    return isinstance(value, str) and _GROUPED.fullmatch(value.strip()) is not None
 
 
 def as_optional_whole_number(name: str, value: Any, *, minimum: int = 0) -> int | None:
@@ -120,6 +129,8 @@ def _threshold(value: Any) -> int | float | None:
     try:
         number = as_number("", value)
     except BrazeSetupError:
+        return None
+    if number >= 1 and _is_grouped(value):
         return None
     if number == int(number) and not (isinstance(value, str) and number < 1 and "." in value):
         return int(number)

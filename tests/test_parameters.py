@@ -13,6 +13,7 @@ from airflow_provider_braze.parameters import (
     as_optional_text,
     as_seconds,
     as_text,
+    as_threshold,
     as_whole_number,
 )
 
@@ -97,6 +98,16 @@ def test_whole_number() -> None:
         as_whole_number("max_exports", "1.5")
     with pytest.raises(BrazeSetupError, match="max_exports must be a number of at least 1"):
         as_whole_number("max_exports", 0, minimum=1)
+
+
+def test_points_between_thousands_are_refused_and_not_read_as_a_few() -> None:
+    for text in ("500.000", " 1.000 ", "1.500.000"):
+        with pytest.raises(BrazeSetupError, match="max_data_points must be a"):
+            as_whole_number("max_data_points", text)
+        with pytest.raises(BrazeSetupError, match="max_rejected must be a count"):
+            as_threshold("max_rejected", text)
+    assert as_whole_number("max_data_points", "500.0") == 500
+    assert as_threshold("max_rejected", "0.050") == 0.05
 
 
 def test_seconds() -> None:

@@ -254,8 +254,10 @@ class BrazeUserTrackOperator(BaseOperator):
         self._link_dashboard(context, workspace)
         # Airflow has the store from 3.3 on.
         store = StateStore(self.log, context.get("task_state_store"))
+        dry_run = as_bool("dry_run", self.dry_run, default=False)
         facts = {
             "braze_conn_id": conn_id,
+            "dry_run": dry_run,
             "endpoint": workspace.endpoint,
             "try_number": getattr(context.get("ti"), "try_number", 1),
         }
@@ -266,7 +268,7 @@ class BrazeUserTrackOperator(BaseOperator):
             "identity": push_identity(context, self.task_id),
             "mode": as_optional_text("mode", self.mode) or AUTO,
             "reports_path": as_optional_text("reports_path", self.reports_path),
-            "dry_run": as_bool("dry_run", self.dry_run, default=False),
+            "dry_run": dry_run,
             "retry_events": as_bool("retry_events", self.retry_events, default=False),
             "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
             "max_rejected": max_rejected,

@@ -41,6 +41,8 @@ def running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: bo
     card = of_progress(task, progress, badge)
     card.trouble = trouble
     card.waiting_until = minute_after(until) if until else None
+    if progress.get("dry_run") is True:
+        card.badges.append(Badge("dry run", "info"))
     if task.state == DEFERRED:
         card.sentence = wording.STATE_SENTENCES[DEFERRED]
     if left := _time_left(progress):

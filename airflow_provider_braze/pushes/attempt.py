@@ -200,8 +200,20 @@ class Attempt(ABC):
             raise error
         return report
 
-    def _plan(self, objects: Iterator[SourceItem], united: frozenset[str] = frozenset()) -> None:
-        self.extra = plan(objects, self._push.workspace, self.ledger, united=united).as_dict()
+    def _plan(
+        self,
+        objects: Iterator[SourceItem],
+        united: frozenset[str] = frozenset(),
+        about: Mapping[str, Any] | None = None,
+        share: Callable[[], float] | None = None,
+    ) -> None:
+        """Plan, watched as a push is."""
+        self.progress = progress = Progress(self.ledger, tell=self._push.progress, about=about, share=share)
+        try:
+            watched = progress.watching(objects)
+            self.extra = plan(watched, self._push.workspace, self.ledger, united=united).as_dict()
+        finally:
+            progress.finish()
 
     def _send(
         self,
@@ -272,7 +284,7 @@ class Attempt(ABC):
             **self.extra,
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,
-            "samples": self.progress.samples() if self.progress else [],
+            "samples": self.progress.samples() if self.progress and not push.dry_run else [],
             **self.identity.as_dict(),
             "max_rejected": push.max_rejected,
             "report_path": self.home.child(REPORT_NAME).url if self.home else None,

@@ -172,23 +172,27 @@ class _ExportAttempt(Attempt):
             if self.push.max_data_points is not None and not self.push.dry_run and self.resume_state is None:
                 self._guard_data_points(self.push.max_data_points)
             objects = source.objects(self.ledger)
+            size, item = max(self.before.size, 1), self.reading.item
+            about = {
+                "export": item.path,
+                "channel": item.where.channel,
+                "offer": item.where.offer,
+                "workflow_id": item.where.workflow_id,
+            }
+
+            def share() -> float:
+                return min((file.position() if file.position else source.bytes_read) / size, 1.0)
+
             if self.push.dry_run:
-                self._plan(objects, source.united)
+                self._plan(objects, source.united, about, share)
                 return None
-            size = max(self.before.size, 1)
-            item = self.reading.item
             return self._send(
                 objects,
                 united=source.united,
                 confirm=self.push.confirm and self.reading.mode == "append",
                 feed=file,
-                about={
-                    "export": item.path,
-                    "channel": item.where.channel,
-                    "offer": item.where.offer,
-                    "workflow_id": item.where.workflow_id,
-                },
-                share=lambda: min((file.position() if file.position else source.bytes_read) / size, 1.0),
+                about=about,
+                share=share,
             )
 
     def _open(self, file: Readable) -> ExportSource:

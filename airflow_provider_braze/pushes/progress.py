@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
 
@@ -24,6 +24,8 @@ EVERY = 5.0
 
 _RECENT = 10.0
 """Seconds over which the current pace is taken."""
+
+_Found = TypeVar("_Found")
 
 Tell = Callable[[dict[str, Any]], None]
 """Takes the progress every few seconds, and once more at the end. It is called on the event loop: it must not block."""
@@ -109,6 +111,15 @@ class Progress:
         if self._tell is not None and now - self._told_at >= EVERY:
             self._told_at = now
             self._tell(self.as_dict())
+
+    def watching(self, found: Iterator[_Found]) -> Iterator[_Found]:
+        """Pass on what a plan goes through, and look at the counts meanwhile: a plan has no loop that does."""
+        looked_at = self._clock()
+        for each in found:
+            yield each
+            if self._clock() - looked_at >= TICK:
+                looked_at = self._clock()
+                self.tick()
 
     def finish(self, *, waiting: bool = False) -> None:
         """Tell a last time, now that nothing moves any more.

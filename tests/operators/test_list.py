@@ -381,6 +381,28 @@ class TestReport:
         assert (extra["status"], extra["records"], extra["accepted"]) == ("complete", 4, 4)
         assert [each["status"] for each in extra["exports"]] == ["complete", "complete"]
 
+    def test_whoever_looks_on_sees_from_the_beginning_what_waits(
+        self, share: Share, push: Push, sandbox: SandboxProcess
+    ) -> None:
+        for number in (1, 2):
+            share.land(number)
+        sandbox.fault(status=429, count=1000, retry_after=600)
+        ti = TaskInstance()
+        with pytest.raises(TaskDeferred):
+            push(ti=ti, export=share.items())
+        exports = ti.pushed["report"]["exports"]
+        assert [each["status"] for each in exports] == ["waiting", "waiting"]
+
+    def test_a_report_names_its_threshold_and_what_the_pace_cost(
+        self, share: Share, push: Push, sandbox: SandboxProcess
+    ) -> None:
+        path = share.land(1)
+        report = push(export=[path], max_rejected=0.05)
+        (export,) = report["exports"]
+        assert (export["max_rejected"], export["paced_seconds"]) == (0.05, report["paced_seconds"])
+        assert export["data_points_by_attribute"] == report["data_points_by_attribute"]
+        assert push(export=path)["max_rejected"] is None
+
     def test_a_dry_run_sums_the_plans(self, share: Share, push: Push, sandbox: SandboxProcess) -> None:
         for number in (1, 2):
             share.land(number)

@@ -191,6 +191,12 @@ class TestRunning:
             "Time left, estimated": "less than a minute",
         }
 
+    def test_a_plan_that_runs_is_a_plan(self) -> None:
+        task = make(state="running", progress=progress(dry_run=True))
+        assert words(card_of(task, has_store=True)) == ["running", "dry run"]
+        plans, pushes = summaries([task, make(report=report(accepted=1))])
+        assert (plans.planned, plans.running, pushes.running) == (True, 1, 0)
+
     def test_says_which_export_it_is_and_which_braze(self) -> None:
         shown = card(state="running", progress=progress(braze_conn_id="braze_eu"))
         assert shown.place == "Braze Append / Spring / 8828"

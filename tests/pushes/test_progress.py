@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -145,6 +146,20 @@ class TestProgress:
         assert "Braze answers 500; try 3 of 6" in in_words(told)
         watched.progress.finish()
         assert (watched.told[-1]["in_flight"], watched.told[-1]["trouble"]) == (0, None)
+
+    def test_a_plan_is_looked_at_while_it_is_gone_through(self) -> None:
+        watched = Watched()
+
+        def source() -> Iterator[int]:
+            for number in range(100):
+                watched.clock.now += 0.2
+                watched.ledger.settled.records += 1
+                watched.ledger.settled.outcomes["planned"] += 1
+                yield number
+
+        assert list(watched.progress.watching(source())) == list(range(100))
+        assert [round(told["elapsed"]) for told in watched.told] == [1, 6, 11, 16]
+        assert watched.told[-1]["planned"] >= 75
 
     def test_stands_still_once_it_has_ended(self) -> None:
         watched = Watched()

@@ -262,9 +262,9 @@ def test_two_failures_among_a_hundred_are_found_in_a_small_window(
             expect(tab.get_by_role("article")).to_contain_text("The header has no identifier.")
             expect(tab.get_by_role("article")).to_be_in_viewport()
 
-            tab.get_by_label("Offer").select_option("Offer 5")
+            tab.locator("#f-offer").select_option("Offer 5")
             expect(rows).to_have_count(11)
-            tab.get_by_label("Text").fill("6041")
+            tab.locator("#f-text").fill("6041")
             tab.get_by_role("button", name="Filter").click()
             expect(rows).to_have_count(1)
             expect(tab.get_by_role("article")).to_contain_text("RPI_Export_6041.txt")
@@ -309,5 +309,7 @@ def test_airflow_shows_the_dashboards_link_and_the_documentation_of_a_task(viewe
 
     viewer.task_documentation(DAG_ID, TASK_ID)
     expect(
-        viewer.dialog.get_by_text("Pushes one export to Braze and accounts for every record.")
+        viewer.dialog.get_by_text(
+            "Pushes exports to Braze, one after the other, and accounts for every record."
+        )
     ).to_be_visible()
