@@ -158,7 +158,7 @@ with DAG(
             title="Push again even if already pushed",
             description=(
                 "Off: exports that were pushed whole are left out. On: needs an offer, a workflow ID or an execution "
-                "ID, and sets people back to what these exports say; a dry run shows what it would take."
+                "ID, and sets people back to what these exports say; with the switch above, too, it only shows them."
             ),
         ),
         "max_rejected": Param(

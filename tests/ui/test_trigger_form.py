@@ -60,6 +60,10 @@ def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: 
         "channel": COMMA.channel,
         "offer": COMMA.offer,
         "workflow_id": COMMA.workflow_id,
+        "channel_execution_id": None,
+        "max_age_days": 7,
+        "wait_minutes": 0,
+        "connection": None,
         "mode": "auto",
         "dry_run": False,
         "push_again": False,
@@ -70,6 +74,19 @@ def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: 
     (report,) = airflow.reports(DAG_ID, run_id)
     assert wrong_counts(report, COMMA.execution_id) == []
     assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+
+
+def test_a_misspelt_offer_is_answered_in_the_tab(ui: Screen, airflow: RealAirflow) -> None:
+    ui.trigger_form(DAG_ID)
+    ui.fill(offer="Summer Sale 2027")
+    status, run_id = ui.press_trigger()
+    assert status == 200
+    assert airflow.wait_for_run(DAG_ID, run_id) == "failed"
+
+    ui.open_run(DAG_ID, run_id)
+
+    said = ui.braze_tab().get_by_text("no folder 'Summer Sale 2027'; there are: ")
+    expect(said).to_be_visible()
 
 
 @pytest.mark.parametrize(
