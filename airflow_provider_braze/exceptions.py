@@ -136,3 +136,12 @@ class TooManyDataPointsError(BrazeError):
     """The plan costs more data points than the author allows; nothing was sent."""
 
     retryable = False
+
+
+def describe(error: BaseException) -> str:
+    """Say in one sentence why a push stopped; another library's text may quote a record, so it is left out."""
+    if isinstance(error, BrazeError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{type(error).__name__}: {error.strerror}"
+    return type(error).__name__

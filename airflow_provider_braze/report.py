@@ -43,14 +43,17 @@ class _Common(Counts, total=False):
     seconds: float
     started_at: str | None
     waited_seconds: float
+    paced_seconds: float
     rate_limited: int
     resumed_after: int
     sent_again: int
+    max_rejected: int | float | None
     reasons: dict[str, int]
     notes: list[str]
     error: str | None
     report_path: str | None
     rejects_path: str | None
+    data_points_by_attribute: dict[str, int]
     dry_run: bool
     endpoint: str
     try_number: int
@@ -82,7 +85,6 @@ class Report(_Common, total=False):
 
     objects: int
     bytes: int
-    data_points_by_attribute: dict[str, int]
     samples: list[list[float]]
     dag_id: str | None
     run_id: str | None

@@ -12,6 +12,7 @@ from airflow_provider_braze.exceptions import (
     ExportChangedError,
     ExportGoneError,
     ExportRefusedError,
+    describe,
 )
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
@@ -29,7 +30,6 @@ from airflow_provider_braze.storage.markers import Marker, now
 from airflow_provider_braze.storage.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
-from airflow_provider_braze.users_track.delivery.push import describe
 from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 

@@ -18,6 +18,7 @@ from airflow_provider_braze.exceptions import (
     ExportsSetAsideError,
     PushStoppedError,
     TooManyFailedRecordsError,
+    describe,
 )
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.checkpoint import Keep
@@ -29,7 +30,6 @@ from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.users_track.delivery.push import describe
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 

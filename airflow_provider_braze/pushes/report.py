@@ -6,11 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeRefusedError, RejectsError, ReportError
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeRefusedError,
+    RejectsError,
+    ReportError,
+    describe,
+)
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import write_whole
-from airflow_provider_braze.users_track.delivery.push import describe
 from airflow_provider_braze.users_track.ledger.ledger import FAILED as FAILED_OUTCOMES
 from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
 from airflow_provider_braze.users_track.transport.limiter import Limiter

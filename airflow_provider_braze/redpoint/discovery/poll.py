@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,12 +78,7 @@ def poll(search: ExportSearch, memory: PollState, *, clock: Callable[[], float] 
     :raises BrazeSetupError: the base path, the reports folder or a parameter is wrong.
     :raises BrazeError: the storage does not answer as it should; a later look may succeed.
     """
-    base = locate(search.base_path)
-    reports = ReportsFolder.at(
-        search.reports_path or base.child(FOLDER_NAME).url, None if search.reports_path else base.url
-    )
-    if reports.root.url == base.url:
-        raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
+    base, reports = _folders(search)
     started = clock()
     folders: set[tuple[str, ...]] = set()
     listing = list_files(base, admits=_noting(folders, _admits(search)), leave_out=reports.root)
@@ -118,16 +113,9 @@ def poll(search: ExportSearch, memory: PollState, *, clock: Callable[[], float] 
             "of them alone would set people back. Name a workflow_id or a channel_execution_id, too."
         )
     taken = found[: search.max_exports]
-    notes = [
-        f"{base.url}: {len(found)} landed, {len(landed.waiting)} not landed yet, "
-        f"{len(marks.pushed)} pushed before, {len(old)} older than max_age."
-    ]
-    if len(found) > len(taken):
-        notes.append(
-            f"{len(found) - len(taken)} more exports are held back (max_exports); the next run takes them."
-        )
-    if search.push_again and taken:
-        notes.append(f"To be pushed again: {', '.join(file.path.name for file in taken)}.")
+    notes = _notes(
+        search, base, landed=len(found), waiting=len(landed.waiting), marks=marks, old=len(old), taken=taken
+    )
     nothing = None
     if not taken:
         selection = _Selection(selected, folders, listing, marks, old, landed.waiting)
@@ -142,6 +130,40 @@ def poll(search: ExportSearch, memory: PollState, *, clock: Callable[[], float] 
         warnings=[text for digest, text in warnings.items() if digest not in memory.said],
         memory=PollState(landed.sightings, memory.said | warnings.keys(), marks.trusted),
     )
+
+
+def _folders(search: ExportSearch) -> tuple[Location, ReportsFolder]:
+    base = locate(search.base_path)
+    reports = ReportsFolder.at(
+        search.reports_path or base.child(FOLDER_NAME).url, None if search.reports_path else base.url
+    )
+    if reports.root.url == base.url:
+        raise BrazeSetupError("reports_path must not be base_path itself: give it a folder of its own.")
+    return base, reports
+
+
+def _notes(
+    search: ExportSearch,
+    base: Location,
+    *,
+    landed: int,
+    waiting: int,
+    marks: _Marks,
+    old: int,
+    taken: Sequence[ListedFile],
+) -> list[str]:
+    """Say in a few lines what the listing came to."""
+    notes = [
+        f"{base.url}: {landed} landed, {waiting} not landed yet, "
+        f"{len(marks.pushed)} pushed before, {old} older than max_age."
+    ]
+    if landed > len(taken):
+        notes.append(
+            f"{landed - len(taken)} more exports are held back (max_exports); the next run takes them."
+        )
+    if search.push_again and taken:
+        notes.append(f"To be pushed again: {', '.join(file.path.name for file in taken)}.")
+    return notes
 
 
 @dataclass(frozen=True, slots=True)

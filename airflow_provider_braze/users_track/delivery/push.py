@@ -9,17 +9,14 @@ file.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from airflow_provider_braze.exceptions import BrazeError
+from airflow_provider_braze.exceptions import BrazeError, describe
 from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow, SourceItem
 from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
+from airflow_provider_braze.users_track.delivery.schedule import Lane, Schedule
 from airflow_provider_braze.users_track.delivery.sender import (
     STOPPED_BEFORE,
     TRACK,
@@ -34,7 +31,7 @@ from airflow_provider_braze.users_track.transport.client import Answer, Client, 
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
-__all__ = ["TRACK", "Feed", "Push", "describe"]
+__all__ = ["TRACK", "Feed", "Push"]
 
 _LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
 """Three full look-ups make two full requests."""
@@ -57,18 +54,6 @@ class Feed(Protocol):
 
     def stop(self) -> None:
         """Read nothing further."""
-
-
-@dataclass(slots=True)
-class _Lane:
-    """Requests to one endpoint: those that may go at once, in order, under the endpoint's limiter.
-
-    :param send: sends one of them.
-    """
-
-    limiter: Limiter
-    send: Callable[[Any], None]
-    ready: deque[Any] = field(default_factory=deque)
 
 
 class Push:
@@ -124,17 +109,15 @@ class Push:
             self._window.objects_per_request = _LOOKED_UP_TOGETHER
         self._exhausted = False
         self._stopped = False
-        # Every delivery is in one place only: in flight, in a lane, or due later. Here are all of them.
+        # Every delivery is in one place only: in flight, in a lane, or in the schedule. Here are all of them.
         self._deliveries: dict[Delivery, None] = {}
         self._in_flight = 0
-        self._track = _Lane(self.limiter, self._sender.send)
+        self._track = Lane(self.limiter, self._sender.send)
         self._lanes = [self._track]
         if self._lookup is not None:
-            self._lookups = _Lane(self._lookup.limiter, self._lookup.ask)
+            self._lookups = Lane(self._lookup.limiter, self._lookup.ask)
             self._lanes.append(self._lookups)
-        # What may be tried again at some time, the earliest first; the number keeps the order of equal times.
-        self._due: list[tuple[float, int, _Lane, Any]] = []
-        self._number = itertools.count()
+        self._schedule = Schedule(clock)
         self._asked_to_stop: tuple[BaseException, float] | None = None
         self._look_at = self._cut_at = float("inf")
 
@@ -218,9 +201,7 @@ class Push:
                 self._answered(about, result)
             except Exception as error:
                 self.stop(error)
-        while self._due and self._due[0][0] <= self._clock():
-            _, _, lane, about = heapq.heappop(self._due)
-            lane.ready.append(about)
+        self._schedule.make_ready()
         if self._stopped:
             return self._wind_up()
         sent = self._send()
@@ -277,7 +258,7 @@ class Push:
     def _can_send_at_once(self) -> bool:
         return any(lane.ready and lane.limiter.ready_in() == 0 for lane in self._lanes)
 
-    def _next_delivery(self, lane: _Lane) -> bool:
+    def _next_delivery(self, lane: Lane) -> bool:
         """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""
         if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
             return False
@@ -317,14 +298,7 @@ class Push:
         if at is None:
             self._end(about)
         else:
-            self._again(at, self._track, about)
-
-    def _again(self, at: float, lane: _Lane, about: Delivery | Question) -> None:
-        """Send something again, at some time; at once, it goes before what was never sent."""
-        if at <= self._clock():
-            lane.ready.appendleft(about)
-        else:
-            heapq.heappush(self._due, (at, next(self._number), lane, about))
+            self._schedule.again(at, self._track, about)
 
     def _looked_up(self, question: Question, result: Answer | NoAnswerError) -> None:
         """Take the answer of a look-up; with the last one, bring the users that Braze knows to their outcome."""
@@ -339,7 +313,7 @@ class Push:
             return
         delivery.trouble, delivery.attempts = question.trouble if at is not None else "", question.attempts
         if at is not None:
-            self._again(at, self._lookups, question)
+            self._schedule.again(at, self._lookups, question)
         elif not together.open:
             for item in together.absent:
                 self.ledger.settle(item, "not_found", "Braze has no profile of this user")
@@ -381,7 +355,7 @@ class Push:
 
     def _seconds_until_something(self) -> float:
         """Seconds until the loop has something to do, should no answer come and nobody wake it before."""
-        seconds = self._seconds_until(self._due[0][0] if self._due else float("inf"))
+        seconds = self._seconds_until(self._schedule.next_at)
         for lane in self._lanes:
             if (lane.ready or not self._window.empty) and (wait := lane.limiter.ready_in()):
                 seconds = min(seconds, wait)
@@ -400,12 +374,3 @@ class Push:
                 f"Braze refused {refused} objects in one request; at most {fewer} go into one from here on. Set the "
                 "connection's extra objects_per_request to what your contract allows."
             )
-
-
-def describe(error: BaseException) -> str:
-    """Say in one sentence why a push stopped; another library's text may quote a record, so it is left out."""
-    if isinstance(error, BrazeError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        return f"{type(error).__name__}: {error.strerror}"
-    return type(error).__name__

@@ -22,11 +22,11 @@ from airflow_provider_braze.exceptions import (
     BrazeRefusedError,
     BrazeServerError,
     BrazeUnreachableError,
+    describe,
 )
 from airflow_provider_braze.users_track.batching.merge_window import LOOK_AHEAD_RECORDS, ProfileObject
 from airflow_provider_braze.users_track.delivery import lookup, sender
 from airflow_provider_braze.users_track.delivery.plan import plan
-from airflow_provider_braze.users_track.delivery.push import describe
 from airflow_provider_braze.users_track.ledger import ledger as ledgers
 from tests.sandbox_process import SandboxProcess
 from tests.users_track.answering import SUCCESS, Answering, http
