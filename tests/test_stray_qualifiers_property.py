@@ -50,15 +50,22 @@ def exports(draw: st.DrawFn) -> Export:
     columns = draw(st.sampled_from([2, 3, 4, 6]))
     delimiter, qualifier = draw(st.sampled_from(",\t|;")), draw(st.sampled_from("\"'"))
     notes = draw(st.sampled_from([[], BEYOND_DETECTION]))
-    count = len(notes) + draw(st.integers(3, 14))
+    count = len(notes) + draw(st.integers(4, 14))
     rows = [
         [f"P{n}", *(f"r{n}c{at}-{notes[n] if n < len(notes) else ''}" for at in range(1, columns))]
         for n in range(count)
     ]
     # The first record is bare: were every value of a column wrapped so far, the next would be a value over many lines.
-    places = st.tuples(st.integers(max(1, len(notes)), count - 1), st.integers(0, columns - 1))
+    places = st.tuples(st.integers(max(2, len(notes)), count - 1), st.integers(0, columns - 1))
     how = st.sampled_from(["start", "start", "end", "middle", "wrapped", "doubled"])
-    for (row, at), stray in draw(st.dictionaries(places, how, min_size=1, max_size=6)).items():
+    strays = draw(st.dictionaries(places, how, max_size=4))
+    # One that opens, and below it the next one that would close: all between would be one value.
+    opens, closes = sorted(draw(st.lists(places, min_size=2, max_size=2, unique_by=lambda place: place[0])))
+    strays |= {opens: "start", closes: "end"}
+    if draw(st.booleans()):
+        # From there on, the qualifier is known for one.
+        rows[1][1] = _with_stray(rows[1][1], qualifier, "wrapped")
+    for (row, at), stray in strays.items():
         rows[row][at] = _with_stray(rows[row][at], qualifier, stray)
     encoding, line_end = (
         draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"])),
