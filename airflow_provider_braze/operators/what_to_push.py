@@ -62,6 +62,7 @@ def push_of(
         export = check(export)
     rejects = _rejects_of_rows(export)
     confirm = as_bool("confirm", task.confirm, default=False)
+    dialect = task.dialect if isinstance(task.dialect, Dialect) else Dialect.from_dict(task.dialect or {})
     if export is None or rejects:
         if confirm:
             raise BrazeSetupError(
@@ -70,6 +71,7 @@ def push_of(
         return RowsPush(
             **common,
             rejects=rejects,
+            dialect=dialect,
             attributes=rows_of(task.attributes),
             events=rows_of(task.events),
             purchases=rows_of(task.purchases),
@@ -78,7 +80,7 @@ def push_of(
         ExportPush,
         channel_modes=read_parameter("channel_modes", task.channel_modes),
         mapping=None if task.mapping is None else ExportMapping.of(task.mapping),
-        dialect=task.dialect if isinstance(task.dialect, Dialect) else Dialect.from_dict(task.dialect or {}),
+        dialect=dialect,
         confirm=confirm,
         hold_late=late(task.late) == "hold",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError
@@ -14,6 +14,7 @@ from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import fingerprint
 from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER, ReportsFolder
@@ -38,12 +39,14 @@ class RowsPush(AnyPush):
     :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
     :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
     :param rejects: instead of rows, the rejects file of an earlier push of rows.
+    :param dialect: what is known of that file's form.
     """
 
     attributes: Rows = None
     events: Rows = None
     purchases: Rows = None
     rejects: ExportItem | None = None
+    dialect: Dialect = field(default_factory=Dialect)
 
     def _execute(self) -> dict[str, Any]:
         if self.mode != AUTO:
@@ -157,12 +160,12 @@ class _RowsAttempt(Attempt):
         if not self.resumable:
             return frozenset()
         if self.push.rejects is not None:
-            return counted_users(rejected_rows(self.push.rejects))
+            return counted_users(rejected_rows(self.push.rejects, self.push.dialect))
         return counted_users(self.given.rows(with_cells=False))
 
     def _rows(self, given: GivenRows) -> Iterator[Row]:
         if self.push.rejects is not None:
-            return rejected_rows(self.push.rejects)
+            return rejected_rows(self.push.rejects, self.push.dialect)
         return given.rows(with_cells=self.home is not None)
 
     def _announce(self, wake: Callable[[], None]) -> bool:

@@ -12,6 +12,7 @@ from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowReference, WriteAheadLog
+from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.users_track.batching.merge_window import (
     ARRAYS,
@@ -69,10 +70,10 @@ def _imports_tokens(array: str, content: Mapping[str, Any]) -> bool:
     return array == "attributes" and content.get("push_token_import") is True
 
 
-def rejected_rows(rejects: ExportItem) -> Iterator[Row]:
-    """Read the rejects file of an earlier push of rows."""
+def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[Row]:
+    """Read the rejects file of an earlier push of rows; a spreadsheet may have saved it in an encoding of its own."""
     with source.open_buffered(rejects.file()) as file:
-        reader = RejectsReader(file, name=rejects.where.name, delimiter=rejects.delimiter)
+        reader = RejectsReader(file, name=rejects.where.name, delimiter=rejects.delimiter, dialect=dialect)
         for (index, cells, problem), outcome in reader.with_outcomes():
             array, text = cells if len(cells) == len(ROWS_COLUMNS) else ("", "")
             content, unsendable = _content_of(text)

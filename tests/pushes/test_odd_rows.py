@@ -23,6 +23,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.users_track.batching.merge_window import MergeWindow
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.records import RecordReference
@@ -333,3 +334,15 @@ def test_it_needs_no_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "numpy")
     with pytest.raises(BadRowError, match="a value of type int64"):
         as_json({"external_id": "U1", "x": numpy.int64(1)})
+
+
+def test_rejects_that_a_spreadsheet_saved_in_its_own_encoding(push_rows: PushRows, tmp_path: Path) -> None:
+    rows = [{"external_id": "A", "city": "Zürich", "email": "nobody"}, {"external_id": "B", "city": "Bern"}]
+    report = push_rows(attributes=rows, reports_path=str(tmp_path), run="first")
+    assert (report["rejected"], report["accepted"]) == (1, 1)
+    path = Path(report["rejects_path"])
+    path.write_bytes(path.read_text("utf-8").replace("nobody", "jo@example.com").encode("cp1252"))
+    item = ExportItem.of(str(path), {})
+    assert push_rows(rejects=item, run="unread")["invalid"] == 1
+    again = push_rows(rejects=item, run="again", dialect=Dialect(encoding="cp1252"))
+    assert again["accepted"] == 1
