@@ -122,6 +122,11 @@ def progress_of(task: PushTask) -> Mapping[str, Any] | None:
     return _to_be_sent(progress) if task.state == DEFERRED and "to_be_sent" not in progress else progress
 
 
+def said_of(task: PushTask) -> Mapping[str, Any]:
+    """Give what the current try says of itself: under way that is its progress, as a report is of an earlier try."""
+    return (progress_of(task) if task.state in UNDER_WAY else task.report) or task.about or {}
+
+
 def _to_be_sent(progress: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read what an older version left of a push that waits: what is sent after the wait was counted as failed."""
     waits, settled = count(progress, "not_sent"), settled_of(progress)

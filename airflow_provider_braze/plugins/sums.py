@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.plugins.card import UNDER_WAY, PushTask, progress_of, text
+from airflow_provider_braze.plugins.card import UNDER_WAY, PushTask, said_of, text
 from airflow_provider_braze.plugins.charts import Segment, count, lay, parts
 
 _OF_ONE_EXPORT = ("export", "fingerprint", "braze_conn_id", "endpoint", "shard")
@@ -64,18 +64,14 @@ def summaries(tasks: Sequence[PushTask]) -> list[Summary]:
 
 def is_plan(task: PushTask) -> bool:
     """Tell whether it is a dry run; one of which nothing is known counts as a push."""
-    return _said(task).get("dry_run") is True
-
-
-def _said(task: PushTask) -> Mapping[str, Any]:
-    return (progress_of(task) if task.state in UNDER_WAY else task.report) or task.about or {}
+    return said_of(task).get("dry_run") is True
 
 
 def _last_tries(tasks: Sequence[PushTask]) -> Iterator[tuple[PushTask, Mapping[str, Any]]]:
     """Give each push with what it says; where several tasks pushed the same export, only that of the last one."""
     by_task: dict[Any, dict[str, list[tuple[PushTask, Mapping[str, Any]]]]] = {}
     for place, task in enumerate(tasks):
-        record = _said(task)
+        record = said_of(task)
         key = tuple(repr(record.get(name)) for name in _OF_ONE_EXPORT) if text(record, "export") else place
         by_task.setdefault(key, {}).setdefault(task.task_id, []).append((task, record))
     for tries in by_task.values():

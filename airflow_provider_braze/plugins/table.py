@@ -15,6 +15,7 @@ from airflow_provider_braze.plugins.card import (
     moment,
     places_of,
     progress_of,
+    said_of,
     state_word,
     text,
     title_of,
@@ -167,12 +168,14 @@ class Table:
 
 def row_of(task: PushTask) -> Row:
     """Make the row of a push."""
-    record = progress_of(task) or task.report or task.about or {}
-    channel, offer, _ = places_of(record)
+    record = said_of(task)
+    # The names of what is pushed are those of an earlier try, too.
+    named = record or task.report or {}
+    channel, offer, _ = places_of(named)
     return Row(
         task,
         task.anchor,
-        title_of(task, record),
+        title_of(task, named),
         _state_of(task),
         channel,
         offer,

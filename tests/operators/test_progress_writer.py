@@ -129,11 +129,12 @@ class TestOperator:
         assert (store.kept[-1]["share"], store.kept[-1]["export"]) == (None, None)
         assert report["samples"][-1][1] == 100
 
-    def test_a_plan_has_no_progress(self, export: str) -> None:
+    def test_a_plan_shows_its_progress(self, export: str) -> None:
         store = Store()
         operator = BrazeUserTrackOperator(task_id="push", export=export, dry_run=True)
         report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
-        assert (report["samples"], store.kept) == ([], [])
+        told = store.kept[-1]
+        assert (told["dry_run"], told["planned"], report["status"]) == (True, 600, "planned")
 
     def test_tells_the_assets_that_its_author_listed(self, export: str) -> None:
         asset = Asset("braze://workspace")
