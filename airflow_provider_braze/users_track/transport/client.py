@@ -125,7 +125,9 @@ class Client:
         multi, self._multi = self._multi, None
         if multi is not None:
             for handle in self._under_way:
-                multi.remove_handle(handle)
+                # One that an interruption caught just before it was added, or after it was removed, is not on it.
+                with contextlib.suppress(pycurl.error):
+                    multi.remove_handle(handle)
                 handle.close()
             self._under_way.clear()
             multi.close()
