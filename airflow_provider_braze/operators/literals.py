@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.operators.what_to_push import late
+from airflow_provider_braze.operators.what_to_push import Asked, late
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_seconds,
@@ -21,9 +21,6 @@ from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
-
-if TYPE_CHECKING:
-    from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 
 
 class WrongParameterError(BrazeSetupError, AirflowFailException):
@@ -64,7 +61,7 @@ _CHECKS: Mapping[str, Any] = {
 _NEVER_RENDERED = frozenset({"channel_modes", "mapping", "dialect"})
 
 
-def check_literals(task: BrazeUserTrackOperator) -> None:
+def check_literals(task: Asked) -> None:
     """Check every parameter that is what it will be when the task runs.
 
     :raises WrongParameterError: naming the parameter, and what to change.
