@@ -30,6 +30,7 @@ from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.storage.tidying import read_age, tidy
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
 from airflow_provider_braze.users_track.delivery.plan import Plan, plan
+from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.records import RecordReference
@@ -168,7 +169,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     with open_buffered(location) as file:
         source = ExportSource(file, reading)
         with _shown(source, ledger, location.stat().size) as objects:
-            planned = plan(objects, workspace, ledger, united=source.united)
+            planned = plan(objects, workspace, ledger, united=source.united, users=UserCount())
     if parsed.json:
         found = {
             "mode": mode,

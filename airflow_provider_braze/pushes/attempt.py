@@ -19,6 +19,7 @@ from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_N
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
 from airflow_provider_braze.users_track.delivery.plan import plan
 from airflow_provider_braze.users_track.delivery.push import Feed, Push
+from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -47,6 +48,7 @@ class AnyPush(ABC):
     :param say: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
+    :param users: counts the users of a plan together with those of others (default: by themselves).
 
     ``report`` is that of the push as soon as there is one, also where something else than a ``BrazeError`` ends it.
     """
@@ -68,6 +70,7 @@ class AnyPush(ABC):
     say: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None
+    users: UserCount | None = None
     report: dict[str, Any] | None = field(default=None, init=False, repr=False)
     _running: Running = field(init=False, repr=False)
 
@@ -211,7 +214,9 @@ class Attempt(ABC):
         self.progress = progress = Progress(self.ledger, tell=self._push.progress, about=about, share=share)
         try:
             watched = progress.watching(objects)
-            self.extra = plan(watched, self._push.workspace, self.ledger, united=united).as_dict()
+            users = self._push.users or UserCount()
+            planned = plan(watched, self._push.workspace, self.ledger, united=united, users=users)
+            self.extra = planned.as_dict()
         finally:
             progress.finish()
 

@@ -30,6 +30,7 @@ from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -123,6 +124,7 @@ class ListPush:
         self._stopped: PushStoppedError | None = None
         self._error: BaseException | None = None
         self._known: dict[str, PushedBefore] = {}
+        self._users = UserCount() if dry_run else None
 
     def execute(self) -> dict[str, Any]:
         """Push what is not whole yet.
@@ -145,6 +147,9 @@ class ListPush:
             if isinstance(error, BrazeError):
                 error.report = self.report
             raise error from error.__cause__
+        finally:
+            if self._users is not None:
+                self._users.close()
         return self.report
 
     def stop(self) -> None:
@@ -161,8 +166,11 @@ class ListPush:
     def report(self) -> dict[str, Any]:
         """The list's report as it is now."""
         own = [turn.report for turn in self._turns if turn.report is not None]
+        # Who is in several of the plans is one user.
+        users = {} if self._users is None else {"users": self._users.total}
         return {
             **summed(own, [turn.status for turn in self._turns]),
+            **users,
             **self._identity.as_dict(),
             **reports.setting(self._workspace, self._braze_conn_id, self._dry_run, self._error),
             "exports": [
@@ -204,6 +212,7 @@ class ListPush:
             limiter=self._next_limiter,
             round=self._round,
             pushed_before=self._pushed_before,
+            users=self._users,
         )
 
     def _pushed_before(self, folder: ReportsFolder) -> PushedBefore:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +10,10 @@ from airflow_provider_braze.exceptions import TooManyDataPointsError
 from airflow_provider_braze.users_track.batching.merge_window import (
     Batch,
     MergeWindow,
-    ProfileObject,
     SourceItem,
 )
-from airflow_provider_braze.users_track.batching.record_block import BlockSlice
+from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, key_of
+from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -28,8 +28,7 @@ class Plan:
 
     :param planned_requests: requests it would send.
     :param planned_bytes: bytes of their bodies.
-    :param users: users in its requests; one whose records lie further apart than the look-ahead window counts each
-        time.
+    :param users: users in its requests, each once; 0 where nobody asked for it.
     :param seconds_at_limit: how long that takes at the workspace's limit.
     :param sample_payloads: the first objects as they would be sent.
     """
@@ -58,34 +57,50 @@ def plan(
     *,
     united: frozenset[str] = frozenset(),
     outcome: str = "planned",
+    users: UserCount | None = None,
 ) -> Plan:
     """Go through a source as a push would.
 
+    :param users: counts its users; those of several plans together, where it was given to them before.
     :param outcome: what each record that would be sent is counted as.
     """
     planned = Plan()
+    if users is not None:
+        users.begin()
     window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
     try:
         for found in source:
             for item, reason in window.take_in(found):
                 ledger.settle(item, "invalid", reason)
             while window.full or (ledger.crowded and not window.empty):
-                _take(window, workspace, ledger, planned, outcome)
+                _take(window, workspace, ledger, planned, outcome, users)
         window.finish()
         while not window.empty:
-            _take(window, workspace, ledger, planned, outcome)
+            _take(window, workspace, ledger, planned, outcome, users)
     finally:
         ledger.leave(window.drain(), lost=False, reason="the dry run stopped before this record was planned")
         ledger.flush()
     if ledger.trouble is not None:
         raise ledger.trouble
+    if users is not None:
+        users.settle()
+        planned.users = users.here
     planned.seconds_at_limit = planned.planned_requests / workspace.requests_per_second
     return planned
 
 
-def _take(window: MergeWindow, workspace: Workspace, ledger: Ledger, found: Plan, outcome: str) -> None:
+def _take(
+    window: MergeWindow,
+    workspace: Workspace,
+    ledger: Ledger,
+    found: Plan,
+    outcome: str,
+    users: UserCount | None,
+) -> None:
     batch = window.take()
     if batch is not None:
+        if users is not None:
+            users.add(_users(batch))
         _count(batch, workspace, ledger, found, outcome)
         window.release(batch.parts)
 
@@ -93,16 +108,17 @@ def _take(window: MergeWindow, workspace: Workspace, ledger: Ledger, found: Plan
 def _count(batch: Batch, workspace: Workspace, ledger: Ledger, found: Plan, outcome: str) -> None:
     found.planned_requests += 1
     found.planned_bytes += len(batch.body(workspace.partner))
-    found.users += _users(batch)
     if (missing := SAMPLE_PAYLOADS - len(found.sample_payloads)) > 0:
         found.sample_payloads += [item.content for item in batch.items[:missing]]
     ledger.settle_batch(batch, outcome)
 
 
-def _users(batch: Batch) -> int:
-    """Count users; each of a slice is another."""
-    alone = {part.identity for part in batch.parts if isinstance(part, ProfileObject)}
-    return len(alone) + sum(len(part) for part in batch.parts if isinstance(part, BlockSlice))
+def _users(batch: Batch) -> Iterable[Key]:
+    for part in batch.parts:
+        if isinstance(part, BlockSlice):
+            yield from part.keys
+        else:
+            yield key_of(part.identity)
 
 
 def refuse_above(

@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_braze.users_track.batching.merge_window import LOOK_AHEAD_RECORDS, ProfileObject
 from airflow_provider_braze.users_track.delivery.plan import MASK, Plan, mask, plan
+from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from tests.users_track.pushing import Written, check_sum, counted, event, people, profile_object, workspace
 
@@ -18,7 +19,8 @@ def planned(items: Any, **settings: Any) -> tuple[Plan, Ledger, Written]:
     written = Written()
     ledger = Ledger(written)
     # Nobody listens there: a dry run that sent anything would fail.
-    found = plan(counted(items, ledger), workspace("http://127.0.0.1:9", **settings), ledger)
+    nowhere = workspace("http://127.0.0.1:9", **settings)
+    found = plan(counted(items, ledger), nowhere, ledger, users=UserCount())
     check_sum(ledger, written)
     return found, ledger, written
 
@@ -52,6 +54,14 @@ def test_merged_records_share_the_outcome_of_their_object() -> None:
 def test_invalid_records_count_for_the_look_ahead(between: int, objects: int) -> None:
     _, ledger, _ = planned([profile_object("a", 2, x=1), *[None] * between, profile_object("a", 9000, x=2)])
     assert ledger.data_points.by_attribute() == {"x": objects}
+
+
+def test_one_whose_records_are_too_far_apart_to_be_merged_is_one_user() -> None:
+    found, ledger, _ = planned(
+        [profile_object("a", 2, x=1), *people(LOOK_AHEAD_RECORDS), profile_object("a", 9000, x=2)]
+    )
+    assert found.users == LOOK_AHEAD_RECORDS + 1
+    assert ledger.data_points.by_attribute()["x"] == 2
 
 
 def test_a_user_with_events_is_one_user() -> None:
