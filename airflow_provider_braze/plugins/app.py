@@ -7,20 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag
-from airflow.utils.session import create_session
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from airflow_provider_braze.plugins.braze_tab import PREFIX, root_path
+from airflow_provider_braze.airflow_compat.api_server import HAS_STORE, MAY_READ, create_session
+from airflow_provider_braze.plugins.addresses import pages, quoted, root_path
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
-from airflow_provider_braze.plugins.runs import HAS_STORE, has_run, nothing_found, pushes_of
+from airflow_provider_braze.plugins.runs import has_run, nothing_found, pushes_of
 from airflow_provider_braze.plugins.table import Asked, Table
 from airflow_provider_braze.pushes.rejects_by_id import id_of
 from airflow_provider_braze.rejects import preview as rejects
@@ -32,12 +29,6 @@ NO_PUSH_IN_RUN = "No task of this run pushes anything to Braze."
 NO_PUSH_IN_TASK = "This task does not push to Braze. The run's own Braze tab shows all of its pushes."
 NOT_SIGNED_IN = "Your session has ended. Sign in to Airflow again, then reload this page."
 NOT_ALLOWED = "You may not see what this DAG pushed: reading its tasks and XComs takes Airflow's permission."
-
-# What the tab shows is in XCom and the task state store: whoever may read these through Airflow's API may read it here.
-MAY_READ = [
-    Depends(requires_access_dag("GET", DagAccessEntity.XCOM)),
-    Depends(requires_access_dag("GET", DagAccessEntity.TASK_INSTANCE)),
-]
 
 app = FastAPI(title="Braze tab", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -149,8 +140,8 @@ def _page(
 
 
 def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
-    dag_id, run_id = (quote(part, safe="") for part in where)
-    task_id, map_index = quote(card.task.task_id, safe=""), card.task.map_index
+    dag_id, run_id = (quoted(part) for part in where)
+    task_id, map_index = quoted(card.task.task_id), card.task.map_index
     mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     index = map_index if map_index >= 0 else "-"
     export = f"?export={card.task.number}" if card.task.number else ""
@@ -158,7 +149,7 @@ def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
         "again": f"{root_path()}/dags/{rejects.PUSH_AGAIN_DAG}",
         "id": id_of(card.rejects_path),
         "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
-        "rejects": f"{root_path()}{PREFIX}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
+        "rejects": f"{pages()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
     }
 
 

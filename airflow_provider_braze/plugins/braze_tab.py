@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+
+from airflow_provider_braze.plugins.addresses import PREFIX, pages
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
-
-PREFIX = "/braze"
 
 
 def _icon(colour: str) -> str:
@@ -21,11 +20,6 @@ def _icon(colour: str) -> str:
         '<path d="M4 20V10M10 20V4M16 20v-7M22 20H2"/><path d="m18 7 2-2 2 2M20 5v5"/></svg>'
     )
     return f"data:image/svg+xml,{quote(svg)}"
-
-
-def root_path() -> str:
-    """Path that Airflow is served below, without a slash at the end: empty, or such as ``/team-a``."""
-    return urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
 
 
 class LazyApp:
@@ -43,7 +37,7 @@ def _view(destination: str, url_route: str, path: str) -> dict[str, Any]:
         "name": "Braze",
         "destination": destination,
         "url_route": url_route,
-        "href": f"{root_path()}{PREFIX}{path}",
+        "href": f"{pages()}{path}",
         "icon": _icon("#3f3f46"),
         "icon_dark_mode": _icon("#e4e4e7"),
     }

@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.xcom import XComModel
 from sqlalchemy import Text, cast, select
 
+from airflow_provider_braze.airflow_compat.api_server import (
+    DagRun,
+    TaskInstance,
+    TaskStateStoreModel,
+    XComModel,
+)
 from airflow_provider_braze.plugins.cards import PushTask
 from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_text
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY
 from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY
 
-try:
-    from airflow.models.task_state_store import TaskStateStoreModel
-except ImportError:
-    # Airflow has the task state store from 3.3 on.
-    TaskStateStoreModel = None  # type: ignore[assignment,misc]
-
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-HAS_STORE = TaskStateStoreModel is not None
 
 OPERATOR = "BrazeUserTrackOperator"
 """``custom_operator_name`` of the operator and of whatever inherits from it."""

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_provider_braze.airflow_compat.api_server import HAS_STORE
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.plugins.braze_tab import BrazeTabPlugin
-from airflow_provider_braze.plugins.runs import HAS_STORE
 from tests.plugins.api_server import ADMIN, NOBODY, SUB_PATH, VIEWER, ApiServer
 from tests.plugins.invented import SCRIPT, progress, report
 
