@@ -41,6 +41,9 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_braze.triggers.redpoint"],
             },
         ],
+        "task-decorators": [
+            {"name": "braze_track", "class-name": "airflow_provider_braze.decorators.braze.braze_track_task"},
+        ],
         # What no other provider of Airflow serves.
         "filesystems": [
             "airflow_provider_braze.storage.protocols.ftp",

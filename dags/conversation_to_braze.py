@@ -15,19 +15,6 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-
-ENDED_AT = "{{ dag_run.run_after.isoformat() }}"
-
-EVENTS = """[
-  {
-    "external_id": {{ params.external_id | tojson }},
-    "name": "conversation_ended",
-    "time": "{{ dag_run.run_after.isoformat() }}",
-    "properties": {"topic": {{ params.topic | tojson }}, "resolved": {{ params.resolved | tojson }}}
-  }
-]"""
-
 with DAG(
     dag_id="conversation_to_braze",
     dag_display_name="A conversation to Braze",
@@ -58,23 +45,35 @@ with DAG(
         ),
     },
 ) as dag:
-    record = BrazeUserTrackOperator(
-        task_id="record_conversation",
+
+    @task.braze_track(
         braze_conn_id="braze_{{ params.environment }}",
         # The name that Braze assigned to you as a partner; leave it out if there is none.
         partner="airflow-conversations",
         # Both rows may fail without failing the task: the branch below decides what then.
         max_rejected=2,
-        attributes=[
-            {
-                "external_id": "{{ params.external_id }}",
-                "last_conversation_topic": "{{ params.topic }}",
-                "last_conversation_at": {"$time": ENDED_AT},
-            }
-        ],
-        # As JSON text, so that a switch stays a switch.
-        events=EVENTS,
     )
+    def record_conversation(params: dict[str, Any], dag_run: Any) -> dict[str, list[dict[str, Any]]]:
+        """Give what the conversation says of its customer; values keep their types, and a retry gives the same."""
+        ended_at = dag_run.run_after.isoformat()
+        who = {"external_id": params["external_id"]}
+        return {
+            "attributes": [
+                {
+                    **who,
+                    "last_conversation_topic": params["topic"],
+                    "last_conversation_at": {"$time": ended_at},
+                }
+            ],
+            "events": [
+                {
+                    **who,
+                    "name": "conversation_ended",
+                    "time": ended_at,
+                    "properties": {"topic": params["topic"], "resolved": params["resolved"]},
+                }
+            ],
+        }
 
     @task.branch
     def by_outcome(report: dict[str, Any]) -> str:
@@ -93,4 +92,5 @@ with DAG(
             f"Braze accepted {report['accepted']} of {report['records']} rows: see the log of record_conversation."
         )
 
-    by_outcome(record.output) >> [recorded(record.output), needs_a_look(record.output)]
+    report = record_conversation()
+    by_outcome(report) >> [recorded(report), needs_a_look(report)]
