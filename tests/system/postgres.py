@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for one test: Debian's package, on 127.0.0.1, with data that are thrown away."""
+"""A PostgreSQL for one Airflow: Debian's package, on 127.0.0.1, with data that are thrown away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.system.real_airflow import free_port
+from tests.ports import free_port
 
 _BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 IS_INSTALLED = bool(_BINARIES) and (_BINARIES[-1] / "postgres").exists()
@@ -39,18 +38,19 @@ class Postgres:
 
     def __enter__(self) -> Self:
         try:
-            self._start()
+            self.start()
         except BaseException:
-            self._stop()
+            self.stop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Make the database, start the server, and wait until it answers."""
         password = self.home / "password"
         password.write_text(self._password)
         if self._user is not None:
@@ -95,25 +95,27 @@ class Postgres:
             cwd=self.home,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            # A Ctrl-C in the terminal must reach it last, after the Airflow that uses it has ended.
+            start_new_session=True,
         )
         self._wait(self._process)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        # It listens before it has started: asked by its own client, as one that was refused would be told.
+        ready = [_BINARIES[-1] / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         end = time.monotonic() + _SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise
+        while subprocess.run(ready, cwd=self.home, check=False).returncode:
+            if process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"PostgreSQL did not start within {_SECONDS:.0f} s ({process.poll()})")
             time.sleep(0.1)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the server and remove its data."""
         if self._process is not None:
             # Its word for ending at once, without waiting for those connected.
             self._process.send_signal(signal.SIGINT)
             self._process.wait(timeout=_SECONDS)
+            self._process = None
         shutil.rmtree(self.home, ignore_errors=True)
 
 

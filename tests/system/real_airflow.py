@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,9 @@ from typing import Any, Self
 import psutil
 import requests
 
+from tests.ports import free_port
+from tests.system.postgres import IS_INSTALLED, Postgres
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPONENTS = {"metadatabase", "scheduler", "triggerer", "dag_processor"}
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -33,13 +35,6 @@ STOP_SECONDS = 5.0
 
 class AirflowTroubleError(RuntimeError):
     """Airflow did not start, or did not do in time what was waited for."""
-
-
-def free_port() -> int:
-    """Find a TCP port on loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def end_process_trees(*roots: subprocess.Popen[bytes], grace: float = STOP_SECONDS) -> None:
@@ -86,6 +81,7 @@ class RealAirflow:
         self.python = python
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, tuple[str, ...]] = {}
+        self._postgres = Postgres() if IS_INSTALLED else None
         self._session = requests.Session()
         self._session.trust_env = False
         self._environment = self._make_environment(dags_folder, connections or {})
@@ -111,7 +107,6 @@ class RealAirflow:
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
             "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             # A worker that asks twice because a busy machine was slow to answer is told that its task runs already.
@@ -138,6 +133,7 @@ class RealAirflow:
     def start(self) -> None:
         """Make the database, start the four components, wait until all of them are healthy."""
         port = self.url.rpartition(":")[2]
+        self._environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self._start_database()
         migration = self.airflow("db", "migrate")
         if migration.returncode:
             raise AirflowTroubleError(
@@ -152,6 +148,17 @@ class RealAirflow:
         for name in self._commands:
             self.spawn(name)
         self.wait_for(self._healthy, "all of its components healthy", START_SECONDS)
+
+    def _start_database(self) -> str:
+        """Start what Airflow keeps its state in, and return its URL.
+
+        On PostgreSQL where it is installed, as in CI and as Airflow is run in earnest. SQLite, for a demo elsewhere,
+        locks whole and refuses who waits too long: on a busy machine a component now and then finds it locked.
+        """
+        if self._postgres is None:
+            return f"sqlite:///{self.home}/airflow.db?timeout=60"
+        self._postgres.start()
+        return self._postgres.url
 
     def airflow(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command of Airflow's CLI in this Airflow's home."""
@@ -267,8 +274,13 @@ class RealAirflow:
 
     def set_variable(self, name: str, value: str) -> None:
         """Set an Airflow Variable, as its page in the UI does."""
-        self._session.delete(f"{self.url}/api/v2/variables/{name}", timeout=30)
-        self.api("POST", "variables", key=name, value=value)
+        create = {
+            "action": "create",
+            "entities": [{"key": name, "value": value}],
+            "action_on_existence": "overwrite",
+        }
+        if errors := self.api("PATCH", "variables", actions=[create])["create"]["errors"]:
+            raise AirflowTroubleError(f"The Variable {name} cannot be set: {errors}")
 
     def trigger(self, dag_id: str, **form: Any) -> str:
         """Start a run as the UI's form does, and return its id."""
@@ -345,5 +357,7 @@ class RealAirflow:
         end_process_trees(*self.processes.values())
         self.processes.clear()
         self._session.close()
+        if self._postgres is not None:
+            self._postgres.stop()
         if not keep_home:
             shutil.rmtree(self.home, ignore_errors=True)

@@ -10,8 +10,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.storage.real.doors import DiskDoor, need, need_module, python
-from tests.storage.real.process import Server, free_port
+from tests.storage.real.process import Server
 
 
 def certificate(home: Path) -> tuple[Path, Path]:

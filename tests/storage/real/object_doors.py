@@ -9,9 +9,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.sandbox_process import ROOT
 from tests.storage.real.doors import Door, MissingError, need_module, python
-from tests.storage.real.process import Server, free_port
+from tests.storage.real.process import Server
 
 # Google's newest client asks a service that the stand-in does not have, unless told not to before it is imported.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")

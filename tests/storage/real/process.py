@@ -12,13 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 class Server:
     """One process that listens on one port, with everything it writes in a log of its own.
 

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.storage.real.doors import DiskDoor, need, need_module
-from tests.storage.real.process import Server, free_port
+from tests.storage.real.process import Server
 
 
 class Sftp(DiskDoor):
