@@ -32,6 +32,7 @@ from airflow_provider_braze.users_track.batching.merge_window import SourceItem
 from airflow_provider_braze.users_track.delivery.plan import Plan, plan
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import Sink
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.records import RecordReference
 from airflow_provider_braze.users_track.rules import limits
@@ -43,7 +44,7 @@ _BASE_PATH = "AIRFLOW_VAR_REDPOINT_BASE_PATH"
 """Environment variable of the Airflow Variable that the shipped DAGs take their base path from."""
 
 
-class _FirstFailures:
+class _FirstFailures(Sink):
     """Keeps the first failed records to be shown: line, column and reason, no cells."""
 
     def __init__(self) -> None:

@@ -4,6 +4,91 @@ from __future__ import annotations
 
 from typing import Any
 
+_INTEGRATIONS: list[dict[str, Any]] = [
+    {
+        "integration-name": "Braze",
+        "external-doc-url": "https://www.braze.com/docs/api/home",
+        "tags": ["service"],
+    },
+    {
+        "integration-name": "Redpoint Interaction",
+        "external-doc-url": "https://docs.redpointglobal.com/rpi/",
+        "tags": ["service"],
+    },
+]
+
+_CONFIG: dict[str, Any] = {
+    "braze": {
+        "description": "The Braze tab on DAG runs and task instances.",
+        "options": {
+            "rejects_in_ui": {
+                "description": (
+                    "Let whoever may read a DAG's XComs see the first records of a push's rejects file, "
+                    "masked, and download the whole file with its personal data, where the API server can "
+                    "read it."
+                ),
+                "version_added": "0.1.0",
+                "type": "boolean",
+                "example": "True",
+                "default": "False",
+            },
+        },
+    },
+}
+
+_CONNECTION_FIELDS: dict[str, Any] = {
+    "requests_per_second": {
+        "label": "Requests per second",
+        "description": "Most requests a second, averaged over 3 seconds; 1000 if empty.",
+        "schema": {"type": ["number", "null"], "minimum": 0.01},
+    },
+    "max_in_flight": {
+        "label": "Requests in flight",
+        "description": "Most requests that wait for an answer at the same time; 96 if empty.",
+        "schema": {"type": ["integer", "null"], "minimum": 1},
+    },
+    "timeout": {
+        "label": "Timeout",
+        "description": "Seconds that one attempt of a request may take; 30 if empty.",
+        "schema": {"type": ["number", "null"], "minimum": 1},
+    },
+    "objects_per_request": {
+        "label": "Objects per request",
+        "description": "Most objects together in one request, as your contract allows; 75 if empty.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 225},
+    },
+    "partner": {
+        "label": "Partner",
+        "description": "Partner name sent with every request; none if empty.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "allow_http": {
+        "label": "Allow plain http",
+        "description": "Let the key travel unencrypted to an http:// endpoint elsewhere.",
+        "schema": {"type": ["boolean", "null"]},
+    },
+}
+
+_CONNECTION_TYPES: list[dict[str, Any]] = [
+    {
+        "connection-type": "braze",
+        "hook-class-name": "airflow_provider_braze.hooks.braze.BrazeHook",
+        "hook-name": "Braze",
+        "ui-field-behaviour": {
+            # The port shows because Airflow 3.3.2 refuses to test a connection that has none.
+            "hidden-fields": ["login", "schema"],
+            # Airflow 3.1 writes "port" where nobody says otherwise.
+            "relabeling": {"host": "REST endpoint", "password": "REST API key", "port": "Port"},
+            "placeholders": {
+                "host": "https://rest.iad-01.braze.com",
+                "port": "443; needed by Test on Airflow 3.3.2, else it may stay empty",
+                "password": "the key of the workspace, with users.track",
+            },
+        },
+        "conn-fields": _CONNECTION_FIELDS,
+    }
+]
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, which is also the only source of the connection form in Airflow 3.3."""
@@ -11,18 +96,7 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-braze-redpoint",
         "name": "Braze",
         "description": "Pushes `Redpoint Interaction` exports to `Braze <https://www.braze.com/>`__ user profiles.",
-        "integrations": [
-            {
-                "integration-name": "Braze",
-                "external-doc-url": "https://www.braze.com/docs/api/home",
-                "tags": ["service"],
-            },
-            {
-                "integration-name": "Redpoint Interaction",
-                "external-doc-url": "https://docs.redpointglobal.com/rpi/",
-                "tags": ["service"],
-            },
-        ],
+        "integrations": _INTEGRATIONS,
         "operators": [
             {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.operators.braze"]},
         ],
@@ -57,72 +131,6 @@ def get_provider_info() -> dict[str, Any]:
                 "plugin-class": "airflow_provider_braze.plugins.braze_tab.BrazeTabPlugin",
             },
         ],
-        "config": {
-            "braze": {
-                "description": "The Braze tab on DAG runs and task instances.",
-                "options": {
-                    "rejects_in_ui": {
-                        "description": (
-                            "Let whoever may read a DAG's XComs see the first records of a push's rejects file, "
-                            "masked, and download the whole file with its personal data, where the API server can "
-                            "read it."
-                        ),
-                        "version_added": "0.1.0",
-                        "type": "boolean",
-                        "example": "True",
-                        "default": "False",
-                    },
-                },
-            },
-        },
-        "connection-types": [
-            {
-                "connection-type": "braze",
-                "hook-class-name": "airflow_provider_braze.hooks.braze.BrazeHook",
-                "hook-name": "Braze",
-                "ui-field-behaviour": {
-                    # The port shows because Airflow 3.3.2 refuses to test a connection that has none.
-                    "hidden-fields": ["login", "schema"],
-                    # Airflow 3.1 writes "port" where nobody says otherwise.
-                    "relabeling": {"host": "REST endpoint", "password": "REST API key", "port": "Port"},
-                    "placeholders": {
-                        "host": "https://rest.iad-01.braze.com",
-                        "port": "443; needed by Test on Airflow 3.3.2, else it may stay empty",
-                        "password": "the key of the workspace, with users.track",
-                    },
-                },
-                "conn-fields": {
-                    "requests_per_second": {
-                        "label": "Requests per second",
-                        "description": "Most requests a second, averaged over 3 seconds; 1000 if empty.",
-                        "schema": {"type": ["number", "null"], "minimum": 0.01},
-                    },
-                    "max_in_flight": {
-                        "label": "Requests in flight",
-                        "description": "Most requests that wait for an answer at the same time; 96 if empty.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1},
-                    },
-                    "timeout": {
-                        "label": "Timeout",
-                        "description": "Seconds that one attempt of a request may take; 30 if empty.",
-                        "schema": {"type": ["number", "null"], "minimum": 1},
-                    },
-                    "objects_per_request": {
-                        "label": "Objects per request",
-                        "description": "Most objects together in one request, as your contract allows; 75 if empty.",
-                        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 225},
-                    },
-                    "partner": {
-                        "label": "Partner",
-                        "description": "Partner name sent with every request; none if empty.",
-                        "schema": {"type": ["string", "null"]},
-                    },
-                    "allow_http": {
-                        "label": "Allow plain http",
-                        "description": "Let the key travel unencrypted to an http:// endpoint elsewhere.",
-                        "schema": {"type": ["boolean", "null"]},
-                    },
-                },
-            }
-        ],
+        "config": _CONFIG,
+        "connection-types": _CONNECTION_TYPES,
     }

@@ -20,7 +20,7 @@ from airflow_provider_braze.users_track.delivery.interpret import (
     quotable,
     refusal,
 )
-from airflow_provider_braze.users_track.delivery.push import TRACK
+from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 if TYPE_CHECKING:

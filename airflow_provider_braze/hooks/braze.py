@@ -33,7 +33,7 @@ from airflow_provider_braze.hooks.answers import (
 )
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
 from airflow_provider_braze.users_track.delivery.interpret import parse
-from airflow_provider_braze.users_track.delivery.push import TRACK
+from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.transport.clusters import CLUSTERS

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
 
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

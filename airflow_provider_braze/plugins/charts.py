@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from airflow_provider_braze.pushes.list_report import OTHERS
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 IN_FLIGHT, READ_AHEAD, TO_BE_SENT, TO_COME = "in_flight", "read_ahead", "to_be_sent", "to_come"
 """No outcomes, only parts of a running push's bar: in a request that is not answered yet, read and not sent yet, to be

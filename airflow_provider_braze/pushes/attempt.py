@@ -17,8 +17,9 @@ from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
+from airflow_provider_braze.users_track.delivery.intake import Feed
 from airflow_provider_braze.users_track.delivery.plan import plan
-from airflow_provider_braze.users_track.delivery.push import Feed, Push
+from airflow_provider_braze.users_track.delivery.push import Push
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.limiter import Limiter

@@ -30,7 +30,8 @@ from airflow_provider_braze.storage.markers import Marker, now
 from airflow_provider_braze.storage.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
-from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 

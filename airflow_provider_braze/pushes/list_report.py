@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 WAITING = "waiting"
 """Status of an export that has not had its turn."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 PROGRESS_KEY = "braze_progress"
 """Key of Airflow's task state store (3.3+) under which a running push keeps its progress."""

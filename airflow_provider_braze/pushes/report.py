@@ -16,8 +16,9 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import write_whole
-from airflow_provider_braze.users_track.ledger.ledger import FAILED as FAILED_OUTCOMES
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.outcomes import FAILED as FAILED_OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 

@@ -27,7 +27,8 @@ from airflow_provider_braze.users_track.batching.merge_window import (
     RecordBlock,
     SourceItem,
 )
-from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.mapping.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
-from airflow_provider_braze.users_track.ledger.ledger import Ledger, Sink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import Sink
 from airflow_provider_braze.users_track.records import RecordReference, Segment
 
 ACCEPTED, MERGED, FREE, UNKNOWN = "accepted", "merged", "free", "unknown"

@@ -8,9 +8,10 @@ from dataclasses import replace
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.reading.cutting import width_problem
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.records import Record, width_problem
+from airflow_provider_braze.redpoint.reading.records import Record
 from airflow_provider_braze.rejects.header import (
     HEAD_BYTES,
     OWN_COLUMNS,

@@ -24,13 +24,14 @@ from airflow_provider_braze.storage.plain import (
     remove,
 )
 from airflow_provider_braze.storage.plain import replace as put_in_place
+from airflow_provider_braze.users_track.ledger.sink import Sink
 from airflow_provider_braze.users_track.records import RecordReference
 
 _MOST_KEPT = 24_000
 """Characters of failed rows in a checkpoint: a value of Airflow's task state store has at most 65,535 bytes."""
 
 
-class RejectsFile:
+class RejectsFile(Sink):
     """Writes the rejects of one push; the file exists only when there are any.
 
     What is written goes to parts, each of them whole once it is cut off; ``close`` makes one file of them. So a push
@@ -228,7 +229,7 @@ def _writable(cell: Any) -> Any:
     return cell
 
 
-class RejectsInReport:
+class RejectsInReport(Sink):
     """Keeps failed rows of an author's own as index and reason, where there is no reports folder.
 
     :param most: rows that are kept; the counts are true beyond it.

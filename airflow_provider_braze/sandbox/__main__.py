@@ -56,6 +56,16 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); control routes need no key"
     )
+    add("--until-stdin-ends", action="store_true", help="end with whoever started it, however that ends")
+    add("--tls-certificate", metavar="FILE", help="PEM; serve https")
+    add("--tls-key", metavar="FILE", help="PEM; the certificate's key")
+    _add_behaviour(lines)
+    return lines
+
+
+def _add_behaviour(lines: argparse.ArgumentParser) -> None:
+    """Add how the workspace answers, and what it keeps of that."""
+    add = lines.add_argument
     add("--latency-ms", type=_not_negative, default=0, metavar="N", help="answer N milliseconds late")
     add("--rate", type=_rate, metavar="N|N/S", help="requests to /users/track a second, or in S seconds")
     add("--export-rate", type=_rate, metavar="N|N/S", help="the same for /users/export/ids")
@@ -96,10 +106,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="requests that GET /sandbox/requests shows (20)",
     )
-    add("--until-stdin-ends", action="store_true", help="end with whoever started it, however that ends")
-    add("--tls-certificate", metavar="FILE", help="PEM; serve https")
-    add("--tls-key", metavar="FILE", help="PEM; the certificate's key")
-    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

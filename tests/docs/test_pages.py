@@ -23,7 +23,7 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.sandbox.__main__ import parser as sandbox_parser
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Identifier, Tag, Type
 from airflow_provider_braze.users_track.transport.workspace import EXTRAS, Workspace
 from tests import samples

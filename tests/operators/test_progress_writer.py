@@ -15,7 +15,8 @@ from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOpera
 from airflow_provider_braze.operators.progress import ProgressWriter
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY, Progress
-from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import NullSink
 from tests.connections import connect
 from tests.sandbox_process import SandboxProcess
 

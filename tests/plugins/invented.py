@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 SCRIPT = "<script>alert('seen')</script>"
 

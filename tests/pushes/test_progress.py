@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, in_words
-from airflow_provider_braze.users_track.ledger.ledger import Ledger, NullSink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import NullSink
 
 NOON = datetime(2026, 11, 21, 12, 0, 30, tzinfo=UTC)
 

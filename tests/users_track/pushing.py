@@ -12,7 +12,9 @@ from msgspec.structs import replace
 
 from airflow_provider_braze.users_track.batching.merge_window import Batch, ProfileObject, RecordBlock
 from airflow_provider_braze.users_track.delivery.push import Push
-from airflow_provider_braze.users_track.ledger.ledger import FAILED, OUTCOMES, WRITTEN_DOWN, Ledger
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.outcomes import FAILED, OUTCOMES, WRITTEN_DOWN
+from airflow_provider_braze.users_track.ledger.sink import Sink
 from airflow_provider_braze.users_track.records import RecordReference, Segment
 from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -66,7 +68,7 @@ def batch_of(*items: ProfileObject) -> Batch:
 
 
 @dataclass
-class Written:
+class Written(Sink):
     """A sink that keeps what a rejects file would hold."""
 
     rows: list[tuple[int, str, str, str]] = field(default_factory=list)

@@ -181,3 +181,8 @@ class Cutter:
             except csv.Error:
                 break
         return found
+
+
+def width_problem(width: int, expected: str) -> str:
+    """Say that a record has another number of cells than it should."""
+    return f"{width} column{'s' * (width != 1)} where {expected}"

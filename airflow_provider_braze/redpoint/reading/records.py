@@ -14,7 +14,7 @@ from contextlib import suppress
 from operator import methodcaller
 from typing import NamedTuple
 
-from airflow_provider_braze.redpoint.reading.cutting import Cutter
+from airflow_provider_braze.redpoint.reading.cutting import Cutter, width_problem
 from airflow_provider_braze.redpoint.reading.doubt import Judge
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineQueue, is_clean, is_readable
 from airflow_provider_braze.redpoint.reading.spanning import SpanningReader
@@ -347,8 +347,3 @@ def _is_plain(texts: list[str]) -> bool:
 def _ends_raw(text: str) -> bool:
     """Tell whether it ends in a raw CR or LF, which csv would take for a line end and drop, although a value does."""
     return text.endswith(("\r", "\n"))
-
-
-def width_problem(width: int, expected: str) -> str:
-    """Say that a record has another number of cells than it should."""
-    return f"{width} column{'s' * (width != 1)} where {expected}"

@@ -1,25 +1,25 @@
 """One plain loop: read until a batch is whole, send what the limiter lets go, take what is answered, look at the clock.
 
-Above it stands ``pushes``, which gives it a source and a ledger and watches it; below it the window (which objects
-belong together), the sender (what an answer means), the client (libcurl) and the limiter (when). Everything happens on
-the one thread that calls :meth:`Push.run`, which waits in ``Client.wait`` and nowhere else. What waits for something is
-an entry with a due time, never a suspended call, so that a stop has nothing to interrupt. Memory does not grow with the
-file.
+Above it stands ``pushes``, which gives it a source and a ledger and watches it; below it the intake (source to window),
+the window (which objects belong together), the sender (what an answer means), the client (libcurl) and the limiter
+(when). Everything happens on the one thread that calls :meth:`Push.run`, which waits in ``Client.wait`` and nowhere
+else. What waits for something is an entry with a due time, never a suspended call, so that a stop has nothing to
+interrupt. Memory does not grow with the file.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, describe
 from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow, SourceItem
+from airflow_provider_braze.users_track.delivery.intake import Feed, Intake
 from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
 from airflow_provider_braze.users_track.delivery.schedule import Lane, Schedule
 from airflow_provider_braze.users_track.delivery.sender import (
     STOPPED_BEFORE,
-    TRACK,
     Delivery,
     Sender,
     records_in_flight,
@@ -31,29 +31,11 @@ from airflow_provider_braze.users_track.transport.client import Answer, Client, 
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
-__all__ = ["TRACK", "Feed", "Push"]
-
 _LOOKED_UP_TOGETHER = 3 * limits.EXPORT_IDS_PER_REQUEST
 """Three full look-ups make two full requests."""
 
-_READ_AT_ONCE = 500
-"""Records after which the answers that have come are taken, and what may go is sent."""
-
 _LONGEST_WAIT = 0.5
 """Seconds after which the loop looks at everything again, whatever it waits for."""
-
-
-class Feed(Protocol):
-    """What a source is read from, so that the loop is never blocked by it."""
-
-    def ready(self, wake: Callable[[], None]) -> bool:
-        """Whether the source has something to give at once.
-
-        :param wake: where it has not, called from any thread when asking again is worth while.
-        """
-
-    def stop(self) -> None:
-        """Read nothing further."""
 
 
 class Push:
@@ -89,11 +71,12 @@ class Push:
         self.ledger = ledger
         self.limiter = limiter or Limiter(workspace.requests_per_second, clock=clock)
         self.error: BaseException | None = None
-        self._source, self._feed, self._clock = source, feed, clock
+        self._clock = clock
         self._most_deliveries = workspace.max_in_flight
         self._window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
         self._objects_per_request = workspace.objects_per_request
         self._client = client or Client(workspace)
+        self._intake = Intake(source, self._window, ledger, feed, self._client.wake)
         self._sender = Sender(
             self._client,
             self.limiter,
@@ -107,7 +90,6 @@ class Push:
         self._lookup = Lookup(self._client, workspace, ledger, clock=clock) if confirm else None
         if confirm:
             self._window.objects_per_request = _LOOKED_UP_TOGETHER
-        self._exhausted = False
         self._stopped = False
         # Every delivery is in one place only: in flight, in a lane, or in the schedule. Here are all of them.
         self._deliveries: dict[Delivery, None] = {}
@@ -207,7 +189,7 @@ class Push:
         sent = self._send()
         if self._read() or sent or self._stopped:
             return True
-        if self._exhausted and not self._deliveries and self._window.empty:
+        if self._intake.exhausted and not self._deliveries and self._window.empty:
             return False
         if not self._can_send_at_once():
             self._wait()
@@ -223,7 +205,7 @@ class Push:
     def _is_paced(self) -> bool:
         """Whether something could be sent, and Braze has ordered no pause, but an endpoint's own limit holds it."""
         room = len(self._deliveries) < self._most_deliveries
-        whole = room and (self._window.full or (self._exhausted and not self._window.empty))
+        whole = room and self._intake.whole
         return any(
             (lane.ready or (whole and lane is self._lanes[-1]))
             and not lane.limiter.paused_for
@@ -238,8 +220,7 @@ class Push:
 
     def _wind_up(self) -> bool:
         """Let go of all that is not in flight; False once nothing is any more, or nobody waits for it longer."""
-        if self._feed is not None:
-            self._feed.stop()
+        self._intake.stop()
         if not self._in_flight or self._clock() >= self._cut_at:
             return False
         self._client.wait(self._seconds_until(self._cut_at))
@@ -263,7 +244,7 @@ class Push:
         if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
             return False
         # To take one that is not whole would end the look-ahead of those who wait for more records of their users.
-        if not (self._window.full or self._exhausted or self.ledger.crowded):
+        if not (self._intake.whole or self.ledger.crowded):
             return False
         batch = self._window.take()
         if batch is None:
@@ -331,24 +312,10 @@ class Push:
 
     def _read(self) -> bool:
         """Read until the next batch is whole, but not for long; whether there was anything to read."""
-        window, feed = self._window, self._feed
-        last = window.read + _READ_AT_ONCE
         read = False
         try:
-            while not (self._exhausted or window.full or self.ledger.crowded or window.read >= last):
-                if feed is not None and not feed.ready(self._client.wake):
-                    break
-                read = True
-                try:
-                    found = next(self._source)
-                except StopIteration:
-                    self._exhausted = True
-                    window.finish()
-                    break
-                for item, reason in window.take_in(found):
-                    self.ledger.settle(item, "invalid", reason)
+            read = self._intake.read()
         except Exception as error:
-            self._exhausted = True
             self.stop(error)
         self._stop_on_trouble()
         return read

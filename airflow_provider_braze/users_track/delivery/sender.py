@@ -181,7 +181,7 @@ class Sender:
         self._limiter.answered(result.status, result.headers)
         interpretation = interpret(result.status, result.body, batch, self._workspace.redact)
         trouble = interpretation.action is Action.RETRY
-        # What Braze has settled stays "may have got it" until it is in the ledger, should the push be incomplete away.
+        # What Braze has settled stays "may have got it" until it is in the ledger, should the push be torn away.
         batch.lost = lost_before or trouble or interpretation.action in (Action.ACCEPT, Action.SETTLE)
         batch.ambiguous = trouble and result.status not in _SURELY_UNPROCESSED
         batch.sending = False

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
+from airflow_provider_braze.users_track.ledger.outcomes import FAILED, SENT, WRITTEN_DOWN
 from airflow_provider_braze.users_track.ledger.reasons import public_words, shortened, without_values
+from airflow_provider_braze.users_track.ledger.sink import HeldRecords, Sink
 from airflow_provider_braze.users_track.records import (
     ALREADY_SETTLED,
     MOST_REASONS,
@@ -20,27 +22,8 @@ from airflow_provider_braze.users_track.records import (
 )
 from airflow_provider_braze.users_track.rules.data_points import DataPoints
 
-OUTCOMES = (
-    "accepted",
-    "rejected",
-    "invalid",
-    "unknown",
-    "not_sent",
-    "merged",
-    "not_found",
-    "planned",
-    "unchanged",
-)
-"""Every record has exactly one of these; their counts add up to the records read."""
-
-FAILED = ("rejected", "invalid", "unknown", "not_sent")
-WRITTEN_DOWN = (*FAILED, "not_found")
-"""Outcomes whose records go to the rejects file."""
-
 COUNTED_BY_OBJECT = ("data_points", "objects")
 """Counts of objects, not of records."""
-
-_SENT = ("accepted", "merged", "rejected", "unknown")
 
 _LARGEST_SEGMENT = 250
 """Records of a segment; the first ones are smaller, so that there is soon something to resume from."""
@@ -48,37 +31,9 @@ _LARGEST_SEGMENT = 250
 _MANY_SEGMENTS = 128
 """Segments that wait for an older one, after which new ones get larger."""
 
-_MOST_HELD = 50_000
-"""Failed records that are kept until older ones are settled."""
-
-_MOST_HELD_CHARACTERS = 8_000_000
-"""Of these records and their reasons: a file may be made of long ones."""
-
-
-class Sink(Protocol):
-    """Where failed records are written.
-
-    A sink that ``is_report`` holds no personal values; one that collects before it writes has a ``flush``; one that
-    can be gone on from by a later try has a ``rest``, which says that what follows is not settled for good.
-    """
-
-    def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:
-        """Write one record."""
-
-
-class NullSink:
-    """A sink for a plan before the push: failed records will be met again."""
-
-    def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:
-        """Forget the record."""
-
 
 def _no_facts() -> Mapping[str, Any]:
     return {}
-
-
-def _weight(record: Failed) -> int:
-    return record.reference.weight + len(record.reason)
 
 
 @dataclass(slots=True)
@@ -114,8 +69,7 @@ class Ledger:
     _segments: deque[Segment] = field(default_factory=lambda: deque([Segment()]))
     _opened: int = 1
     _size: int = 1
-    _held: int = 0
-    _held_characters: int = 0
+    _held: HeldRecords = field(default_factory=HeldRecords)
 
     @property
     def total(self) -> Counts:
@@ -156,7 +110,7 @@ class Ledger:
     @property
     def crowded(self) -> bool:
         """Whether so many failed records wait to be written down that nothing more should be read for now."""
-        return self._held >= _MOST_HELD or self._held_characters >= _MOST_HELD_CHARACTERS
+        return self._held.crowded
 
     def room(self) -> int:
         """How many records can be counted together next."""
@@ -260,7 +214,7 @@ class Ledger:
             return references, "accepted"
         # An earlier try has counted the object of these as accepted.
         mine = [reference for reference in references if reference.segment is not ALREADY_SETTLED]
-        if outcome in _SENT:
+        if outcome in SENT:
             self.sent_again += len(references) - len(mine)
         return mine, "merged"
 
@@ -296,20 +250,20 @@ class Ledger:
     def flush(self) -> None:
         """Write down what is left, while there is still time to say that it cannot be written."""
         self._advance()
-        self._ask_sink("rest")
+        self._guard(self.sink.rest)
         for segment in self._segments:
             self._write_down(segment)
-        self._ask_sink("flush")
+        self._guard(self.sink.flush)
         if self.trouble is not None:
             # Nobody can write these down any more; they and their segments would keep each other in memory.
             for segment in self._segments:
                 segment.failed.clear()
 
-    def _ask_sink(self, verb: str) -> None:
-        ask = getattr(self.sink, verb, None)
-        if ask is not None and self.trouble is None:
+    def _guard(self, write: Callable[[], None]) -> None:
+        """Have the sink do something, unless it failed before."""
+        if self.trouble is None:
             try:
-                ask()
+                write()
             except Exception as error:
                 self.trouble = error
 
@@ -319,33 +273,20 @@ class Ledger:
         written_down = outcome in WRITTEN_DOWN
         public = shortened(public)
         grouped = f"{column}: {public}" if column else public
-        written = public if getattr(self.sink, "is_report", False) else shortened(reason)
+        written = public if self.sink.is_report else shortened(reason)
         for reference in references:
             segment = reference.segment or self._segments[-1]
             segment.outcomes[outcome] += 1
             segment.unsettled -= 1
             if written_down:
                 segment.reasons[grouped] += 1
-                segment.failed.append(Failed(reference, outcome, written, column))
-                self._held += 1
-                self._held_characters += _weight(segment.failed[-1])
+                self._held.add(segment, Failed(reference, outcome, written, column))
         if not self._segments[0].unsettled:
             self._advance()
 
     def _write_down(self, segment: Segment) -> bool:
         """Write a segment's failed records down; False when some could not be."""
-        written = 0
-        try:
-            for record in segment.failed if self.trouble is None else ():
-                self.sink.write(*record)
-                written += 1
-                self._held -= 1
-                self._held_characters -= _weight(record)
-        except Exception as error:
-            self.trouble = error
-        finally:
-            # An interruption leaves the others to be written by the next flush.
-            del segment.failed[:written]
+        self._guard(lambda: self._held.write_down(segment, self.sink))
         segment.incomplete = segment.incomplete or bool(segment.failed)
         return not segment.incomplete
 
@@ -390,6 +331,6 @@ class Ledger:
         self.bytes = checkpoint["bytes"]
         # Older versions counted an object with its first record, so that it may be settled and yet be sent again.
         self.upper_bounds = set(checkpoint.get("upper_bounds", COUNTED_BY_OBJECT))
-        settled = sum(self.settled.outcomes[outcome] for outcome in _SENT)
+        settled = sum(self.settled.outcomes[outcome] for outcome in SENT)
         # What was sent beyond the settled beginning is sent again.
         self.sent, self.sent_again = settled, checkpoint["sent_again"] + max(0, checkpoint["sent"] - settled)

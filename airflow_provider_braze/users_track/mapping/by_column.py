@@ -6,7 +6,7 @@ looks at one record at a time and knows what to do with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
@@ -22,7 +22,9 @@ from airflow_provider_braze.users_track.mapping.cell_values import (
     ruled_values,
 )
 from airflow_provider_braze.users_track.mapping.columns import Column
-from airflow_provider_braze.users_track.mapping.groups import CHARACTER_BYTES, MERGE, ONLY_EXISTING, Group
+from airflow_provider_braze.users_track.mapping.groups import MERGE, ONLY_EXISTING, Group
+from airflow_provider_braze.users_track.mapping.nested_columns import NestedColumns
+from airflow_provider_braze.users_track.mapping.object_types import object_type
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.rules.data_points import points
 from airflow_provider_braze.users_track.rules.null_words import LONGEST, is_null_word, may_be_among
@@ -92,34 +94,18 @@ class ByColumn:
         self._tags = [(index, attribute) for index, _, attribute in tags]
         self._constants = dict(constants)
         self._constant_points = {name: points(name, value) for name, value in constants.items()}
-        self._path = path
-        self._nested_plain = [index for index, _, _ in nested.plain] if nested else []
-        self._nested_read = (
-            [(index, CellValues(read, most)) for index, _, _, read in nested.read] if nested else []
-        )
-        self._nested_raw = [*self._nested_plain, *(index for index, _ in self._nested_read)]
-        self._texts = [*(index for index, _ in (*self._plain, *self._tags)), *self._nested_plain]
-        self._most_nested = (
-            (limits.NESTED_BYTES - nested.key_bytes) // CHARACTER_BYTES
-            if nested and nested.may_be_large
-            else None
-        )
-        self._object = _object(
+        self._nested = NestedColumns(nested, path, most) if nested else None
+        self._texts = [index for index, _ in (*self._plain, *self._tags)]
+        self._texts += self._nested.plain if self._nested else []
+        self._object = object_type(
             (kind, ONLY_EXISTING),
             [target for _, target in self._plain],
             [
                 *(target for _, target, _ in (*self._read, *self._ruled)),
-                *((path[0], MERGE) if nested else ()),
+                *((self._nested.attribute, MERGE) if self._nested else ()),
                 *(attribute for _, attribute in self._tags),
                 *self._constants,
             ],
-        )
-        self._nested = (
-            None
-            if nested is None
-            else _object(
-                (), [target for _, target, _ in nested.plain], [target for _, target, _, _ in nested.read]
-            )
         )
 
     def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
@@ -133,7 +119,7 @@ class ByColumn:
         needs_slow_path = self._slow_ones(columns, sizes)
         read = [values.of(columns[index], needs_slow_path) for index, _, values in self._read]
         ruled = [values.of(columns[index], needs_slow_path) for index, _, values in self._ruled]
-        nested_read = [values.of(columns[index], needs_slow_path) for index, values in self._nested_read]
+        nested_read = self._nested.read(columns, needs_slow_path) if self._nested else []
         if needs_slow_path:
             kept = [at for at in range(len(rows)) if at not in needs_slow_path]
             kept_sizes = [sizes[at] for at in kept]
@@ -142,7 +128,8 @@ class ByColumn:
             return mapped._replace(
                 needs_slow_path=[*range(len(rows))] if mapped.needs_slow_path else sorted(needs_slow_path)
             )
-        data_points, nested = self._count(columns, ruled), self._nest(columns, nested_read)
+        data_points = self._count(columns, ruled)
+        nested = self._nested.objects(columns, nested_read) if self._nested else []
         ids = columns[self._id]
         objects = map(
             self._object,
@@ -193,23 +180,8 @@ class ByColumn:
         }
         found |= {name: records - columns[index].count("") for index, name in (*self._plain, *self._tags)}
         if self._nested is not None:
-            found[self._path[0]] = sum([records - columns[index].count("") for index in self._nested_raw])
+            found[self._nested.attribute] = self._nested.points(columns, records)
         return found
-
-    def _nest(self, columns: Sequence[Cells], read: Sequence[Sequence[Any]]) -> list[Iterable[Any]]:
-        """Give the inner objects, where there are any, and whether they are to be merged into the stored ones."""
-        if self._nested is None:
-            return []
-        found = list(map(self._nested, *(columns[index] for index in self._nested_plain), *read))
-        for key in reversed(self._path[1:]):
-            found = [{key: each} for each in found]
-        filled = list(map(any, zip(*(columns[index] for index in self._nested_raw), strict=True)))
-        if all(filled):
-            return [found, repeat(True)]
-        return [
-            [each if is_filled else LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
-            [is_filled or LEFT_OUT for is_filled in filled],
-        ]
 
     def _slow_ones(self, columns: Sequence[Cells], sizes: Sequence[int]) -> set[int]:
         """Find the records that need a closer look, as far as their values need not be read for that."""
@@ -229,8 +201,9 @@ class ByColumn:
             for index in self._texts:
                 if max(map(len, columns[index])) > limits.STRING_CHARACTERS:
                     needs_slow_path.update(_too_long(columns[index]))
-        if self._most_nested is not None and longest > self._most_nested:
-            needs_slow_path.update(at for at, size in enumerate(sizes) if size > self._most_nested)
+        most_nested = self._nested.most_characters if self._nested else None
+        if most_nested is not None and longest > most_nested:
+            needs_slow_path.update(at for at, size in enumerate(sizes) if size > most_nested)
         for index, are_valid in self._as_is:
             together = "\n".join(columns[index])
             if together.count("\n") >= len(ids) or not are_valid(together):
@@ -277,24 +250,6 @@ _NOTHING = Mapped([], [], {}, [], {}, {})
 
 class _Tag(msgspec.Struct, gc=False):
     add: tuple[str]
-
-
-def _object(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
-    """Make a type of objects with these keys; an empty text is left out, and so is what is ``LEFT_OUT``.
-
-    msgspec leaves out what *is* the default. There is but one empty text in CPython, wherever it was cut from.
-    """
-    keys = [*required, *texts, *others]
-    fields: list[Any] = [f"f{at}" for at in range(len(required))]
-    fields += [(f"f{at + len(required)}", Any, "") for at in range(len(texts))]
-    fields += [(f"f{at}", Any, LEFT_OUT) for at in range(len(required) + len(texts), len(keys))]
-    names = {f"f{at}": key for at, key in enumerate(keys)}
-    return msgspec.defstruct("Object", fields, rename=names, omit_defaults=True, gc=False)
-
-
-def is_plain_key(key: str) -> bool:
-    """Tell whether JSON holds a key as it is written, without which msgspec makes no type of it."""
-    return key.isprintable() and '"' not in key and "\\" not in key
 
 
 def _tags(cells: Cells) -> list[Any]:

@@ -8,12 +8,7 @@ from copy import deepcopy
 from typing import Any
 
 from airflow_provider_braze.blanks import Blanks, cut
-from airflow_provider_braze.users_track.mapping.by_column import (
-    MOST_ID_CHARACTERS,
-    ByColumn,
-    Mapped,
-    is_plain_key,
-)
+from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS, ByColumn, Mapped
 from airflow_provider_braze.users_track.mapping.columns import Column, settle
 from airflow_provider_braze.users_track.mapping.csv_template import GROUPS, Consent
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
@@ -26,6 +21,7 @@ from airflow_provider_braze.users_track.mapping.groups import (
     part_tags,
 )
 from airflow_provider_braze.users_track.mapping.identities import BadRecordError, Identities, Identity
+from airflow_provider_braze.users_track.mapping.object_types import is_plain_key
 from airflow_provider_braze.users_track.rules import checks, limits, standard_fields
 from airflow_provider_braze.users_track.rules.standard_fields import (
     IDENTIFIERS,

@@ -27,7 +27,8 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.users_track.batching.merge_window import LOOK_AHEAD_RECORDS, ProfileObject
 from airflow_provider_braze.users_track.delivery import lookup, sender
 from airflow_provider_braze.users_track.delivery.plan import plan
-from airflow_provider_braze.users_track.ledger import ledger as ledgers
+from airflow_provider_braze.users_track.ledger import sink as sinks
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from tests.sandbox_process import SandboxProcess
 from tests.users_track.answering import SUCCESS, Answering, http
 from tests.users_track.pushing import (
@@ -727,7 +728,7 @@ class TestRejectsCannotBeWritten:
                 yield None
 
         push, ledger, _ = start([], workspace(sandbox.url))
-        push._source = source()
+        push._intake.source = source()
         ledger.sink = Full(3)
         run_within(push, 60)
         check_sum(ledger)
@@ -807,7 +808,7 @@ class TestInterrupted:
         def incomplete(*_: Any) -> None:
             raise Interrupted
 
-        monkeypatch.setattr(ledgers.Ledger, "settle_batch", incomplete)
+        monkeypatch.setattr(Ledger, "settle_batch", incomplete)
         with Answering(lambda _: SUCCESS) as server:
             push, ledger, written = start(people(3), workspace(server.url))
             with pytest.raises(Interrupted):
@@ -837,14 +838,14 @@ class TestInterrupted:
             signal.signal(signal.SIGALRM, before)
         assert sum(ledger.outcomes.values()) == ledger.records > 0
         lost = ledger.records - sum(ledger.outcomes[o] for o in ("accepted", "merged")) - len(written.rows)
-        assert 0 <= lost <= 75 * len(raised), "more than the batch in hand was incomplete away"
+        assert 0 <= lost <= 75 * len(raised), "more than the batch in hand was torn away"
 
 
 class TestMemory:
     def test_failed_records_behind_one_that_waits_for_its_answer_are_not_collected_without_end(
         self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledgers, "_MOST_HELD", 300)
+        monkeypatch.setattr(sinks, "_MOST_HELD", 300)
         sandbox.fault(kind="late", seconds=1.5, count=1)
         held: list[int] = []
 
@@ -855,11 +856,11 @@ class TestMemory:
                 yield item
             for item in people(20_000):
                 ledger.refuse(replace(item.references[0], segment=ledger.begin()), "", "too wide")
-                held.append(ledger._held)
+                held.append(ledger._held.records)
                 yield None
 
         push, ledger, written = start([], workspace(sandbox.url, max_in_flight=2))
-        push._source = source()
+        push._intake.source = source()
         run_within(push, 60)
         check_sum(ledger, written)
         assert push.error is None

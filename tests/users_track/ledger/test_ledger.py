@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.users_track.batching.merge_window import MergeWindow, ProfileObject
 from airflow_provider_braze.users_track.ledger import reasons
-from airflow_provider_braze.users_track.ledger.ledger import OUTCOMES, Ledger, NullSink
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 from airflow_provider_braze.users_track.ledger.reasons import (
     LONGEST,
     LONGEST_READ,
@@ -20,6 +21,7 @@ from airflow_provider_braze.users_track.ledger.reasons import (
     shortened,
     without_values,
 )
+from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.records import RecordReference
 from airflow_provider_braze.users_track.rules import data_points
 from airflow_provider_braze.users_track.rules.data_points import points

@@ -195,7 +195,8 @@ def test_what_is_remembered_does_not_grow_with_the_columns_or_the_cells() -> Non
     by_column = by_column_of(Mapper(columns, ExportMapping(types=types), mode="upsert"))
     rows = [["P1", *[str(at)] * 100, f"{at} {'x' * 64}"] for at in range(1000)]
     together(by_column, rows)
-    *numbers, texts = [values for _, values in by_column._nested_read]
+    assert by_column._nested is not None
+    *numbers, texts = [values for _, values in by_column._nested._read]
     assert {len(values) for values in numbers} == {50_000 // 101}
     assert len(texts) == 1
 
