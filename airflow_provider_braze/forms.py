@@ -1,10 +1,15 @@
 """Fields of the trigger forms that several DAGs share.
 
+Airflow checks each of them in the form and by REST with the same JSON schema, and shows ``$comment`` when it refuses
+a value. Numbers are lines of text here: the browser's own field for numbers takes ``500.000`` for 500, and only says
+500 to the server. By REST a number may be a number.
+
 Above: DAGs. Below: Airflow's Variables, which are read when the DAG is parsed: a form shows what was there then.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param, Variable
@@ -12,6 +17,16 @@ from airflow.sdk import Param, Variable
 CONNECTION_VARIABLE = "redpoint_braze_conn_id"
 CHOICES_VARIABLE = "redpoint_braze_conn_ids"
 DEFAULT_CONNECTION = "braze_default"
+
+BRAZE_CONN_ID = (
+    f"{{{{ params.connection or var.value.get('{CONNECTION_VARIABLE}', '{DEFAULT_CONNECTION}') }}}}"
+)
+"""Template of the connection that :func:`connection_param` lets a form choose."""
+
+_FILE_NAME: Mapping[str, Any] = {"pattern": r"^(?!\.{1,2}$)[^/\\]*$", "maxLength": 255}
+"""Of one folder or file: a text that cannot leave the folder above it."""
+
+_MOST_DIGITS = 15
 
 
 def connection_param(section: str | None = None) -> Param:
@@ -25,7 +40,6 @@ def connection_param(section: str | None = None) -> Param:
     default = str(Variable.get(CONNECTION_VARIABLE, default=DEFAULT_CONNECTION))
     named = str(Variable.get(CHOICES_VARIABLE, default="") or "")
     choices = list(dict.fromkeys(name for each in named.split(",") if (name := each.strip())))
-    where: dict[str, Any] = {"section": section} if section else {}
     return Param(
         None,
         type=["null", "string"],
@@ -36,5 +50,170 @@ def connection_param(section: str | None = None) -> Param:
             "Which Braze workspace: one of the connections that the Variable redpoint_braze_conn_ids names. "
             "What has been pushed is known for each by itself."
         ),
-        **where,
+        **_in(section),
     )
+
+
+def folder_param(title: str, description: str) -> Param:
+    """Make a field for the name of one folder, which may stay empty."""
+    return Param(
+        None,
+        type=["null", "string"],
+        title=title,
+        description=description,
+        **_FILE_NAME,
+        **_comment("the name of one folder, without a slash or backslash"),
+    )
+
+
+def file_param(title: str, description: str) -> Param:
+    """Make a field for the name of one file, which may stay empty."""
+    return Param(
+        None,
+        type=["null", "string"],
+        title=title,
+        description=description,
+        **_FILE_NAME,
+        **_comment("the name of one file, without a slash or backslash"),
+    )
+
+
+def offer_param() -> Param:
+    """Make a field for the name of an offer's folder."""
+    return folder_param(
+        "Offer", "Push only exports of this offer: the name of its folder. Empty: every offer."
+    )
+
+
+def workflow_id_param() -> Param:
+    """Make a field for the name of a workflow's folder, which by REST may be a number."""
+    return Param(
+        None,
+        # With examples, Airflow shows one line of text for what may be either.
+        type=["null", "string", "integer"],
+        examples=["8828"],
+        title="Workflow ID",
+        description="Push only exports of this Redpoint workflow: the name of its folder. Empty: every one.",
+        **_FILE_NAME,
+        **_comment("the name of one folder, without a slash or backslash"),
+    )
+
+
+def execution_id_param() -> Param:
+    """Make a field for the number in an export's file name."""
+    return Param(
+        None,
+        type=["null", "string", "integer"],
+        examples=["5719"],
+        pattern=r"^[0-9]*$",
+        minimum=0,
+        title="Execution ID",
+        description=(
+            "Push only the export of this execution: the number in its file's name. "
+            "One of many, where a workflow recurs. Empty: every one."
+        ),
+        **_comment("the number in the file's name"),
+    )
+
+
+def max_age_param(days: float = 7) -> Param:
+    """Make a field for an age in days, whole ones or with up to two places after the point."""
+    return Param(
+        days,
+        type=["string", "number"],
+        examples=["1", "7", "30"],
+        # A third place would make 1.000 one day.
+        pattern=rf"^[0-9]{{1,{_MOST_DIGITS}}}([.][0-9]{{1,2}})?$",
+        minimum=0,
+        title="Oldest export, in days",
+        description="Exports that were last changed longer ago are left out.",
+        **_comment("a number of days such as 7 or 0.5, without separators"),
+    )
+
+
+def minutes_param(title: str, description: str, *, most: int, minutes: int = 0) -> Param:
+    """Make a field for whole minutes.
+
+    :param most: no more than this.
+    :param minutes: the default.
+    """
+    return Param(
+        minutes,
+        type=["string", "number"],
+        examples=[str(minutes), str(most)],
+        pattern=f"^({'|'.join(map(str, range(most + 1)))})$",
+        minimum=0,
+        maximum=most,
+        title=title,
+        description=description,
+        **_comment(f"a number of minutes, at most {most}"),
+    )
+
+
+def count_param(
+    title: str, description: str, *, default: int | None = None, least: int = 0, section: str | None = None
+) -> Param:
+    """Make a field for a whole number without separators.
+
+    :param default: None: it may stay empty.
+    :param least: no less than this: 0 or 1.
+    :param section: of the form; None for the first.
+    """
+    digits = rf"[0-9]{{1,{_MOST_DIGITS}}}" if least == 0 else rf"0*[1-9][0-9]{{0,{_MOST_DIGITS - 1}}}"
+    may_be_empty = default is None
+    return Param(
+        default,
+        type=["null", "string", "integer"] if may_be_empty else ["string", "integer"],
+        examples=["1000", "500000"] if may_be_empty else [str(default)],
+        pattern=f"^({digits})?$" if may_be_empty else f"^{digits}$",
+        minimum=least,
+        title=title,
+        description=description,
+        **_in(section),
+        **_comment("a whole number without separators, such as 500000"),
+    )
+
+
+def max_rejected_param(section: str | None = None) -> Param:
+    """Make a field for the most failed records: a count, or a share below 1.
+
+    :param section: of the form; None for the first.
+    """
+    return Param(
+        None,
+        type=["null", "string", "number"],
+        examples=["0", "100", "0.05"],
+        pattern=r"^([0-9]+|0?\.[0-9]+)?$",
+        minimum=0,
+        anyOf=[{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
+        title="Most failed records",
+        description=(
+            "A push with more failed records than this fails: a count, or a share below 1 such as 0.05. "
+            "Empty: more than 1 % of at least 100 records, or all of them."
+        ),
+        **_in(section),
+        **_comment("a count, or a share below 1 such as 0.05"),
+    )
+
+
+def dry_run_param(section: str | None = None) -> Param:
+    """Make a switch for a push that sends nothing.
+
+    :param section: of the form; None for the first.
+    """
+    return Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Read and check everything, send nothing, report the plan.",
+        **_in(section),
+    )
+
+
+def _comment(text: str) -> dict[str, Any]:
+    """Give what Airflow shows when it refuses a value."""
+    return {"$comment": text}
+
+
+def _in(section: str | None) -> dict[str, Any]:
+    return {"section": section} if section else {}

@@ -21,12 +21,10 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.forms import connection_param
+from airflow_provider_braze.forms import BRAZE_CONN_ID, connection_param, dry_run_param, file_param
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
 
-# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
-BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
@@ -50,22 +48,11 @@ with DAG(
             title="Rejects",
             description="Which push: the id that its card in the tab Braze names.",
         ),
-        "file_name": Param(
-            None,
-            type=["null", "string"],
-            pattern=r"^(?!\.{1,2}$)[^/\\]*$",
-            maxLength=255,
-            **{"$comment": "the name of one file, without a slash or backslash"},
-            title="File",
-            description="Which file beside the report. Empty: the one that was changed last.",
+        "file_name": file_param(
+            "File", "Which file beside the report. Empty: the one that was changed last."
         ),
         "connection": connection_param(),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            description="Read and check everything, send nothing, report the plan.",
-        ),
+        "dry_run": dry_run_param(),
     },
 ) as dag:
 

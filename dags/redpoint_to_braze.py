@@ -29,7 +29,18 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, Param
 
-from airflow_provider_braze.forms import connection_param
+from airflow_provider_braze.forms import (
+    BRAZE_CONN_ID,
+    connection_param,
+    count_param,
+    dry_run_param,
+    execution_id_param,
+    max_age_param,
+    max_rejected_param,
+    minutes_param,
+    offer_param,
+    workflow_id_param,
+)
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
@@ -40,26 +51,11 @@ CHANNEL_MODES = {
     "Braze Append": "append",
 }
 
-# Texts that cannot leave the base path, and thresholds. The form shows the comment when it refuses a value.
-FOLDER_NAME = {
-    "pattern": r"^(?!\.{1,2}$)[^/\\]*$",
-    "maxLength": 255,
-    "$comment": "the name of one folder, without a slash or backslash",
-}
-COUNT_OR_SHARE = {
-    "pattern": r"^([0-9]+|0?\.[0-9]+)?$",
-    "minimum": 0,
-    "anyOf": [{"type": ["null", "string", "integer"]}, {"exclusiveMaximum": 1}],
-    "$comment": "a count, or a share below 1 such as 0.05",
-}
-
 MOST_WAIT_MINUTES = 12
 
 # Fields without a section come first, and only theirs are open when the form opens.
 HOW, GUARDS = "How to push them", "When to refuse"
 
-# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
-BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
@@ -83,52 +79,15 @@ with DAG(
             title="Channel",
             description="Push only exports of this Redpoint channel.",
         ),
-        "offer": Param(
-            None,
-            type=["null", "string"],
-            **FOLDER_NAME,
-            title="Offer",
-            description="Push only exports of this offer: the name of its folder. Empty: every offer.",
-        ),
-        "workflow_id": Param(
-            None,
-            # A number by REST; with examples, Airflow shows one line of text for what may be either.
-            type=["null", "string", "integer"],
-            examples=["8828"],
-            **FOLDER_NAME,
-            title="Workflow ID",
-            description="Push only exports of this Redpoint workflow: the name of its folder. Empty: every one.",
-        ),
-        "channel_execution_id": Param(
-            None,
-            type=["null", "string", "integer"],
-            examples=["5719"],
-            pattern=r"^[0-9]*$",
-            minimum=0,
-            **{"$comment": "the number in the file's name"},
-            title="Execution ID",
-            description=(
-                "Push only the export of this execution: the number in its file's name. "
-                "One of many, where a workflow recurs. Empty: every one."
-            ),
-        ),
-        "max_age_days": Param(
-            7,
-            type="number",
-            minimum=0,
-            title="Oldest export, in days",
-            description="Exports that were last changed longer ago are left out.",
-        ),
-        "wait_minutes": Param(
-            0,
-            type="number",
-            minimum=0,
-            maximum=MOST_WAIT_MINUTES,
-            title="Wait so many minutes",
-            description=(
-                "How long to wait for an export that is still to come. "
-                "0: look, and once more where a file is still landing. Other runs wait meanwhile."
-            ),
+        "offer": offer_param(),
+        "workflow_id": workflow_id_param(),
+        "channel_execution_id": execution_id_param(),
+        "max_age_days": max_age_param(7),
+        "wait_minutes": minutes_param(
+            "Wait so many minutes",
+            "How long to wait for an export that is still to come. "
+            "0: look, and once more where a file is still landing. Other runs wait meanwhile.",
+            most=MOST_WAIT_MINUTES,
         ),
         "connection": connection_param(HOW),
         "mode": Param(
@@ -144,13 +103,7 @@ with DAG(
             title="Mode",
             description="Whether people whom Braze does not know yet get a profile.",
         ),
-        "dry_run": Param(
-            False,
-            type="boolean",
-            section=HOW,
-            title="Dry run",
-            description="Read and check everything, send nothing, report the plan.",
-        ),
+        "dry_run": dry_run_param(HOW),
         "push_again": Param(
             False,
             type="boolean",
@@ -161,28 +114,13 @@ with DAG(
                 "ID, and sets people back to what these exports say; with the switch above, too, it only shows them."
             ),
         ),
-        "max_rejected": Param(
-            None,
-            type=["null", "string", "number"],
-            examples=["0", "100", "0.05"],
-            **COUNT_OR_SHARE,
+        "max_rejected": max_rejected_param(GUARDS),
+        "max_data_points": count_param(
+            "Most data points",
+            "An export that would cost more data points than this is refused before anything is sent. "
+            "Empty: no limit.",
+            least=1,
             section=GUARDS,
-            title="Most failed records",
-            description=(
-                "A push with more failed records than this fails: a count, or a share below 1 such as 0.05. "
-                "Empty: more than 1 % of at least 100 records, or all of them."
-            ),
-        ),
-        "max_data_points": Param(
-            None,
-            type=["null", "integer"],
-            minimum=1,
-            section=GUARDS,
-            title="Most data points",
-            description=(
-                "An export that would cost more data points than this is refused before anything is sent. "
-                "Empty: no limit."
-            ),
         ),
     },
 ) as dag:
@@ -194,7 +132,7 @@ with DAG(
         offer="{{ params.offer }}",
         workflow_id="{{ params.workflow_id }}",
         channel_execution_id="{{ params.channel_execution_id }}",
-        max_age="{{ params.max_age_days * 86400 }}",
+        max_age="{{ params.max_age_days | float * 86400 }}",
         # Who fills in the form knows what they choose; RPI's call must not make its export overtake an older one.
         with_older="{{ dag_run.run_id.startswith('rpi-') }}",
         channel_modes=CHANNEL_MODES,
@@ -204,7 +142,7 @@ with DAG(
         deferrable=True,
         poke_interval=30,
         # Soon, because no other run may begin before this one ends.
-        give_up_after="{{ params.wait_minutes * 60 }}",
+        give_up_after="{{ params.wait_minutes | float * 60 }}",
         # Shorter than the schedule's interval, so that waiting runs never pile up.
         timeout=timedelta(minutes=14).total_seconds(),
         soft_fail=True,

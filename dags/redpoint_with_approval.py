@@ -15,32 +15,67 @@ It is set up as `redpoint_to_braze` is, by the same Variables and connection.
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
 from airflow.configuration import conf
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Asset, Param, task
+from airflow.sdk import DAG, Asset, task
 
-from airflow_provider_braze.forms import connection_param
+from airflow_provider_braze.forms import (
+    BRAZE_CONN_ID,
+    connection_param,
+    count_param,
+    execution_id_param,
+    folder_param,
+    max_age_param,
+    offer_param,
+    workflow_id_param,
+)
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.parameters import as_whole_number
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+from airflow_provider_braze.users_track.transport.clusters import cluster_of
 
-# Of those that the Variable redpoint_braze_conn_ids names, the form may choose one.
-BRAZE_CONN_ID = "{{ params.connection or var.value.get('redpoint_braze_conn_id', 'braze_default') }}"
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
 
 HOURS_TO_ANSWER = 12
 MOST_NAMED = 20
 
-# Texts that cannot leave the base path. The form shows the comment when it refuses a value.
-FOLDER_NAME = {
-    "pattern": r"^(?!\.{1,2}$)[^/\\]*$",
-    "maxLength": 255,
-    "$comment": "the name of one folder, without a slash or backslash",
-}
+
+def question(size: dict[str, Any], where: dict[str, str], exports: list[dict[str, Any]]) -> str:
+    """Write, in Markdown, what the person who is asked has to know."""
+    named = [
+        "- "
+        + " / ".join(plain(each.get(part) or "?") for part in ("channel", "offer", "channel_execution_id"))
+        for each in exports[:MOST_NAMED]
+    ]
+    if len(exports) > MOST_NAMED:
+        named.append(f"- and {len(exports) - MOST_NAMED:,} more")
+    return f"""\
+{size["exports"]:,} exports, {size["users"]:,} users, at most {size["data_points"]:,} data points, an estimate; \
+{size["failed"]:,} records cannot be sent, {size["unplanned"]:,} exports could not be planned. \
+Each user is counted once, however many of the exports they are in.
+
+Workspace: `{where["endpoint"]}`, connection `{where["connection"]}`. \
+Cluster: {cluster_of(where["endpoint"]) or "none of Braze's list"}.
+
+{chr(10).join(named)}
+
+[Each plan is in the tab Braze of this run]({where["plans"]}).
+
+No answer within {HOURS_TO_ANSWER} hours means *Reject*: then nothing is pushed, and the exports are found again by \
+the next run.
+"""
+
+
+def plain(text: Any) -> str:
+    """Write a folder's name so that Markdown takes nothing in it for a sign of its own."""
+    return re.sub(r"([\\`*\[\]<>])", r"\\\1", " ".join(str(text).split()))
+
 
 with DAG(
     dag_id="redpoint_with_approval",
@@ -54,42 +89,23 @@ with DAG(
     # While a person is asked, later exports wait: they must not overtake.
     max_active_runs=1,
     params={
-        "channel": Param(
-            None,
-            type=["null", "string"],
-            **FOLDER_NAME,
-            title="Channel",
-            description="Push only exports of this Redpoint channel. Empty: every channel.",
+        "channel": folder_param(
+            "Channel", "Push only exports of this Redpoint channel. Empty: every channel."
         ),
-        "offer": Param(
-            None,
-            type=["null", "string"],
-            **FOLDER_NAME,
-            title="Offer",
-            description="Push only exports of this offer: the name of its folder. Empty: every offer.",
-        ),
-        "workflow_id": Param(
-            None,
-            type=["null", "string", "integer"],
-            examples=["8828"],
-            **FOLDER_NAME,
-            title="Workflow ID",
-            description="Push only exports of this workflow: the name of its folder. Empty: every one.",
-        ),
+        "offer": offer_param(),
+        "workflow_id": workflow_id_param(),
+        "channel_execution_id": execution_id_param(),
+        "max_age_days": max_age_param(7),
         "connection": connection_param(),
-        "ask_above_users": Param(
-            10_000,
-            type="integer",
-            minimum=0,
-            title="Ask above this many users",
-            description="A person is asked before more users than this are pushed.",
+        "ask_above_users": count_param(
+            "Ask above this many users",
+            "A person is asked before more users than this are pushed.",
+            default=10_000,
         ),
-        "ask_above_data_points": Param(
-            100_000,
-            type="integer",
-            minimum=0,
-            title="Ask above this many data points",
-            description="A person is asked before a push that may cost more data points than this.",
+        "ask_above_data_points": count_param(
+            "Ask above this many data points",
+            "A person is asked before a push that may cost more data points than this.",
+            default=100_000,
         ),
     },
 ) as dag:
@@ -100,6 +116,8 @@ with DAG(
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",
         workflow_id="{{ params.workflow_id }}",
+        channel_execution_id="{{ params.channel_execution_id }}",
+        max_age="{{ params.max_age_days | float * 86400 }}",
         settle_seconds="{{ var.value.get('redpoint_settle_seconds', 30) }}",
         braze_conn_id=BRAZE_CONN_ID,
         deferrable=True,
@@ -123,60 +141,45 @@ with DAG(
     # An export that cannot be planned is left for the person to decide on; no exports leave nothing to decide.
     @task(task_display_name="Add up the plans", trigger_rule="none_skipped", multiple_outputs=False)
     def sum_of_plans(
-        exports: list[dict[str, Any]], plan: dict[str, Any] | None, ti: Any = None, run_id: Any = None
+        exports: list[dict[str, Any]],
+        plan: dict[str, Any] | None,
+        braze_conn_id: str = "",
+        ti: Any = None,
+        run_id: Any = None,
     ) -> dict[str, Any]:
-        """Say how large the push would be, and of what."""
+        """Say how large the push would be, and ask."""
         # A plan that failed returns nothing, but leaves its report.
         found = plan or ti.xcom_pull(task_ids="plan_export", key="report") or {}
         planned = [each for each in found.get("exports", ()) if each["status"] == "planned"]
-        return {
+        size = {
             "exports": len(exports),
             "unplanned": len(exports) - len(planned),
-            "users": found.get("users", 0),
-            "failed": found.get("failed", 0),
-            "data_points": found.get("data_points", 0),
-            "workspace": next((each["endpoint"] for each in planned if each.get("endpoint")), "unknown"),
-            "names": [
-                " / ".join(
-                    str(each.get(part) or "?") for part in ("channel", "offer", "channel_execution_id")
-                )
-                for each in exports[:MOST_NAMED]
-            ],
-            "url": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/redpoint_with_approval/runs/"
-            f"{quote(run_id or '', safe='')}/plugin/braze",
+            **{name: found.get(name, 0) for name in ("users", "failed", "data_points")},
         }
+        where = {
+            "endpoint": found.get("endpoint") or "unknown",
+            "connection": braze_conn_id,
+            "plans": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/redpoint_with_approval"
+            f"/runs/{quote(run_id or '', safe='')}/plugin/braze",
+        }
+        return {**size, "question": question(size, where, exports)}
 
     @task.branch(task_display_name="Within the limits?")
-    def by_size(size: dict[str, int], params: dict[str, Any] | None = None) -> str:
+    def by_size(size: dict[str, Any], params: dict[str, Any] | None = None) -> str:
         """Ask only where a limit is passed, or may be."""
         limits = params or {}
-        within = (
-            not size["unplanned"]
-            and size["users"] <= limits["ask_above_users"]
-            and size["data_points"] <= limits["ask_above_data_points"]
+        within = not size["unplanned"] and all(
+            size[name] <= as_whole_number(name, limits[f"ask_above_{name}"])
+            for name in ("users", "data_points")
         )
         return "push_export" if within else "ask"
 
-    planned = sum_of_plans(find_exports.output, plan_export.output)
-    PLANNED = "ti.xcom_pull(task_ids='sum_of_plans')"
+    planned = sum_of_plans(find_exports.output, plan_export.output, BRAZE_CONN_ID)
     ask = ApprovalOperator(
         task_id="ask",
         task_display_name="Ask a person",
-        subject=f"Push {{{{ '{{:,}}'.format({PLANNED}.users) }}}} users to Braze?",
-        body=(
-            f"{{% set plan = {PLANNED} %}}"
-            "{{ plan.exports }} exports, {{ '{:,}'.format(plan.users) }} users, at most "
-            "{{ '{:,}'.format(plan.data_points) }} data points, an estimate; "
-            "{{ '{:,}'.format(plan.failed) }} records cannot be sent, "
-            "{{ plan.unplanned }} exports could not be planned. "
-            "Who is in two of the exports counts twice.\n\n"
-            f"Workspace: `{{{{ plan.workspace }}}}`, connection `{BRAZE_CONN_ID}`.\n\n"
-            "{% for name in plan.names %}- {{ name }}\n{% endfor %}"
-            f"{{% if plan.exports > {MOST_NAMED} %}}- and {{{{ plan.exports - {MOST_NAMED} }}}} more\n{{% endif %}}"
-            "\n[Each plan is in the tab Braze of this run]({{ plan.url }}).\n\n"
-            f"No answer within {HOURS_TO_ANSWER} hours means *Reject*: then nothing is pushed, and the exports are "
-            "found again by the next run."
-        ),
+        subject="Push {{ '{:,}'.format(ti.xcom_pull(task_ids='sum_of_plans').users) }} users to Braze?",
+        body="{{ ti.xcom_pull(task_ids='sum_of_plans').question }}",
         # Who is not asked in time has not agreed.
         defaults="Reject",
         response_timeout=timedelta(hours=HOURS_TO_ANSWER),

@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 from airflow.sdk import DAG
+from jinja2 import Template
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 
@@ -21,6 +22,11 @@ def load(name: str) -> DAG:
     dag = namespace["dag"]
     assert isinstance(dag, DAG)
     return dag
+
+
+def rendered(template: str, **params: Any) -> str:
+    """Render what a task is given from the form's fields."""
+    return Template(template).render(params=params)
 
 
 def is_given_the_whole_list(dag: DAG, upstream: str) -> bool:
@@ -143,9 +149,93 @@ def test_a_run_ends_soon_unless_it_is_told_to_wait(redpoint: DAG) -> None:
     wait = redpoint.params.get_param("wait_minutes")
 
     assert wait.value == 0
-    assert sensor.give_up_after == "{{ params.wait_minutes * 60 }}"
+    for given in (2, "2"):
+        assert rendered(sensor.give_up_after, wait_minutes=given) == "120.0"
     # Else Airflow's own timeout comes first, which cannot say why.
     assert wait.schema["maximum"] * 60 < sensor.timeout
+
+
+@pytest.mark.parametrize("name", ["redpoint_to_braze", "redpoint_with_approval"])
+def test_an_age_may_be_text(name: str) -> None:
+    dag = load(name)
+    schema = dag.params.get_param("max_age_days").schema
+    for right in (7, 0.5, "7", "0.5", "400"):
+        jsonschema.validate(right, schema)
+        assert (
+            float(rendered(dag.get_task("find_exports").max_age, max_age_days=right)) == float(right) * 86400
+        )
+
+
+GROUPED = (
+    "500.000",
+    "1.000",
+    "1,000",
+    "1 000",
+    "1'000",
+    "1_000",
+    "1.000.000",
+    "1e3",
+    "٣",
+    "-1",
+    "+1",
+    "0x10",
+    "many",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("redpoint_to_braze", "max_data_points"),
+        ("redpoint_to_braze", "max_rejected"),
+        ("redpoint_to_braze", "max_age_days"),
+        ("redpoint_to_braze", "wait_minutes"),
+        ("redpoint_to_braze", "channel_execution_id"),
+        ("redpoint_with_approval", "ask_above_users"),
+        ("redpoint_with_approval", "ask_above_data_points"),
+        ("redpoint_with_approval", "max_age_days"),
+        ("redpoint_with_approval", "channel_execution_id"),
+    ],
+)
+def test_a_number_is_a_line_of_text_that_takes_no_separators(name: str, field: str) -> None:
+    param = load(name).params.get_param(field)
+    for wrong in GROUPED:
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, param.schema)
+    for right in (5, "5"):
+        jsonschema.validate(right, param.schema)
+    # Airflow makes the browser's own field, which takes 500.000 for 500, of the first type that is not null; only
+    # with examples it does not ask for JSON where there are several.
+    first = next(kind for kind in param.schema["type"] if kind != "null")
+    assert (first, bool(param.schema["examples"])) == ("string", True)
+    assert "$comment" in param.schema
+
+
+def test_no_form_has_the_browsers_field_for_numbers() -> None:
+    for path in DAGS.glob("*.py"):
+        dag = load(path.stem)
+        for name in dag.params:
+            kinds = dag.params.get_param(name).schema["type"]
+            first = next(kind for kind in ([kinds] if isinstance(kinds, str) else kinds) if kind != "null")
+            assert first not in ("integer", "number"), (path.stem, name)
+
+
+def test_a_guard_is_at_least_one_and_may_be_empty(redpoint: DAG) -> None:
+    schema = redpoint.params.get_param("max_data_points").schema
+    for right in (None, "", 1, 500_000, "500000"):
+        jsonschema.validate(right, schema)
+    for wrong in (0, "0", "00", 1.5, "1.5", True):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+def test_a_wait_has_a_most_as_text_too(redpoint: DAG) -> None:
+    schema = redpoint.params.get_param("wait_minutes").schema
+    for right in (0, 12, 1.5, "0", "12"):
+        jsonschema.validate(right, schema)
+    for wrong in (None, "", 13, "13", "012", "1.5"):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
 
 
 def test_a_workflow_id_may_be_a_number(redpoint: DAG) -> None:

@@ -133,9 +133,46 @@ def test_a_person_is_asked_above_a_limit_and_in_doubt(
 
     returned = None if failed else plan
     size = function(with_approval, "sum_of_plans")([{}, {}], returned, ti=TaskInstance())
-    limits = {"ask_above_users": 10, "ask_above_data_points": 100}
+    for limits in (
+        {"ask_above_users": 10, "ask_above_data_points": 100},
+        {"ask_above_users": "10", "ask_above_data_points": "100"},
+    ):
+        assert function(with_approval, "by_size")(size, limits) == next_task
 
-    assert function(with_approval, "by_size")(size, limits) == next_task
+
+def test_the_question_says_what_a_person_has_to_know(
+    with_approval: DAG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.com/team/")
+    found = plan(16_800, 268_752) | {"endpoint": "https://rest.fra-01.braze.eu", "failed": 1234}
+    exports = [
+        {"channel": "Braze Append", "offer": "Sale [50 %]", "channel_execution_id": number}
+        for number in range(25)
+    ]
+    said = function(with_approval, "sum_of_plans")(exports, found, "braze_prod", run_id="manual__1+00:00")[
+        "question"
+    ]
+
+    assert (
+        "25 exports, 16,800 users, at most 268,752 data points, an estimate; 1,234 records cannot be sent"
+        in said
+    )
+    assert "23 exports could not be planned." in said
+    assert "counted once" in said
+    assert "Workspace: `https://rest.fra-01.braze.eu`, connection `braze_prod`. Cluster: EU-01." in said
+    assert "\n- Braze Append / Sale \\[50 %\\] / 19\n- and 5 more\n" in said
+    plans = (
+        "https://airflow.example.com/team/dags/redpoint_with_approval/runs/manual__1%2B00%3A00/plugin/braze"
+    )
+    assert f"({plans})" in said
+    assert "No answer within 12 hours means *Reject*: then nothing is pushed" in said
+
+
+def test_it_is_filtered_as_the_polling_dag_is(with_approval: DAG) -> None:
+    find = with_approval.get_task("find_exports")
+    polling = load("redpoint_to_braze").get_task("find_exports")
+    for name in ("channel", "offer", "workflow_id", "channel_execution_id", "max_age", "braze_conn_id"):
+        assert getattr(find, name) == getattr(polling, name)
 
 
 def test_who_does_not_answer_has_not_agreed(with_approval: DAG) -> None:

@@ -40,12 +40,13 @@ def answer(airflow: RealAirflow, run_id: str, option: str) -> str:
 
 
 def test_a_large_push_waits_until_it_is_approved(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
-    run_id = airflow.trigger(DAG_ID, ask_above_users=4)
+    run_id = airflow.trigger(DAG_ID, ask_above_users="2")
 
     question = answer(airflow, run_id, "Approve")
 
-    assert "Push 5 users to Braze?" in question
-    assert "2 exports, 5 users, at most" in question
+    # All two of the second export are in the first one, too.
+    assert "Push 3 users to Braze?" in question
+    assert "2 exports, 3 users, at most" in question
     assert "0 exports could not be planned" in question
     assert f"Workspace: `{sandbox.url}`, connection `braze_default`." in question
     assert f"- {COMMA.channel} / {COMMA.offer} / {COMMA.execution_id}\n" in question
@@ -58,12 +59,22 @@ def test_a_large_push_waits_until_it_is_approved(airflow: RealAirflow, sandbox: 
 
 
 def test_only_what_the_form_names_is_planned(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
-    run_id = airflow.trigger(DAG_ID, ask_above_users=0, channel=COMMA.channel)
+    run_id = airflow.trigger(
+        DAG_ID, ask_above_users=0, channel_execution_id=COMMA.execution_id, max_age_days="1"
+    )
 
     question = answer(airflow, run_id, "Approve")
 
     assert "1 exports, 3 users" in question
     assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+
+
+def test_what_is_older_than_the_form_says_is_left_out(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_users=0, max_age_days=0)
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "success"
+    assert airflow.states(DAG_ID, run_id)["plan_export"] == ["skipped"]
+    assert sandbox.profiles() == {}
 
 
 def test_a_rejected_push_sends_nothing(airflow: RealAirflow, sandbox: SandboxProcess) -> None:

@@ -68,7 +68,7 @@ def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: 
         "dry_run": False,
         "push_again": False,
         "max_rejected": "0.05",
-        "max_data_points": 1000,
+        "max_data_points": "1000",
     }
     # The other export is of another channel.
     (report,) = airflow.reports(DAG_ID, run_id)
@@ -94,7 +94,11 @@ def test_a_misspelt_offer_is_answered_in_the_tab(ui: Screen, airflow: RealAirflo
     [
         ("", "offer", "../Secret Offer", "the name of one folder, without a slash or backslash"),
         ("", "workflow_id", "..", "the name of one folder, without a slash or backslash"),
+        ("", "max_age_days", "1.000", "a number of days such as 7 or 0.5, without separators"),
+        ("", "wait_minutes", "13", "a number of minutes, at most 12"),
         ("When to refuse", "max_rejected", "5%", "a count, or a share below 1 such as 0.05"),
+        ("When to refuse", "max_rejected", "500.000", "a count, or a share below 1 such as 0.05"),
+        ("When to refuse", "max_data_points", "500.000", "a whole number without separators, such as 500000"),
     ],
 )
 def test_a_bad_value_is_refused_in_the_form(
