@@ -22,7 +22,6 @@ from airflow_provider_braze.exceptions import (
     BrazeSetupError,
     BrazeUnreachableError,
 )
-from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks.answers import (
     check_status,
     check_success,
@@ -31,7 +30,9 @@ from airflow_provider_braze.hooks.answers import (
     no_answer,
     redacted,
 )
+from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
+from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.users_track.delivery.interpret import parse
 from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.rules import limits
@@ -46,7 +47,7 @@ _MOST_PROFILE_BYTES = 64_000_000
 """Fifty whole profiles can be larger than what other endpoints answer."""
 
 
-class BrazeHook(HttpHook):
+class BrazeHook(ConnectionForm, MessagingCalls, HttpHook):
     """
     Speak to Braze's REST API.
 
@@ -65,32 +66,6 @@ class BrazeHook(HttpHook):
     def __init__(self, braze_conn_id: str = default_conn_name, method: str = "POST") -> None:
         super().__init__(method=method, http_conn_id=braze_conn_id)
         self.braze_conn_id = braze_conn_id
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Describe the standard fields of the connection form to Airflow 3.1; later versions read the provider info."""
-        behaviour = _connection_type()["ui-field-behaviour"]
-        return {key.replace("-", "_"): value for key, value in behaviour.items()}
-
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Describe the extras in the connection form to Airflow 3.1; later versions read the provider info."""
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
-        from wtforms import BooleanField, IntegerField, StringField
-
-        def widget(conn_field: Mapping[str, Any]) -> Any:
-            kind = conn_field["schema"]["type"]
-            if "boolean" in kind:
-                return BooleanField(label=conn_field["label"], description=conn_field.get("description"))
-            field = IntegerField if "integer" in kind else StringField
-            return field(
-                label=conn_field["label"],
-                description=conn_field.get("description"),
-                default=conn_field["schema"].get("default"),
-                widget=BS3TextFieldWidget(),
-            )
-
-        return {name: widget(conn_field) for name, conn_field in _connection_type()["conn-fields"].items()}
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -240,7 +215,7 @@ class BrazeHook(HttpHook):
             )
         if partner or self.workspace.partner:
             body["partner"] = partner or self.workspace.partner
-        return self._answer_to(TRACK, msgspec.json.encode(body))
+        return self.answer_to(TRACK, msgspec.json.encode(body))
 
     def export_users(
         self,
@@ -288,16 +263,32 @@ class BrazeHook(HttpHook):
                 body["fields_to_export"] = list(fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
-            answer = self._answer_to("/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)
+            answer = self.answer_to("/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)
             for name, value in found.items():
                 if isinstance(more := answer.get(name), list):
                     value += more
         return found
 
-    def _answer_to(
-        self, endpoint: str, body: dict[str, Any] | bytes, most_bytes: int = MOST_ANSWER_BYTES
+    def answer_to(
+        self,
+        endpoint: str,
+        data: Mapping[str, Any] | bytes,
+        *,
+        method: str = "POST",
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> dict[str, Any]:
-        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method="POST")
+        """
+        Call any endpoint once, and give its answer.
+
+        :param endpoint: path below the REST endpoint.
+        :param data: body (a mapping is sent as JSON), or query parameters for ``GET``.
+        :param method: HTTP method.
+        :param most_bytes: bounds the unpacked answer.
+        :return: the answer's JSON object; the key is taken out of it.
+        :raises BrazeRequestError: as :meth:`run` does, and for an answer that is no JSON object.
+        """
+        body = data if isinstance(data, bytes) else dict(data)
+        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method=method)
         answer = parse(response.content)
         if not isinstance(answer, dict):
             raise BrazeServerError(
@@ -341,8 +332,3 @@ class BrazeHook(HttpHook):
             if knows:
                 return f"Wrong cluster: this key belongs to {name}; set the host to {url}."
         return "Wrong key (401): no Braze cluster that answers knows it. Copy it again, or make a new one."
-
-
-def _connection_type() -> dict[str, Any]:
-    found: dict[str, Any] = get_provider_info()["connection-types"][0]
-    return found

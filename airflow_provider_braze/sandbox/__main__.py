@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from airflow_provider_braze.sandbox.api import PERMISSIONS, Rules
+from airflow_provider_braze.sandbox.api import Rules
 from airflow_provider_braze.sandbox.rate import HEADER_FAMILIES, RateLimit, read_rate
+from airflow_provider_braze.sandbox.routes import PERMISSIONS
 from airflow_provider_braze.sandbox.server import Sandbox, serve
 
 
@@ -25,9 +26,9 @@ def _rate(text: str) -> tuple[int, float]:
 def _limited_key(text: str) -> tuple[str, frozenset[str]]:
     key, _, names = text.rpartition(":")
     permissions = frozenset(name for name in names.split(",") if name)
-    unknown = sorted(permissions - set(PERMISSIONS.values()))
+    unknown = sorted(permissions - PERMISSIONS)
     if not key or unknown:
-        known = ", ".join(sorted(PERMISSIONS.values()))
+        known = ", ".join(sorted(PERMISSIONS))
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY:PERMISSION[,PERMISSION]; there are {known}")
     return key, permissions
 

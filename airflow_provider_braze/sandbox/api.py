@@ -1,24 +1,20 @@
-"""Braze's two endpoints: from a request's headers and bytes to an answer, without a server around them."""
+"""Braze's endpoints: from a request's headers and bytes to an answer, without a server around them."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from airflow_provider_braze.sandbox.answers import Answer, refusal
 from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, identify
+from airflow_provider_braze.sandbox.messaging import Messaging
 from airflow_provider_braze.sandbox.rate import RateLimit, empty_headers
 from airflow_provider_braze.sandbox.reasons import spoken
+from airflow_provider_braze.sandbox.routes import ENDPOINTS, EXPORT, TRACK, route_of
+from airflow_provider_braze.sandbox.sent import Sent
 from airflow_provider_braze.sandbox.stats import Stats
-from airflow_provider_braze.sandbox.store import ARRAYS, Store
-
-TRACK = "/users/track"
-EXPORT = "/users/export/ids"
-
-PERMISSIONS = {TRACK: "users.track", EXPORT: "users.export.ids"}
+from airflow_provider_braze.sandbox.store import Store
 
 MAX_OBJECTS = 75
 """In attributes, events and purchases together (Braze docs: API limits)."""
@@ -41,6 +37,7 @@ class Rules:
     """How this workspace differs from another.
 
     :param keys: each REST API key with its permissions, None for all.
+    :param limits: limits of the other endpoints, by their names in ``routes``; without one there is none.
     :param objects_per_request: how many objects one request may hold.
     :param per_array: count them in each array by itself, as legacy contracts do.
     :param oversize_status: the status for a body that is too large; Braze's endpoints differ, 413 or 400.
@@ -51,6 +48,7 @@ class Rules:
     keys: Mapping[str, frozenset[str] | None]
     track_limit: RateLimit = field(default_factory=RateLimit)
     export_limit: RateLimit = field(default_factory=RateLimit)
+    limits: Mapping[str, RateLimit] = field(default_factory=dict)
     objects_per_request: int = MAX_OBJECTS
     per_array: bool = False
     oversize_status: int = 413
@@ -58,77 +56,54 @@ class Rules:
     codes: bool = False
 
 
-@dataclass(slots=True)
-class Sent:
-    """One POST as it arrived; ``value`` is its JSON, None when it has none, and ``oversize`` bodies are not kept."""
-
-    path: str
-    authorization: str
-    content_type: str
-    body: bytes
-    oversize: bool = False
-    value: Any = None
-
-    def __post_init__(self) -> None:
-        try:
-            self.value = msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            self.value = None
-
-    def arrays(self) -> dict[str, list[Any]]:
-        """Return the arrays of a track body that are arrays."""
-        value = self.value if isinstance(self.value, dict) else {}
-        return {name: value[name] for name in ARRAYS if isinstance(value.get(name), list)}
-
-    def users(self) -> list[Hashable]:
-        """Return the user of each object that names one, array by array."""
-        users: list[Hashable] = []
-        for items in self.arrays().values():
-            for item in items:
-                try:
-                    users.append(identify(item) if isinstance(item, dict) else None)
-                except BadIdentifierError:
-                    users.append(None)
-        return [user for user in users if user is not None]
-
-
 class Api:
     """The endpoints of one workspace."""
 
-    def __init__(self, store: Store, rules: Rules, stats: Stats) -> None:
+    def __init__(self, store: Store, rules: Rules, stats: Stats, messaging: Messaging) -> None:
         self._store = store
         self.rules = rules
         self._stats = stats
+        self._limits = {"track": rules.track_limit, "export": rules.export_limit, **rules.limits}
+        self._no_limit = RateLimit(family=rules.track_limit.family)
+        self._answers: dict[str, Callable[[Sent], Answer]] = {
+            TRACK: self._track,
+            EXPORT: self._export,
+            **{path: messaging.answer for method, path in ENDPOINTS if method == "GET"},
+        }
 
-    def limit_of(self, path: str) -> RateLimit:
-        """Return the rate limit of a path."""
-        return self.rules.export_limit if path == EXPORT else self.rules.track_limit
+    def limit_of(self, sent: Sent) -> RateLimit:
+        """Return the rate limit that a request counts for."""
+        endpoint = ENDPOINTS.get(route_of(sent.method, sent.path.rstrip("/")))
+        return self._limits.get(endpoint.limit if endpoint else "track", self._no_limit)
 
     def answer(self, sent: Sent) -> Answer:
-        """Process one POST."""
-        limit = self.limit_of(sent.path)
+        """Process one request."""
+        limit = self.limit_of(sent)
         refused = self._refused(sent, limit)
         if refused is not None:
             return refused
-        answer = self._track(sent) if sent.path == TRACK else self._export(sent)
+        answer = self._answers[route_of(sent.method, sent.path)[1]](sent)
         answer.headers |= limit.headers()
         return answer
 
     def _refused(self, sent: Sent, limit: RateLimit) -> Answer | None:
         """Return what a request gets that is refused before anything in it is looked at."""
-        if sent.path.rstrip("/") not in PERMISSIONS:
+        endpoint = ENDPOINTS.get(route_of(sent.method, sent.path.rstrip("/")))
+        if endpoint is None:
             return refusal(404, "Not Found")
         scheme, _, key = sent.authorization.partition(" ")
         if scheme != "Bearer" or key not in self.rules.keys:
             # Braze echoes the key it was sent. So does the sandbox: clients must show that they redact it.
             return refusal(401, f"Invalid API key: {key or sent.authorization}", empty_headers())
         permissions = self.rules.keys[key]
-        if sent.path not in PERMISSIONS or (
-            permissions is not None and PERMISSIONS[sent.path] not in permissions
-        ):
+        # A slash at the end is no other endpoint, and yet it is denied.
+        if sent.path.endswith("/") or (permissions is not None and endpoint.permission not in permissions):
             return refusal(403, ACCESS_DENIED, limit.headers())
         if not limit.take():
             return refusal(429, RATE_LIMITED, limit.refusal_headers())
+        return self._unreadable(sent, limit) if endpoint.has_body else None
+
+    def _unreadable(self, sent: Sent, limit: RateLimit) -> Answer | None:
         if sent.content_type.partition(";")[0].strip().lower() != "application/json":
             return refusal(415, "Unsupported Media Type", limit.headers())
         if sent.oversize:

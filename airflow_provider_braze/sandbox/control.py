@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_braze.sandbox.faults import BadFaultError, Faults
+from airflow_provider_braze.sandbox.messaging import BadMessagingError, Messaging
 from airflow_provider_braze.sandbox.recording import Recording
 from airflow_provider_braze.sandbox.seeding import BadProfileError, seed
 from airflow_provider_braze.sandbox.stats import Stats
@@ -23,11 +24,14 @@ PREFIX = "/sandbox"
 class Control:
     """The control routes of one sandbox."""
 
-    def __init__(self, store: Store, stats: Stats, faults: Faults, recording: Recording) -> None:
+    def __init__(
+        self, store: Store, stats: Stats, faults: Faults, recording: Recording, messaging: Messaging
+    ) -> None:
         self._store = store
         self._stats = stats
         self._faults = faults
         self._recording = recording
+        self._messaging = messaging
 
     def app(self) -> Starlette:
         """Return the routes as an ASGI application."""
@@ -36,6 +40,7 @@ class Control:
                 Route("/sandbox/stats", self._stats_route, methods=["GET", "DELETE"]),
                 Route("/sandbox/profiles", self._profiles_route, methods=["GET", "PUT", "DELETE"]),
                 Route("/sandbox/faults", self._faults_route, methods=["GET", "PUT", "DELETE"]),
+                Route("/sandbox/messaging", self._messaging_route, methods=["GET", "PUT", "DELETE"]),
                 Route("/sandbox/requests", self._requests_route, methods=["GET", "DELETE"]),
             ],
             exception_handlers={HTTPException: _say},  # type: ignore[dict-item]
@@ -70,6 +75,16 @@ class Control:
             except BadFaultError as error:
                 raise HTTPException(400, str(error)) from None
         return _json(self._faults.as_list())
+
+    async def _messaging_route(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._messaging.clear()
+        elif request.method == "PUT":
+            try:
+                self._messaging.replace(await _body_of(request))
+            except BadMessagingError as error:
+                raise HTTPException(400, str(error)) from None
+        return _json(self._messaging.as_dict())
 
     async def _requests_route(self, request: Request) -> Response:
         if request.method == "DELETE":

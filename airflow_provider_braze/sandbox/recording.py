@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_braze.sandbox.api import Sent
+from airflow_provider_braze.sandbox.sent import Sent
 
 NEVER_KEPT = frozenset({"authorization"})
 
@@ -31,6 +31,13 @@ class Recording:
     def as_list(self) -> list[dict[str, Any]]:
         """Return the requests, oldest first; ``body`` is null where it was no JSON."""
         return [
-            {"path": sent.path, "headers": headers, "bytes": len(sent.body), "body": sent.value}
+            {
+                "method": sent.method,
+                "path": sent.path,
+                "query": dict(sent.query),
+                "headers": headers,
+                "bytes": len(sent.body),
+                "body": sent.value,
+            }
             for sent, headers in self._kept
         ]

@@ -10,15 +10,19 @@ import struct
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
+from urllib.parse import parse_qsl
 
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from airflow_provider_braze.sandbox.answers import Answer, refusal, spoilt
-from airflow_provider_braze.sandbox.api import MAX_BODY_BYTES, TRACK, Api, Rules, Sent
+from airflow_provider_braze.sandbox.api import MAX_BODY_BYTES, Api, Rules
 from airflow_provider_braze.sandbox.control import PREFIX, Control
 from airflow_provider_braze.sandbox.faults import Fault, Faults
+from airflow_provider_braze.sandbox.messaging import Messaging
 from airflow_provider_braze.sandbox.recording import Recording
+from airflow_provider_braze.sandbox.routes import TRACK
+from airflow_provider_braze.sandbox.sent import Sent
 from airflow_provider_braze.sandbox.stats import Stats
 from airflow_provider_braze.sandbox.store import Store
 
@@ -61,8 +65,9 @@ class Sandbox:
         self.refuse_connections: Callable[[float], None] = lambda _: None
         self._recording = Recording(keep_requests)
         self._latency = latency
-        self._api = Api(self.store, rules, self.stats)
-        self._control = Control(self.store, self.stats, self.faults, self._recording).app()
+        messaging = Messaging()
+        self._api = Api(self.store, rules, self.stats, messaging)
+        self._control = Control(self.store, self.stats, self.faults, self._recording, messaging).app()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -70,12 +75,12 @@ class Sandbox:
             return
         if scope["path"].startswith(f"{PREFIX}/"):
             await self._control(scope, receive, send)
-        elif scope["method"] != "POST":
+        elif scope["method"] not in ("GET", "POST"):
             await _send(send, refusal(404, "Not Found"))
         else:
-            await self._post(scope, receive, send)
+            await self._serve(scope, receive, send)
 
-    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(self.stats, scope["path"])
         try:
             sent = await _read(scope, receive)
@@ -90,7 +95,7 @@ class Sandbox:
         if fault is not None:
             self.stats.by_fault[str(fault.status) if fault.kind == "status" else fault.kind] += 1
             wait += fault.seconds if fault.kind in ("late", "hang") else 0
-            answer = spoilt(answer, fault, self._api.limit_of(sent.path))
+            answer = spoilt(answer, fault, self._api.limit_of(sent))
         if wait and await _left_within(wait, receive):
             exchange.end("client_left")
         elif fault is not None and fault.kind in _BREAKERS:
@@ -154,6 +159,8 @@ async def _read(scope: Scope, receive: Receive) -> Sent:
         headers.get("content-type", ""),
         b"" if oversize else b"".join(parts),
         oversize,
+        scope["method"],
+        dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)),
     )
 
 

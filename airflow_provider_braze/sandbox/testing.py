@@ -149,6 +149,10 @@ class SandboxProcess:
         """Forget every profile."""
         self.control("DELETE", "/sandbox/profiles")
 
+    def put_messaging(self, **lists: Sequence[Mapping[str, Any]]) -> None:
+        """Let there be ``campaigns``, ``canvases`` and ``segments``, oldest first, each with its ``id`` and details."""
+        self.control("PUT", "/sandbox/messaging", lists)
+
     def fault(self, **fault: Any) -> None:
         """Make the next ``count`` requests fail: ``fault(status=500, count=3)``, ``fault(kind="hang")``."""
         self.control("PUT", "/sandbox/faults", fault)
@@ -167,8 +171,9 @@ class SandboxProcess:
         return requests
 
     def reset(self) -> None:
-        """Forget profiles, faults, stats and requests."""
+        """Forget profiles, campaigns and their like, faults, stats and requests."""
         self.clear_faults()
+        self.control("DELETE", "/sandbox/messaging")
         self.clear_profiles()
         self.reset_stats()
 

@@ -35,3 +35,18 @@ def test_taskflow(sandbox: SandboxProcess) -> None:
 
     assert report["accepted"] == len(sandbox.profiles()) == 1000
     assert {each["custom_attributes"]["loyalty_tier"] for each in sandbox.profiles().values()} == {"gold"}
+
+
+def test_lists_in_python(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    campaign = {"id": "c1", "name": "Spring", "last_edited": "2026-03-02T00:00:00", "channels": ["email"]}
+    sandbox.put_messaging(
+        campaigns=[campaign, {**campaign, "id": "c2", "last_edited": "2026-02-01T00:00:00"}]
+    )
+    first, listing = [block.text for block in blocks(DOCS / "connection.md") if "hook." in block.text][:2]
+
+    namespace: dict[str, Any] = {}
+    # The first example makes a call that this sandbox has no endpoint for yet.
+    exec(compile(first[: first.index("hook.run(")], "connection.md", "exec"), namespace)
+    exec(compile(listing, "connection.md", "exec"), namespace)
+
+    assert capsys.readouterr().out == "Spring ['email']\n"

@@ -1,0 +1,46 @@
+"""Braze's endpoints that the sandbox has: method and path, the permission, and whose limit each shares.
+
+From Braze's pages on each endpoint and on API limits.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+TRACK = "/users/track"
+EXPORT = "/users/export/ids"
+
+
+class Endpoint(NamedTuple):
+    """What holds for one endpoint before anything in a request is looked at.
+
+    :param permission: that a key needs.
+    :param limit: name of the limit that it shares with others.
+    :param has_body: whether it takes a JSON object.
+    """
+
+    permission: str
+    limit: str = "hourly"
+    has_body: bool = True
+
+
+Route = tuple[str, str]
+"""Method and path."""
+
+ENDPOINTS: dict[Route, Endpoint] = {
+    ("POST", TRACK): Endpoint("users.track", "track"),
+    ("POST", EXPORT): Endpoint("users.export.ids", "export"),
+    ("GET", "/campaigns/list"): Endpoint("campaigns.list", has_body=False),
+    ("GET", "/campaigns/details"): Endpoint("campaigns.details", has_body=False),
+    ("GET", "/canvas/list"): Endpoint("canvas.list", has_body=False),
+    ("GET", "/canvas/details"): Endpoint("canvas.details", has_body=False),
+    ("GET", "/segments/list"): Endpoint("segments.list", has_body=False),
+    ("GET", "/segments/details"): Endpoint("segments.details", has_body=False),
+}
+
+PERMISSIONS = frozenset(endpoint.permission for endpoint in ENDPOINTS.values())
+
+
+def route_of(method: str, path: str) -> Route:
+    """Return the key of a request in ``ENDPOINTS``, whether there is such an endpoint or not."""
+    return method, path
