@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -30,6 +30,9 @@ _MOST_CONTAINERS = 100_000
 
 _MOST_WRITTEN = 64_000_000
 """Characters of one row in a rejects file."""
+
+_NO_KEYS = frozenset({"true", "false", "null"})
+"""What is no text and no number, as JSON, and so cannot be a key."""
 
 _LISTS = (list, tuple, set, frozenset)
 
@@ -96,7 +99,11 @@ class _Conversion:
             return key
         if key is None or isinstance(key, bool | bytes | tuple | frozenset):
             raise BadRowError(f"not JSON: a key of type {type(key).__name__}")
-        return str(self._scalar(key))
+        found = self._scalar(key)
+        if isinstance(found, bool):
+            # Numpy's; Python's own name for it is no JSON.
+            raise BadRowError(f"not JSON: a key of type {type(key).__name__}")
+        return str(found)
 
     def value(self, value: Any, depth: int) -> Any:
         # By the exact type first: nearly all are one of these, and to ask what something is at heart takes long.
@@ -147,8 +154,7 @@ def _plain_scalar(value: Any) -> Any:
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, date) and value == value:
-        text = value.isoformat()
-        return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+        return _day_or_time(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and isinstance(value, numpy.generic):
         return _of_numpy(value, numpy)
@@ -156,8 +162,11 @@ def _plain_scalar(value: Any) -> Any:
 
 
 def _number(value: float | Decimal) -> float | Decimal:
-    plain: float | Decimal = value
-    if not isinstance(value, Decimal):
+    # Of what only derives from a number, the number.
+    plain: float | Decimal
+    if isinstance(value, Decimal):
+        plain = Decimal(value)
+    else:
         plain = int.__pos__(value) if isinstance(value, int) else float.__pos__(value)
     if plain != plain or plain in (float("inf"), float("-inf")):
         raise BadRowError("not JSON: a number that is infinite or not a number")
@@ -166,12 +175,28 @@ def _number(value: float | Decimal) -> float | Decimal:
     return plain
 
 
+def _day_or_time(value: date) -> str:
+    if not isinstance(value, datetime):
+        return date.isoformat(value)
+    offset = value.utcoffset()
+    if offset is not None and offset.total_seconds() % 60:
+        # Local mean time, of zones before 1900: ISO 8601 knows no seconds in an offset.
+        value = value.astimezone(UTC)
+    # Of what only derives from it, too: pandas' own text has nanoseconds.
+    text = datetime.isoformat(value)
+    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
+
+
 def _of_numpy(value: Any, numpy: Any) -> Any:
     plain = value.item()
-    if isinstance(value, numpy.datetime64) and isinstance(plain, int):
-        # So numpy gives those that are finer than Python's.
-        plain = value.astype("datetime64[us]").item()
-    if not isinstance(plain, bool | int | float | str | date):
+    if isinstance(value, numpy.datetime64):
+        if isinstance(plain, int):
+            # So numpy gives those that are finer than Python's, and those in years that Python does not know.
+            plain = value.astype("datetime64[us]").item()
+        understood = isinstance(plain, date)
+    else:
+        understood = isinstance(plain, bool | int | float | str)
+    if not understood:
         raise BadRowError(f"not JSON: a value of type {type(value).__name__}")
     return _plain_scalar(plain)
 
@@ -219,7 +244,7 @@ class _Text:
         for key, item in value.items():
             name = self._scalar(key)
             if not name.startswith(('"', "<")):
-                name = f"<{type(key).__name__}>" if key is None or isinstance(key, bool) else f'"{name}"'
+                name = f"<{type(key).__name__}>" if name in _NO_KEYS else f'"{name}"'
             if name in written:
                 name = f"<{type(key).__name__}>"
             written.add(name)

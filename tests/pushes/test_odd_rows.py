@@ -9,6 +9,7 @@ from collections import OrderedDict, UserDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -44,6 +45,64 @@ class Level(enum.IntEnum):
 
 class Word(enum.StrEnum):
     YES = "yes"
+
+
+class Price(Decimal, enum.Enum):
+    LOW = "1.10"
+
+
+class Share(float, enum.Enum):
+    HALF = 0.5
+
+
+class Flags(enum.Flag):
+    BOLD = 1
+
+
+class Money(Decimal):
+    def __str__(self) -> str:
+        return f"EUR {super().__str__()}"
+
+
+class Odd(int):
+    def __repr__(self) -> str:
+        return "three"
+
+
+class Text(str):
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "another"
+
+
+class Moment(datetime):
+    """As pandas' Timestamp, whose text has nanoseconds."""
+
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        return "2026-01-02T03:04:05.000000001"
+
+
+class NAType:
+    """As pandas has it: no truth comes of comparing it."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    def __bool__(self) -> bool:
+        raise TypeError("boolean value of NA is ambiguous")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class NaTType(datetime):
+    """As pandas has it: a time that equals nothing."""
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return 0
 
 
 class Raising:
@@ -106,6 +165,25 @@ ODD: dict[str, tuple[Any, str]] = {
     "a duration": (timedelta(1), "not JSON: a value of type timedelta"),
     "complex": (1j, "not JSON: a value of type complex"),
     "a generator": ((n for n in range(3)), "not JSON: a value of type generator"),
+    "a year that no date has": (
+        numpy.datetime64("20260-01-02"),
+        "not JSON: a value of type datetime64",
+    ),
+    "a time before all dates, finer than a second": (
+        numpy.datetime64("-0100-01-02T00:00:00", "us"),
+        "not JSON: a value of type datetime64",
+    ),
+    "a truth of numpy as key": ({numpy.bool_(True): 1}, "not JSON: a key of type bool"),
+    "a duration of numpy": (numpy.timedelta64(1, "D"), "not JSON: a value of type timedelta64"),
+    "bytes of numpy": (numpy.bytes_(b"x"), "not JSON: a value of type bytes_"),
+    "a record of numpy": (numpy.void(b"abc"), "not JSON: a value of type void"),
+    "a masked value": (numpy.ma.masked, "not JSON: a value of type MaskedConstant"),
+    "complex of numpy": (numpy.complex64(1), "not JSON: a value of type complex64"),
+    "NaN of numpy": (numpy.float32("nan"), "not JSON: a number that is infinite or not a number"),
+    "pandas' NA": (NAType(), "not JSON: a value of type NAType"),
+    "pandas' NaT": (NaTType(2026, 1, 2), "not JSON: a value of type NaTType"),
+    "flags": (Flags.BOLD, "not JSON: a value of type Flags"),
+    "a fraction": (Fraction(1, 2), "not JSON: a value of type Fraction"),
     "no time": (numpy.datetime64("NaT"), "not JSON: a value of type datetime64"),
     "an array of numpy": (numpy.array([1]), "not JSON: a value of type ndarray"),
     "a longer float": (numpy.longdouble(1), "not JSON: a value of type longdouble"),
@@ -124,6 +202,21 @@ UNDERSTOOD: dict[str, tuple[Any, str]] = {
         datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=-5))),
         '"2026-01-02T03:04:05-05:00"',
     ),
+    "a local mean time": (
+        datetime(1890, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(minutes=53, seconds=28))),
+        '"1890-01-02T02:10:37Z"',
+    ),
+    "a datetime of another kind": (Moment(2026, 1, 2, 3, 4, 5, tzinfo=UTC), '"2026-01-02T03:04:05Z"'),
+    "a Decimal of another kind": (Money("1.10"), "1.10"),
+    "a Decimal with a name": (Price.LOW, "1.10"),
+    "a float with a name": (Share.HALF, "0.5"),
+    "an int of another kind": (Odd(3), "3"),
+    "a str of another kind": (Text("x"), '"x"'),
+    "int8": (numpy.int8(-1), "-1"),
+    "float16": (numpy.float16(1.5), "1.5"),
+    "a month of numpy": (numpy.datetime64("2026-01"), '"2026-01-01"'),
+    "a second of numpy": (numpy.datetime64("2026-01-02T03:04:05"), '"2026-01-02T03:04:05"'),
+    "a number of numpy as key": ({numpy.int64(1): 2}, '{"1":2}'),
     "a UUID": (UUID(int=1), '"00000000-0000-0000-0000-000000000001"'),
     "int64": (numpy.int64(-5), "-5"),
     "uint64": (numpy.uint64(2**64 - 1), "18446744073709551615"),
