@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -49,6 +49,8 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
     :param billed_ahead: its segment counts its data points already, as if Braze had accepted it. Whatever else becomes
         of it, :meth:`unbill` takes them back; once it is accepted, they count for good, and this is over.
     :param names: the names of its attributes, once it is JSON and not billed ahead.
+    :param told: what the memory keeps once Braze has accepted it.
+    :param saved: data points of what was left out of it, by attribute.
     """
 
     array: str
@@ -61,6 +63,8 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
     checked: bool = False
     billed_ahead: bool = False
     names: Names = ()
+    told: Any = None
+    saved: Mapping[str, int] | None = None
     # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
     # record, whether nothing more is looked ahead for, and whether it was taken.
     before: ProfileObject | None = None

@@ -1,0 +1,128 @@
+"""A memory on a disk of this machine: worked on where it is, under locks that end with their process.
+
+Above: where a memory is kept. Below: storage, and the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+from airflow_provider_braze.memory.opened import Belongs, InUseError, Warn, opened, warn_of
+from airflow_provider_braze.memory.store import NAME, Store, set_aside
+from airflow_provider_braze.storage import local, plain
+from airflow_provider_braze.storage.location import Location
+
+_LOCK = "lock"
+_GUESTS = "guests"
+_MET = "met"
+
+
+class InPlace:
+    """A memory on a disk of this machine.
+
+    :raises InUseError: another push uses it, or runs beside it.
+    """
+
+    def __init__(self, folder: Location, belongs: Belongs, warn: Warn) -> None:
+        plain.make_folders(folder)
+        os.chmod(folder.path, 0o700)
+        self._folder = folder
+        self._guest: Guest | None = None
+        self._path, self._met = folder.child(NAME).path, folder.child(_MET)
+        self._lock = _lock(folder, _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            _check_own(folder.child(NAME), warn)
+            self.store = self._open(belongs, warn)
+            try:
+                # Looked at after the word was taken away: who left it holds this lock, who comes later leaves it anew.
+                os.close(_lock(folder, _GUESTS, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            except BaseException:
+                self.store.close()
+                raise
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def _open(self, belongs: Belongs, warn: Warn) -> Store:
+        if self.is_met():
+            if os.path.exists(self._path):
+                warn_of("another push came while one used it", warn)
+            set_aside(self._path)
+            plain.remove(self._met)
+        return opened(self._path, belongs, warn, durable=True)
+
+    def is_met(self) -> bool:
+        """Tell whether another push has come since."""
+        return self._met.exists()
+
+    def disbelieve(self) -> None:
+        """Be a guest from here on, and set the memory aside."""
+        if self._guest is None:
+            with contextlib.suppress(Exception):
+                self.store.close()
+            self._guest = Guest(self._folder)
+            set_aside(self._path)
+            os.close(self._lock)
+
+    def close(self) -> None:
+        """Close the file, and let the next push have it."""
+        if self._guest is not None:
+            self._guest.close()
+            return
+        try:
+            self.store.close()
+        finally:
+            os.close(self._lock)
+
+
+class Guest:
+    """A push beside one that uses the memory: it sends everything, and nothing of that memory is believed any more."""
+
+    def __init__(self, folder: Location) -> None:
+        self._lock = _lock(folder, _GUESTS, fcntl.LOCK_SH)
+        met = local.open_descriptor(folder.child(_MET).path, folder.within, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            os.fsync(met)
+        finally:
+            os.close(met)
+        parent = os.open(folder.path, os.O_RDONLY)
+        try:
+            os.fsync(parent)
+        finally:
+            os.close(parent)
+
+    def close(self) -> None:
+        """Be gone."""
+        os.close(self._lock)
+
+
+def _lock(folder: Location, name: str, kind: int) -> int:
+    """Take a lock, which ends with its descriptor.
+
+    :raises InUseError: it is taken.
+    """
+    descriptor = local.open_descriptor(folder.child(name).path, folder.within, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise InUseError("Another push uses the memory of what Braze was told at this moment.") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_own(file: Location, warn: Warn) -> None:
+    """Set a file aside that somebody else has put there: what it says could keep a value from Braze."""
+    try:
+        found = local.look_at(file.path, file.within)
+    except FileNotFoundError:
+        return
+    if not local.is_plain(found) or found.st_uid != os.geteuid():
+        warn_of("it is no plain file of this worker's own user", warn)
+        set_aside(file.path)
+    elif found.st_mode & 0o077:
+        os.chmod(file.path, 0o600)

@@ -1,0 +1,62 @@
+"""What places of a memory have in common: how it is opened, set aside and called.
+
+Above: the two kinds of places. Below: the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from airflow_provider_braze.exceptions import BrazeError
+from airflow_provider_braze.memory.store import Store, UnusableError, set_aside
+
+Belongs = Callable[[Store], str | None]
+"""Says why a memory is not of a workspace; None where it is. It may mark a new one as its own."""
+
+Warn = Callable[[str], None]
+
+
+class Place(Protocol):
+    """Somewhere that a memory is kept, opened for one push."""
+
+    store: Store
+
+    def is_met(self) -> bool:
+        """Tell whether another push has come since; asked within a transaction of the store."""
+
+    def disbelieve(self) -> None:
+        """See to it that nobody believes what is in it, nor what comes in its place while this push runs."""
+
+    def close(self) -> None:
+        """Bring everything home, and let the next push have it."""
+
+
+class InUseError(BrazeError):
+    """Another push uses the memory at this moment."""
+
+
+class MemoryUnwritableError(BrazeError):
+    """The memory cannot be written, so it cannot forget what is about to change: nothing further is sent."""
+
+
+def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> Store:
+    """Open a file, or a new one in its place where it cannot be used."""
+    try:
+        store = Store(path, durable=durable)
+        trouble = belongs(store)
+        if trouble is None:
+            return store
+        store.close()
+    except UnusableError as unusable:
+        trouble = str(unusable)
+    warn_of(trouble, warn)
+    set_aside(path)
+    store = Store(path, durable=durable)
+    belongs(store)
+    return store
+
+
+def warn_of(trouble: str, warn: Warn) -> None:
+    """Say once why everything is sent."""
+    warn(f"The memory of what Braze was told is set aside, and everything is sent: {trouble}.")

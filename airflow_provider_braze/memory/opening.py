@@ -1,0 +1,87 @@
+"""Opens the memory that a push is to use, or finds that there is none.
+
+Above: a push. Below: the memory, and where it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.place import check_kind, exists, folder_of, open_place
+from airflow_provider_braze.memory.store import Store
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.transport.workspace import Workspace
+
+_BITS = 63
+
+
+def find(wish: Wish, reports: ReportsFolder | None, braze_conn_id: str) -> Location | None:
+    """Give the folder of the memory that a push has to do with.
+
+    :return: None where there is none, and none can come while it runs.
+    :raises BrazeSetupError: it asks for one that it cannot have.
+    """
+    folder = folder_of(wish.path, reports, braze_conn_id)
+    if not wish.only_changed:
+        return None if folder is None or folder.appears_whole else folder
+    if folder is None:
+        raise BrazeSetupError(
+            "only_changed needs a place for the memory of what Braze was told: give reports_path or memory_path."
+        )
+    check_kind(folder)
+    return folder
+
+
+def open_memory(
+    folder: Location,
+    wish: Wish,
+    workspace: Workspace,
+    token: str,
+    say: Callable[[str], None],
+) -> Memory | Guest | None:
+    """Open the memory for one push; a push that does not ask for one only opens it where there is one already.
+
+    :param token: names the push, the same in each of its tries.
+    :param say: takes warnings.
+    :return: None where there is nothing to do; a guest where another push uses it, so that everything is sent.
+    :raises BrazeError: it can neither be used nor set aside.
+    """
+    if not wish.only_changed and not exists(folder):
+        return None
+    place = open_place(folder, belongs_to(workspace), say)
+    if isinstance(place, Guest):
+        say(
+            "Another push uses the memory of what Braze was told at this moment, so this one sends everything."
+        )
+        return place
+    return Memory(place, wish, number_of(token), say)
+
+
+def belongs_to(workspace: Workspace) -> Callable[[Store], str | None]:
+    """Make what tells whether a memory is of a workspace; a new one is made its own.
+
+    The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart.
+    """
+
+    def belongs(store: Store) -> str | None:
+        own = store.digest(f"workspace:{workspace.endpoint}:{workspace.api_key}".encode())
+        found = store.meta("workspace")
+        if found is None:
+            with store.transaction():
+                store.put_meta("workspace", own)
+                store.put_meta("since", datetime.now(UTC).isoformat(timespec="seconds"))
+            return None
+        return None if found == own else "it is of another workspace, or the API key was renewed"
+
+    return belongs
+
+
+def number_of(token: str) -> int:
+    """Give the number of a push."""
+    return int.from_bytes(sha256(token.encode()).digest()[:8], "big") >> (64 - _BITS)

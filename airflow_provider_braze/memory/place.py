@@ -1,0 +1,124 @@
+"""Where a memory is kept, and who may use it: one push at a time.
+
+On a disk of this machine the file is worked on where it is, under a lock that ends with its process. A push that finds
+it locked leaves a word in it before its own first request: it was *met by another*, and nothing in it is believed from
+then on, by whoever has it nor by who comes next.
+
+A network share knows no such lock, and SQLite must not work there. So the file is copied to this machine, and a mark
+*in use* is left beside it until the copy is brought back. Who finds a mark cannot tell a dead push from one that runs:
+the memory is set aside, and the mark taken away, by which the other, if it runs, knows that it was met.
+
+Above: the memory. Below: storage, and the file itself.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace as changed
+
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.copied import Copy
+from airflow_provider_braze.memory.in_place import Guest, InPlace
+from airflow_provider_braze.memory.opened import Belongs, InUseError, MemoryUnwritableError, Place, Warn
+from airflow_provider_braze.memory.store import NAME
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
+
+FOLDER = "memory"
+"""Below the reports folder; never taken for anything else there."""
+
+
+_OF_THIS_MACHINE = frozenset(
+    "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs rootfs tmpfs ufs xfs zfs".split()  # noqa: SIM905
+)
+"""File systems with locks that hold, as ``/proc`` names them; any other may be a share."""
+
+
+def folder_of(memory_path: str | None, reports: ReportsFolder | None, braze_conn_id: str) -> Location | None:
+    """Give the folder of a connection's memory; None where there can be none.
+
+    :param memory_path: the place that an author names.
+    :param reports: the reports folder of the push.
+    :raises BrazeSetupError: the author names an object store.
+    """
+    if memory_path:
+        root = locate(memory_path)
+        if root.is_local:
+            root = changed(root, within=root.path)
+    elif reports is not None:
+        root = reports.root.child(FOLDER)
+    else:
+        return None
+    return root.child(safe_name(braze_conn_id))
+
+
+def check_kind(folder: Location) -> None:
+    """Refuse an object store, which cannot change a part of a file, nor tell in time that another changed it.
+
+    :raises BrazeSetupError: it is one.
+    """
+    if folder.appears_whole:
+        raise BrazeSetupError(
+            f"The memory of only_changed cannot be kept on an object store ({folder.url}): set memory_path to a folder "
+            "on a disk or a network share that every worker reaches."
+        )
+
+
+def is_of_this_machine(path: str) -> bool:
+    """Tell whether a path lies on a disk of this machine, whose locks hold; where nothing tells, it does."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+            mounts = [line.split() for line in file]
+    except OSError:
+        return True
+    real, best, kind = os.path.realpath(path), "", ""
+    for mount in mounts:
+        point = mount[4].encode().decode("unicode_escape") if "\\" in mount[4] else mount[4]
+        if (real == point or real.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, kind = point, mount[mount.index("-") + 1]
+    return not best or kind in _OF_THIS_MACHINE
+
+
+def exists(folder: Location) -> bool:
+    """Tell whether there is a memory."""
+    return not folder.appears_whole and folder.child(NAME).exists()
+
+
+def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
+    """Open the memory in a folder for this process alone, or begin one; where another push uses it, be its guest.
+
+    One that cannot be used is set aside, with one warning.
+
+    :param belongs: says why a memory is not this workspace's; None where it is. It may mark a new one as its own.
+    :param warn: takes the warning.
+    :raises BrazeError: it can neither be used nor set aside.
+    """
+    check_kind(folder)
+    kind = InPlace if folder.is_local and is_of_this_machine(_nearest(folder.path)) else Copy
+    try:
+        return kind(folder, belongs, warn)
+    except InUseError:
+        return Guest(folder)
+    except (OSError, ExportRefusedError) as error:
+        raise MemoryUnwritableError(
+            f"The memory in {folder.url} cannot be opened ({type(error).__name__}): give the worker write access, or "
+            "set memory_path to a folder that it can write."
+        ) from error
+
+
+def _nearest(path: str) -> str:
+    while not os.path.exists(path) and path != "/":
+        path = os.path.dirname(path)
+    return path
+
+
+def disbelieve(folder: Location, warn: Warn) -> Place | Guest:
+    """See to it that nobody believes the memory in a folder any more: something was sent that it cannot know.
+
+    :return: what has to be closed at the end of the push.
+    """
+    if folder.is_local and is_of_this_machine(_nearest(folder.path)):
+        return Guest(folder)
+    copy = Copy(folder, lambda _: None, warn)
+    copy.disbelieve()
+    return copy

@@ -1,0 +1,189 @@
+"""The file of a memory: SQLite, users by a keyed hash of their ``external_id``.
+
+Everything is read and written in batches, each in one transaction. What a transaction wrote is on disk when it ends:
+the memory has forgotten what is about to be changed at Braze before the request goes out.
+
+Above: the memory, which knows what the entries mean. Below: the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from typing import Any
+
+from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.slots import Slots
+
+VERSION = 1
+
+NAME = "memory.sqlite"
+_COMPANIONS = ("", "-wal", "-shm", "-journal")
+
+_SALT_BYTES = 32
+_WAIT_SECONDS = 60.0
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE slots (number INTEGER PRIMARY KEY, attribute TEXT, kind TEXT, key TEXT);
+CREATE TABLE users (id INTEGER PRIMARY KEY, whole_at INTEGER, push INTEGER, fresh INTEGER, entries BLOB);
+CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class UnusableError(Exception):
+    """The file is no memory, or none of this version or workspace; the text says which."""
+
+
+class Store:
+    """
+    One open file.
+
+    :param path: where it is; it is made, for its owner alone, when it is not there.
+    :param durable: see to it that a power failure takes nothing back.
+    :raises UnusableError: it is damaged, or of another version.
+    """
+
+    def __init__(self, path: str, *, durable: bool = True) -> None:
+        new = not os.path.exists(path)
+        if new:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        self._db = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        try:
+            self._open(new=new, durable=durable)
+        except BaseException as error:
+            self._db.close()
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                raise
+            if isinstance(error, sqlite3.Error | ValueError | KeyError | TypeError):
+                raise UnusableError(f"it is damaged ({type(error).__name__})") from error
+            raise
+
+    def _open(self, *, new: bool, durable: bool) -> None:
+        db = self._db
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        db.execute("PRAGMA cache_size=-16000")
+        if new:
+            with self.transaction():
+                for statement in _TABLES.strip().splitlines():
+                    db.execute(statement)
+                self.put_meta("version", VERSION)
+                self.put_meta("salt", secrets.token_hex(_SALT_BYTES))
+                self.put_meta("next_slot", 1)
+        if self.meta("version") != VERSION:
+            raise UnusableError("it is of another version of this provider")
+        self._salt = bytes.fromhex(self.meta("salt"))
+        known = [
+            (number, (attribute, kind, key))
+            for number, attribute, kind, key in db.execute("SELECT number, attribute, kind, key FROM slots")
+        ]
+        self.slots = Slots(known, self.meta("next_slot"))
+        db.execute("SELECT id, whole_at, push, fresh, entries FROM users LIMIT 1").fetchone()
+
+    def close(self) -> None:
+        """Write everything into the one file, and close it."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do several things, all or none; they are on disk at the end."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._write_new_slots()
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _write_new_slots(self) -> None:
+        slots: Slots | None = getattr(self, "slots", None)
+        if slots is not None and slots.new:
+            self._db.executemany(
+                "INSERT INTO slots VALUES (?, ?, ?, ?)", [(number, *slot) for number, slot in slots.new]
+            )
+            self.put_meta("next_slot", slots.next_number)
+            slots.new = []
+
+    def meta(self, name: str, default: Any = None) -> Any:
+        """Read a fact about the memory."""
+        found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return default if found is None else json.loads(found[0])
+
+    def put_meta(self, name: str, value: Any) -> None:
+        """Write a fact about the memory."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
+
+    def user_id(self, external_id: str) -> int:
+        """Give the number of a user."""
+        return self.digest(b"user:" + external_id.encode("utf-8", "surrogatepass"))
+
+    def digest(self, content: bytes) -> int:
+        """Hash something with the memory's own salt."""
+        return int.from_bytes(blake2b(content, digest_size=8, key=self._salt).digest(), "big", signed=True)
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Row]:
+        """Read some users, those that are known."""
+        found = self._db.execute(
+            "SELECT id, whole_at, push, fresh, entries FROM users WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(ids),),
+        )
+        return {user: Row(*row) for user, *row in found}
+
+    def put(self, rows: Iterable[tuple[int, Row]]) -> None:
+        """Write users, of each the last that is given."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
+        )
+
+    def forget_users(self, ids: Iterable[int]) -> int:
+        """Forget users; how many were known."""
+        before = self._db.total_changes
+        self._db.executemany("DELETE FROM users WHERE id = ?", [(user,) for user in ids])
+        return self._db.total_changes - before
+
+    def forget_attribute(self, attribute: str) -> bool:
+        """Forget an attribute for all users; whether anything was known of it."""
+        known = self.slots.forget(attribute)
+        if known:
+            self._db.execute("DELETE FROM slots WHERE attribute = ?", (attribute,))
+            # Numbers that were given to nobody yet are not given again, either.
+            self.put_meta("next_slot", self.slots.next_number)
+        return known
+
+    def users(self) -> int:
+        """Count the users."""
+        return int(self._db.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+
+    def add_saved(self, points: Mapping[str, int]) -> None:
+        """Add data points that were saved, by attribute."""
+        self._db.executemany(
+            "INSERT INTO saved VALUES (?, ?) ON CONFLICT (attribute) DO UPDATE SET points = points + excluded.points",
+            [*points.items()],
+        )
+
+    def saved(self) -> dict[str, int]:
+        """Give the data points that were saved since the memory began, by attribute, most first."""
+        return dict(self._db.execute("SELECT attribute, points FROM saved ORDER BY points DESC, attribute"))
+
+
+def set_aside(path: str) -> None:
+    """Give a memory that cannot be used another name, in place of an older one that was set aside."""
+    for ending in _COMPANIONS:
+        try:
+            if ending:
+                os.unlink(path + ending)
+            else:
+                os.replace(path, f"{path}.set-aside")
+        except FileNotFoundError:
+            continue

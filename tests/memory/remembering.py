@@ -1,0 +1,77 @@
+"""What the tests of the memory share: a memory in a folder, and a workspace that takes what is left."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_braze.memory import opening
+from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
+from airflow_provider_braze.sandbox.store import Store as Profiles
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
+from airflow_provider_braze.users_track.records import RecordReference
+from airflow_provider_braze.users_track.transport.workspace import Workspace
+
+ONLY_CHANGED = Wish(only_changed=True)
+
+
+def an_object(user: str, *, kind: str = "external_id", **content: Any) -> ProfileObject:
+    """One record's object, written as JSON as it is when it is taken from the window."""
+    item = ProfileObject("attributes", (kind, user), {kind: user, **content}, [RecordReference.of(2, [user])])
+    assert item.encode() is None
+    return item
+
+
+@dataclass
+class Desk:
+    """A reports folder with a memory, and a workspace."""
+
+    folder: Path
+    key: str = "key-0000-1111-2222"
+    warnings: list[str] = field(default_factory=list)
+    profiles: Profiles = field(default_factory=Profiles)
+    conn_id: str = "braze_default"
+    pushes: Iterator[int] = field(default_factory=itertools.count)
+
+    def open(self, wish: Wish = ONLY_CHANGED, token: str = "") -> Memory | Guest | None:
+        reports = ReportsFolder.at(str(self.folder))
+        place = opening.find(wish, reports, self.conn_id)
+        assert place is not None
+        workspace = Workspace(endpoint="http://127.0.0.1:1", api_key=self.key)
+        return opening.open_memory(
+            place, wish, workspace, token or f"push-{next(self.pushes)}", self.warnings.append
+        )
+
+    def opened(self, wish: Wish = ONLY_CHANGED, token: str = "") -> Memory:
+        memory = self.open(wish, token)
+        assert isinstance(memory, Memory)
+        return memory
+
+    def push(
+        self, *items: ProfileObject, wish: Wish = ONLY_CHANGED, token: str = "", confirmed: bool = False
+    ) -> Reduced:
+        """Push objects, all of which Braze accepts."""
+        memory = self.opened(wish, token)
+        reduced = memory.reduce(items, confirmed=confirmed)
+        self.accept(memory, reduced.changed)
+        memory.close()
+        return reduced
+
+    def accept(self, memory: Memory, items: Sequence[ProfileObject]) -> None:
+        tracked = self.profiles.track({"attributes": [item.content for item in items]})
+        assert not tracked.refusals
+        for item in items:
+            memory.accepted(item.told)
+
+
+def said(reduced: Reduced) -> list[dict[str, Any]]:
+    """What is sent, without whom it is about."""
+    return [
+        {name: value for name, value in item.content.items() if name != "external_id"}
+        for item in reduced.changed
+    ]

@@ -1,0 +1,217 @@
+"""Where a memory is kept: who may read it, when it is set aside, and what two pushes at once come to."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, said
+
+AHEAD = [{"x": 1}]
+
+
+@pytest.fixture(params=["disk", "share"])
+def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Both kinds of places; a share is any folder whose file system is not one of this machine's."""
+    if request.param == "share":
+        monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
+    return Desk(tmp_path / "reports")
+
+
+def files(desk: Desk) -> dict[str, Path]:
+    return {path.name: path for path in (desk.folder / "memory" / "braze_default").iterdir()}
+
+
+def push(desk: Desk, **options: Any) -> list[dict[str, Any]]:
+    return said(desk.push(an_object("ada@example.com", x=1), **options))
+
+
+def test_nothing_personal_and_for_its_owner_alone(desk: Desk) -> None:
+    assert desk.push(
+        an_object("ada-lovelace", city="Paddington"), an_object("b", o={"k": "Marylebone"})
+    ).changed
+    home = desk.folder / "memory" / "braze_default"
+    for path in home.iterdir():
+        content = path.read_bytes()
+        assert not any(
+            word in content for word in (b"lovelace", b"Paddington", b"Marylebone", desk.key.encode())
+        )
+        assert path.stat().st_mode & 0o077 == 0, path
+    assert not [name for name in files(desk) if name.startswith("in-use")]
+
+
+def test_two_memories_hash_alike_values_differently(desk: Desk, tmp_path: Path) -> None:
+    other = Desk(tmp_path / "other")
+    found = []
+    for each in (desk, other):
+        push(each)
+        with sqlite3.connect(files(each)["memory.sqlite"]) as db:
+            found.append(db.execute("SELECT id, entries FROM users").fetchone())
+    assert found[0][0] != found[1][0]
+    assert found[0][1] != found[1][1]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def _of_another_version(path: Path) -> None:
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("UPDATE meta SET value = '99' WHERE name = 'version'")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _cut,
+        _of_another_version,
+        lambda path: path.write_bytes(b"x" * 8192),
+        lambda path: path.write_bytes(b""),
+    ],
+)
+def test_what_cannot_be_used_is_set_aside_with_one_warning(desk: Desk, damage: Any) -> None:
+    push(desk)
+    damage(files(desk)["memory.sqlite"])
+    assert push(desk) == AHEAD
+    assert len(desk.warnings) == 1
+    assert "set aside" in desk.warnings[0]
+    assert push(desk) == []
+    assert len(desk.warnings) == 1
+
+
+def test_damage_that_shows_later_costs_a_full_push(desk: Desk) -> None:
+    people = [an_object(f"u{n}", x="x" * 200, y=n, z="z" * 100) for n in range(3000)]
+    desk.push(*people)
+    path = files(desk)["memory.sqlite"]
+    content = bytearray(path.read_bytes())
+    for at in range(8 * 4096, len(content), 4096):
+        content[at : at + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+    again = [an_object(f"u{n}", x="x" * 200, y=n, z="z" * 100) for n in range(3000)]
+    assert len(desk.push(*again).changed) == 3000
+    assert len(desk.warnings) == 1
+
+
+def test_another_workspace(desk: Desk) -> None:
+    push(desk)
+    desk.key = "key-3333-4444-5555"
+    assert push(desk) == AHEAD
+    assert "another workspace" in desk.warnings[0]
+
+
+def test_two_at_once_send_everything_and_nothing_of_it_is_believed(desk: Desk) -> None:
+    push(desk)
+    first = desk.opened()
+    second = desk.open()
+    people = [an_object("ada@example.com", x=1)]
+    assert len(first.reduce(people).changed) == 1, "met: it believes nothing any more"
+    if isinstance(second, Memory):
+        assert len(second.reduce([an_object("ada@example.com", x=1)]).changed) == 1
+        desk.accept(second, people)
+    first.close()
+    assert second is not None
+    second.close()
+    assert push(desk) == AHEAD
+    assert push(desk) == []
+
+
+def test_who_was_met_disturbs_whoever_comes_while_it_runs(desk: Desk) -> None:
+    push(desk)
+    first, second = desk.opened(), desk.open()
+    assert second is not None
+    first.reduce([an_object("ada@example.com", x=1)])
+    second.close()
+    third = desk.open()
+    assert third is not None
+    if isinstance(third, Memory):
+        changed = third.reduce([an_object("ada@example.com", x=2)]).changed
+        desk.accept(third, changed)
+    third.close()
+    first.close()
+    assert said(desk.push(an_object("ada@example.com", x=2))) == [{"x": 2}]
+
+
+def test_a_copy_that_was_never_brought_back_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    killed = desk.opened()
+    assert said(killed.reduce([an_object("ada@example.com", x=2)])) == [{"x": 2}]
+    # Its worker dies here, and with it the copy, which had forgotten x.
+    assert push(desk) == AHEAD
+    assert "not brought it back" in desk.warnings[0]
+
+
+def test_what_is_forgotten_is_on_disk_before_it_is_sent(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    killed = desk.opened()
+    assert said(killed.reduce([an_object("ada@example.com", x=2)])) == [{"x": 2}]
+    with sqlite3.connect(files(desk)["memory.sqlite"]) as db:
+        assert db.execute("SELECT entries FROM users").fetchone() == (b"",)
+    killed.close()
+    assert push(desk) == AHEAD
+
+
+def test_the_file_of_somebody_else_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    monkeypatch.setattr("os.geteuid", lambda: 4711)
+    assert push(desk) == AHEAD
+
+
+def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    path = files(desk)["memory.sqlite"]
+    moved = tmp_path / "elsewhere.sqlite"
+    path.rename(moved)
+    path.symlink_to(moved)
+    assert push(desk) == AHEAD
+
+
+def test_an_object_store_is_refused_with_what_to_set(tmp_path: Path) -> None:
+    reports = ReportsFolder(Location(MemoryFileSystem(), "/reports", "memory://reports"))
+    with pytest.raises(BrazeSetupError, match="memory_path"):
+        opening.find(ONLY_CHANGED, reports, "c")
+    assert opening.find(Wish(), reports, "c") is None
+    named = Wish(only_changed=True, path=str(tmp_path / "memories"))
+    found = opening.find(named, reports, "c")
+    assert found is not None
+    assert found.path == str(tmp_path / "memories" / "c")
+
+
+def test_rows_without_a_folder_refuse_it() -> None:
+    with pytest.raises(BrazeSetupError, match="reports_path or memory_path"):
+        opening.find(ONLY_CHANGED, None, "c")
+    assert opening.find(Wish(), None, "c") is None
+
+
+def test_a_push_without_it_does_nothing_where_there_is_none(desk: Desk) -> None:
+    assert desk.open(Wish()) is None
+    assert not desk.folder.exists()
+
+
+def test_a_guest_of_a_guest(tmp_path: Path) -> None:
+    desk = Desk(tmp_path / "reports")
+    first, second = desk.opened(), desk.open()
+    assert isinstance(second, Guest)
+    first.close()
+    third = desk.open()
+    assert isinstance(third, Guest), "the second still runs"
+    second.close()
+    third.close()
+    assert isinstance(desk.opened(), Memory)

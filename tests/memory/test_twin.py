@@ -1,0 +1,94 @@
+"""A workspace that is told only what changed ends as one that is told everything: series of pushes, with all that can
+go wrong between them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.memory.memory import Wish
+from airflow_provider_braze.sandbox.store import Store as Profiles
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object
+
+SCALARS = st.sampled_from(["A", "B", "", 1, 2, True, None])
+KEYS = st.dictionaries(st.sampled_from("kl"), st.sampled_from(["A", "B", 1, {"n": 1}, {"m": 2}]), min_size=1)
+TAGS = st.lists(st.sampled_from("tuv"), min_size=1, max_size=3, unique=True)
+CHANGES = st.one_of(TAGS, TAGS.map(lambda tags: {"add": tags}), TAGS.map(lambda tags: {"remove": tags}))
+VALUES = {
+    "x": SCALARS,
+    "n": st.one_of(st.integers(0, 2), st.just({"inc": 1}), st.none()),
+    "o": st.one_of(KEYS, st.none(), st.just({"k": None})),
+    "t": st.one_of(CHANGES, st.none(), st.just({"add": ["t"], "remove": ["u"]})),
+    "first_name": st.sampled_from(["Ada", "Bob", None]),
+    "language": st.sampled_from(["en", "de"]),
+    "_merge_objects": st.booleans(),
+    "_update_existing_only": st.booleans(),
+}
+OBJECTS = st.fixed_dictionaries({}, optional=VALUES)
+KINDS = st.sampled_from(["external_id", "external_id", "external_id", "email"])
+WISHES = st.sampled_from(
+    [
+        ONLY_CHANGED,
+        ONLY_CHANGED,
+        ONLY_CHANGED,
+        Wish(),
+        Wish(only_changed=True, ignore=True),
+        Wish(only_changed=True, refresh_after=0),
+    ]
+)
+ENDS = st.sampled_from(["accepted", "accepted", "accepted", "lost on its way", "answer lost", "killed"])
+PUSHES = st.lists(
+    st.tuples(
+        WISHES, ENDS, st.lists(st.tuples(KINDS, st.sampled_from("ab"), OBJECTS), min_size=1, max_size=3)
+    ),
+    min_size=2,
+    max_size=6,
+)
+
+
+def told(profiles: Profiles, content: dict[str, Any]) -> bool:
+    return not profiles.track({"attributes": [content]}).refusals
+
+
+def shape(profiles: Profiles) -> list[Any]:
+    """Profiles without what only tells when; the order of tags is no value below the cap."""
+    found = []
+    for profile in profiles.readable():
+        custom = profile.get("custom_attributes", {})
+        for name, value in custom.items():
+            if isinstance(value, list):
+                custom[name] = sorted(value)
+        kept = {name: profile.get(name) for name in ("external_id", "email", "first_name", "language")}
+        found.append({**kept, "custom_attributes": custom})
+    return sorted(found, key=repr)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(PUSHES)
+def test_profiles_equal_the_twins(pushes: list[Any]) -> None:
+    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        desk, twin = Desk(Path(folder) / "reports"), Profiles()
+        for wish, end, people in pushes:
+            memory = desk.open(wish)
+            for kind, user, content in people:
+                name = f"{user}@example.com" if kind == "email" else user
+                item = an_object(name, kind=kind, **content)
+                whole = item.content
+                changed = memory.reduce([item]).changed if memory else [item]
+                if end == "lost on its way":
+                    continue
+                assert told(twin, whole)
+                for each in changed:
+                    assert told(desk.profiles, each.content)
+                    if memory and end == "accepted":
+                        memory.accepted(each.told)
+            if memory:
+                if end == "killed":
+                    memory._accepted = []
+                memory.close()
+            assert shape(desk.profiles) == shape(twin)
