@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
@@ -32,7 +33,7 @@ def is_final(value: Any) -> bool:
         return all(is_final(part) for pair in value.items() for part in pair)
     if isinstance(value, list | tuple | set | frozenset):
         return all(map(is_final, value))
-    return value is None or isinstance(value, int | float | timedelta | bytes)
+    return value is None or isinstance(value, int | float | timedelta | bytes | PurePath)
 
 
 def as_bool(name: str, value: Any, *, default: bool | None = None) -> bool:

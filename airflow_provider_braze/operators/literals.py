@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.operators.what_to_push import Asked, late
+from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, Asked, late, read_dialect
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_seconds,
@@ -18,7 +18,7 @@ from airflow_provider_braze.parameters import (
 )
 from airflow_provider_braze.pushes.export_item import AUTO, check_mode
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
-from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.pushes.given_rows import read_rows
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
@@ -42,12 +42,27 @@ def _export(_: str, value: Any) -> None:
         check(value)
 
 
+def _rows(name: str, value: Any) -> None:
+    # Anything else is rows, or gives them when the task runs: a function, another task's result.
+    if isinstance(value, str | Mapping | bytes | bytearray | int | float):
+        read_rows(name, value)  # type: ignore[arg-type]
+
+
+def _switch(name: str, value: Any) -> None:
+    if not isinstance(value, bool):
+        raise BrazeSetupError(f"{name} must be True or False, not {value!r}.")
+
+
 _CHECKS: Mapping[str, Any] = {
     "export": _export,
+    "attributes": _rows,
+    "events": _rows,
+    "purchases": _rows,
     "mode": _mode,
     "channel_modes": read_parameter,
     "mapping": lambda _, value: ExportMapping.of(value),
-    "dialect": lambda _, value: value if isinstance(value, Dialect) else Dialect.from_dict(value or {}),
+    "dialect": lambda _, value: read_dialect(value),
+    "partner": as_optional_text,
     "reports_path": as_optional_text,
     "braze_conn_id": as_optional_text,
     "dry_run": lambda name, value: as_bool(name, value, default=False),
@@ -56,9 +71,11 @@ _CHECKS: Mapping[str, Any] = {
     "retry_events": lambda name, value: as_bool(name, value, default=False),
     "confirm": lambda name, value: as_bool(name, value, default=False),
     "late": lambda _, value: late(value),
+    "durable": _switch,
     "max_wait_on_worker": as_optional_seconds,
 }
-_NEVER_RENDERED = frozenset({"channel_modes", "mapping", "dialect"})
+_NEVER_RENDERED = frozenset({"channel_modes", "mapping", "dialect", "partner", "durable"})
+_ROWS = ("attributes", "events", "purchases")
 
 
 def check_literals(task: Asked) -> None:
@@ -67,12 +84,15 @@ def check_literals(task: Asked) -> None:
     :raises WrongParameterError: naming the parameter, and what to change.
     """
     try:
-        rows = (task.attributes, task.events, task.purchases)
-        if any(each is not None for each in rows) == (task.export is not None):
+        has_rows = any(getattr(task, name) is not None for name in _ROWS)
+        if has_rows == (task.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
         for name, read in _CHECKS.items():
             value = getattr(task, name)
-            if name in _NEVER_RENDERED or is_final(value):
+            # However the values of a dict are rendered, it is no list of rows.
+            if name in _NEVER_RENDERED or is_final(value) or (name in _ROWS and isinstance(value, Mapping)):
                 read(name, value)
+        if has_rows and is_final(task.confirm) and as_bool("confirm", task.confirm, default=False):
+            raise BrazeSetupError(NO_CONFIRM)
     except BrazeError as error:
         raise WrongParameterError(str(error)) from error

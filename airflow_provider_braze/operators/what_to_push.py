@@ -20,6 +20,7 @@ from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 LATE = ("push", "hold")
+NO_CONFIRM = "confirm looks up the users of an export; rows of your own cannot be confirmed."
 
 _OF_A_LIST = ("workspace", "braze_conn_id", "identity", "dry_run", "checkpoint", "keep", "say")
 """What a list takes of what is asked of each push; the checkpoint goes to the export that it belongs to."""
@@ -62,12 +63,10 @@ def push_of(
         export = check(export)
     rejects = _rejects_of_rows(export)
     confirm = as_bool("confirm", task.confirm, default=False)
-    dialect = task.dialect if isinstance(task.dialect, Dialect) else Dialect.from_dict(task.dialect or {})
+    dialect = read_dialect(task.dialect)
     if export is None or rejects:
         if confirm:
-            raise BrazeSetupError(
-                "confirm looks up the users of an export; rows of your own cannot be confirmed."
-            )
+            raise BrazeSetupError(NO_CONFIRM)
         return RowsPush(
             **common,
             rejects=rejects,
@@ -98,6 +97,14 @@ def push_of(
         begin=begin,
         tell=tell,
     )
+
+
+def read_dialect(value: Any) -> Dialect:
+    """Read what is known of a file's form.
+
+    :raises BrazeSetupError: it is neither a dialect nor a dict of its fields.
+    """
+    return value if isinstance(value, Dialect) else Dialect.from_dict({} if value is None else value)
 
 
 def late(value: Any) -> str:

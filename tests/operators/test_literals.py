@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,21 @@ PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
         ({"export": PATH, "braze_conn_id": 7}, "braze_conn_id must be text"),
         ({"export": PATH, "mapping": {"omitt": []}}, "did you mean 'omit'"),
         ({"export": PATH, "dialect": {"delimitr": ","}}, "dialect has no 'delimitr'"),
+        ({"export": PATH, "mapping": "omit"}, "mapping must be an ExportMapping or a dict"),
+        ({"export": PATH, "dialect": []}, "dialect must be a dict"),
+        ({"export": PATH, "max_rejected": "500.000"}, "max_rejected must be"),
+        ({"export": PATH, "max_data_points": "500.000"}, "whole number without separators"),
+        ({"export": PATH, "mode": 5}, "mode must be text"),
+        ({"export": PATH, "durable": "false"}, "durable must be True or False"),
+        ({"export": PATH, "partner": 5}, "partner must be text"),
+        ({"export": PATH, "reports_path": Path("/mnt/reports")}, "reports_path must be text"),
+        ({"attributes": {"external_id": "P1"}}, "attributes must be a list of rows, not dict"),
+        ({"attributes": {"external_id": "{{ x }}"}}, "attributes must be a list of rows, not dict"),
+        ({"attributes": "P1"}, "attributes must be a list of rows, or a template"),
+        ({"events": '{"external_id": "P1"}'}, "events must be a list of rows, not dict"),
+        ({"purchases": 5}, "purchases must be a list of rows, not int"),
+        ({"attributes": b"[]"}, "attributes must be a list of rows, not bytes"),
+        ({"attributes": [{"external_id": "P1"}], "confirm": True}, "rows of your own cannot be confirmed"),
         ({"export": (PATH,)}, "export is a tuple"),
         ({"export": [PATH, PATH + "\n"]}, "blank or a line end"),
         ({"export": "[{'path': '/a.txt'}]"}, "text that looks like a list"),
@@ -68,6 +84,9 @@ def test_what_is_rendered_waits_for_the_run() -> None:
         BrazeUserTrackOperator(task_id="several", export=[template, PATH, {"path": template}])
         BrazeUserTrackOperator(task_id="named", export=names())
         BrazeUserTrackOperator(task_id="rows", attributes=template)
+        BrazeUserTrackOperator(task_id="confirmed", attributes=[{"external_id": template}], confirm=template)
+        BrazeUserTrackOperator(task_id="read", attributes='[{"external_id": "P1"}]')
+        BrazeUserTrackOperator(task_id="yielded", events=lambda: iter(()))
 
 
 def test_a_mapped_task_meets_them_when_it_runs_and_is_not_retried() -> None:
