@@ -1,4 +1,4 @@
-"""The types of a report, for DAGs that read it: ``report["accepted"]`` is known to editors and type checkers.
+"""The types of a report and of modes, for DAGs: editors and type checkers then know ``report["accepted"]``.
 
 Every key is documented in ``docs/outcomes.md``. Which are there depends on what was pushed: an export, a list or rows.
 """
@@ -6,6 +6,9 @@ Every key is documented in ``docs/outcomes.md``. Which are there depends on what
 from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
+
+ChannelMode = Literal["upsert", "append"]
+Mode = Literal["auto", "upsert", "append"]
 
 Status = Literal["complete", "partial", "failed", "planned", "held", "waiting"]
 """``waiting`` is only the status of an export in a list."""

@@ -32,13 +32,14 @@ from airflow_provider_braze.parameters import (
     as_threshold,
 )
 from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import AUTO, ChannelMode, Mode
+from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.export_list import ListPush
 from airflow_provider_braze.pushes.list_report import in_words as list_in_words
 from airflow_provider_braze.pushes.report import in_words, too_many_failed, where_to_look
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.report import ChannelMode, Mode
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of

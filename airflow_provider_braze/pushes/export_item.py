@@ -6,11 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.report import Mode
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.plain import check_plain, open_for_reading, read_small
 from airflow_provider_braze.storage.reports_folder import (
@@ -24,9 +25,6 @@ from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapp
 
 _LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
 """The four segments at the end of an export's path, which part what lies above from them."""
-
-ChannelMode = Literal["upsert", "append"]
-Mode = Literal["auto", "upsert", "append"]
 
 MODES = ("upsert", "append")
 AUTO: Mode = "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import re
@@ -122,6 +123,19 @@ def test_every_example_gives_parameters_that_exist(page: Path) -> None:
                     known.add("retry_policy")  # Airflow 3.3
                     given = {each.arg for each in node.keywords if each.arg}
                     assert given <= known, f"{page.name}, line {block.line}"
+
+
+@pytest.mark.parametrize(
+    "page", [README, DOCS / "index.md", DOCS / "operator.md"], ids=lambda page: page.name
+)
+def test_the_first_example_names_where_mapping_and_dialect_are(page: Path) -> None:
+    text = page.read_text("utf-8")
+    beginning = text[: text.index("\n## ", text.index("BrazeUserTrackOperator("))]
+
+    for cls in (ExportMapping, Dialect):
+        found = re.search(rf"(airflow_provider_braze[\w.]*?)(?: import |\.){cls.__name__}\b", beginning)
+        assert found is not None
+        assert getattr(importlib.import_module(found[1]), cls.__name__) is cls
 
 
 def test_every_parameter_of_the_trigger_is_documented_with_its_default() -> None:
