@@ -138,6 +138,12 @@ class TooManyDataPointsError(BrazeError):
     retryable = False
 
 
+class TooManyUsersError(BrazeError):
+    """More users would be changed than the author expects; nothing was sent, unless the rows grew meanwhile."""
+
+    retryable = False
+
+
 def describe(error: BaseException) -> str:
     """Say in one sentence why a push stopped; another library's text may quote a record, so it is left out."""
     if isinstance(error, BrazeError):

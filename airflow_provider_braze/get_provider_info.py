@@ -98,7 +98,13 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Pushes `Redpoint Interaction` exports to `Braze <https://www.braze.com/>`__ user profiles.",
         "integrations": _INTEGRATIONS,
         "operators": [
-            {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.operators.braze"]},
+            {
+                "integration-name": "Braze",
+                "python-modules": [
+                    "airflow_provider_braze.operators.braze",
+                    "airflow_provider_braze.operators.users",
+                ],
+            },
         ],
         "sensors": [
             {

@@ -33,6 +33,8 @@ from airflow_provider_braze.hooks.answers import (
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
+from airflow_provider_braze.hooks.users import UserCalls
+from airflow_provider_braze.user_actions.delivery import Reply
 from airflow_provider_braze.users_track.delivery.interpret import parse
 from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.rules import limits
@@ -47,7 +49,7 @@ _MOST_PROFILE_BYTES = 64_000_000
 """Fifty whole profiles can be larger than what other endpoints answer."""
 
 
-class BrazeHook(ConnectionForm, MessagingCalls, HttpHook):
+class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, HttpHook):
     """
     Speak to Braze's REST API.
 
@@ -296,6 +298,14 @@ class BrazeHook(ConnectionForm, MessagingCalls, HttpHook):
             )
         found: dict[str, Any] = redacted(answer, self.workspace.redact)
         return found
+
+    def post(self, endpoint: str, body: Mapping[str, Any]) -> Reply:
+        """Send one request, once, and give whatever was answered, for those who look at every answer themselves.
+
+        :raises BrazeUnreachableError: there was no answer.
+        """
+        response = self.run(endpoint, dict(body), {}, {"check_response": False}, method="POST")
+        return Reply(response.status_code, response.headers, response.content)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from airflow_provider_braze.sandbox.api import Rules
 from airflow_provider_braze.sandbox.rate import HEADER_FAMILIES, RateLimit, read_rate
-from airflow_provider_braze.sandbox.routes import PERMISSIONS
+from airflow_provider_braze.sandbox.routes import PER_MINUTE, PERMISSIONS
 from airflow_provider_braze.sandbox.server import Sandbox, serve
 
 
@@ -21,6 +21,15 @@ def _rate(text: str) -> tuple[int, float]:
         return read_rate(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is neither N (a second) nor N/S (in S seconds)") from None
+
+
+def _named_rate(text: str) -> tuple[str, tuple[int, float]]:
+    name, _, rate = text.partition("=")
+    if name not in PER_MINUTE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=N or NAME=N/S; there are {', '.join(PER_MINUTE)}"
+        )
+    return name, _rate(rate)
 
 
 def _limited_key(text: str) -> tuple[str, frozenset[str]]:
@@ -70,6 +79,14 @@ def _add_behaviour(lines: argparse.ArgumentParser) -> None:
     add("--latency-ms", type=_not_negative, default=0, metavar="N", help="answer N milliseconds late")
     add("--rate", type=_rate, metavar="N|N/S", help="requests to /users/track a second, or in S seconds")
     add("--export-rate", type=_rate, metavar="N|N/S", help="the same for /users/export/ids")
+    add(
+        "--limit",
+        type=_named_rate,
+        action="append",
+        default=[],
+        metavar="NAME=N|N/S",
+        help=f"the same for other endpoints that share a limit: {', '.join(PER_MINUTE)}",
+    )
     add("--rate-headers", choices=HEADER_FAMILIES, default="epoch", help="which headers tell of the limit")
     add(
         "--lag",
@@ -119,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         keys={options.api_key: None, **dict(options.limited_key)},
         track_limit=limits[0],
         export_limit=limits[1],
+        limits={name: RateLimit(*rate, family=options.rate_headers) for name, rate in options.limit},
         objects_per_request=options.objects_per_request,
         per_array=options.per_array,
         oversize_status=options.oversize_status,

@@ -15,6 +15,7 @@ from airflow_provider_braze.sandbox.routes import ENDPOINTS, EXPORT, TRACK, rout
 from airflow_provider_braze.sandbox.sent import Sent
 from airflow_provider_braze.sandbox.stats import Stats
 from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.users import Users
 
 MAX_OBJECTS = 75
 """In attributes, events and purchases together (Braze docs: API limits)."""
@@ -68,6 +69,7 @@ class Api:
         self._answers: dict[str, Callable[[Sent], Answer]] = {
             TRACK: self._track,
             EXPORT: self._export,
+            **Users(store.profiles).answers,
             **{path: messaging.answer for method, path in ENDPOINTS if method == "GET"},
         }
 

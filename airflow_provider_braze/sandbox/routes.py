@@ -30,6 +30,12 @@ Route = tuple[str, str]
 ENDPOINTS: dict[Route, Endpoint] = {
     ("POST", TRACK): Endpoint("users.track", "track"),
     ("POST", EXPORT): Endpoint("users.export.ids", "export"),
+    ("POST", "/users/delete"): Endpoint("users.delete", "users"),
+    ("POST", "/users/identify"): Endpoint("users.identify", "users"),
+    ("POST", "/users/alias/new"): Endpoint("users.alias.new", "users"),
+    ("POST", "/users/alias/update"): Endpoint("users.alias.update", "users"),
+    ("POST", "/users/merge"): Endpoint("users.merge", "users"),
+    ("POST", "/v2/subscription/status/set"): Endpoint("subscription.status.set", "subscription"),
     ("GET", "/campaigns/list"): Endpoint("campaigns.list", has_body=False),
     ("GET", "/campaigns/details"): Endpoint("campaigns.details", has_body=False),
     ("GET", "/canvas/list"): Endpoint("canvas.list", has_body=False),
@@ -37,6 +43,9 @@ ENDPOINTS: dict[Route, Endpoint] = {
     ("GET", "/segments/list"): Endpoint("segments.list", has_body=False),
     ("GET", "/segments/details"): Endpoint("segments.details", has_body=False),
 }
+
+PER_MINUTE = {"users": 20_000, "subscription": 5_000}
+"""Requests a minute by the name of the limit; what is not here has a part of 250,000 an hour."""
 
 PERMISSIONS = frozenset(endpoint.permission for endpoint in ENDPOINTS.values())
 

@@ -45,8 +45,22 @@ def test_lists_in_python(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[
     first, listing = [block.text for block in blocks(DOCS / "connection.md") if "hook." in block.text][:2]
 
     namespace: dict[str, Any] = {}
-    # The first example makes a call that this sandbox has no endpoint for yet.
+    # The sandbox has no endpoint for the example of one that the hook has no method for.
     exec(compile(first[: first.index("hook.run(")], "connection.md", "exec"), namespace)
     exec(compile(listing, "connection.md", "exec"), namespace)
 
     assert capsys.readouterr().out == "Spring ['email']\n"
+
+
+def test_users(sandbox: SandboxProcess) -> None:
+    sandbox.put_profiles(
+        *({"external_id": f"P000{n}"} for n in range(1, 6)), {"braze_id": "a", "email": "ann@example.com"}
+    )
+    (dag,) = shown("users.md")
+
+    assert [dag.get_task(name).execute({})["accepted"] for name in ("delete", "unsubscribe")] == [3, 2]
+    left = sandbox.profiles()
+    assert (
+        set(left) == {"P0003", "P0004", "P0005"} == {each["external_id"] for each in sandbox.all_profiles()}
+    )
+    assert left["P0003"]["subscription_groups"][0]["subscription_state"] == "unsubscribed"

@@ -20,6 +20,7 @@ from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.users import BrazeUsersOperator
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.sandbox.__main__ import parser as sandbox_parser
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
@@ -97,7 +98,12 @@ def _default(parameter: inspect.Parameter) -> str | None:
 
 
 @pytest.mark.parametrize(
-    ("page", "cls"), [("operator.md", BrazeUserTrackOperator), ("sensor.md", RedpointExportSensor)]
+    ("page", "cls"),
+    [
+        ("operator.md", BrazeUserTrackOperator),
+        ("sensor.md", RedpointExportSensor),
+        ("users.md", BrazeUsersOperator),
+    ],
 )
 def test_every_parameter_is_documented_with_its_default_and_templating(page: str, cls: Any) -> None:
     documented, actual = options(DOCS / page), _signature(cls)
@@ -111,7 +117,16 @@ def test_every_parameter_is_documented_with_its_default_and_templating(page: str
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
 def test_every_example_gives_parameters_that_exist(page: Path) -> None:
-    ours = (BrazeUserTrackOperator, RedpointExportSensor, ExportMapping, Identifier, Tag, Type, Dialect)
+    ours = (
+        BrazeUserTrackOperator,
+        BrazeUsersOperator,
+        RedpointExportSensor,
+        ExportMapping,
+        Identifier,
+        Tag,
+        Type,
+        Dialect,
+    )
     for block in blocks(page):
         if block.language != "python":
             continue

@@ -58,6 +58,11 @@ _SENTENCES = frozenset(
         "'fields_to_export' is required",
         "'fields_to_export' must be an array of strings",
         "Request Entity Too Large",
+        # Of the other endpoints about users (Braze docs: POST /users/merge and its like).
+        "'merge_updates' must be an array of objects",
+        "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'",
+        "a single request may not contain more than 50 merge updates",
+        "identifiers must be objects of the same type",
         "Unauthorized",
         "Invalid API key",
         "Forbidden",
