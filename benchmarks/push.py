@@ -10,6 +10,8 @@ import json
 import tempfile
 
 from airflow_provider_braze.pushes.export import ExportPush
+from airflow_provider_braze.pushes.job import Job
+from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 
@@ -31,12 +33,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as reports:
         push = ExportPush(
             export=options.export,
-            workspace=Workspace.from_settings(options.host, options.api_key, extras),
-            braze_conn_id="benchmark",
-            run="benchmark",
-            reports_path=reports,
-            # As with Airflow's task state store, which a thread writes.
-            keep=json.dumps,
+            job=Job(
+                workspace=Workspace.from_settings(options.host, options.api_key, extras),
+                braze_conn_id="benchmark",
+                identity=PushIdentity(run_id="benchmark"),
+                reports_path=reports,
+                # As with Airflow's task state store, which a thread writes.
+                save=json.dumps,
+            ),
         )
         print(json.dumps(push.execute()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,15 @@ class Keeping:
     def execute(self) -> dict[str, Any]:
         report: dict[str, Any] = self.push.execute()
         return report
+
+    @property
+    def save(self) -> Any:
+        """What saves its checkpoints."""
+        return self.push.job.save
+
+    @save.setter
+    def save(self, save: Any) -> None:
+        self.push.job = replace(self.push.job, save=save)
 
     @property
     def last(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from airflow_provider_braze.airflow_compat import AirflowFailException, argument
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.literals import WrongParameterError
-from airflow_provider_braze.operators.rows import unrendered
+from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.users_track.batching.merge_window import ARRAYS
 
 if TYPE_CHECKING:

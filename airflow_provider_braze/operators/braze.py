@@ -19,16 +19,15 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.assets import tell_assets
+from airflow_provider_braze.operators.job import job_of
 from airflow_provider_braze.operators.literals import check_literals
-from airflow_provider_braze.operators.progress import ListReportWriter, ProgressWriter
-from airflow_provider_braze.operators.resuming import load_resume_state
-from airflow_provider_braze.operators.rows import unrendered
+from airflow_provider_braze.operators.progress_writer import ListReportWriter, ProgressWriter
+from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.operators.what_to_push import push_of
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_text,
-    as_optional_whole_number,
     as_threshold,
 )
 from airflow_provider_braze.pushes.export import ExportPush
@@ -40,7 +39,6 @@ from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.report import ChannelMode, Mode
-from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
 
@@ -69,7 +67,7 @@ Pushes exports to Braze, one after the other, and accounts for every record.
 
 class BrazeUserTrackOperator(BaseOperator):
     """
-    Push Redpoint exports, or rows of one's own, to Braze and ledger for every record.
+    Push Redpoint exports, or rows of one's own, to Braze and account for every record.
 
     Returns the report: ``status``, ``mode``, ``records`` and their outcomes (``accepted``, ``rejected``, ``invalid``,
     ``unknown``, ``not_sent``, ``merged``, ``not_found``, ``planned``, ``unchanged``), ``requests``, ``retries``,
@@ -245,7 +243,7 @@ class BrazeUserTrackOperator(BaseOperator):
         )
 
     def _push(self, context: Context, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
-        max_rejected = as_threshold("max_rejected", self.max_rejected)
+        as_threshold("max_rejected", self.max_rejected)
         has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
         if has_rows == (self.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
@@ -255,41 +253,24 @@ class BrazeUserTrackOperator(BaseOperator):
         self._link_dashboard(context, workspace)
         # Airflow has the store from 3.3 on.
         store = StateStore(self.log, context.get("task_state_store"))
-        dry_run = as_bool("dry_run", self.dry_run, default=False)
-        facts = {
-            "braze_conn_id": conn_id,
-            "dry_run": dry_run,
-            "endpoint": workspace.endpoint,
-            "try_number": getattr(context.get("ti"), "try_number", 1),
-        }
-        progress = ProgressWriter(self.log, store, facts)
-        common: dict[str, Any] = {
-            "workspace": workspace,
-            "braze_conn_id": conn_id,
-            "identity": push_identity(context, self.task_id),
-            "mode": as_optional_text("mode", self.mode) or AUTO,
-            "reports_path": as_optional_text("reports_path", self.reports_path),
-            "dry_run": dry_run,
-            "retry_events": as_bool("retry_events", self.retry_events, default=False),
-            "max_data_points": as_optional_whole_number("max_data_points", self.max_data_points),
-            "max_rejected": max_rejected,
-            "progress": progress,
-        }
         # Stands for the push until there is one: to read the store may take seconds.
         self._running = running = Running()
         try:
             with running.told_apart():
-                common |= load_resume_state(
+                tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
+                progress = ProgressWriter(
+                    self.log, store, self._facts(context, workspace, conn_id), also=tell.catch_up
+                )
+                job = job_of(
+                    self,
                     context,
-                    store,
-                    self.log,
-                    durable=self.durable,
-                    max_wait_on_worker=self.max_wait_on_worker,
+                    workspace,
+                    conn_id,
+                    store=store,
+                    progress=progress,
                     checkpoint=checkpoint,
                 )
-                tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
-                progress.along_with(tell.catch_up)
-                push = push_of(self, common, max_rejected=max_rejected, begin=progress.begin, tell=tell)
+                push = push_of(self, job, begin=progress.begin, tell=tell)
                 self._running = self._last = push
                 report = push.execute()
         finally:
@@ -300,8 +281,17 @@ class BrazeUserTrackOperator(BaseOperator):
             tell.end(report)
         else:
             self.log.info("%s", in_words(report))
-            _check_threshold(report, max_rejected)
+            _check_threshold(report, job.max_rejected)
         return report
+
+    def _facts(self, context: Context, workspace: Workspace, conn_id: str) -> dict[str, Any]:
+        """Give what whoever looks on wants to know besides the progress."""
+        return {
+            "braze_conn_id": conn_id,
+            "dry_run": as_bool("dry_run", self.dry_run, default=False),
+            "endpoint": workspace.endpoint,
+            "try_number": getattr(context.get("ti"), "try_number", 1),
+        }
 
     def _warn_of_expand(self, context: Context) -> None:
         # The second of several says it, so that it is said once, and never of one alone.
@@ -329,19 +319,3 @@ def _check_threshold(report: dict[str, Any], max_rejected: int | float | None) -
         error = TooManyFailedRecordsError(f"{too_many}. {where_to_look(report)}".rstrip())
         error.report = report
         raise error
-
-
-def push_identity(context: Mapping[str, Any], task_id: str) -> PushIdentity:
-    """Tell whose push this is; outside of Airflow there is neither a DAG nor a run, and the time stands for both."""
-    ti = context.get("ti")
-    run_id = getattr(ti, "run_id", None)
-    if not run_id:
-        return PushIdentity(run_id=f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}", task_id=task_id)
-    map_index = getattr(ti, "map_index", None)
-    return PushIdentity(
-        dag_id=getattr(ti, "dag_id", None),
-        run_id=run_id,
-        task_id=task_id,
-        map_index=-1 if map_index is None else map_index,
-        try_number=getattr(ti, "try_number", 1),
-    )

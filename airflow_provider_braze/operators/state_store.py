@@ -43,6 +43,11 @@ class StateStore:
         self._writing: threading.Thread | None = None
         self._failed_before = False
 
+    @property
+    def exists(self) -> bool:
+        """Whether Airflow has the store."""
+        return self._store is not None
+
     def read(self, key: str) -> Any:
         """Give the value of a key, or None."""
         if self._store is None:

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.operators.rows import rows_of
+from airflow_provider_braze.operators.rows_function import rows_of
 from airflow_provider_braze.parameters import as_bool, as_optional_text
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.export_list import ListPush
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
+from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
@@ -21,9 +22,6 @@ from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapp
 
 LATE = ("push", "hold")
 NO_CONFIRM = "confirm looks up the users of an export; rows of your own cannot be confirmed."
-
-_OF_A_LIST = ("workspace", "braze_conn_id", "identity", "dry_run", "checkpoint", "keep", "say")
-"""What a list takes of what is asked of each push; the checkpoint goes to the export that it belongs to."""
 
 
 class Asked(Protocol):
@@ -42,16 +40,14 @@ class Asked(Protocol):
 
 def push_of(
     task: Asked,
-    common: Mapping[str, Any],
+    job: Job,
     *,
-    max_rejected: int | float | None,
     begin: Callable[[int], None],
     tell: Callable[[dict[str, Any]], None],
 ) -> RowsPush | ExportPush | ListPush:
     """Make the push that a task's parameters ask for.
 
-    :param common: parameters of any push.
-    :param max_rejected: most failed records of each export of a list.
+    :param job: what is asked of any push.
     :param begin: told the number of an export of a list before its turn.
     :param tell: told the report of a list at the beginning, and after each turn.
     :raises BrazeSetupError: a parameter cannot be used.
@@ -68,7 +64,7 @@ def push_of(
         if confirm:
             raise BrazeSetupError(NO_CONFIRM)
         return RowsPush(
-            **common,
+            job=job,
             rejects=rejects,
             dialect=dialect,
             attributes=rows_of(task.attributes),
@@ -84,19 +80,10 @@ def push_of(
         hold_late=late(task.late) == "hold",
     )
     if exports is None:
-        return make(**common, export=export)
+        return make(job=job, export=export)
     if not exports:
         raise AirflowSkipException("The list of exports is empty: there is nothing to push.")
-    own = {name: common[name] for name in _OF_A_LIST if name in common}
-    of_each = {name: value for name, value in common.items() if name not in ("checkpoint", "keep")}
-    return ListPush(
-        exports,
-        lambda export, **given: make(**{**of_each, **given}, export=export),
-        **own,
-        max_rejected=max_rejected,
-        begin=begin,
-        tell=tell,
-    )
+    return ListPush(exports, make, job, begin=begin, tell=tell)
 
 
 def read_dialect(value: Any) -> Dialect:

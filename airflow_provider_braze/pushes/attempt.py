@@ -9,11 +9,12 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.checkpoint import Checkpoints, Keep, ResumeState
-from airflow_provider_braze.pushes.export_item import AUTO
-from airflow_provider_braze.pushes.progress import Progress, Tell
+from airflow_provider_braze.pushes.checkpoint import Checkpoints, ResumeState
+from airflow_provider_braze.pushes.job import Job
+from airflow_provider_braze.pushes.progress import Progress
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
+from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
@@ -22,64 +23,25 @@ from airflow_provider_braze.users_track.delivery.plan import plan
 from airflow_provider_braze.users_track.delivery.push import Push
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
-from airflow_provider_braze.users_track.transport.limiter import Limiter
-from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 
 @dataclass(kw_only=True)
 class AnyPush(ABC):
     """
-    What is asked of any push.
+    A push that can be executed, and stopped meanwhile.
 
-    :param workspace: where to.
-    :param braze_conn_id: names the workspace in the report and the reports folder.
-    :param run: names a push outside of Airflow.
-    :param identity: whose push it is, for its names in the reports folder and its report.
-    :param mode: ``upsert``, ``append`` or ``auto``.
-    :param reports_path: reports folder.
-    :param dry_run: send nothing, plan only.
-    :param max_data_points: refuse a push that would cost more.
-    :param max_rejected: most failed records, as the task's threshold; only told in the report.
-    :param retry_events: send events, purchases and increments again when an answer was lost, at the risk that they
-        count twice.
-    :param progress: takes the progress every few seconds, as JSON.
-    :param checkpoint: what an earlier try kept; one of something else, or of the same pushed another way, is not used.
-    :param keep: keeps checkpoints, so that a later try can go on from them.
-    :param is_kept: whether what was given to ``keep`` is in its store by now.
-    :param say: takes a remark for the log.
-    :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
-    :param limiter: makes what decides when a request may go (default: one for this push alone).
-    :param users: counts the users of a plan together with those of others (default: by themselves).
+    :param job: what is asked of it.
 
     ``report`` is that of the push as soon as there is one, also where something else than a ``BrazeError`` ends it.
     """
 
-    workspace: Workspace
-    braze_conn_id: str
-    run: str = ""
-    identity: PushIdentity = field(default_factory=PushIdentity)
-    mode: str = AUTO
-    reports_path: str | None = None
-    dry_run: bool = False
-    max_data_points: int | None = None
-    max_rejected: int | float | None = None
-    retry_events: bool = False
-    progress: Tell | None = None
-    checkpoint: Mapping[str, Any] | None = None
-    keep: Keep | None = None
-    is_kept: Callable[[], bool] = lambda: True
-    say: Callable[[str], None] = lambda _: None
-    max_wait: float | None = None
-    limiter: Callable[[], Limiter] | None = None
-    users: UserCount | None = None
+    job: Job
     report: dict[str, Any] | None = field(default=None, init=False, repr=False)
     _running: Running = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Be there to be stopped from the beginning."""
-        if self.identity.run_id is None:
-            self.identity = replace(self.identity, run_id=self.run or None)
-        self._running = Running(self.max_wait)
+        self._running = Running(self.job.max_wait)
 
     def execute(self) -> dict[str, Any]:
         """Push, and give the report.
@@ -98,16 +60,62 @@ class AnyPush(ABC):
         self._running.stop()
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where one try of a push begins.
+
+    :param bound_to: what its checkpoints belong to; None where no later try can go on from one.
+    :param resume_state: what an earlier try has left to go on from.
+    :param identity: whose push it is; the token is the earlier try's.
+    :param folder: the try's own, in the reports folder; None: there are no files.
+    :param rejects: takes its failed records.
+    """
+
+    bound_to: str | None
+    resume_state: ResumeState | None
+    identity: PushIdentity
+    folder: Location | None
+    rejects: RejectsFile | RejectsInReport
+
+    @classmethod
+    def of(
+        cls,
+        job: Job,
+        bound_to: str | None,
+        reports_folder: ReportsFolder | None,
+        named: str,
+        columns: tuple[str, ...] = (),
+    ) -> Start:
+        """Look for what an earlier try has left, and make this one's folder.
+
+        :param named: what is pushed, as its folder in the reports folder is named.
+        :param columns: columns of its rejects file, as far as they are known.
+        """
+        if job.dry_run:
+            bound_to = None
+        state = ResumeState.of(job.checkpoint, bound_to) if bound_to else None
+        identity = replace(job.identity, token=state.token) if state and state.token else job.identity
+        folder = reports_folder.start_run(named, identity) if reports_folder else None
+        if folder is not None:
+            parts = state.parts if state else ()
+            return cls(
+                bound_to, state, identity, folder, RejectsFile(folder.child(REJECTS_NAME), columns, parts)
+            )
+        in_report = RejectsInReport()
+        if state and state.failed_rows:
+            in_report.resume(state.failed_rows)
+        return cls(bound_to, state, identity, folder, in_report)
+
+
 class Attempt(ABC):
     """One try of a push.
 
-    :param push: what is asked of it.
+    :param push: gets the report.
     :param running: what it can be stopped by.
     :param mode: the mode, for the report.
-    :param bound_to: what its checkpoints belong to; None where no later try can go on from one.
-    :param folder: reports folder; None: there are no files.
-    :param named: what is pushed, as its folder in there is named.
-    :param columns: columns of its rejects file, as far as they are known.
+    :param start: where it begins.
+    :param ledger: takes every outcome; a new one.
+    :param announced: gives what of the write-ahead log goes into its checkpoints, where there is one.
     """
 
     def __init__(
@@ -116,56 +124,35 @@ class Attempt(ABC):
         running: Running,
         *,
         mode: str,
-        bound_to: str | None,
-        folder: ReportsFolder | None,
-        named: str,
-        columns: tuple[str, ...] = (),
+        start: Start,
+        ledger: Ledger,
+        announced: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
-        self.running = running
+        self.job, self.running = push.job, running
+        self.ledger = ledger
         self.progress: Progress | None = None
         self.extra: dict[str, Any] = {}
         self._push, self._mode = push, mode
-        self.resumable = bound_to is not None and not push.dry_run
-        self.resume_state = ResumeState.of(push.checkpoint, bound_to) if bound_to and self.resumable else None
-        self.identity = push.identity
-        if self.resume_state and self.resume_state.token:
-            self.identity = replace(push.identity, token=self.resume_state.token)
-        self.home = folder.start_run(named, self.identity) if folder else None
-        self.rejects = self._sink(columns)
-        self.ledger = self._ledger()
+        self.resumable = start.bound_to is not None
+        self.resume_state, self.identity = start.resume_state, start.identity
+        self.folder, self.rejects = start.folder, start.rejects
         if self.resume_state:
-            self.ledger.resume(self.resume_state.ledger)
-        elif self.resumable and push.checkpoint:
-            push.say(
+            ledger.resume(self.resume_state.ledger)
+        elif self.resumable and self.job.checkpoint:
+            self.job.log(
                 "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
                 "its rejects are gone. It starts over."
             )
         self.checkpoints = Checkpoints(
-            bound_to or "",
-            self.ledger,
+            start.bound_to or "",
+            ledger,
             self.rejects,
             resume_state=self.resume_state,
-            keep=push.keep if self.resumable else None,
-            is_kept=push.is_kept,
-            handed=self._handed() if self.resumable else None,
+            save=self.job.save if self.resumable else None,
+            is_saved=self.job.is_saved,
+            announced=announced if self.resumable else None,
             token=self.identity.token,
         )
-
-    def _sink(self, columns: tuple[str, ...]) -> RejectsFile | RejectsInReport:
-        if self.home is None:
-            in_report = RejectsInReport()
-            if self.resume_state and self.resume_state.failed_rows:
-                in_report.resume(self.resume_state.failed_rows)
-            return in_report
-        parts = self.resume_state.parts if self.resume_state else ()
-        return RejectsFile(self.home.child(REJECTS_NAME), columns, parts)
-
-    def _ledger(self) -> Ledger:
-        return Ledger(self.rejects)
-
-    def _handed(self) -> Callable[[], Mapping[str, Any]] | None:
-        """Give what else goes into a checkpoint, where there is anything."""
-        return None
 
     @abstractmethod
     def _go(self) -> BaseException | None:
@@ -212,11 +199,11 @@ class Attempt(ABC):
         share: Callable[[], float] | None = None,
     ) -> None:
         """Plan, watched as a push is."""
-        self.progress = progress = Progress(self.ledger, tell=self._push.progress, about=about, share=share)
+        self.progress = progress = Progress(self.ledger, tell=self.job.progress, about=about, share=share)
         try:
             watched = progress.watching(objects)
-            users = self._push.users or UserCount()
-            planned = plan(watched, self._push.workspace, self.ledger, united=united, users=users)
+            users = self.job.users or UserCount()
+            planned = plan(watched, self.job.workspace, self.ledger, united=united, users=users)
             self.extra = planned.as_dict()
         finally:
             progress.finish()
@@ -234,18 +221,18 @@ class Attempt(ABC):
         """Send, watched and with checkpoints; ``about`` (what is pushed) and ``share`` are told with the progress."""
         push = Push(
             objects,
-            self._push.workspace,
+            self.job.workspace,
             self.ledger,
             united=united,
-            retry_events=self._push.retry_events,
+            retry_events=self.job.retry_events,
             confirm=confirm,
-            limiter=self._push.limiter and self._push.limiter(),
+            limiter=self.job.limiter and self.job.limiter(),
             feed=feed,
         )
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(
             self.ledger,
-            tell=self._push.progress,
+            tell=self.job.progress,
             about=about,
             share=share,
             paused_for=lambda: push.paused_for,
@@ -273,7 +260,7 @@ class Attempt(ABC):
         report = self._report(error, rejects_path)
         if not resumable:
             self.checkpoints.tidy()
-        if self.home and (trouble := reports.keep(self.home.child(REPORT_NAME), report)):
+        if self.folder and (trouble := reports.keep(self.folder.child(REPORT_NAME), report)):
             return report, error or trouble
         try:
             self._mark(report, error)
@@ -282,19 +269,19 @@ class Attempt(ABC):
         return report, error
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
-        about, push = self._about(), self._push
+        about, job = self._about(), self.job
         return {
-            "status": reports.status_of(self.ledger, error, dry_run=push.dry_run),
+            "status": reports.status_of(self.ledger, error, dry_run=job.dry_run),
             "mode": self._mode,
             **reports.counts(self.ledger),
             **self.extra,
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,
-            "samples": self.progress.samples() if self.progress and not push.dry_run else [],
+            "samples": self.progress.samples() if self.progress and not job.dry_run else [],
             **self.identity.as_dict(),
-            "max_rejected": push.max_rejected,
-            "report_path": self.home.child(REPORT_NAME).url if self.home else None,
+            "max_rejected": job.max_rejected,
+            "report_path": self.folder.child(REPORT_NAME).url if self.folder else None,
             "rejects_path": rejects_path,
             **about,
-            **reports.setting(push.workspace, push.braze_conn_id, push.dry_run, error),
+            **reports.setting(job.workspace, job.braze_conn_id, job.dry_run, error),
         }

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
-from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, kept_parts
+from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, parts_of
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import in_reports_folder
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -29,8 +29,8 @@ _LOOK_AGAIN = 0.005
 
 _VERSION = 1
 
-Keep = Callable[[dict[str, Any] | None], None]
-"""Keeps a checkpoint, or forgets the last one (None); it must not block for long."""
+Save = Callable[[dict[str, Any] | None], object]
+"""Saves a checkpoint, or forgets the last one (None); it must not block for long."""
 
 
 def binding(*settings: Any) -> str:
@@ -45,9 +45,9 @@ class ResumeState:
 
     :param ledger: counts of what they settled.
     :param parts: parts of the rejects file that belong to it.
-    :param homes: the tries' folders, which may hold parts that belong to nothing any more.
+    :param attempt_folders: the tries' folders, which may hold parts that belong to nothing any more.
     :param failed_rows: of rows of an author's own without a rejects file, those that failed.
-    :param handed: of such rows, those beyond the settled ones that Braze may have got.
+    :param write_ahead_log: of such rows, what is known of those beyond the settled ones.
     :param started_at: when the first of them began, ISO 8601.
     :param seconds: how long they took.
     :param waited_seconds: how long of that they waited for Braze, also between two of them.
@@ -58,13 +58,13 @@ class ResumeState:
 
     ledger: Mapping[str, Any]
     parts: tuple[Location, ...]
-    homes: tuple[str, ...]
+    attempt_folders: tuple[str, ...]
     started_at: str
     seconds: float
     waited_seconds: float
     rate_limited: int
     failed_rows: Mapping[str, Any] | None = None
-    handed: Mapping[str, Any] | None = None
+    write_ahead_log: Mapping[str, Any] | None = None
     token: str | None = None
     paced_seconds: float = 0.0
 
@@ -73,7 +73,7 @@ class ResumeState:
         """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
         if not checkpoint or checkpoint.get("bound_to") != bound_to:
             return None
-        parts = tuple(map(in_reports_folder, kept_parts(checkpoint)))
+        parts = tuple(map(in_reports_folder, parts_of(checkpoint)))
         if not all(part.exists() for part in parts):
             return None
         since = checkpoint["waiting_since"]
@@ -100,9 +100,9 @@ class Checkpoints:
     :param ledger: its counts.
     :param rejects: its rejects file, of which every checkpoint ends a part.
     :param resume_state: what it goes on from.
-    :param keep: keeps them.
-    :param is_kept: whether what was given to ``keep`` is in its store.
-    :param handed: what else goes into each of them, under that name.
+    :param save: saves them.
+    :param is_saved: whether what was given to ``save`` is in its store.
+    :param announced: what of the write-ahead log goes into each of them.
     :param token: of the push, which each later try keeps.
     """
 
@@ -113,24 +113,24 @@ class Checkpoints:
         rejects: RejectsFile | RejectsInReport,
         *,
         resume_state: ResumeState | None = None,
-        keep: Keep | None = None,
-        is_kept: Callable[[], bool] = lambda: True,
-        handed: Callable[[], Mapping[str, Any]] | None = None,
+        save: Save | None = None,
+        is_saved: Callable[[], bool] = lambda: True,
+        announced: Callable[[], Mapping[str, Any]] | None = None,
         token: str = "",
     ) -> None:
         self.started_at = (
             resume_state.started_at if resume_state else datetime.now(UTC).isoformat(timespec="seconds")
         )
         self._bound_to, self._ledger, self._rejects = bound_to, ledger, rejects
-        self._resume_state, self._keep = resume_state, keep
-        self._is_kept, self._handed = is_kept, handed
+        self._resume_state, self._save = resume_state, save
+        self._is_saved, self._announced = is_saved, announced
         self._token = token
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[bool] | None = None
         self._ahead: Future[bool] | None = None
         self._began = time.monotonic()
-        self._kept_at = float("-inf")
-        self._kept_records = ledger.settled.records
+        self._saved_at = float("-inf")
+        self._saved_records = ledger.settled.records
         self._limiter: Limiter | None = None
 
     def watch(self, limiter: Limiter) -> None:
@@ -140,7 +140,7 @@ class Checkpoints:
     @property
     def keeping(self) -> bool:
         """Whether there is a store for them."""
-        return self._keep is not None
+        return self._save is not None
 
     @property
     def seconds(self) -> float:
@@ -170,7 +170,7 @@ class Checkpoints:
     def tick(self) -> None:
         """Keep a checkpoint when it is time, and there is more to keep than the last time."""
         settled = self._ledger.settled.records
-        if self._keep is None or settled == self._kept_records or time.monotonic() - self._kept_at < EVERY:
+        if self._save is None or settled == self._saved_records or time.monotonic() - self._saved_at < EVERY:
             return
         if self._writing is not None:
             if not self._writing.done():
@@ -196,7 +196,7 @@ class Checkpoints:
 
     def _begin(self, seconds: float) -> Future[bool]:
         """Take a checkpoint of now, and have it written."""
-        self._kept_at, self._kept_records = time.monotonic(), self._ledger.settled.records
+        self._saved_at, self._saved_records = time.monotonic(), self._ledger.settled.records
         self._writing = self._writer.submit(self._write, self._take(), seconds)
         return self._writing
 
@@ -208,10 +208,10 @@ class Checkpoints:
         except RejectsError as error:
             self._ledger.trouble = error
             return False
-        if self._keep is not None:
-            self._keep(checkpoint)
+        if self._save is not None:
+            self._save(checkpoint)
         until = time.monotonic() + seconds
-        while seconds and not self._is_kept():
+        while seconds and not self._is_saved():
             if time.monotonic() > until:
                 return False
             time.sleep(_LOOK_AGAIN)
@@ -220,7 +220,7 @@ class Checkpoints:
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
         if self._resume_state is not None:
-            self._rejects.tidy(in_reports_folder(home, 2) for home in self._resume_state.homes)
+            self._rejects.tidy(in_reports_folder(folder, 2) for folder in self._resume_state.attempt_folders)
 
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
@@ -229,8 +229,8 @@ class Checkpoints:
         """
         self._writer.shutdown()
         if error is None:
-            if self._keep is not None:
-                self._keep(None)
+            if self._save is not None:
+                self._save(None)
             return False
         waiting = isinstance(error, BrazeLongWaitError)
         try:
@@ -240,19 +240,19 @@ class Checkpoints:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        if self._keep is not None and (self._ledger.settled.records or self._handed is not None):
+        if self._save is not None and (self._ledger.settled.records or self._announced is not None):
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
-            self._keep({**checkpoint, "waiting_since": None})
-        return self._keep is not None or waiting
+            self._save({**checkpoint, "waiting_since": None})
+        return self._save is not None or waiting
 
     def _take(self, *, waiting: bool = False) -> dict[str, Any]:
         """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
         self._rejects.cut()
-        kept = self._rejects.kept()
-        if self._resume_state and self._resume_state.homes:
-            kept["homes"] = [*self._resume_state.homes, *kept.get("homes", ())]
-        if self._handed is not None:
-            kept["handed"] = self._handed()
+        rejects = self._rejects.checkpoint()
+        if self._resume_state and self._resume_state.attempt_folders:
+            rejects["homes"] = [*self._resume_state.attempt_folders, *rejects.get("homes", ())]
+        if self._announced is not None:
+            rejects["handed"] = self._announced()
         return {
             "bound_to": self._bound_to,
             "token": self._token,
@@ -261,5 +261,5 @@ class Checkpoints:
             "seconds": self.seconds,
             "waiting_since": time.time() if waiting else None,
             **self.waits,
-            **kept,
+            **rejects,
         }

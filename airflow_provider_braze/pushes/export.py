@@ -15,7 +15,7 @@ from airflow_provider_braze.exceptions import (
     describe,
 )
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
+from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, late_in_words
@@ -38,14 +38,14 @@ from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapp
 @dataclass(kw_only=True)
 class ExportPush(AnyPush):
     """
-    Push one export to one workspace; the other parameters are :class:`AnyPush`'s.
+    Push one export to one workspace.
 
+    :param job: its mode may be ``auto`` for the item's or the channel's; without a reports folder it is the item's, or
+        ``_braze`` beside the channels.
     :param export: path or URL of an export or a rejects file, or one item of the sensor's list.
-    :param mode: ``upsert``, ``append``, or ``auto`` for the item's or the channel's.
     :param channel_modes: channel to mode.
     :param mapping: what goes where (default: the parent's for a rejects file, else Redpoint's five attributes).
     :param dialect: what is known of the file's form.
-    :param reports_path: reports folder (default: the item's, or ``_braze`` beside the channels).
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
     :param hold_late: leave an export alone that is late, instead of pushing it and saying so.
     :param round: of a list, the try with which its present round began; 0 for an export by itself.
@@ -67,8 +67,8 @@ class ExportPush(AnyPush):
             raise BrazeSetupError(
                 f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
             )
-        mode = item.resolve_mode(self.mode, self.channel_modes)
-        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.retry_events)
+        mode = item.resolve_mode(self.job.mode, self.channel_modes)
+        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.job.retry_events)
         folder = self._reports_folder(item)
         folder.check_writable()
         location, before = _found(item)
@@ -83,7 +83,7 @@ class ExportPush(AnyPush):
             item = ExportItem.of(self.export, self.channel_modes)
             _, found = _found(item)
             name = fingerprint(item.where, found.size, found.modified, found.etag)
-            written = self._reports_folder(item).reports_of(name, self.identity)
+            written = self._reports_folder(item).reports_of(name, self.job.identity)
         except (BrazeError, OSError):
             # To be said when it is its turn.
             return None
@@ -92,13 +92,13 @@ class ExportPush(AnyPush):
         return of_lists[-1] if of_lists else None
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
-        path = self.reports_path or item.reports_path
+        path = self.job.reports_path or item.reports_path
         if not path:
             raise BrazeSetupError(
                 f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there "
                 "is no base path to put the reports beside."
             )
-        return ReportsFolder.at(path, None if self.reports_path else item.base_path)
+        return ReportsFolder.at(path, None if self.job.reports_path else item.base_path)
 
 
 class _ExportAttempt(Attempt):
@@ -115,33 +115,27 @@ class _ExportAttempt(Attempt):
     ) -> None:
         self.push = push
         self.reading = reading
-        self.folder = folder
+        self.reports_folder = folder
         self.location = location
         self.before = before
         self.source: ExportSource | None = None
         self.modified = age_of(reading.item, before.modified)
         self.before_it = (
-            push.pushed_before(folder) if push.pushed_before else PushedBefore(folder, push.braze_conn_id)
+            push.pushed_before(folder) if push.pushed_before else PushedBefore(folder, push.job.braze_conn_id)
         )
         self.late: Newer | None = None
         self.held = False
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
-        super().__init__(
-            push,
-            running,
-            mode=reading.mode,
-            bound_to=self._binding(),
-            folder=folder,
-            named=self.fingerprint,
-        )
+        start = Start.of(push.job, self._binding(), folder, self.fingerprint)
+        super().__init__(push, running, mode=reading.mode, start=start, ledger=Ledger(start.rejects))
 
     def _binding(self) -> str:
-        push, mapping = self.push, self.reading.mapping
+        job, mapping = self.push.job, self.reading.mapping
         return binding(
             self.fingerprint,
-            push.braze_conn_id,
-            push.workspace.endpoint,
-            push.workspace.partner,
+            job.braze_conn_id,
+            job.workspace.endpoint,
+            job.workspace.partner,
             self.reading.mode,
             mapping.as_dict(),
             mapping.transform is not None,
@@ -151,7 +145,7 @@ class _ExportAttempt(Attempt):
                 for name, value in asdict(self.reading.dialect).items()
                 if name != "skip_lines" or value
             },
-            push.confirm,
+            self.push.confirm,
         )
 
     def _go(self) -> BaseException | None:
@@ -170,8 +164,8 @@ class _ExportAttempt(Attempt):
             self.source = source = self._open(file)
             if self._is_held(source):
                 return None
-            if self.push.max_data_points is not None and not self.push.dry_run and self.resume_state is None:
-                self._guard_data_points(self.push.max_data_points)
+            if self.job.max_data_points is not None and not self.job.dry_run and self.resume_state is None:
+                self._guard_data_points(self.job.max_data_points)
             objects = source.objects(self.ledger)
             size, item = max(self.before.size, 1), self.reading.item
             about = {
@@ -184,7 +178,7 @@ class _ExportAttempt(Attempt):
             def share() -> float:
                 return min((file.position() if file.position else source.bytes_read) / size, 1.0)
 
-            if self.push.dry_run:
+            if self.job.dry_run:
                 self._plan(objects, source.united, about, share)
                 return None
             return self._send(
@@ -208,17 +202,17 @@ class _ExportAttempt(Attempt):
         if late is None:
             return False
         # What went out in part is finished: left as it is, nobody could say what is in Braze.
-        self.held = self.push.hold_late and not self.push.dry_run and self.resume_state is None
+        self.held = self.push.hold_late and not self.job.dry_run and self.resume_state is None
         text = late_in_words(self.reading.item.path, late, held=self.held)
         self.ledger.note(text)
-        self.push.say(text)
+        self.job.log(text)
         return self.held
 
     def _guard_data_points(self, most: int) -> None:
         with open_buffered(self.location) as file:
             source = self._open(file)
             ledger = Ledger(NullSink())
-            refuse_above(most, source.objects(ledger), self.push.workspace, ledger, united=source.united)
+            refuse_above(most, source.objects(ledger), self.job.workspace, ledger, united=source.united)
 
     def _check_unchanged(self) -> None:
         try:
@@ -234,23 +228,23 @@ class _ExportAttempt(Attempt):
             )
 
     def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
-        conn_id = self.push.braze_conn_id
+        conn_id = self.job.braze_conn_id
         set_fields = self.source.set_fields if self.source and report["accepted"] else frozenset()
         marker = Marker(
             self.identity, now(), report["report_path"], self.location.url, self.modified, set_fields
         )
         try:
             if report["status"] == reports.COMPLETE:
-                self.folder.mark_pushed(conn_id, self.fingerprint, marker)
+                self.reports_folder.mark_pushed(conn_id, self.fingerprint, marker)
                 self.before_it.add(self.fingerprint, self.modified, set_fields)
-            elif not self.push.dry_run and (
+            elif not self.job.dry_run and (
                 isinstance(error, ExportRefusedError)
                 or (report["status"] == reports.FAILED and error is None)
             ):
                 # Refused for what it is, by us or by Braze record for record: not to be offered for ever.
-                self.folder.mark_refused(conn_id, self.fingerprint, self.identity.folder_name, marker)
+                self.reports_folder.mark_refused(conn_id, self.fingerprint, self.identity.folder_name, marker)
         except Exception as failed:
-            raise reports.unwritable(self.folder.root, failed) from failed
+            raise reports.unwritable(self.reports_folder.root, failed) from failed
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         report = super()._report(error, rejects_path)

@@ -8,7 +8,7 @@ their round, and a task that is cleared after all went whole begins a new one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from airflow_provider_braze.exceptions import (
@@ -21,18 +21,17 @@ from airflow_provider_braze.exceptions import (
     describe,
 )
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.checkpoint import Keep
+from airflow_provider_braze.pushes.checkpoint import Save
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.given_exports import Export, path_of
+from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.list_report import WAITING, entry, summed
 from airflow_provider_braze.pushes.running import Stop
 from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.transport.limiter import Limiter
-from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _EXPORT = "export"
 """Key of a checkpoint that says whose it is: of a list, one export at a time is under way."""
@@ -43,8 +42,15 @@ _MOST_NAMED = 10
 class Make(Protocol):
     """Makes the push of one export."""
 
-    def __call__(self, export: Export, **given: Any) -> ExportPush:
-        """Take the export, and the parameters of its push that belong to its place in the list."""
+    def __call__(
+        self,
+        *,
+        job: Job,
+        export: Export,
+        round: int,
+        pushed_before: Callable[[ReportsFolder], PushedBefore],
+    ) -> ExportPush:
+        """Take the parameters of a push that belong to its place in the list."""
 
 
 @dataclass(slots=True)
@@ -81,18 +87,12 @@ class _Turn:
 
 class ListPush:
     """
-    Push several exports; what is asked of each is in ``make``.
+    Push several exports.
 
     :param exports: in the order in which they are pushed.
     :param make: makes the push of one.
-    :param identity: whose pushes they are.
-    :param workspace: where to.
-    :param braze_conn_id: names the workspace in the report and the reports folder.
-    :param dry_run: send nothing, plan only.
-    :param max_rejected: most failed records of each export.
-    :param checkpoint: what an earlier try, or the same one before a long wait, kept of the export that was under way.
-    :param keep: keeps checkpoints.
-    :param say: takes a remark for the log.
+    :param job: what is asked of each. Its checkpoint is what an earlier try, or the same one before a long wait, saved
+        of the export that was under way; its threshold is that of each export.
     :param begin: told the number of an export, from 1 on, before its turn.
     :param tell: told the list's report at the beginning, and after each turn.
     """
@@ -101,30 +101,21 @@ class ListPush:
         self,
         exports: Sequence[Export],
         make: Make,
+        job: Job,
         *,
-        identity: PushIdentity,
-        workspace: Workspace,
-        braze_conn_id: str,
-        dry_run: bool = False,
-        max_rejected: int | float | None = None,
-        checkpoint: Mapping[str, Any] | None = None,
-        keep: Keep | None = None,
-        say: Callable[[str], None] = lambda _: None,
         begin: Callable[[int], None] = lambda _: None,
         tell: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self._turns = [_Turn(export) for export in exports]
-        self._make, self._identity, self._workspace = make, identity, workspace
-        self._braze_conn_id, self._dry_run, self._max_rejected = braze_conn_id, dry_run, max_rejected
-        self._checkpoint, self._keep = checkpoint, keep
-        self._say, self._begin, self._tell = say, begin, tell
-        self._round = identity.try_number
+        self._make, self._job = make, job
+        self._begin, self._tell = begin, tell
+        self._round = job.identity.try_number
         self._limiter: Limiter | None = None
         self._current: ExportPush | None = None
         self._stopped: PushStoppedError | None = None
         self._error: BaseException | None = None
         self._known: dict[str, PushedBefore] = {}
-        self._users = UserCount() if dry_run else None
+        self._users = UserCount() if job.dry_run else None
 
     def execute(self) -> dict[str, Any]:
         """Push what is not whole yet.
@@ -171,8 +162,8 @@ class ListPush:
         return {
             **summed(own, [turn.status for turn in self._turns]),
             **users,
-            **self._identity.as_dict(),
-            **reports.setting(self._workspace, self._braze_conn_id, self._dry_run, self._error),
+            **self._job.identity.as_dict(),
+            **reports.setting(self._job.workspace, self._job.braze_conn_id, self._job.dry_run, self._error),
             "exports": [
                 entry(turn.path, turn.status, turn.report, turn.why, set_aside=turn.is_set_aside)
                 for turn in self._turns
@@ -181,7 +172,7 @@ class ListPush:
 
     def _skip_what_is_done(self) -> None:
         """Take over what earlier tries, or this one before a long wait, have settled in the round under way."""
-        if self._identity.try_number <= 1 and self._checkpoint is None:
+        if self._job.identity.try_number <= 1 and self._job.checkpoint is None:
             return
         last = [self._push(turn).last_report_of_this_task() for turn in self._turns]
         current = max((report["round"] for report in last if report), default=self._round)
@@ -192,68 +183,69 @@ class ListPush:
         ]
         whole = [pair for pair in found if pair[1]["status"] == reports.COMPLETE]
         if len(whole) == len(self._turns):
-            self._say("All exports went whole before: the task was cleared, so they are all pushed again.")
+            self._job.log(
+                "All exports went whole before: the task was cleared, so they are all pushed again."
+            )
             return
         self._round = current
         aside = [pair for pair in found if pair[1].get("set_aside")]
         # Where nothing else is left to do, somebody has cleared the task to have those set aside tried again.
         done = whole + (aside if len(whole) + len(aside) < len(self._turns) else [])
         for turn, report in done:
-            turn.settle(report, self._max_rejected)
+            turn.settle(report, self._job.max_rejected)
         if done:
-            self._say(f"{len(done)} of {len(self._turns)} exports are settled already; the rest goes on.")
+            self._job.log(f"{len(done)} of {len(self._turns)} exports are settled already; the rest goes on.")
 
     def _push(self, turn: _Turn) -> ExportPush:
-        mine = (self._checkpoint or {}).get(_EXPORT) == turn.path
-        return self._make(
-            turn.export,
-            checkpoint=self._checkpoint if mine else None,
-            keep=self._keep and self._keeping(self._keep, turn.path),
+        checkpoint, save = self._job.checkpoint, self._job.save
+        job = replace(
+            self._job,
+            checkpoint=checkpoint if checkpoint and checkpoint.get(_EXPORT) == turn.path else None,
+            save=save and self._saving(save, turn.path),
             limiter=self._next_limiter,
-            round=self._round,
-            pushed_before=self._pushed_before,
             users=self._users,
         )
+        return self._make(job=job, export=turn.export, round=self._round, pushed_before=self._pushed_before)
 
     def _pushed_before(self, folder: ReportsFolder) -> PushedBefore:
         """Give what knows of earlier pushes: one for all exports, so that it lists but once."""
         known = self._known.get(folder.root.url)
         if known is None:
-            known = self._known[folder.root.url] = PushedBefore(folder, self._braze_conn_id)
+            known = self._known[folder.root.url] = PushedBefore(folder, self._job.braze_conn_id)
         return known
 
     @staticmethod
-    def _keeping(keep: Keep, path: str) -> Keep:
-        return lambda checkpoint: keep(checkpoint and {**checkpoint, _EXPORT: path})
+    def _saving(save: Save, path: str) -> Save:
+        return lambda checkpoint: save(checkpoint and {**checkpoint, _EXPORT: path})
 
     def _next_limiter(self) -> Limiter:
-        self._limiter = Limiter(self._workspace.requests_per_second, after=self._limiter)
+        self._limiter = Limiter(self._job.workspace.requests_per_second, after=self._limiter)
         return self._limiter
 
     def _take(self, number: int, turn: _Turn) -> None:
         if self._stopped is not None:
             raise self._stopped
-        self._say(f"Export {number} of {len(self._turns)}: {turn.path}")
+        self._job.log(f"Export {number} of {len(self._turns)}: {turn.path}")
         self._begin(number)
         self._current = push = self._push(turn)
         try:
-            turn.settle(push.execute(), self._max_rejected)
+            turn.settle(push.execute(), self._job.max_rejected)
         except BaseException as error:
             self._note(turn, push.report, error)
             turn.is_set_aside = self._goes_on(turn, error)
             if not turn.is_set_aside:
-                self._say_what_stops(turn, error)
+                self._log_what_stops(turn, error)
                 raise
         finally:
             self._current = None
         if turn.report is not None:
-            self._say(reports.in_words(turn.report))
+            self._job.log(reports.in_words(turn.report))
         if turn.is_set_aside:
-            self._say(f"Set aside: {turn.path}: {turn.why or 'every record failed'}")
+            self._job.log(f"Set aside: {turn.path}: {turn.why or 'every record failed'}")
         self._tell(self.report)
 
     def _note(self, turn: _Turn, report: Mapping[str, Any] | None, error: BaseException) -> None:
-        turn.report, turn.error = report, self._workspace.redact(describe(error))
+        turn.report, turn.error = report, self._job.workspace.redact(describe(error))
         stopped = isinstance(error, PushStoppedError) or not isinstance(error, Exception)
         turn.status = report["status"] if report else WAITING if stopped else reports.FAILED
         if isinstance(error, BrazeLongWaitError) and error.checkpoint is not None:
@@ -266,12 +258,12 @@ class ListPush:
             return bool(folder) and locate(folder).exists()
         return reports.is_set_aside(turn.status, error)
 
-    def _say_what_stops(self, turn: _Turn, error: BaseException) -> None:
+    def _log_what_stops(self, turn: _Turn, error: BaseException) -> None:
         waiting = [each.path for each in self._turns if each.status == WAITING and each is not turn]
         if not waiting:
             return
         text = f"{turn.path} stopped the list; {len(waiting)} later exports wait: {_named(waiting)}."
-        self._say(text)
+        self._job.log(text)
         if isinstance(error, BrazeError):
             error.args = (f"{error} {text}", *error.args[1:])
 

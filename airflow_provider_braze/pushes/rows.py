@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.pushes.attempt import AnyPush, Attempt
+from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
@@ -32,13 +32,13 @@ _PATIENCE = 5.0
 @dataclass(kw_only=True)
 class RowsPush(AnyPush):
     """
-    Push rows of an author's own; the other parameters are :class:`AnyPush`'s.
+    Push rows of an author's own.
 
+    :param job: its mode ``upsert`` or ``append`` sets ``_update_existing_only``, ``auto`` leaves it as given; without a
+        reports folder there are no files, and failed rows are in the report.
     :param attributes: rows of the array of that name; each is one record.
     :param events: likewise; never merged.
     :param purchases: likewise; never merged.
-    :param mode: ``upsert`` or ``append`` sets ``_update_existing_only``; ``auto`` leaves it as given.
-    :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
     :param rejects: instead of rows, the rejects file of an earlier push of rows.
     :param dialect: what is known of that file's form.
     """
@@ -50,8 +50,8 @@ class RowsPush(AnyPush):
     dialect: Dialect = field(default_factory=Dialect)
 
     def _execute(self) -> dict[str, Any]:
-        if self.mode != AUTO:
-            check_mode(self.mode)
+        if self.job.mode != AUTO:
+            check_mode(self.job.mode)
         folder = self._folder()
         given, broken = GivenRows({}, {}), None
         try:
@@ -61,7 +61,7 @@ class RowsPush(AnyPush):
         return _RowsAttempt(self, self._running, given, broken, folder).execute()
 
     def _folder(self) -> ReportsFolder | None:
-        path = self.reports_path or (self.rejects and self.rejects.reports_path)
+        path = self.job.reports_path or (self.rejects and self.rejects.reports_path)
         if not path:
             return None
         folder = ReportsFolder.at(path)
@@ -83,74 +83,71 @@ class _RowsAttempt(Attempt):
         self.push = push
         self.given = given
         self.broken = broken
-        self.log = WriteAheadLog()
         self.source: RowsSource | None = None
+        job = push.job
         digest = self._digest()
-        if digest is None and broken is None and (push.keep is not None or push.max_wait is not None):
+        if digest is None and broken is None and (job.save is not None or job.max_wait is not None):
             running.stay()
-            push.say(
+            job.log(
                 "The rows come one by one from a function: a retry sends all of them again, and long waits are "
                 "waited for on the worker. Return a list to have it go on where it was."
             )
         bound_to = digest and binding(
             ROWS_FOLDER,
             digest,
-            push.braze_conn_id,
-            push.workspace.endpoint,
-            push.workspace.partner,
-            push.mode,
+            job.braze_conn_id,
+            job.workspace.endpoint,
+            job.workspace.partner,
+            job.mode,
             folder is not None,
         )
+        start = Start.of(job, bound_to, folder, ROWS_FOLDER, ROWS_COLUMNS)
+        self.log = WriteAheadLog(start.resume_state.write_ahead_log if start.resume_state else None)
         super().__init__(
             push,
             running,
-            mode=push.mode,
-            bound_to=bound_to,
-            folder=folder,
-            named=ROWS_FOLDER,
-            columns=ROWS_COLUMNS,
+            mode=job.mode,
+            start=start,
+            ledger=RowsLedger(start.rejects, self.log),
+            announced=self._announced,
         )
 
     def _digest(self) -> str | None:
-        push = self.push
-        if self.broken is not None or (push.keep is None and push.max_wait is None and not push.checkpoint):
+        job, rejects = self.push.job, self.push.rejects
+        if self.broken is not None or (job.save is None and job.max_wait is None and not job.checkpoint):
             return None
-        if push.rejects is None:
+        if rejects is None:
             return self.given.digest()
         try:
-            found = push.rejects.file().stat()
+            found = rejects.file().stat()
         except (OSError, ExportRefusedError):
             # To be said when it is opened.
             return None
-        return fingerprint(push.rejects.where, found.size, found.modified, found.etag)
+        return fingerprint(rejects.where, found.size, found.modified, found.etag)
 
-    def _ledger(self) -> Ledger:
-        self.log = WriteAheadLog(self.resume_state.handed if self.resume_state else None)
-        return RowsLedger(self.rejects, self.log)
-
-    def _handed(self) -> Callable[[], Mapping[str, Any]]:
-        return lambda: self.log.as_dict(self.ledger.settled.records, self.source.read if self.source else 0)
+    def _announced(self) -> Mapping[str, Any]:
+        return self.log.as_dict(self.ledger.settled.records, self.source.read if self.source else 0)
 
     def _go(self) -> BaseException | None:
         if self.broken is not None:
             raise self.broken
-        most = self.push.max_data_points
-        if most is not None and not self.push.dry_run and self.resume_state is None:
+        most = self.job.max_data_points
+        if most is not None and not self.job.dry_run and self.resume_state is None:
             guarded = Ledger(NullSink())
-            source = RowsSource(self._rows(self.given.again()), mode=self.push.mode)
-            refuse_above(most, source.objects(guarded), self.push.workspace, guarded)
+            source = RowsSource(self._rows(self.given.again()), mode=self.job.mode)
+            refuse_above(most, source.objects(guarded), self.job.workspace, guarded)
         rows = self._rows(self.given)
-        if self.push.dry_run:
-            self._plan(RowsSource(rows, mode=self.push.mode).objects(self.ledger))
+        if self.job.dry_run:
+            self._plan(RowsSource(rows, mode=self.job.mode).objects(self.ledger))
             return None
         self.source = source = RowsSource(
             rows,
-            mode=self.push.mode,
+            mode=self.job.mode,
             counted=self._counted(),
-            retry_events=self.push.retry_events,
+            retry_events=self.job.retry_events,
             log=self.log,
             announce=self._announce if self.checkpoints.keeping else None,
-            partner=self.push.workspace.partner,
+            partner=self.job.workspace.partner,
         )
         try:
             return self._send(source.objects(self.ledger), feed=source)
@@ -167,7 +164,7 @@ class _RowsAttempt(Attempt):
     def _rows(self, given: GivenRows) -> Iterator[Row]:
         if self.push.rejects is not None:
             return rejected_rows(self.push.rejects, self.push.dialect)
-        return given.rows(with_cells=self.home is not None)
+        return given.rows(with_cells=self.folder is not None)
 
     def _announce(self, wake: Callable[[], None]) -> bool:
         """Have the log of what must not be sent twice written down; whether that is done, one way or the other."""

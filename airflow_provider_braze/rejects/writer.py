@@ -159,17 +159,17 @@ class RejectsFile(Sink):
         put_in_place(whole, self.location)
         self._remove(self.parts[self._settled :] if keep_parts else self.parts)
 
-    def kept(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, Any]:
         """Write what a later try goes on from, as of the last cut, as JSON."""
         return {
             "homes": [self.location.url.rpartition("/")[0]],
             "rejects_parts": _numbered(self.settled_parts),
         }
 
-    def tidy(self, homes: Iterable[Location]) -> None:
+    def tidy(self, attempt_folders: Iterable[Location]) -> None:
         """Delete what earlier tries have left in their folders, once nothing goes on from it any more."""
-        for home in homes:
-            self._remove_parts(home)
+        for folder in attempt_folders:
+            self._remove_parts(folder)
         if not self.parts:
             # Written when the same try left its worker for a wait: of records that have been sent since.
             with contextlib.suppress(FileNotFoundError):
@@ -197,11 +197,11 @@ class RejectsFile(Sink):
         )
 
 
-def kept_parts(kept: Mapping[str, Any]) -> list[str]:
-    """Give the URLs of the parts that :meth:`RejectsFile.kept` names."""
+def parts_of(checkpoint: Mapping[str, Any]) -> list[str]:
+    """Give the URLs of the parts that :meth:`RejectsFile.checkpoint` names."""
     return [
         f"{url}.{number}.part"
-        for url, first, last in kept.get("rejects_parts", ())
+        for url, first, last in checkpoint.get("rejects_parts", ())
         for number in range(first, last + 1)
     ]
 
@@ -259,10 +259,10 @@ class RejectsInReport(Sink):
     def finish_parts(self) -> None:
         """Everything is in memory."""
 
-    def tidy(self, homes: Iterable[Location]) -> None:
+    def tidy(self, attempt_folders: Iterable[Location]) -> None:
         """There is nothing to delete."""
 
-    def kept(self) -> dict[str, Any]:
+    def checkpoint(self) -> dict[str, Any]:
         """Write the settled rows as JSON that fits Airflow's task state store: each reason once, and not too many."""
         reasons: dict[tuple[str, str], int] = {}
         found: list[int] = []
@@ -281,7 +281,7 @@ class RejectsInReport(Sink):
         return {"failed_rows": {"reasons": [*map(list, reasons)], "rows": found, "left_out": left_out}}
 
     def resume(self, kept: Mapping[str, Any]) -> None:
-        """Go on from what :meth:`kept` wrote."""
+        """Go on from what :meth:`checkpoint` wrote."""
         indexes, numbers = kept["rows"][::2], kept["rows"][1::2]
         for index, number in zip(indexes, numbers, strict=True):
             outcome, reason = kept["reasons"][number]

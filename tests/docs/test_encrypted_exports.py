@@ -15,10 +15,10 @@ from types import ModuleType
 import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push
 from tests.reports import check
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -82,7 +82,7 @@ def test_what_it_decrypts_is_found_and_pushed_once(
     search = ExportSearch.read(base_path=str(private), settle_seconds=0)
     (item,) = poll(search, PollState()).items
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
-    report = ExportPush(workspace=workspace, braze_conn_id="braze_default", run="r", export=item).execute()
+    report = export_push(workspace=workspace, braze_conn_id="braze_default", run="r", export=item).execute()
     check(report, status="complete", records=2, accepted=2)
     assert poll(search, PollState()).items == []
 
@@ -98,7 +98,7 @@ def test_what_is_encrypted_is_refused_and_names_the_recipe(
     plain.write_text(EXPORT)
     encrypt(plain, encrypted)
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
-    push = ExportPush(workspace=workspace, braze_conn_id="braze_default", run="r", export=str(encrypted))
+    push = export_push(workspace=workspace, braze_conn_id="braze_default", run="r", export=str(encrypted))
     with pytest.raises(ExportRefusedError, match=r"decrypt it in a task .*Encrypted exports") as refused:
         push.execute()
     assert "switch off" not in str(refused.value)

@@ -199,10 +199,10 @@ def _wide_rejects(report: dict[str, Any]) -> list[dict[str, str]]:
 
 PUSH = """
 import json, sys
-from airflow_provider_braze.pushes.export import ExportPush
+from tests.jobs import export_push
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 export, url, key = sys.argv[1:]
-report = ExportPush(export=export, workspace=Workspace(endpoint=url, api_key=key), braze_conn_id="b", run="r").execute()
+report = export_push(export=export, workspace=Workspace(endpoint=url, api_key=key), run="r").execute()
 # Not getrusage: its peak begins with that of the process that started this one.
 peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(json.dumps({"report": report, "peak_mb": int(peak) // 1024}))

@@ -429,7 +429,9 @@ class TestReport:
             if number == 2:
                 raise Timeout
 
-        monkeypatch.setattr("airflow_provider_braze.operators.progress.ProgressWriter.begin", interrupt)
+        monkeypatch.setattr(
+            "airflow_provider_braze.operators.progress_writer.ProgressWriter.begin", interrupt
+        )
         with pytest.raises(Timeout):
             push(share.items(), ti)
         assert statuses(ti.pushed["report"]) == [("1", "complete"), ("2", "waiting")]
@@ -451,7 +453,7 @@ class TestReport:
 
         rung: list[Any] = []
         before = signal.signal(signal.SIGALRM, handle)
-        monkeypatch.setattr("airflow_provider_braze.operators.progress.ProgressWriter.__call__", ring)
+        monkeypatch.setattr("airflow_provider_braze.operators.progress_writer.ProgressWriter.__call__", ring)
         sandbox.fault(kind="hang", count=1000)
         path, ti = share.land(1), TaskInstance()
         try:

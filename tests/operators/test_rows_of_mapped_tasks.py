@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.pushes.given_rows import GivenRows
-from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.storage.reports_folder import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import rows_push
 from tests.sandbox_process import SandboxProcess
 
 lazy_sequence = pytest.importorskip("airflow.sdk.execution_time.lazy_sequence")
@@ -68,12 +68,12 @@ def test_a_retry_sends_nothing_twice(sandbox: SandboxProcess, kind: str) -> None
     kept: list[Any] = []
 
     def push(**given: Any) -> dict[str, Any]:
-        return RowsPush(
+        return rows_push(
             workspace=Workspace(endpoint=sandbox.url, api_key=sandbox.key),
             braze_conn_id="braze_default",
             identity=PushIdentity(run_id="run-1"),
             events=SEQUENCES[kind](),
-            keep=kept.append,
+            save=kept.append,
             **given,
         ).execute()
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push, rows_push
 from tests.sandbox_process import SandboxProcess
 
 UPSERT = "Braze Onboarding and Upsert"
@@ -41,7 +40,7 @@ def push(workspace: Workspace) -> Callable[..., dict[str, Any]]:
 
     def run(export: Any, **given: Any) -> dict[str, Any]:
         given = {"workspace": workspace, "braze_conn_id": "braze_default", "run": "run-1", **given}
-        return ExportPush(export=export if isinstance(export, dict) else str(export), **given).execute()
+        return export_push(export=export if isinstance(export, dict) else str(export), **given).execute()
 
     return run
 
@@ -50,6 +49,6 @@ def push(workspace: Workspace) -> Callable[..., dict[str, Any]]:
 def push_rows(workspace: Workspace) -> Callable[..., dict[str, Any]]:
     def run(**given: Any) -> dict[str, Any]:
         given = {"workspace": workspace, "braze_conn_id": "braze_default", "run": "run-1", **given}
-        return RowsPush(**given).execute()
+        return rows_push(**given).execute()
 
     return run

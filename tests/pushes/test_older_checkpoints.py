@@ -11,10 +11,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import settled
+from tests.jobs import export_push, rows_push
 from tests.reports import check, rejects
 from tests.sandbox_process import SandboxProcess
 
@@ -36,13 +35,13 @@ def test_rows_go_on(sandbox: SandboxProcess) -> None:
     bound_to = ("rows", digest, "braze_default")
     assert checkpoint["bound_to"] == bound(*bound_to, data["endpoint"], None, "auto", False)
     checkpoint["bound_to"] = bound(*bound_to, sandbox.url, None, "auto", False)
-    report = RowsPush(
+    report = rows_push(
         workspace=Workspace(endpoint=sandbox.url, api_key=sandbox.key),
         braze_conn_id="braze_default",
         run="try1",
         events=rows,
         checkpoint=checkpoint,
-        keep=lambda _: None,
+        save=lambda _: None,
     ).execute()
     check(report, records=30, accepted=29, rejected=1, status="complete")
     assert report["resumed_after"] == settled(checkpoint) == 5
@@ -79,13 +78,13 @@ def test_an_export_goes_on(sandbox: SandboxProcess, tmp_path: Path) -> None:
     ]
     assert checkpoint["bound_to"] == bound(*bound_to)
     bound_to[2] = sandbox.url
-    report = ExportPush(
+    report = export_push(
         export=str(path),
         workspace=Workspace(endpoint=sandbox.url, api_key=sandbox.key),
         braze_conn_id="braze_default",
         run="try1",
         checkpoint={**checkpoint, "bound_to": bound(*bound_to)},
-        keep=lambda _: None,
+        save=lambda _: None,
     ).execute()
     check(report, records=200, accepted=187, invalid=12, merged=1, status="complete")
     assert report["resumed_after"] == settled(checkpoint) == 91

@@ -25,11 +25,11 @@ from airflow_provider_braze.exceptions import (
     ExportChangedError,
     PushStoppedError,
 )
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.rejects.writer import kept_parts
+from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, keep_often, settled
+from tests.jobs import export_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -96,13 +96,13 @@ class Try(Keeping):
         workspace = given.pop("workspace", None) or Workspace(
             endpoint=sandbox.url, api_key=sandbox.key, max_in_flight=4
         )
-        self.push = ExportPush(
+        self.push = export_push(
             export=str(path),
             workspace=workspace,
             braze_conn_id="braze_default",
             run=run,
             mapping=ExportMapping(bad_values="omit", types={"zip": "string"}),
-            keep=lambda kept: self.kept.append(json.loads(json.dumps(kept))),
+            save=lambda kept: self.kept.append(json.loads(json.dumps(kept))),
             **given,
         )
 
@@ -123,16 +123,16 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     path = land(export_text())
     first = Try(slow, path)
     parts: dict[str, bytes] = {}
-    original_keep = first.push.keep
+    original_keep = first.save
 
     def keep(kept: dict[str, Any] | None) -> None:
         # The parts are gone when the push has gone through; a killed one leaves them.
-        for part in kept_parts(kept) if kept else ():
+        for part in parts_of(kept) if kept else ():
             parts.setdefault(part, Path(part).read_bytes())
         assert original_keep is not None
         original_keep(kept)
 
-    first.push.keep = keep
+    first.save = keep
     whole = first.execute()
     assert whole["status"] == "complete"
     assert whole["merged"] > 100
@@ -144,7 +144,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     assert 0 < settled(found[0]) < settled(found[-1]) < RECORDS
     profiles = slow.profiles()
     for n, kept in enumerate(random.Random(1).sample(found, 4)):
-        for part in kept_parts(kept):
+        for part in parts_of(kept):
             Path(part).write_bytes(parts[part])
         slow.reset_stats()
         again = Try(slow, path, f"try{n + 2}", checkpoint=kept)
@@ -163,7 +163,7 @@ def test_the_first_checkpoint_comes_soon_and_the_next_ones_every_two_seconds(
     workspace = Workspace(endpoint=slow.url, api_key=slow.key, requests_per_second=10)
     first = Try(slow, land(export_text(9000)), workspace=workspace)
     moments: list[float] = []
-    first.push.keep = lambda _: moments.append(time.monotonic())
+    first.save = lambda _: moments.append(time.monotonic())
     threading.Timer(6, first.push.stop).start()
     began = time.monotonic()
     with pytest.raises(PushStoppedError):
@@ -189,7 +189,7 @@ def keep(kept):
     Path(sys.argv[3] + ".new").write_text(json.dumps(kept))
     os.replace(sys.argv[3] + ".new", sys.argv[3])
     print(kept and kept["account"]["settled"]["records"], flush=True)
-this.push.keep = keep
+this.save = keep
 this.execute()
 """
 
@@ -399,7 +399,7 @@ class TestWhatItIsBoundTo:
     ) -> None:
         path, kept = stopped
         assert kept["rejects_parts"]
-        Path(kept_parts(kept)[0]).unlink()
+        Path(parts_of(kept)[0]).unlink()
         report = Try(slow, path, "try2", checkpoint=kept).execute()
         assert report["resumed_after"] == 0
         check(report, **{name: report[name] for name in OUTCOMES}, records=RECORDS)
@@ -435,7 +435,7 @@ def test_rejects_of_settled_records_only_are_carried_over(slow: SandboxProcess, 
     assert refused.value.report is not None
     assert refused.value.report["not_sent"] > 0
     carried = [
-        row for part in kept_parts(first.last) for row in csv.reader(Path(part).read_text().splitlines())
+        row for part in parts_of(first.last) for row in csv.reader(Path(part).read_text().splitlines())
     ]
     assert carried[0][:2] == ["_line", "_outcome"]
     assert "not_sent" not in {row[1] for row in carried}

@@ -22,10 +22,10 @@ from airflow_provider_braze.pushes import rows as rows_module
 from airflow_provider_braze.pushes import rows_source
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
-from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.rejects.writer import kept_parts
+from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, keep_often, settled
+from tests.jobs import rows_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
 
@@ -100,13 +100,13 @@ class Try(Keeping):
     def __init__(self, sandbox: SandboxProcess, rows: Given | None = None, **given: Any) -> None:
         self.kept: list[dict[str, Any] | None] = []
         self.said: list[str] = []
-        self.push = RowsPush(
+        self.push = rows_push(
             **{
                 "workspace": Workspace(endpoint=sandbox.url, api_key=sandbox.key, max_in_flight=4),
                 "braze_conn_id": "braze_default",
                 "run": "try1",
-                "keep": lambda kept: self.kept.append(json.loads(json.dumps(kept))),
-                "say": self.said.append,
+                "save": lambda kept: self.kept.append(json.loads(json.dumps(kept))),
+                "log": self.said.append,
                 **(all_rows() if rows is None else rows),
                 **given,
             }
@@ -185,22 +185,22 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     reports_path = str(tmp_path) if in_files else None
     parts: dict[str, bytes] = {}
     first = Try(slow, rows, reports_path=reports_path)
-    original_keep = first.push.keep
+    original_keep = first.save
 
     def keep(kept: dict[str, Any] | None) -> None:
-        for part in kept_parts(kept) if kept else ():
+        for part in parts_of(kept) if kept else ():
             parts.setdefault(part, Path(part).read_bytes())
         assert original_keep is not None
         original_keep(kept)
 
-    first.push.keep = keep
+    first.save = keep
     expected = first.execute()
     profiles = values(slow)
     assert first.kept[-1] is None
     found = [kept for kept in first.kept if kept is not None and settled(kept)]
     assert len(found) > 5
     for n, kept in enumerate(random.Random(3).sample(found, 4)):
-        for part in kept_parts(kept):
+        for part in parts_of(kept):
             Path(part).write_bytes(parts[part])
         slow.reset_stats()
         report = Try(slow, rows, run=f"try{n + 2}", checkpoint=kept, reports_path=reports_path).execute()
@@ -229,7 +229,7 @@ def keep(kept):
     Path(sys.argv[2] + ".new").write_text(json.dumps(kept))
     os.replace(sys.argv[2] + ".new", sys.argv[2])
     print(kept and kept["account"]["settled"]["records"], flush=True)
-this.push.keep = keep
+this.save = keep
 this.execute()
 """
 
@@ -365,7 +365,7 @@ class TestLongWait:
         self, slow: SandboxProcess, whole: Whole, after: int, durable: bool
     ) -> None:
         slow.fault(status=429, count=1000, after=after, retry_after=600)
-        given = {} if durable else {"keep": None}
+        given = {} if durable else {"save": None}
         with pytest.raises(BrazeLongWaitError) as left:
             Try(slow, max_wait=60, **given).execute()
         checkpoint = json.loads(json.dumps(left.value.checkpoint))
@@ -523,7 +523,7 @@ class TestAnnounced:
         held: Callable[[], int] = lambda: slow.stats()["objects"]  # noqa: E731
         seen: list[tuple[int, int]] = []
         first = Try(slow, rows)
-        kept = first.push.keep
+        kept = first.save
         assert kept is not None
 
         def keep(checkpoint: dict[str, Any] | None) -> None:
@@ -534,14 +534,14 @@ class TestAnnounced:
             kept(checkpoint)
 
         seen_mark = [0]
-        first.push.keep = keep
+        first.save = keep
         first.execute()
         assert seen_mark[1] == 300
         assert all(arrived <= mark for arrived, mark in seen)
 
     def test_they_wait_until_it_is_kept(self, slow: SandboxProcess, rows: Given) -> None:
         opened = threading.Event()
-        this = Try(slow, rows, is_kept=opened.is_set)
+        this = Try(slow, rows, is_saved=opened.is_set)
         found: list[int] = []
 
         def look() -> None:
@@ -556,14 +556,14 @@ class TestAnnounced:
         self, slow: SandboxProcess, rows: Given, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(rows_module, "_PATIENCE", 0.2)
-        report = Try(slow, rows, is_kept=lambda: False).execute()
+        report = Try(slow, rows, is_saved=lambda: False).execute()
         assert report["accepted"] == 700
         assert report["seconds"] < 3
         assert len([note for note in report["notes"] if "too slow" in note]) == 1
 
     def test_rows_that_may_be_sent_twice_need_none(self, slow: SandboxProcess) -> None:
-        this = Try(slow, {"attributes": [{"external_id": f"U{n}", "x": n} for n in range(50)]})
-        this.push.is_kept = lambda: False
+        rows = {"attributes": [{"external_id": f"U{n}", "x": n} for n in range(50)]}
+        this = Try(slow, rows, is_saved=lambda: False)
         assert this.execute()["notes"] == []
 
 
@@ -577,7 +577,7 @@ def test_events_that_were_never_sent_are_not_called_accepted(slow: SandboxProces
     with pytest.raises(BrazeLongWaitError) as sent_away:
         first.execute()
     second = Try(
-        slow, events, workspace=workspace, checkpoint=sent_away.value.checkpoint, is_kept=lambda: False
+        slow, events, workspace=workspace, checkpoint=sent_away.value.checkpoint, is_saved=lambda: False
     )
     threading.Thread(target=lambda: stop_at(second, 0), daemon=True).start()
     with pytest.raises(PushStoppedError):

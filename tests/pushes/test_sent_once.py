@@ -81,7 +81,7 @@ class Try:
         kept = {
             "account": self.ledger.checkpoint(),
             "handed": self.log.as_dict(self.ledger.settled.records, self.source.read),
-            **self.sink.kept(),
+            **self.sink.checkpoint(),
         }
         found: dict[str, Any] = json.loads(json.dumps(kept))
         return found

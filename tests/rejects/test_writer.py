@@ -18,7 +18,7 @@ from airflow_provider_braze.rejects.writer import (
     OWN_COLUMNS,
     RejectsFile,
     RejectsInReport,
-    kept_parts,
+    parts_of,
 )
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.users_track.records import RecordReference
@@ -249,14 +249,14 @@ def test_a_checkpoint_names_any_number_of_parts_in_a_few_words(rejects: RejectsF
     later = RejectsFile(
         locate(str(tmp_path / "a.1.part.b" / "rejects.csv")),
         COLUMNS,
-        [*map(locate, kept_parts(rejects.kept()))],
+        [*map(locate, parts_of(rejects.checkpoint()))],
     )
     fail(later, 200)
-    kept = later.kept()
+    kept = later.checkpoint()
     assert len(json.dumps(kept)) < 1000
     # Airflow's store refuses what does not come back from JSON as it was.
     assert json.loads(json.dumps(kept)) == kept
-    parts = kept_parts(kept)
+    parts = parts_of(kept)
     assert parts == [part.url for part in later.parts]
     assert len(set(parts)) == 500
     assert later.close() is not None

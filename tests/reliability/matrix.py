@@ -274,7 +274,7 @@ def meet(case: Case, sandbox: SandboxProcess, base: Path, *, short: bool) -> Met
 # A process of its own: whom it trusts is read when one starts.
 _PUSH = """
 import json, os, sys
-from airflow_provider_braze.pushes.export import ExportPush
+from tests.jobs import export_push
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reliability.landed import MAPPING
@@ -282,7 +282,7 @@ from tests.reliability.landed import MAPPING
 where = Workspace(endpoint=sys.argv[2], api_key=os.environ["BRAZE_KEY"])
 mapping = ExportMapping.of(MAPPING)
 try:
-    told = ExportPush(export=sys.argv[1], workspace=where, braze_conn_id="b", run="r", mapping=mapping).execute(), None
+    told = export_push(export=sys.argv[1], workspace=where, braze_conn_id="b", run="r", mapping=mapping).execute(), None
 except Exception as error:
     told = error.report, error
 print(json.dumps({"report": told[0], "error": type(told[1]).__name__, "said": str(told[1])}))

@@ -25,8 +25,7 @@ _MAY_MOUNT = not subprocess.run(["unshare", "-m", "true"], check=False, capture_
 PUSH = """
 import json, os, resource, subprocess, sys
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.rows import RowsPush
+from tests.jobs import export_push
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 export, folder, url, key, kind = sys.argv[1:]
@@ -48,7 +47,7 @@ if kind in ("full", "read-only", "gone"):
     sh("mount", "-t", "tmpfs", "-o", "size=16k", "none", folder)
 elif kind == "small":
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
-push = ExportPush(export=export, workspace=where, braze_conn_id="b", run="r", reports_path=folder, progress=told)
+push = export_push(export=export, workspace=where, braze_conn_id="b", run="r", reports_path=folder, progress=told)
 try:
     report, error = push.execute(), None
 except BrazeError as raised:

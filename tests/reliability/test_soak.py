@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push
 from tests.reliability import compare
 from tests.reliability.landed import MAPPING, land
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -30,7 +30,7 @@ def test_nothing_is_lost_in_a_short_soak() -> None:
 
 def test_a_loss_would_be_noticed(sandbox: SandboxProcess, tmp_path: Path) -> None:
     export = land(tmp_path, 300, random.Random(1), bad=0)
-    report = ExportPush(
+    report = export_push(
         export=str(export.path),
         workspace=Workspace(endpoint=sandbox.url, api_key=sandbox.key),
         braze_conn_id="b",

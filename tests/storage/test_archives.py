@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.redpoint.discovery.landing import is_export
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage import archives
 from airflow_provider_braze.storage.archives import unpacked
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 
@@ -178,7 +178,7 @@ class TestPush:
             (item,) = poll(search, PollState()).items
             assert item["channel_execution_id"] == "5719"
             workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
-            return ExportPush(
+            return export_push(
                 workspace=workspace, braze_conn_id="braze_default", run="r", export=item
             ).execute()
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests import older
+from tests.jobs import export_push
 from tests.sandbox_process import SandboxProcess
 
 
@@ -61,7 +61,7 @@ def test_its_rejects_are_pushed_again_with_their_mapping(base: Path, sandbox: Sa
     (rejects,) = base.rglob("rejects.csv")
     rejects.write_text(rejects.read_text().replace("Bo,nonsense", "Bo,bo@example.com"))
     sandbox.put_profiles({"external_id": "U2"})
-    report = ExportPush(
+    report = export_push(
         export=str(rejects),
         workspace=Workspace(endpoint=sandbox.url, api_key=sandbox.key),
         braze_conn_id="braze_default",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
 
@@ -41,4 +41,4 @@ def items(base: str, **parameters: Any) -> list[dict[str, Any]]:
 def push(item: Any, sandbox: SandboxProcess, **given: Any) -> dict[str, Any]:
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
     given = {"workspace": workspace, "braze_conn_id": "braze_default", "run": "run-1", **given}
-    return ExportPush(export=item, **given).execute()
+    return export_push(export=item, **given).execute()

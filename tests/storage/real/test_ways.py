@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.connections import connect
+from tests.jobs import export_push
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
@@ -112,9 +112,9 @@ def test_a_killed_push_goes_on_from_its_checkpoint(
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
     common: dict[str, Any] = {"workspace": workspace, "braze_conn_id": "braze_default", "export": item}
     with pytest.raises(Killed):
-        ExportPush(**common, run="try1", keep=keep).execute()
+        export_push(**common, run="try1", save=keep).execute()
     checkpoint = json.loads(json.dumps(next(each for each in reversed(kept) if each)))
-    report = ExportPush(**common, run="try2", keep=lambda _: None, checkpoint=checkpoint).execute()
+    report = export_push(**common, run="try2", save=lambda _: None, checkpoint=checkpoint).execute()
     check(report, status="complete", records=6_000, accepted=5_880, invalid=120)
     assert report["resumed_after"] > 0
     assert len(sandbox.profiles()) == 5_880

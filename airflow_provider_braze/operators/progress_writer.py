@@ -21,15 +21,18 @@ class ProgressWriter:
     :param log: the task's log; one line each time.
     :param store: the task state store.
     :param facts: what else to keep: the try, the endpoint and so on.
+    :param also: called each time that there is a progress to tell.
     """
 
-    def __init__(self, log: Logger, store: StateStore, facts: Mapping[str, Any]) -> None:
-        self._log, self._store, self._facts = log, store, dict(facts)
-        self._also: Callable[[], None] = lambda: None
-
-    def along_with(self, also: Callable[[], None]) -> None:
-        """Do something else, too, each time that there is a progress to tell."""
-        self._also = also
+    def __init__(
+        self,
+        log: Logger,
+        store: StateStore,
+        facts: Mapping[str, Any],
+        *,
+        also: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._log, self._store, self._facts, self._also = log, store, dict(facts), also
 
     def begin(self, number: int) -> None:
         """Say which export of a list comes now, from 1 on."""
