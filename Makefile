@@ -55,7 +55,7 @@ lint: install  ## Lint, format check, type check and look for insecure code
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml airflow_provider_braze dags
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml airflow_provider_braze
 
 check: lint  ## Lint, types, and the unit tests of what changed since main (make check SINCE=HEAD~3)
 	@$(BIN)/python .ci/check.py $(SINCE)

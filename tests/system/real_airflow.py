@@ -70,7 +70,7 @@ class RealAirflow:
     def __init__(
         self,
         *,
-        dags_folder: Path = REPOSITORY / "dags",
+        dags_folder: Path = REPOSITORY / "airflow_provider_braze" / "example_dags",
         connections: Mapping[str, Mapping[str, Any]] | None = None,
         python: str = sys.executable,
         port: int | None = None,
