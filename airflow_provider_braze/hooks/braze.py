@@ -119,7 +119,6 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, HttpHook):
         session.auth = Bearer(self.workspace.api_key)
         session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})})
         self.base_url = self.workspace.endpoint
-        self._base_url_initialized = True
         return session
 
     def run(

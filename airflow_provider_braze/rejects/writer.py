@@ -9,7 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
@@ -75,10 +74,10 @@ class RejectsFile(Sink):
     def _open(self) -> io.TextIOWrapper:
         if self._broken or self._url:
             raise ValueError("it was closed before")
-        folder = self.location.fs._parent(self.location.path)
+        folder = self.location.parent
         # Where a share is gone, a new folder would lie below its mount point on the local disk.
-        if not self.location.is_local or os.path.isdir(os.path.dirname(folder)):
-            make_folders(replace(self.location, path=folder))
+        if not self.location.is_local or os.path.isdir(folder.parent.path):
+            make_folders(folder)
         part = beside(self.location, f".{len(self.parts) + 1}.part")
         # Bytes that were not in the export's encoding come back out as they were.
         file = io.TextIOWrapper(open_private(part), encoding="utf-8", errors="surrogateescape", newline="")
@@ -162,7 +161,7 @@ class RejectsFile(Sink):
     def checkpoint(self) -> dict[str, Any]:
         """Write what a later try goes on from, as of the last cut, as JSON."""
         return {
-            "homes": [self.location.url.rpartition("/")[0]],
+            "homes": [self.location.parent.url],
             "rejects_parts": _numbered(self.settled_parts),
         }
 

@@ -95,6 +95,11 @@ class Location:
         protocol = self.fs.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
+    @property
+    def parent(self) -> Location:
+        """The folder that it lies in."""
+        return replace(self, path=self.path.rpartition("/")[0], url=self.url.rpartition("/")[0])
+
     def child(self, relative: str) -> Location:
         """Name a file or folder below this one."""
         return replace(
