@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -45,6 +47,10 @@ class Share:
     def push(self, **form: Any) -> list[dict[str, Any]]:
         """Run the DAG to its good end and return the reports, in the order of the pushes."""
         self.start(**form)
+        return self.pushed()
+
+    def pushed(self) -> list[dict[str, Any]]:
+        """Wait for the good end of a run that has been started, and return its reports."""
         state = self.finish()
         assert state == "success", self.why()
         states = [task["state"] for task in self.tasks("push_export")]
@@ -79,15 +85,37 @@ def execution_ids(reports: Sequence[dict[str, Any]]) -> list[int]:
 
 
 def test_one_export_is_pushed_on_the_oldest_airflow_too(share: Share, sandbox: SandboxProcess) -> None:
-    share.land(COMMA)
     share.settle(1)
+    share.start(wait_minutes=5)
+    # It lands when the sensor waits for sure: Airflow fails a task that is woken before it knows that its worker left.
+    share.airflow.wait_for_worker_to_leave(share.run_id, "find_exports")
+    share.land(COMMA)
 
-    (report,) = share.push()
+    (report,) = share.pushed()
 
     assert wrong_counts(report, COMMA.execution_id) == []
     assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
     assert len(share.markers()) == 1
     assert "Pausing task as DEFERRED" in share.airflow.log(DAG_ID, share.run_id, "find_exports")
+
+
+@contextmanager
+def growing_on(path: Path, content: bytes) -> Iterator[None]:
+    """Have a file grow by a byte again and again, by a thread: nothing that the test waits for holds it up."""
+    ended = Event()
+
+    def grow() -> None:
+        while not ended.wait(0.5):
+            with path.open("ab") as file:
+                file.write(content[path.stat().st_size :][:1])
+
+    thread = Thread(target=grow)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_six_exports_are_pushed_oldest_first_and_a_growing_one_when_it_is_whole(
@@ -98,18 +126,16 @@ def test_six_exports_are_pushed_oldest_first_and_a_growing_one_when_it_is_whole(
     growing = share.base_path / UTF16.path
     growing.parent.mkdir(parents=True)
     growing.write_bytes(UTF16.content[:500])
-    share.settle(3)
+    share.settle(10)
 
     share.start()
-    share.airflow.wait_for(
-        lambda: [task["state"] for task in share.tasks("find_exports")] == ["deferred"],
-        "a deferred sensor",
-        60,
-    )
-    while not share.tasks("find_exports")[0]["end_date"]:
-        with growing.open("ab") as file:
-            file.write(UTF16.content[growing.stat().st_size :][:1])
-        time.sleep(0.5)
+    with growing_on(growing, UTF16.content):
+        share.airflow.wait_for(
+            lambda: [task["state"] for task in share.tasks("find_exports")] == ["deferred"],
+            "a deferred sensor",
+            60,
+        )
+        share.airflow.wait_for(lambda: share.tasks("find_exports")[0]["end_date"], "the sensor's end", 120)
     assert share.finish() == "success", share.why()
     first = share.airflow.reports(DAG_ID, share.run_id)
     of_list = share.airflow.xcom(DAG_ID, share.run_id, "push_export")
