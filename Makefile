@@ -17,7 +17,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint check test storages full bench soak demo airflow screenshots docs lock clean
+.PHONY: help install install-oldest lint check test full bench soak demo airflow screenshots docs lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -65,12 +65,19 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
 	$(BIN)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/storage/real
-	echo "== Airflow 3.3: its forms and the Braze tab in a real browser"
-	$(BIN)/python -m pytest -m ui tests/ui
 	# A real Airflow waits more than it works: the oldest one is tested meanwhile. Each has ports and folders of its own,
 	# and what it prints comes when it ends.
-	$(SIDE_BY_SIDE) test-system test-oldest
-	$(MAKE) --no-print-directory test-storages
+	$(SIDE_BY_SIDE) test-newest test-oldest
+
+.PHONY: test-newest test-ui test-system test-storages test-oldest storages
+test-newest:  ## Of make test: what runs on a real Airflow 3.3 or on real servers, one after the other
+	@$(MAKE) --no-print-directory --jobs=1 test-ui
+	$(MAKE) --no-print-directory --jobs=1 test-system
+	$(MAKE) --no-print-directory --jobs=1 test-storages
+
+test-ui: install  ## Of make test: the forms and the Braze tab in a real browser
+	@echo "== Airflow 3.3: its forms and the Braze tab in a real browser"
+	$(BIN)/python -m pytest -m ui tests/ui
 
 test-system: install  ## Of make test: the DAGs on a real Airflow 3.3
 	@echo "== Airflow 3.3: the DAGs on a real Airflow"
