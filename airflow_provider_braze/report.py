@@ -31,6 +31,17 @@ class Counts(TypedDict, total=False):
     data_points: int
 
 
+class Saved(TypedDict, total=False):
+    """What ``only_changed`` saved; only there where the push was asked for it."""
+
+    only_changed: bool
+    values_saved: int
+    data_points_saved: int
+    data_points_saved_by_attribute: dict[str, int]
+    memory_since: str
+    data_points_saved_since: int
+
+
 class Late(TypedDict):
     """The newer export that was pushed before, and fields that both set."""
 
@@ -38,7 +49,7 @@ class Late(TypedDict):
     fields: list[str]
 
 
-class _Common(Counts, total=False):
+class _Common(Counts, Saved, total=False):
     status: Status
     mode: str | None
     requests: int

@@ -52,12 +52,14 @@ class Compared:
     :param sent: the values to be sent of each statement, in their order; none: it is left out.
     :param before: what is remembered from before the request on.
     :param after: what is remembered once Braze has accepted it.
-    :param saved: data points of what is left out, by attribute.
+    :param values: how many values are left out.
+    :param saved: the data points of these, by attribute.
     """
 
     sent: list[tuple[Any, ...]] = field(default_factory=list)
     before: Row | None = None
     after: Row | None = None
+    values: int = 0
     saved: Counter[str] = field(default_factory=Counter)
 
 
@@ -105,6 +107,7 @@ class Comparer:
                 if not all(is_new):
                     news = tuple(compress(part.values, is_new))
                     left = tuple(compress(part.values, map(not_, is_new)))
+                    found.values += len(left)
                     found.saved[part.attribute] += cost(part, left)
                 if news:
                     told += [(slot, at) for at in compress(hashes, is_new)]

@@ -44,13 +44,8 @@ class Copy:
             warn_of("a push that used it has not brought it back, or still runs", warn)
             plain.replace(self._home, self._folder.child(f"{NAME}.set-aside"))
         elif self._home.exists():
-            self._download(path)
+            download(self._home, path)
         self.store = opened(path, belongs, warn, durable=False)
-
-    def _download(self, path: str) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with plain.open_for_reading(self._home) as source, os.fdopen(descriptor, "wb") as target:
-            shutil.copyfileobj(source, target, _MOST_COPIED_AT_ONCE)
 
     def _marks(self) -> list[str]:
         return [
@@ -104,3 +99,10 @@ class Copy:
             with contextlib.suppress(Exception):
                 plain.remove(temporary)
             raise
+
+
+def download(home: Location, path: str) -> None:
+    """Copy a memory to this machine, for its owner alone."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as target, plain.open_for_reading(home) as source:
+        shutil.copyfileobj(source, target, _MOST_COPIED_AT_ONCE)

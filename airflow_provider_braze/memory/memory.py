@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from airflow_provider_braze.memory.entries import Row
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place
 from airflow_provider_braze.memory.store import Store
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
+from airflow_provider_braze.users_track.rules.data_points import Saved
 from airflow_provider_braze.users_track.rules.values import to_json
 
 _DAY = 86_400
@@ -227,14 +228,14 @@ class Memory:
                     "delete it, make room, or set memory_path to another folder."
                 ) from error
 
-    @property
-    def since(self) -> str | None:
-        """When it began, ISO 8601; None once it was given up."""
-        return None if self._given_up else self._store.meta("since")
-
-    def saved_before(self) -> dict[str, int]:
-        """Give the data points that were saved since it began, by attribute, without those of this push."""
-        return {} if self._given_up else self._store.saved()
+    def since(self) -> dict[str, Any]:
+        """Say since when it remembers, and what it has saved since; nothing once it was given up."""
+        if self._given_up:
+            return {}
+        return {
+            "memory_since": self._store.meta("since"),
+            "data_points_saved_since": sum(self._store.saved().values()),
+        }
 
     def end(self, about: dict[str, Any], saved: dict[str, int]) -> None:
         """Note what a push did that is over for good.
@@ -248,7 +249,8 @@ class Memory:
             with self._store.transaction():
                 self._write_accepted()
                 self._store.add_saved(saved)
-                self._store.put_meta("last_push", about)
+                if about:
+                    self._store.put_meta("last_push", about)
         except (sqlite3.Error, OSError) as error:
             self._give_up(f"it cannot be written ({describe(error)})", forget=False)
 
@@ -285,12 +287,12 @@ def _applied(items: Sequence[ProfileObject], decided: Sequence[_Decision | None]
             found.changed.append(item)
             continue
         compared = decision.compared
-        item.saved = compared.saved or None
+        item.saved = Saved(compared.values, compared.saved) if compared.values else None
         if decision.unchanged:
             found.unchanged.append(item)
             continue
         item.told = compared.after and Told(decision.user, compared.after)
-        if compared.saved:
+        if compared.values:
             sent = iter(compared.sent)
             content = rules.without(decision.content, lambda _, sent=sent: next(sent), decision.parts)  # type: ignore[misc]
             if content is not None:
@@ -299,8 +301,3 @@ def _applied(items: Sequence[ProfileObject], decided: Sequence[_Decision | None]
                 item.become(content, to_json(content))
         found.changed.append(item)
     return found
-
-
-def names(columns: Collection[str]) -> frozenset[str]:
-    """Write columns and attributes as the rules compare them."""
-    return frozenset(map(rules.squashed, columns))

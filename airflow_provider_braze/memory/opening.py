@@ -9,11 +9,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.place import check_kind, exists, folder_of, open_place
-from airflow_provider_braze.memory.store import Store
+from airflow_provider_braze.memory.opened import Place
+from airflow_provider_braze.memory.place import Glimpse, check_kind, exists, folder_of, open_place
+from airflow_provider_braze.memory.store import Store, UnusableError
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -63,7 +64,26 @@ def open_memory(
     return Memory(place, wish, number_of(token), say)
 
 
-def belongs_to(workspace: Workspace) -> Callable[[Store], str | None]:
+def preview(folder: Location, wish: Wish, workspace: Workspace, token: str) -> Memory | None:
+    """Open a memory to look at only, for a plan; whoever uses it is not disturbed, and nothing in it changes.
+
+    :return: None where there is none that can be used.
+    """
+    if not wish.only_changed or not exists(folder):
+        return None
+    place: Place | None = None
+    try:
+        place = Glimpse(folder)
+        if belongs_to(workspace, only_read=True)(place.store) is None:
+            return Memory(place, wish, number_of(token), lambda _: None)
+    except (UnusableError, OSError, ExportRefusedError):
+        pass
+    if place is not None:
+        place.close()
+    return None
+
+
+def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[Store], str | None]:
     """Make what tells whether a memory is of a workspace; a new one is made its own.
 
     The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart.
@@ -72,7 +92,7 @@ def belongs_to(workspace: Workspace) -> Callable[[Store], str | None]:
     def belongs(store: Store) -> str | None:
         own = store.digest(f"workspace:{workspace.endpoint}:{workspace.api_key}".encode())
         found = store.meta("workspace")
-        if found is None:
+        if found is None and not only_read:
             with store.transaction():
                 store.put_meta("workspace", own)
                 store.put_meta("since", datetime.now(UTC).isoformat(timespec="seconds"))

@@ -14,13 +14,15 @@ Above: the memory. Below: storage, and the file itself.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.copied import Copy
+from airflow_provider_braze.memory.copied import Copy, download
 from airflow_provider_braze.memory.in_place import Guest, InPlace
 from airflow_provider_braze.memory.opened import Belongs, InUseError, MemoryUnwritableError, Place, Warn
-from airflow_provider_braze.memory.store import NAME
+from airflow_provider_braze.memory.store import NAME, Store
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
 
@@ -110,6 +112,39 @@ def _nearest(path: str) -> str:
     while not os.path.exists(path) and path != "/":
         path = os.path.dirname(path)
     return path
+
+
+class Glimpse:
+    """A memory that is only looked at: on this machine where it is, else in a copy."""
+
+    def __init__(self, folder: Location) -> None:
+        self._working: str | None = None
+        path = folder.child(NAME).path
+        if not (folder.is_local and is_of_this_machine(folder.path)):
+            self._working = tempfile.mkdtemp(prefix="braze-memory-")
+            path = os.path.join(self._working, NAME)
+        try:
+            if self._working is not None:
+                download(folder.child(NAME), path)
+            self.store = Store(path, only_read=True)
+        except BaseException:
+            self.close()
+            raise
+
+    def is_met(self) -> bool:
+        """Tell nothing: whoever only looks needs not know."""
+        return False
+
+    def disbelieve(self) -> None:
+        """Change nothing."""
+
+    def close(self) -> None:
+        """Close it, and delete the copy."""
+        store: Store | None = getattr(self, "store", None)
+        if store is not None:
+            store.close()
+        if self._working is not None:
+            shutil.rmtree(self._working, ignore_errors=True)
 
 
 def disbelieve(folder: Location, warn: Warn) -> Place | Guest:

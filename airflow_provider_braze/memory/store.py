@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
+from urllib.parse import quote
 
 from airflow_provider_braze.memory.entries import Row
 from airflow_provider_braze.memory.slots import Slots
@@ -46,14 +47,21 @@ class Store:
 
     :param path: where it is; it is made, for its owner alone, when it is not there.
     :param durable: see to it that a power failure takes nothing back.
+    :param only_read: change nothing; what is written is forgotten at once.
     :raises UnusableError: it is damaged, or of another version.
     """
 
-    def __init__(self, path: str, *, durable: bool = True) -> None:
+    def __init__(self, path: str, *, durable: bool = True, only_read: bool = False) -> None:
+        self._only_read = only_read
         new = not os.path.exists(path)
         if new:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        self._db = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
+        self._db = sqlite3.connect(
+            f"file:{quote(path)}?mode={'ro' if only_read else 'rw'}",
+            timeout=_WAIT_SECONDS,
+            isolation_level=None,
+            uri=True,
+        )
         try:
             self._open(new=new, durable=durable)
         except BaseException as error:
@@ -66,7 +74,8 @@ class Store:
 
     def _open(self, *, new: bool, durable: bool) -> None:
         db = self._db
-        db.execute("PRAGMA journal_mode=WAL")
+        if not self._only_read:
+            db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
         db.execute("PRAGMA cache_size=-16000")
         if new:
@@ -89,13 +98,17 @@ class Store:
     def close(self) -> None:
         """Write everything into the one file, and close it."""
         try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if not self._only_read:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
             self._db.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do several things, all or none; they are on disk at the end."""
+        if self._only_read:
+            yield
+            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -142,6 +155,8 @@ class Store:
 
     def put(self, rows: Iterable[tuple[int, Row]]) -> None:
         """Write users, of each the last that is given."""
+        if self._only_read:
+            return
         self._db.executemany(
             "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
         )
@@ -155,7 +170,7 @@ class Store:
     def forget_attribute(self, attribute: str) -> bool:
         """Forget an attribute for all users; whether anything was known of it."""
         known = self.slots.forget(attribute)
-        if known:
+        if known and not self._only_read:
             self._db.execute("DELETE FROM slots WHERE attribute = ?", (attribute,))
             # Numbers that were given to nobody yet are not given again, either.
             self.put_meta("next_slot", self.slots.next_number)

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.checkpoint import Checkpoints, ResumeState
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.progress import Progress
+from airflow_provider_braze.pushes.remembering import Remembering
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.markers import now
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
@@ -69,6 +72,7 @@ class Start:
     :param identity: whose push it is; the token is the earlier try's.
     :param folder: the try's own, in the reports folder; None: there are no files.
     :param rejects: takes its failed records.
+    :param memory: folder of the memory that it has to do with.
     """
 
     bound_to: str | None
@@ -76,6 +80,7 @@ class Start:
     identity: PushIdentity
     folder: Location | None
     rejects: RejectsFile | RejectsInReport
+    memory: Location | None
 
     @classmethod
     def of(
@@ -93,18 +98,17 @@ class Start:
         """
         if job.dry_run:
             bound_to = None
+        memory = opening.find(job.memory, reports_folder, job.braze_conn_id)
         state = ResumeState.of(job.checkpoint, bound_to) if bound_to else None
         identity = replace(job.identity, token=state.token) if state and state.token else job.identity
         folder = reports_folder.start_run(named, identity) if reports_folder else None
         if folder is not None:
-            parts = state.parts if state else ()
-            return cls(
-                bound_to, state, identity, folder, RejectsFile(folder.child(REJECTS_NAME), columns, parts)
-            )
+            rejects = RejectsFile(folder.child(REJECTS_NAME), columns, state.parts if state else ())
+            return cls(bound_to, state, identity, folder, rejects, memory)
         in_report = RejectsInReport()
         if state and state.failed_rows:
             in_report.resume(state.failed_rows)
-        return cls(bound_to, state, identity, folder, in_report)
+        return cls(bound_to, state, identity, folder, in_report, memory)
 
 
 class Attempt(ABC):
@@ -143,6 +147,9 @@ class Attempt(ABC):
                 "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
                 "its rejects are gone. It starts over."
             )
+        self.remembering = Remembering(
+            self.job.memory, start.memory, self.job.workspace, self.identity.token, self._warn
+        )
         self.checkpoints = Checkpoints(
             start.bound_to or "",
             ledger,
@@ -151,8 +158,13 @@ class Attempt(ABC):
             save=self.job.save if self.resumable else None,
             is_saved=self.job.is_saved,
             announced=announced if self.resumable else None,
+            before=self.remembering.flush,
             token=self.identity.token,
         )
+
+    def _warn(self, text: str) -> None:
+        self.job.log(text)
+        self.ledger.note(text)
 
     @abstractmethod
     def _go(self) -> BaseException | None:
@@ -183,13 +195,23 @@ class Attempt(ABC):
         error = self._explain(error)
         self.ledger.settle_rest("not_sent")
         self.ledger.flush()
-        report, error = self._write(error, resumable=self.checkpoints.end(error))
+        report, error = self._write(error, resumable=self._end(error))
         self._push.report = report
         if error is not None:
             if isinstance(error, BrazeError):
                 error.report = report
             raise error
         return report
+
+    def _end(self, error: BaseException | None) -> bool:
+        """Save the last checkpoint, and close the memory; whether a later try may go on."""
+        try:
+            resumable = self.checkpoints.end(error)
+            about = {"token": self.identity.token, "run_id": self.identity.run_id, "at": now()}
+            self.remembering.end(self.ledger.total, about, resumable=resumable)
+        finally:
+            self.remembering.close()
+        return resumable
 
     def _plan(
         self,
@@ -203,7 +225,10 @@ class Attempt(ABC):
         try:
             watched = progress.watching(objects)
             users = self.job.users or UserCount()
-            planned = plan(watched, self.job.workspace, self.ledger, united=united, users=users)
+            with self.remembering.preview() as memory:
+                planned = plan(
+                    watched, self.job.workspace, self.ledger, united=united, users=users, changes=memory
+                )
             self.extra = planned.as_dict()
         finally:
             progress.finish()
@@ -228,6 +253,7 @@ class Attempt(ABC):
             confirm=confirm,
             limiter=self.job.limiter and self.job.limiter(),
             feed=feed,
+            changes=self.remembering.open(self.ledger),
         )
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(
@@ -247,6 +273,7 @@ class Attempt(ABC):
         return push.error
 
     def _look(self) -> None:
+        self.remembering.look()
         if self.progress is not None:
             self.progress.tick()
         self.checkpoints.tick()
@@ -274,6 +301,7 @@ class Attempt(ABC):
             "status": reports.status_of(self.ledger, error, dry_run=job.dry_run),
             "mode": self._mode,
             **reports.counts(self.ledger),
+            **self.remembering.report(self.ledger.total),
             **self.extra,
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,

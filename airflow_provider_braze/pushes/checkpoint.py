@@ -103,6 +103,7 @@ class Checkpoints:
     :param save: saves them.
     :param is_saved: whether what was given to ``save`` is in its store.
     :param announced: what of the write-ahead log goes into each of them.
+    :param before: called before each is taken: what it says is settled is remembered by then.
     :param token: of the push, which each later try keeps.
     """
 
@@ -116,6 +117,7 @@ class Checkpoints:
         save: Save | None = None,
         is_saved: Callable[[], bool] = lambda: True,
         announced: Callable[[], Mapping[str, Any]] | None = None,
+        before: Callable[[], None] = lambda: None,
         token: str = "",
     ) -> None:
         self.started_at = (
@@ -123,7 +125,7 @@ class Checkpoints:
         )
         self._bound_to, self._ledger, self._rejects = bound_to, ledger, rejects
         self._resume_state, self._save = resume_state, save
-        self._is_saved, self._announced = is_saved, announced
+        self._is_saved, self._announced, self._before = is_saved, announced, before
         self._token = token
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[bool] | None = None
@@ -247,6 +249,7 @@ class Checkpoints:
 
     def _take(self, *, waiting: bool = False) -> dict[str, Any]:
         """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
+        self._before()
         self._rejects.cut()
         rejects = self._rejects.checkpoint()
         if self._resume_state and self._resume_state.attempt_folders:

@@ -212,7 +212,9 @@ class _ExportAttempt(Attempt):
         with open_buffered(self.location) as file:
             source = self._open(file)
             ledger = Ledger(NullSink())
-            refuse_above(most, source.objects(ledger), self.job.workspace, ledger, united=source.united)
+            objects, united = source.objects(ledger), source.united
+            with self.remembering.preview() as memory:
+                refuse_above(most, objects, self.job.workspace, ledger, united=united, changes=memory)
 
     def _check_unchanged(self) -> None:
         try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes.checkpoint import Save
 from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.progress import Tell
@@ -41,6 +42,7 @@ class Job:
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
+    :param memory: what is asked of the memory of what Braze was told (default: nothing is left out).
     :param users: counts the users of a plan together with those of others (default: by themselves).
     """
 
@@ -60,4 +62,5 @@ class Job:
     log: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None
+    memory: Wish = field(default_factory=Wish)
     users: UserCount | None = None

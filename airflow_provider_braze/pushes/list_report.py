@@ -32,6 +32,7 @@ _SUMS = (
 )
 _SUMS_OF_PLANS = ("planned_requests", "planned_bytes", "users", "seconds_at_limit")
 _COUNTED_BY_NAME = ("data_points_by_attribute", "reasons")
+_SUMS_OF_THE_MEMORY = ("values_saved", "data_points_saved")
 
 _OF_EACH = (
     "channel",
@@ -56,6 +57,8 @@ _OF_EACH = (
     "endpoint",
     "try_number",
     "token",
+    "only_changed",
+    *_SUMS_OF_THE_MEMORY,
     *_SUMS_OF_PLANS,
 )
 """What an entry repeats of the export's own report, so that a card needs no other file."""
@@ -101,7 +104,8 @@ def summed(own: Iterable[Mapping[str, Any]], statuses: Sequence[str]) -> dict[st
     :param statuses: of all exports, also of those without a report.
     """
     read = list(own)
-    planned = [name for name in _SUMS_OF_PLANS if any(name in each for each in read)]
+    rare = (*_SUMS_OF_PLANS, *_SUMS_OF_THE_MEMORY)
+    planned = [name for name in rare if any(name in each for each in read)]
     totals = {name: sum(each.get(name) or 0 for each in read) for name in (*_SUMS, *planned)}
     modes = {each.get("mode") for each in read}
     return {
@@ -109,11 +113,24 @@ def summed(own: Iterable[Mapping[str, Any]], statuses: Sequence[str]) -> dict[st
         "mode": modes.pop() if len(modes) == 1 else None,
         **{name: round(value, 3) if isinstance(value, float) else value for name, value in totals.items()},
         **{name: _added(each.get(name) for each in read) for name in _COUNTED_BY_NAME},
+        **_of_the_memory(read),
         "started_at": min((each["started_at"] for each in read if each.get("started_at")), default=None),
         "samples": [],
         "notes": [],
         "report_path": None,
         "rejects_path": None,
+    }
+
+
+def _of_the_memory(read: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    own = [each for each in read if each.get("only_changed")]
+    if not own:
+        return {}
+    since = [each for each in own if "memory_since" in each][-1:]
+    return {
+        "only_changed": True,
+        "data_points_saved_by_attribute": _added(each.get("data_points_saved_by_attribute") for each in own),
+        **{name: each[name] for each in since for name in ("memory_since", "data_points_saved_since")},
     }
 
 

@@ -41,6 +41,7 @@ _SAID = (
     "not_sent",
     "not_found",
     "planned",
+    "unchanged",
 )
 
 
@@ -89,9 +90,10 @@ def status_of(ledger: Ledger, error: BaseException | None, *, dry_run: bool = Fa
     """
     if dry_run and error is None:
         return PLANNED
-    brought = ledger.outcomes["accepted"] + ledger.outcomes["not_found"]
+    outcomes = ledger.outcomes
+    brought = outcomes["accepted"] + outcomes["not_found"] + outcomes["unchanged"]
     if error is not None:
-        return PARTIAL if brought or ledger.outcomes["unknown"] else FAILED
+        return PARTIAL if brought or outcomes["unknown"] else FAILED
     return FAILED if ledger.failed and not brought else COMPLETE
 
 
@@ -117,7 +119,7 @@ def too_many_failed(report: Mapping[str, Any], max_rejected: int | float | None)
         return None
     said = f"{failed} of {records} records failed"
     if max_rejected is None:
-        if not report["accepted"] and not report["not_found"]:
+        if not report["accepted"] and not report["not_found"] and not report.get("unchanged"):
             return f"{said} and none was accepted"
         too_many = records >= DEFAULT_FLOOR and failed > DEFAULT_SHARE * records
         return f"{said}, more than 1 %" if too_many else None

@@ -135,7 +135,8 @@ class _RowsAttempt(Attempt):
         if most is not None and not self.job.dry_run and self.resume_state is None:
             guarded = Ledger(NullSink())
             source = RowsSource(self._rows(self.given.again()), mode=self.job.mode)
-            refuse_above(most, source.objects(guarded), self.job.workspace, guarded)
+            with self.remembering.preview() as memory:
+                refuse_above(most, source.objects(guarded), self.job.workspace, guarded, changes=memory)
         rows = self._rows(self.given)
         if self.job.dry_run:
             self._plan(RowsSource(rows, mode=self.job.mode).objects(self.ledger))

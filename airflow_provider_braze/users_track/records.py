@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.users_track.rules.data_points import DataPoints
+from airflow_provider_braze.users_track.rules.data_points import DataPoints, Saved
 
 MOST_REASONS = 50
 _OTHER_REASONS = "other reasons"
@@ -33,6 +33,8 @@ class Counts:
         self.reasons: Counter[str] = Counter()
         self.data_points = DataPoints()
         self.objects = 0
+        self.values_saved = 0
+        self.saved: Counter[str] = Counter()
 
     @staticmethod
     def of(all_counts: Iterable[Counts]) -> Counts:
@@ -51,6 +53,14 @@ class Counts:
             self.reasons[_OTHER_REASONS if full else reason] += records
         self.data_points.add_all(other.data_points)
         self.objects += other.objects
+        if other.values_saved:
+            self.values_saved += other.values_saved
+            self.saved.update(other.saved)
+
+    def save(self, saved: Saved) -> None:
+        """Count what was left out of an object."""
+        self.values_saved += saved.values
+        self.saved.update(saved.points)
 
     def as_dict(self) -> dict[str, Any]:
         """Write the counts as JSON."""
@@ -60,6 +70,7 @@ class Counts:
             "reasons": dict(self.reasons),
             "data_points": self.data_points.as_dict(),
             "objects": self.objects,
+            **({"values_saved": self.values_saved, "saved": dict(self.saved)} if self.values_saved else {}),
         }
 
     @classmethod
@@ -70,6 +81,8 @@ class Counts:
         some_counts.reasons.update(counts["reasons"])
         some_counts.data_points = DataPoints.from_dict(counts["data_points"])
         some_counts.objects = counts["objects"]
+        some_counts.values_saved = counts.get("values_saved", 0)
+        some_counts.saved.update(counts.get("saved", {}))
         return some_counts
 
 

@@ -72,6 +72,8 @@ class MergeWindow:
     :param bytes_per_request: most bytes of a request's body.
     :param united: tag attributes that are united though they are plain arrays.
     :param partner: partner name that goes into every body.
+
+    ``room`` counts the bytes that the objects of one request may take, with a comma between any two.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class MergeWindow:
         self.records = 0
         self.characters = 0
         self._bytes_per_request = bytes_per_request
-        self._room = _room(partner, bytes_per_request)
+        self.room = _room(partner, bytes_per_request)
         self._united = united
         self._waiting = Waiting()
         self._objects = 0
@@ -138,7 +140,7 @@ class MergeWindow:
         :return: why the object can never be sent, in which case the window does not hold it.
         """
         reason = item.encode()
-        if reason is None and len(item.body) > self._room:
+        if reason is None and len(item.body) > self.room:
             reason = _too_large(self._bytes_per_request)
         if reason is None:
             item.position = self.read
@@ -154,7 +156,7 @@ class MergeWindow:
         block.position = self.read
         self.read += len(block)
         weight = block.weight(0, len(block))
-        too_large = self._detach_too_large(block) if weight > self._room else ()
+        too_large = self._detach_too_large(block) if weight > self.room else ()
         left = len(block) - len(too_large)
         self.records += left
         self._objects += left
@@ -167,7 +169,7 @@ class MergeWindow:
     def _detach_too_large(self, block: RecordBlock) -> Sequence[tuple[ProfileObject, str]]:
         found = []
         for at, body in enumerate(block.bodies):
-            if len(body) > self._room:
+            if len(body) > self.room:
                 found.append((block.detach(at), _too_large(self._bytes_per_request)))
         return found
 
@@ -242,7 +244,7 @@ class MergeWindow:
         if merged is None:
             return False
         body = to_json(merged)
-        if len(body) > self._room:
+        if len(body) > self.room:
             return False
         last.unbill(older)
         item.unbill(newer)
@@ -275,7 +277,7 @@ class MergeWindow:
         ):
             if (item := waiting.end_first_look_ahead()) is not None:
                 self._end_look_ahead(item)
-        parts = waiting.take(most, self._room)
+        parts = waiting.take(most, self.room)
         self._in_flight += self._take_out(parts)
         return Batch(parts) if parts else None
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
-from airflow_provider_braze.users_track.rules.data_points import Names, Surplus, surplus
+from airflow_provider_braze.users_track.rules.data_points import Names, Saved, Surplus, surplus
 from airflow_provider_braze.users_track.rules.values import to_json
 
 Identity = tuple[str | None, ...]
@@ -50,7 +50,7 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
         of it, :meth:`unbill` takes them back; once it is accepted, they count for good, and this is over.
     :param names: the names of its attributes, once it is JSON and not billed ahead.
     :param told: what the memory keeps once Braze has accepted it.
-    :param saved: data points of what was left out of it, by attribute.
+    :param saved: what was left out of it.
     """
 
     array: str
@@ -64,7 +64,7 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
     billed_ahead: bool = False
     names: Names = ()
     told: Any = None
-    saved: Mapping[str, int] | None = None
+    saved: Saved | None = None
     # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
     # record, whether nothing more is looked ahead for, and whether it was taken.
     before: ProfileObject | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,11 @@ from airflow_provider_braze.exceptions import TooManyDataPointsError
 from airflow_provider_braze.users_track.batching.merge_window import (
     Batch,
     MergeWindow,
+    ProfileObject,
     SourceItem,
 )
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, key_of
+from airflow_provider_braze.users_track.delivery.sieve import Changes, Sieve
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -58,27 +60,38 @@ def plan(
     united: frozenset[str] = frozenset(),
     outcome: str = "planned",
     users: UserCount | None = None,
+    changes: Changes | None = None,
 ) -> Plan:
     """Go through a source as a push would.
 
     :param users: counts its users; those of several plans together, where it was given to them before.
     :param outcome: what each record that would be sent is counted as.
+    :param changes: leaves out what Braze was told before.
     """
     planned = Plan()
     if users is not None:
         users.begin()
     window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
+    taker = _Taker(window, changes, ledger, workspace)
+
+    def count(batch: Batch) -> None:
+        if users is not None:
+            users.add(_users(batch))
+        _count(batch, workspace, ledger, planned, outcome)
+
     try:
         for found in source:
             for item, reason in window.take_in(found):
                 ledger.settle(item, "invalid", reason)
-            while window.full or (ledger.crowded and not window.empty):
-                _take(window, workspace, ledger, planned, outcome, users)
+            while taker.may_take() and taker.take(count):
+                pass
         window.finish()
-        while not window.empty:
-            _take(window, workspace, ledger, planned, outcome, users)
+        taker.is_at_the_end = True
+        while taker.take(count):
+            pass
     finally:
-        ledger.leave(window.drain(), lost=False, reason="the dry run stopped before this record was planned")
+        left = [*taker.drain(), *window.drain()]
+        ledger.leave(left, lost=False, reason="the dry run stopped before this record was planned")
         ledger.flush()
     if ledger.trouble is not None:
         raise ledger.trouble
@@ -89,20 +102,39 @@ def plan(
     return planned
 
 
-def _take(
-    window: MergeWindow,
-    workspace: Workspace,
-    ledger: Ledger,
-    found: Plan,
-    outcome: str,
-    users: UserCount | None,
-) -> None:
-    batch = window.take()
-    if batch is not None:
-        if users is not None:
-            users.add(_users(batch))
-        _count(batch, workspace, ledger, found, outcome)
-        window.release(batch.parts)
+class _Taker:
+    """Takes batches from a window as a push does, with or without what Braze was told before."""
+
+    def __init__(
+        self, window: MergeWindow, changes: Changes | None, ledger: Ledger, workspace: Workspace
+    ) -> None:
+        self.is_at_the_end = False
+        self._window, self._ledger = window, ledger
+        self._sieve: Sieve | None = None
+        if changes is not None:
+            self._sieve = Sieve(window, changes, ledger, lambda: workspace.objects_per_request)
+
+    def may_take(self) -> bool:
+        """Whether the window may be asked without ending anybody's look-ahead early."""
+        return self._window.full or (self._ledger.crowded and not self._window.empty) or self.is_at_the_end
+
+    def take(self, count: Callable[[Batch], None]) -> bool:
+        """Take a batch, have it counted, and give its users back; False where there is none."""
+        if self._sieve is None:
+            batch = None if self._window.empty else self._window.take()
+            if batch is not None:
+                count(batch)
+                self._window.release(batch.parts)
+            return batch is not None
+        found = self._sieve.take(self.may_take)
+        if found is not None:
+            count(found[0])
+            self._sieve.ended(found[1])
+        return found is not None
+
+    def drain(self) -> list[ProfileObject]:
+        """Take out what was taken, and is in no batch yet."""
+        return [] if self._sieve is None else self._sieve.drain()
 
 
 def _count(batch: Batch, workspace: Workspace, ledger: Ledger, found: Plan, outcome: str) -> None:
@@ -128,12 +160,13 @@ def refuse_above(
     ledger: Ledger,
     *,
     united: frozenset[str] = frozenset(),
+    changes: Changes | None = None,
 ) -> None:
     """Refuse a push that would cost too much.
 
     :raises TooManyDataPointsError: it would cost more than ``most`` data points.
     """
-    plan(source, workspace, ledger, united=united)
+    plan(source, workspace, ledger, united=united, changes=changes)
     cost = ledger.data_points.total()
     if cost > most:
         raise TooManyDataPointsError(

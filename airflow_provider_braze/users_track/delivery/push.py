@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, describe
-from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow, SourceItem
+from airflow_provider_braze.users_track.batching.merge_window import (
+    MergeWindow,
+    SourceItem,
+)
+from airflow_provider_braze.users_track.delivery.confirming import Confirming
 from airflow_provider_braze.users_track.delivery.intake import Feed, Intake
 from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
 from airflow_provider_braze.users_track.delivery.schedule import Lane, Schedule
@@ -25,6 +29,7 @@ from airflow_provider_braze.users_track.delivery.sender import (
     records_in_flight,
     worst_trouble,
 )
+from airflow_provider_braze.users_track.delivery.sieve import Changes, Sieve
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.client import Answer, Client, NoAnswerError
@@ -50,6 +55,7 @@ class Push:
     :param confirm: look users up before they are sent; those Braze does not know are ``not_found``.
     :param limiter: decides when a request may go (default: one for this push alone).
     :param feed: the file behind the source, where it has one.
+    :param changes: leaves out what Braze was told before (default: nothing is left out).
     :param client: sends the requests (default: libcurl).
     :param clock: monotonic seconds, the same as the limiter's.
     """
@@ -65,6 +71,7 @@ class Push:
         confirm: bool = False,
         limiter: Limiter | None = None,
         feed: Feed | None = None,
+        changes: Changes | None = None,
         client: Client | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -87,21 +94,29 @@ class Push:
             too_many=self._take_fewer,
             clock=clock,
         )
-        self._lookup = Lookup(self._client, workspace, ledger, clock=clock) if confirm else None
-        if confirm:
-            self._window.objects_per_request = _LOOKED_UP_TOGETHER
+        self._sieve = (
+            Sieve(self._window, changes, ledger, lambda: self._objects_per_request)
+            if changes is not None and not confirm
+            else None
+        )
         self._stopped = False
         # Every delivery is in one place only: in flight, in a lane, or in the schedule. Here are all of them.
         self._deliveries: dict[Delivery, None] = {}
         self._in_flight = 0
         self._track = Lane(self.limiter, self._sender.send)
         self._lanes = [self._track]
-        if self._lookup is not None:
-            self._lookups = Lane(self._lookup.limiter, self._lookup.ask)
-            self._lanes.append(self._lookups)
         self._schedule = Schedule(clock)
+        self._confirming = self._confirm(workspace, changes) if confirm else None
         self._asked_to_stop: tuple[BaseException, float] | None = None
         self._look_at = self._cut_at = float("inf")
+
+    def _confirm(self, workspace: Workspace, changes: Changes | None) -> Confirming:
+        self._window.objects_per_request = _LOOKED_UP_TOGETHER
+        lookup = Lookup(self._client, workspace, self.ledger, clock=self._clock)
+        lane = Lane(lookup.limiter, lookup.ask)
+        self._lanes.append(lane)
+        steps = (lambda: self._objects_per_request, self._go_on, self._end, self.stop)
+        return Confirming(lookup, self.ledger, self._schedule, changes, lane, *steps)
 
     def run(self, watch: Callable[[], None] | None = None, every: float = 5.0) -> None:
         """Send everything. What stopped the push early, if anything, is in ``error`` afterwards.
@@ -127,7 +142,8 @@ class Push:
         for delivery in self._deliveries:
             self._sender.abandon(delivery)
         self._deliveries.clear()
-        self.ledger.leave(self._window.drain(), lost=False, reason=STOPPED_BEFORE)
+        waiting = self._sieve.drain() if self._sieve is not None else []
+        self.ledger.leave([*waiting, *self._window.drain()], lost=False, reason=STOPPED_BEFORE)
         self.ledger.settle_rest("not_sent" if whole else "unknown")
         self.ledger.flush()
         self._stop_on_trouble()
@@ -189,11 +205,16 @@ class Push:
         sent = self._send()
         if self._read() or sent or self._stopped:
             return True
-        if self._intake.exhausted and not self._deliveries and self._window.empty:
+        if self._intake.exhausted and not self._deliveries and not self._has_more:
             return False
         if not self._can_send_at_once():
             self._wait()
         return True
+
+    @property
+    def _has_more(self) -> bool:
+        """Whether something was read that no request is made of yet."""
+        return not self._window.empty or (self._sieve is not None and not self._sieve.empty)
 
     def _wait(self) -> None:
         """Wait until there is something to do; where only our own limits hold it, that is counted."""
@@ -243,22 +264,30 @@ class Push:
         """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""
         if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
             return False
-        # To take one that is not whole would end the look-ahead of those who wait for more records of their users.
-        if not (self._intake.whole or self.ledger.crowded):
+        try:
+            delivery = self._take()
+        except BrazeError as error:
+            self.stop(error)
             return False
-        batch = self._window.take()
-        if batch is None:
+        if delivery is None:
             return False
-        delivery = Delivery(batch.parts, [batch])
         self._deliveries[delivery] = None
-        if self._lookup is None:
+        if self._confirming is None:
             self._go_on(delivery)
         else:
-            try:
-                self._lookups.ready += self._lookup.questions(batch.items, delivery)
-            except BrazeError as error:
-                self._not_looked_up(delivery, error)
+            self._confirming.begin(delivery)
         return bool(lane.ready)
+
+    def _take(self) -> Delivery | None:
+        if self._sieve is not None:
+            found = self._sieve.take(self._may_take)
+            return None if found is None else Delivery((), [found[0]], takings=found[1])
+        batch = self._window.take() if self._may_take() else None
+        return None if batch is None else Delivery(batch.parts, [batch])
+
+    def _may_take(self) -> bool:
+        # To take one that is not whole would end the look-ahead of those who wait for more records of their users.
+        return self._intake.whole or self._intake.exhausted or self.ledger.crowded
 
     def _go_on(self, delivery: Delivery) -> None:
         if self._sender.begin(delivery):
@@ -270,45 +299,19 @@ class Push:
         """Let the users of a delivery be sent again: all of it has its outcome."""
         del self._deliveries[delivery]
         self._window.release(delivery.parts)
+        if self._sieve is not None:
+            self._sieve.ended(delivery.takings)
 
     def _answered(self, about: Delivery | Question, result: Answer | NoAnswerError) -> None:
         if isinstance(about, Question):
-            self._looked_up(about, result)
+            if self._confirming is not None and about.of.about in self._deliveries:
+                self._confirming.answered(about, result)
             return
         at = self._sender.answered(about, result)
         if at is None:
             self._end(about)
         else:
             self._schedule.again(at, self._track, about)
-
-    def _looked_up(self, question: Question, result: Answer | NoAnswerError) -> None:
-        """Take the answer of a look-up; with the last one, bring the users that Braze knows to their outcome."""
-        assert self._lookup is not None
-        together, delivery = question.of, question.of.about
-        if delivery not in self._deliveries:
-            return
-        try:
-            at = self._lookup.answered(question, result)
-        except BrazeError as error:
-            self._not_looked_up(delivery, error)
-            return
-        delivery.trouble, delivery.attempts = question.trouble if at is not None else "", question.attempts
-        if at is not None:
-            self._schedule.again(at, self._lookups, question)
-        elif not together.open:
-            for item in together.absent:
-                self.ledger.settle(item, "not_found", "Braze has no profile of this user")
-            known = [item for item in delivery.batch.items if item.references]
-            some = self._objects_per_request
-            delivery.batches = [Batch(known[start : start + some]) for start in range(0, len(known), some)][
-                ::-1
-            ]
-            self._go_on(delivery)
-
-    def _not_looked_up(self, delivery: Delivery, error: BrazeError) -> None:
-        self.ledger.leave(delivery.batch.items, lost=False, reason=f"not looked up: {describe(error)}")
-        self._end(delivery)
-        self.stop(error)
 
     def _read(self) -> bool:
         """Read until the next batch is whole, but not for long; whether there was anything to read."""
@@ -324,7 +327,7 @@ class Push:
         """Seconds until the loop has something to do, should no answer come and nobody wake it before."""
         seconds = self._seconds_until(self._schedule.next_at)
         for lane in self._lanes:
-            if (lane.ready or not self._window.empty) and (wait := lane.limiter.ready_in()):
+            if (lane.ready or self._has_more) and (wait := lane.limiter.ready_in()):
                 seconds = min(seconds, wait)
         return seconds
 
@@ -335,7 +338,7 @@ class Push:
         fewer = max(1, refused // 2)
         if fewer < self._objects_per_request:
             self._objects_per_request = fewer
-            if self._lookup is None:
+            if self._confirming is None and self._sieve is None:
                 self._window.objects_per_request = fewer
             self.ledger.note(
                 f"Braze refused {refused} objects in one request; at most {fewer} go into one from here on. Set the "

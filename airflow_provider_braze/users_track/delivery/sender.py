@@ -16,6 +16,7 @@ from airflow_provider_braze.exceptions import BrazeRefusedError, BrazeServerErro
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.merge_window import Batch
 from airflow_provider_braze.users_track.delivery.interpret import ACCEPTED, Action, Interpretation, interpret
+from airflow_provider_braze.users_track.delivery.sieve import Taking
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.transport.limiter import Limiter
@@ -54,6 +55,7 @@ class Delivery:
     :param began: when the present request went out.
     :param counted: records that the present request counts as sent.
     :param trouble: what its last try met, in words for whoever looks on; empty once it goes on.
+    :param takings: what its objects were taken with, where what needs not be sent was left out.
     """
 
     parts: Sequence[Part]
@@ -66,11 +68,18 @@ class Delivery:
     began: float = 0.0
     counted: int = 0
     trouble: str = ""
+    takings: Sequence[Taking] = ()
 
     @property
     def batch(self) -> Batch:
         """The present batch."""
         return self.batches[-1]
+
+
+def _forget(batch: Batch) -> None:
+    """Let the memory keep nothing of a batch, whatever Braze answers later: it may have got it more than once."""
+    for item in batch.items:
+        item.told = None
 
 
 def worst_trouble(deliveries: Iterable[Delivery]) -> dict[str, Any] | None:
@@ -204,6 +213,8 @@ class Sender:
         """Give the seconds until the present batch is tried again; None when it has its outcome instead."""
         batch = delivery.batch
         delivery.attempts += 1
+        if batch.lost:
+            _forget(batch)
         delivery.trouble = f"Braze answers {answer.status}" if answer else f"{reason[:1].upper()}{reason[1:]}"
         if self._part_unrepeatable(batch, reason):
             delivery.body = batch.body(self._workspace.partner)
@@ -248,6 +259,7 @@ class Sender:
         if interpretation.action is Action.SPLIT:
             if interpretation.too_many:
                 self._too_many(len(batch.items))
+            _forget(batch)
             first, second = batch.halves()
             delivery.batches[-1:] = [second, first]
             return

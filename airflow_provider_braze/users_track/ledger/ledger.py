@@ -31,9 +31,16 @@ _LARGEST_SEGMENT = 250
 _MANY_SEGMENTS = 128
 """Segments that wait for an older one, after which new ones get larger."""
 
+_SAVED = ("accepted", "unchanged", "planned")
+"""Outcomes with which it counts what was left out of an object."""
+
 
 def _no_facts() -> Mapping[str, Any]:
     return {}
+
+
+def _forget(told: Any) -> None:
+    """Remember nothing."""
 
 
 @dataclass(slots=True)
@@ -51,6 +58,7 @@ class Ledger:
     :param resumed_after: records that earlier tries had settled.
     :param upper_bounds: names of counts that may be too high, because what an earlier try had counted is not known
         precisely.
+    :param remember: takes what the memory keeps of an object that Braze accepted.
     """
 
     sink: Sink
@@ -65,6 +73,7 @@ class Ledger:
     sent_again: int = 0
     resumed_after: int = 0
     upper_bounds: set[str] = field(default_factory=set)
+    remember: Callable[[Any], None] = _forget
     trouble: Exception | None = None
     _segments: deque[Segment] = field(default_factory=lambda: deque([Segment()]))
     _opened: int = 1
@@ -161,12 +170,16 @@ class Ledger:
         references, became = self._unsettled_of(item, outcome)
         if not references:
             return
+        if item.saved is not None and outcome in _SAVED:
+            self._holder(references).save(item.saved)
         if outcome != "accepted":
             # A rejection is told in Braze's words, all others in ours.
             spoken = public_words if outcome == "rejected" else without_values
             public = spoken(reason, item.content) if reason else ""
             self._settle(references, outcome, reason, public)
             return
+        if item.told is not None:
+            self.remember(item.told)
         first = references[0].segment or self._segments[-1]
         holder = self._holder(references)
         holder.objects += 1

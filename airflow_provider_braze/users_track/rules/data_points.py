@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_braze.users_track.rules.standard_fields import READERS
 
 Names = tuple[str, ...]
 Surplus = Mapping[str, int]
+
+
+class Saved(NamedTuple):
+    """What was left out of an object, because Braze was told it before.
+
+    :param values: how many values.
+    :param points: the data points that they would have cost, by attribute.
+    """
+
+    values: int
+    points: Mapping[str, int]
+
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
 _NOT_DATA = frozenset(

@@ -1,0 +1,130 @@
+"""The memory of what Braze was told, in one try of a push: found before anything is sent, opened when it begins.
+
+Above: a push. Below: the memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.opened import Place
+from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.records import Counts
+from airflow_provider_braze.users_track.transport.workspace import Workspace
+
+_LOOK_EVERY = 30.0
+"""Seconds between two looks at a network share whether another push has begun a memory there."""
+
+
+class Remembering:
+    """
+    Opens and closes the memory for one try.
+
+    :param wish: what the push asks of it.
+    :param folder: of the memory; None where there is none, and none can come while the push runs.
+    :param workspace: whose memory it has to be.
+    :param token: names the push, the same in each of its tries.
+    :param say: takes a warning.
+    """
+
+    def __init__(
+        self,
+        wish: Wish,
+        folder: Location | None,
+        workspace: Workspace,
+        token: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self._wish, self._workspace, self._token, self._say = wish, workspace, token, say
+        self._folder = folder
+        self._memory: Memory | None = None
+        self._beside: Guest | Place | None = None
+        self._looked_at = float("-inf")
+        self._sends = False
+        self._since: dict[str, Any] = {}
+
+    @contextlib.contextmanager
+    def preview(self) -> Iterator[Memory | None]:
+        """Give the memory to look at, for a plan."""
+        memory = None
+        if self._folder is not None:
+            memory = opening.preview(self._folder, self._wish, self._workspace, self._token)
+        try:
+            yield memory
+        finally:
+            if memory is not None:
+                memory.close()
+
+    def open(self, ledger: Ledger) -> Memory | None:
+        """Open it; None where nothing is to be left out, and nothing to be forgotten.
+
+        :raises BrazeError: it can neither be used nor set aside.
+        """
+        if self._folder is None:
+            return None
+        self._sends = True
+        found = opening.open_memory(self._folder, self._wish, self._workspace, self._token, self._say)
+        if isinstance(found, Memory):
+            self._memory, ledger.remember = found, found.accepted
+        else:
+            self._beside = found
+        return self._memory
+
+    def look(self) -> None:
+        """Look whether another push has begun a memory meanwhile, which does not know what this one sends."""
+        if not self._sends or self._folder is None or self._memory is not None or self._beside is not None:
+            return
+        now = time.monotonic()
+        if now - self._looked_at < (0 if self._folder.is_local else _LOOK_EVERY):
+            return
+        self._looked_at = now
+        if place.exists(self._folder):
+            self._beside = place.disbelieve(self._folder, self._say)
+
+    def flush(self) -> None:
+        """Write what Braze has accepted, before a checkpoint says that it is settled."""
+        if self._memory is not None:
+            self._memory.flush()
+
+    def end(self, counts: Counts, about: Mapping[str, Any], *, resumable: bool) -> None:
+        """Close it at the end of a try.
+
+        :param counts: of the push.
+        :param about: what the memory says of its last push.
+        :param resumable: a later try may go on, and counts what this one has saved, too.
+        """
+        if self._memory is not None:
+            saved = {} if resumable or not self._wish.only_changed else dict(counts.saved)
+            self._memory.end({} if resumable else dict(about), saved)
+            self._since = self._memory.since()
+
+    def close(self) -> None:
+        """Let the next push have it."""
+        try:
+            if self._memory is None and self._beside is None:
+                self._looked_at = float("-inf")
+                self.look()
+        finally:
+            for each in (self._memory, self._beside):
+                if each is not None:
+                    each.close()
+            self._memory = self._beside = self._folder = None
+
+    def report(self, counts: Counts) -> dict[str, Any]:
+        """Write what a report says of it; nothing where the push did not ask for it."""
+        if not self._wish.only_changed:
+            return {}
+        return {
+            "only_changed": True,
+            "values_saved": counts.values_saved,
+            "data_points_saved": sum(counts.saved.values()),
+            "data_points_saved_by_attribute": dict(counts.saved.most_common()),
+            **self._since,
+        }
