@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,10 +13,19 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from airflow_provider_braze.airflow_compat.api_server import HAS_STORE, MAY_READ, create_session
+from airflow_provider_braze.airflow_compat.api_server import (
+    HAS_STORE,
+    MAY_READ,
+    SIGNED_IN,
+    create_session,
+    readable,
+)
 from airflow_provider_braze.plugins.addresses import pages, quoted, root_path
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
+from airflow_provider_braze.plugins.history import MOST, NOTHING_TO_SAY, dags_that_push, history
+from airflow_provider_braze.plugins.line import UNDER_WAY
 from airflow_provider_braze.plugins.lists import one_by_one
+from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, overview
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import has_run, nothing_found, pushes_of
 from airflow_provider_braze.plugins.table import Asked, Table
@@ -23,6 +33,12 @@ from airflow_provider_braze.pushes.rejects_by_id import id_of
 from airflow_provider_braze.rejects import preview as rejects
 
 _NOT_BEGUN = ("skipped", "upstream_failed")
+
+_SECONDS = 3
+"""Between two refreshes of a page while pushes are under way."""
+
+_SECONDS_OF_ALL = 20
+"""Between two refreshes of the page of all pushes, which reads thousands of reports."""
 
 NO_SUCH_RUN = "There is no such run."
 NO_PUSH_IN_RUN = "No task of this run pushes anything to Braze."
@@ -44,6 +60,34 @@ def asked(
 ) -> Asked:
     """Read what the address asks of the table."""
     return Asked(state, channel, offer, text, sort, card, page)
+
+
+def asked_of_all(
+    of_table: Annotated[Asked, Depends(asked)],
+    dag: str = "",
+    workspace: str = "",
+    day: str = "",
+    days: str = "",
+) -> AskedOfAll:
+    """Read what the address asks of the page of all pushes."""
+    number = int(days) if days.isdecimal() and days.isascii() and len(days) < 4 else 0
+    return AskedOfAll(**asdict(of_table), dag=dag, workspace=workspace, day=day, days=number)
+
+
+@app.get("/pushes")
+def show_all(
+    request: Request, user: Annotated[Any, SIGNED_IN], of_all: Annotated[AskedOfAll, Depends(asked_of_all)]
+) -> HTMLResponse:
+    """Show the pushes of all DAGs that the user may read, newest first."""
+    with create_session(scoped=False) as session:
+        pushing = dags_that_push(session)
+    return _all_pushes(readable(pushing, request, user), of_all, of_dag=False)
+
+
+@app.get("/dags/{dag_id}", dependencies=MAY_READ)
+def show_dag(dag_id: str, of_all: Annotated[AskedOfAll, Depends(asked_of_all)]) -> HTMLResponse:
+    """Show the pushes of one DAG, newest first."""
+    return _all_pushes([dag_id], replace(of_all, dag=""), of_dag=True)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
@@ -139,6 +183,32 @@ def _page(
     )
 
 
+def _all_pushes(dag_ids: Iterable[str], of_all: AskedOfAll, *, of_dag: bool) -> HTMLResponse:
+    now = datetime.now(UTC)
+    first, last = of_all.between(now)
+    midnight = time(tzinfo=UTC)
+    with create_session(scoped=False) as session:
+        found = history(
+            session,
+            dag_ids,
+            # A list that began the day before has exports of this day.
+            datetime.combine(first - timedelta(days=1), midnight),
+            datetime.combine(last + timedelta(days=1), midnight),
+            idle=of_all.state in NOTHING_TO_SAY,
+        )
+    page = overview(found, of_all, now)
+    return _html(
+        "pushes.html",
+        page=page,
+        live=page.live,
+        every=_SECONDS_OF_ALL,
+        of_dag=of_dag,
+        spans=SPANS,
+        most=MOST,
+        under_way=UNDER_WAY,
+    )
+
+
 def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     dag_id, run_id = (quoted(part) for part in where)
     task_id, map_index = quoted(card.task.task_id), card.task.map_index
@@ -186,6 +256,6 @@ def _headers(nonce: str = "") -> dict[str, str]:
 
 def _html(template: str, status: int = HTTPStatus.OK, **given: Any) -> HTMLResponse:
     nonce = secrets.token_urlsafe(16)
-    page = render(template, nonce=nonce, **given)
+    page = render(template, nonce=nonce, **{"every": _SECONDS, **given})
     # Half a character, wherever it comes from, must not cost the page.
     return HTMLResponse(page.encode("utf-8", "backslashreplace"), status, _headers(nonce))

@@ -1,4 +1,4 @@
-"""The plugin that puts the tab *Braze* on every DAG run and task instance."""
+"""The plugin that puts the tab *Braze* on every DAG, run and task instance, and the page of all pushes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class LazyApp:
         await app(scope, receive, send)
 
 
-def _view(destination: str, url_route: str, path: str) -> dict[str, Any]:
+def _view(destination: str, url_route: str, path: str, name: str = "Braze") -> dict[str, Any]:
     return {
-        "name": "Braze",
+        "name": name,
         "destination": destination,
         "url_route": url_route,
         "href": f"{pages()}{path}",
@@ -50,6 +50,9 @@ class BrazeTabPlugin(AirflowPlugin):
     # Airflow declares these as attributes of an instance, and reads them once.
     fastapi_apps = [{"app": LazyApp(), "url_prefix": PREFIX, "name": "Braze"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
+        # An entry of its own in the navigation; Airflow 3.1 and 3.2 put it below Plugins where there are several.
+        {**_view("nav", "braze_pushes", "/pushes", "All pushes"), "nav_top_level": True},
+        _view("dag", "braze_dag", "/dags/{DAG_ID}"),
         _view("dag_run", "braze", "/dags/{DAG_ID}/runs/{RUN_ID}"),
         # Airflow leaves {MAP_INDEX} as it stands where a task is not mapped.
         _view("task_instance", "braze_task", "/dags/{DAG_ID}/runs/{RUN_ID}/tasks/{TASK_ID}/{MAP_INDEX}"),

@@ -167,10 +167,8 @@ def place_of(record: Mapping[str, Any]) -> str:
 
 def places_of(record: Mapping[str, Any]) -> tuple[str, str, str]:
     """Give channel, offer and workflow id of an export; before there is a report, its path says them."""
-    names = ("channel", "offer", "workflow_id")
-    if any(name in record for name in names):
-        channel, offer, workflow_id = (text(record, name) for name in names)
-        return channel, offer, workflow_id
+    if "channel" in record or "offer" in record or "workflow_id" in record:
+        return text(record, "channel"), text(record, "offer"), text(record, "workflow_id")
     parts = _slashed(record).split("/")
     return (parts[-4], parts[-3], parts[-2]) if len(parts) > 3 else ("", "", "")
 
@@ -208,8 +206,10 @@ def dashboard(record: Mapping[str, Any]) -> str | None:
 def text(record: Mapping[str, Any], name: str) -> str:
     """Read a text; what is none is empty."""
     value = record.get(name)
+    if not isinstance(value, str):
+        return ""
     # Half a character can be in no page.
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else ""
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 def listed(value: Any) -> Sequence[Any]:

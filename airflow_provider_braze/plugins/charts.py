@@ -116,6 +116,38 @@ def shares(counts: Mapping[str, Any]) -> list[Share]:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """One day's count: where its bar begins, how wide and how high it is."""
+
+    name: str
+    count: int
+    start: float
+    width: float
+    height: float
+
+
+_GAP = 0.2
+"""Share of a day's room that is left between two bars."""
+
+
+def bars(counts: Mapping[str, int]) -> list[Bar]:
+    """Stand counts side by side; each has its room, none has no bar, and the largest is as high as the drawing."""
+    room, most = WIDTH / max(len(counts), 1), max(counts.values(), default=0)
+    return [
+        Bar(
+            name,
+            found,
+            round((place + _GAP / 2) * room, 1),
+            round(room * (1 - _GAP), 1),
+            # What there is can be seen, however little it is.
+            round(max(found / most * HEIGHT, 1.5), 1),
+        )
+        for place, (name, found) in enumerate(counts.items())
+        if found
+    ]
+
+
+@dataclass(frozen=True, slots=True)
 class RateChart:
     """Records a second over time: ``line`` and ``area`` are SVG paths, ``seconds`` how long it took."""
 

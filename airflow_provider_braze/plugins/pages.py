@@ -32,27 +32,48 @@ def _environment() -> Environment:
     environment.globals |= {
         "meanings": wording.OUTCOME_MEANINGS,
         "css": _own_file("tab.css", _css),
+        "css_of_all": _own_file("all.css", _css),
         "js": _own_file("tab.js", _js),
     }
     return environment
 
 
+def _read(name: str) -> str:
+    return (resources.files("airflow_provider_braze.plugins") / "static" / name).read_text("utf-8")
+
+
 def _own_file(name: str, shorter: Callable[[str], str]) -> Markup:
     """Read a file of this package, which alone is written into a page as it stands."""
-    text = (resources.files("airflow_provider_braze.plugins") / "static" / name).read_text("utf-8")
     # No value of anybody is in it.
-    return Markup(shorter(text))  # nosec B704
+    return Markup(shorter(_read(name)))  # nosec B704
+
+
+_NAMED_BY_AIRFLOW = ("--bg", "--fg", "--fg-muted", "--font")
+"""Names of values that the script sets, as Airflow has them."""
 
 
 def _css(text: str) -> str:
-    """Leave out the blanks of a style sheet, which is in every page; ours has no comments, and none in its texts."""
-    return re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text))
+    """Leave out of a style sheet what a browser does not need, as it is in every page; ours has no comments."""
+    text = re.sub(r"\s*([{};,])\s*", r"\1", re.sub(r"\s+", " ", text))
+    # Only a declaration has a blank after its colon, and the last one of a block needs no semicolon.
+    text = text.replace(": ", ":").replace(";}", "}")
+    names = [name for name in _names() if name not in _NAMED_BY_AIRFLOW]
+    short = {name: f"--{number}" for number, name in enumerate(names)}
+    return re.sub(r"--[a-z-]+", lambda found: short.get(found[0], found[0]), text)
+
+
+def _names() -> list[str]:
+    """List the values that the style sheet names."""
+    return sorted(set(re.findall(r"(--[a-z-]+):", _read("tab.css"))))
 
 
 def _js(text: str) -> str:
-    """Leave out the indentation and the lines of comment of a script."""
+    """Leave out of a script its indentation, its lines of comment, and blanks; none of its texts has an operator."""
     lines = (line.strip() for line in text.splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+    kept = "\n".join(line for line in lines if line and not line.startswith("//"))
+    kept = re.sub(r" (===|=>|=|&&|\|\||\?\?|\?|:) ", r"\1", kept)
+    # A line that ends so ends no statement that a line's end would have to.
+    return re.sub(r"([;{,])\n", r"\1", kept)
 
 
 def render(template: str, **given: Any) -> str:

@@ -35,7 +35,7 @@ class Summary:
         """Add up what the reports, and the progress of running pushes, say; plans count only among plans."""
         pushes = [task for task in tasks if not is_plan(task)]
         planned = not pushes and bool(tasks)
-        said = list(_last_tries(tasks if planned else pushes))
+        said = list(last_tries(tasks if planned else pushes))
         totals: Counter[str] = Counter()
         segments: Counter[str] = Counter()
         for task, record in said:
@@ -67,11 +67,15 @@ def is_plan(task: PushTask) -> bool:
     return said_of(task).get("dry_run") is True
 
 
-def _last_tries(tasks: Sequence[PushTask]) -> Iterator[tuple[PushTask, Mapping[str, Any]]]:
-    """Give each push with what it says; where several tasks pushed the same export, only that of the last one."""
+def last_tries(tasks: Sequence[PushTask]) -> Iterator[tuple[PushTask, Mapping[str, Any]]]:
+    """Give each push of a run with what it says; where several tasks pushed the same export, only the last one's."""
+    said = [(task, said_of(task)) for task in tasks]
+    exports = [export for _, record in said if (export := text(record, "export"))]
+    if len(set(exports)) == len(exports):
+        yield from said
+        return
     by_task: dict[Any, dict[str, list[tuple[PushTask, Mapping[str, Any]]]]] = {}
-    for place, task in enumerate(tasks):
-        record = said_of(task)
+    for place, (task, record) in enumerate(said):
         key = tuple(repr(record.get(name)) for name in _OF_ONE_EXPORT) if text(record, "export") else place
         by_task.setdefault(key, {}).setdefault(task.task_id, []).append((task, record))
     for tries in by_task.values():

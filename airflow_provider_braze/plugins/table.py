@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -59,12 +59,12 @@ class Row:
     @property
     def tone(self) -> str:
         """Give the colour of its state."""
-        return _TONES.get(self.state, "")
+        return tone_of(self.state)
 
 
 _KEYS: dict[str, Callable[[Row], Any]] = {
     "name": lambda row: row.title.casefold(),
-    "state": lambda row: _rank(row.state),
+    "state": lambda row: rank(row.state),
     "channel": lambda row: row.channel.casefold(),
     "offer": lambda row: row.offer.casefold(),
     "records": lambda row: row.records,
@@ -91,7 +91,7 @@ class Asked:
     def link(self, **changes: Any) -> str:
         """Give the address that asks for something else besides."""
         asked = replace(self, **changes)
-        given = {name: getattr(asked, name) for name in self.__slots__}
+        given = {field.name: getattr(asked, field.name) for field in fields(asked)}
         return f"?{urlencode({name: value for name, value in given.items() if value and (name, value) != ('page', 1)})}"
 
     def sorted_by(self, key: str) -> str:
@@ -105,11 +105,14 @@ class Asked:
 
     def picks(self, row: Row) -> bool:
         """Tell whether a row is shown."""
+        return self.state in ("", row.state) and self.picks_in_any_state(row)
+
+    def picks_in_any_state(self, row: Row) -> bool:
+        """Tell whether a row would be shown in another state."""
         return (
-            self.state in ("", row.state)
-            and self.channel in ("", row.channel)
+            self.channel in ("", row.channel)
             and self.offer in ("", row.offer)
-            and self.text.casefold() in f"{row.title} {row.channel} {row.offer}".casefold()
+            and (not self.text or self.text.casefold() in f"{row.title} {row.channel} {row.offer}".casefold())
         )
 
 
@@ -140,7 +143,7 @@ class Table:
             asked,
             picked[first : first + ROWS_PER_PAGE],
             len(picked),
-            [(state, _TONES.get(state, ""), states[state]) for state in sorted(states, key=_rank)],
+            [(state, tone_of(state), states[state]) for state in sorted(states, key=rank)],
             sorted({row.channel for row in rows} - {""}),
             sorted({row.offer for row in rows} - {""}),
         )
@@ -197,7 +200,13 @@ def _state_of(task: PushTask) -> str:
     return SOME_FAILED if status == "complete" and count(report, "failed") else status or "success"
 
 
-def _rank(state: str) -> tuple[int, str]:
+def tone_of(state: str) -> str:
+    """Give the colour of a state."""
+    return _TONES.get(state, "")
+
+
+def rank(state: str) -> tuple[int, str]:
+    """Sort states: first what needs somebody, then what is under way, then what has ended."""
     if state in _FIRST:
         return _FIRST.index(state), state
     return (len(_FIRST) + 1 + _LAST.index(state) if state in _LAST else len(_FIRST)), state

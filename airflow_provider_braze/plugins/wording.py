@@ -53,6 +53,7 @@ NO_REPORT = (
 NO_REPORT_YET = "Ended without a report. This is how far try {} had come:"
 TOO_MANY_FAILED = "The push went through, but the task failed because too many of its records did."
 NO_CLUSTER = "no cluster of Braze's list"
+RATE_LIMITED = "Braze's rate limit is reached, until {} UTC."
 
 
 MEND_RECORDS = (
@@ -93,6 +94,22 @@ def next_step(report: Mapping[str, Any]) -> str:
     if report.get("status") in ("complete", "failed") and report.get("rejects_path"):
         return MEND_RECORDS
     return GO_ON if report.get("status") == "partial" else MEND_SETUP
+
+
+def late(found: Mapping[str, Any], status: str) -> str:
+    """Say why an export is late, and what became of it by its report's status."""
+    newer = str(found.get("newer") or "another export").replace("\\", "/").rpartition("/")[2]
+    named = found.get("fields")
+    fields = ", ".join(str(field) for field in named) if isinstance(named, list) else ""
+    done = {"held": "left alone", "planned": "to push it would set them back"}.get(
+        status, "pushed all the same, which set them back"
+    )
+    return f"Late: older than {newer}, which was pushed before and set {fields or 'the same fields'}; {done}."
+
+
+def set_aside(error: str) -> str:
+    """Say why an export is not offered again by itself."""
+    return f"Set aside: {error or 'all of its records failed.'}"
 
 
 def trouble(found: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,18 @@ from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
 
-def add_run(session: Session, dag_id: str, run_id: str) -> int:
-    """Add a DAG and a run of it."""
+def add_dag(session: Session, dag_id: str) -> None:
+    """Add a DAG, unless it is there."""
     if session.get(DagBundleModel, "dags-folder") is None:
         session.add(DagBundleModel(name="dags-folder"))
         session.flush()
     if session.get(DagModel, dag_id) is None:
         session.add(DagModel(dag_id=dag_id, bundle_name="dags-folder", fileloc="/dags/a.py", is_paused=False))
+
+
+def add_run(session: Session, dag_id: str, run_id: str) -> int:
+    """Add a DAG and a run of it."""
+    add_dag(session, dag_id)
     run = DagRun(dag_id=dag_id, run_id=run_id, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING)
     session.add(run)
     session.flush()
@@ -52,6 +58,7 @@ def add_task(session: Session, run: tuple[str, str, int], task: dict[str, Any]) 
             id=uuid.uuid4() if columns.id.type.python_type is uuid.UUID else str(uuid.uuid4()),
             **place,
             state=task.get("state"),
+            start_date=datetime.fromisoformat(task["start"]) if "start" in task else None,
             try_number=task.get("try_number", 1),
             operator=task.get("operator", "BrazeUserTrackOperator"),
             custom_operator_name=task.get("operator", "BrazeUserTrackOperator"),

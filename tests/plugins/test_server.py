@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_braze.airflow_compat.api_server import HAS_STORE
+from airflow_provider_braze.airflow_compat.api_server import HAS_STORE, SIGNED_IN
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.plugins import app as module
 from airflow_provider_braze.plugins.braze_tab import BrazeTabPlugin
 from tests.plugins.api_server import ADMIN, NOBODY, SUB_PATH, VIEWER, ApiServer
+from tests.plugins.auth_manager import HIDDEN_DAG, HidingAuthManager
 from tests.plugins.invented import SCRIPT, progress, report
+from tests.system.real_airflow import REPOSITORY
 
 RUN, OTHER_RUN = "manual__2026-11-21T10:00:00+00:00", "manual__2026-11-21T11:00:00+00:00"
 RUN_IN_VAIN = "manual__2026-11-21T12:00:00+00:00"
@@ -41,6 +43,7 @@ def rows() -> dict[str, Any]:
         pushes[2]["progress"] = progress()
     mapped = [{"task_id": "push", "map_index": n, "name": "Push", **push} for n, push in enumerate(pushes)]
     other = {"task_id": "other", "state": "success", "operator": "PythonOperator"}
+    hidden = report(accepted=77, offer="Secret offer")
     return {
         "one": {
             RUN: [*mapped, {**other, "return_value": report(accepted=4242)}],
@@ -50,12 +53,15 @@ def rows() -> dict[str, Any]:
             ],
             OTHER_RUN: [other, {"task_id": "single", "state": None}],
         },
+        HIDDEN_DAG: {RUN: [{"task_id": "push", "state": "success", "return_value": hidden}]},
     }
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ApiServer]:
-    with ApiServer(rows()) as running:
+    manager = f"{HidingAuthManager.__module__}.{HidingAuthManager.__name__}"
+    settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager, "PYTHONPATH": str(REPOSITORY)}
+    with ApiServer(rows(), settings) as running:
         yield running
 
 
@@ -147,13 +153,58 @@ class TestPermission:
 
 
 def test_every_route_asks_for_permission() -> None:
-    routes = [route for route in module.app.routes if hasattr(route, "dependencies")]
-    assert len(routes) == 3
-    assert all(route.dependencies == module.MAY_READ for route in routes)
+    routes = {route.path: route for route in module.app.routes if hasattr(route, "dependencies")}
+    # That of all DAGs asks for each of them, once it knows who asks.
+    (who, _) = routes.pop("/pushes").dependant.dependencies
+    assert who.call is SIGNED_IN.dependency
+    assert len(routes) == 4
+    assert all(route.dependencies == module.MAY_READ for route in routes.values())
+
+
+class TestAllPushes:
+    def test_are_those_of_all_dags_that_the_user_may_read(self, server: ApiServer) -> None:
+        for_admin, for_viewer = (server.get("pushes", user=user).text for user in (ADMIN, VIEWER))
+        assert "Secret offer" in for_admin
+        assert "Secret" not in for_viewer
+        assert HIDDEN_DAG not in for_viewer
+        assert for_admin.count("<tr>") == for_viewer.count("<tr>") + 1
+        assert "RPI_Export_6001.txt" in for_viewer
+        assert "Braze answered 500." in for_viewer
+        assert SCRIPT not in for_viewer
+
+    def test_those_of_one_dag_are_hidden_with_its_runs(self, server: ApiServer) -> None:
+        for page in ("", f"/runs/{RUN}"):
+            assert server.get(f"dags/{HIDDEN_DAG}{page}", user=VIEWER).status_code == 403
+            assert server.get(f"dags/{HIDDEN_DAG}{page}", user=ADMIN).status_code == 200
+
+    def test_whom_nothing_is_allowed_sees_nothing(self, server: ApiServer) -> None:
+        answer = server.get("pushes", user=NOBODY)
+        assert answer.status_code == 200
+        assert "Nothing was pushed" in answer.text
+        assert "RPI_Export" not in answer.text
+
+    def test_who_is_not_signed_in_is_told_so(self, server: ApiServer) -> None:
+        answer = server.get("pushes", user=None)
+        assert answer.status_code == 401
+        assert module.NOT_SIGNED_IN in answer.text
+
+    def test_filters_are_in_the_address_whatever_stands_there(self, server: ApiServer) -> None:
+        failed = server.get("pushes?state=failed&days=7").text
+        assert "Braze answered 500." in failed
+        assert "RPI_Export_6001.txt" not in failed
+        assert "selected>failed</option>" in failed
+        odd = server.get("dags/one?days=x&day=2026-99-99&state=%00&offer=%27&sort=-&page=7")
+        assert odd.status_code == 200
+        assert server.get("pushes?page=0").status_code == 422
+
+    def test_those_of_a_dag_are_its_own(self, server: ApiServer) -> None:
+        text = server.get("dags/one?dag=other", user=ADMIN).text
+        assert "RPI_Export_6001.txt" in text
+        assert "Secret" not in text
 
 
 @pytest.mark.parametrize(
-    "page", ["dags/none/runs/x", "dags/one/runs/none", "dags/~/runs/none", "dags/one", "", "static/tab.css"]
+    "page", ["dags/none/runs/x", "dags/one/runs/none", "dags/~/runs/none", "dags", "", "static/tab.css"]
 )
 def test_what_is_not_there(server: ApiServer, page: str) -> None:
     answer = server.get(page)
@@ -168,7 +219,10 @@ def test_airflow_lists_the_tab_below_the_sub_path(server: ApiServer) -> None:
         timeout=60,
     )
     (plugin,) = (one for one in answer.json()["plugins"] if one["name"] == BrazeTabPlugin.name)
+    assert len({view["name"] for view in plugin["external_views"]}) == 2
     assert {view["destination"]: view["href"] for view in plugin["external_views"]} == {
+        "nav": f"{SUB_PATH}/braze/pushes",
+        "dag": f"{SUB_PATH}/braze/dags/{{DAG_ID}}",
         "dag_run": f"{SUB_PATH}/braze/dags/{{DAG_ID}}/runs/{{RUN_ID}}",
         "task_instance": f"{SUB_PATH}/braze/dags/{{DAG_ID}}/runs/{{RUN_ID}}/tasks/{{TASK_ID}}/{{MAP_INDEX}}",
     }

@@ -63,7 +63,14 @@ class TestTable:
         assert "2 failed 1 waiting for Braze 1 running 1 complete, some failed 95 complete" in text_of(page)
 
     def test_is_small(self, show: Show) -> None:
+        """With names as long as people give them, and as one task that pushes a list has them."""
         tasks = [{**task, "task_id": "push_export"} for task in hundred()]
+        for number, task in enumerate(tasks):
+            if "report" in task:
+                task["report"] |= {
+                    "channel": "Braze Onboarding and Upsert",
+                    "offer": f"Spring Sale {number % 9} 2027",
+                }
         assert len(show(*tasks).encode()) < 30_000
 
     def test_the_card_is_shown_on_click_and_only_that(self, show: Show) -> None:

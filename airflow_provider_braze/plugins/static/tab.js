@@ -8,8 +8,10 @@
     // Framed by a page of another origin: the system's colours do.
   }
 
-  // Airflow's own theme, custom ones too; without it, what the system prefers.
+  // Airflow's own theme, custom ones too; without it, what the system prefers. Known before anything is painted.
   const TOKENS = ["bg", "fg", "fg-muted"];
+  const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
+  const prefer = () => (root.dataset.theme = prefersDark.matches ? "dark" : "light");
   const follow = () => {
     const theirs = outside.documentElement;
     const style = window.parent.getComputedStyle(theirs);
@@ -21,7 +23,10 @@
       if (value) root.style.setProperty(`--${token}`, value);
     }
   };
-  if (outside) {
+  if (!outside) {
+    prefer();
+    prefersDark.onchange = prefer;
+  } else {
     follow();
     new MutationObserver(follow).observe(outside.documentElement, {
       attributes: true,
@@ -57,11 +62,11 @@
     const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: timeZone() };
     for (const time of document.querySelectorAll("time")) {
       const at = new Date(time.dateTime);
-      time.textContent = at.toLocaleTimeString([], clock);
+      const shown = "day" in time.dataset ? { ...clock, year: "numeric", month: "short", day: "numeric" } : clock;
+      time.textContent = at.toLocaleString([], shown);
       time.title = at.toLocaleString([], { dateStyle: "medium", timeStyle: "long", timeZone: clock.timeZone });
     }
   };
-  localTimes();
 
   // While pushes are under way: fetch the page again, and keep what the reader had open and focused.
   let paused = false;
@@ -88,8 +93,9 @@
     } catch {
       // The server is away for a moment: the next try may find it.
     }
-    setTimeout(refresh, 3000);
+    later(main);
   };
+  const later = (main) => setTimeout(refresh, (Number(main.dataset.live) || 3) * 1000);
   const replace = (main, html) => {
     const end = "</main>";
     const part = html.slice(html.indexOf("<main"), html.indexOf(end) + end.length);
@@ -114,9 +120,20 @@
     if (link && outside) link.hidden = false;
   };
   document.addEventListener("change", (event) => {
-    if (event.target.matches(".filter select")) event.target.form.requestSubmit();
+    const field = event.target;
+    if (!field.matches(".filter select, .filter [type=date]")) return;
+    // A span of time and one day rule each other out.
+    if (field.id === "f-days") document.getElementById("f-day").value = "";
+    field.form.requestSubmit();
   });
-  offerAlone();
-  bindPause();
-  setTimeout(refresh, 3000);
+  // What is not asked for does not lengthen the address.
+  document.addEventListener("formdata", (event) => {
+    for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    localTimes();
+    offerAlone();
+    bindPause();
+    later(document.querySelector("main"));
+  });
 })();
