@@ -109,6 +109,31 @@ class BrazeRateLimitError(BrazeRequestError):
     """429: the workspace's limit is used up."""
 
 
+class BrazeSyncInProgressError(BrazeRateLimitError):
+    """429 of a sync that was to be started: another job of the integration is in progress."""
+
+
+class BrazeSyncError(BrazeError):
+    """A sync of Cloud Data Ingestion ended, but not well; ``sync`` is what Braze says of it.
+
+    A retry of the task starts another sync.
+    """
+
+    def __init__(self, message: str, sync: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.sync = sync
+
+
+class BrazeSyncRefusedError(BrazeSyncError):
+    """Another sync would not end better: its configuration is wrong, or rows were refused for what they are."""
+
+    retryable = False
+
+
+class BrazeSyncTimeoutError(BrazeError):
+    """A sync did not end in time; a retry goes on waiting for the same one."""
+
+
 class BrazeLongWaitError(BrazeRateLimitError):
     """Braze asks to wait longer than a task should hold its worker.
 

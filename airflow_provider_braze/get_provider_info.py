@@ -102,6 +102,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Braze",
                 "python-modules": [
                     "airflow_provider_braze.operators.braze",
+                    "airflow_provider_braze.operators.cdi",
                     "airflow_provider_braze.operators.users",
                 ],
             },
@@ -111,6 +112,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Redpoint Interaction",
                 "python-modules": ["airflow_provider_braze.sensors.redpoint"],
             },
+            {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.sensors.cdi"]},
         ],
         "hooks": [
             {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.hooks.braze"]},
@@ -120,6 +122,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": "Redpoint Interaction",
                 "python-modules": ["airflow_provider_braze.triggers.redpoint"],
             },
+            {"integration-name": "Braze", "python-modules": ["airflow_provider_braze.triggers.cdi"]},
         ],
         "task-decorators": [
             {"name": "braze_track", "class-name": "airflow_provider_braze.decorators.braze.braze_track_task"},

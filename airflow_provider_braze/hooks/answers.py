@@ -9,7 +9,12 @@ from urllib.parse import urlsplit
 
 import requests
 
-from airflow_provider_braze.exceptions import BrazeRateLimitError, BrazeRefusedError, BrazeServerError
+from airflow_provider_braze.exceptions import (
+    BrazeRateLimitError,
+    BrazeRefusedError,
+    BrazeServerError,
+    BrazeSyncInProgressError,
+)
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CurlAdapter
 from airflow_provider_braze.users_track.batching.batch import ARRAYS
 from airflow_provider_braze.users_track.delivery.interpret import (
@@ -32,6 +37,9 @@ Redact = Callable[[str], str]
 
 _PROBE_SECONDS = 5.0
 
+_IN_PROGRESS = "job is in progress"
+"""Of a 429 that is no matter of rate (Braze docs: POST /cdi/integrations/{id}/sync)."""
+
 
 def check_status(response: Response, redact: Redact) -> None:
     """Raise the typed error of a status that is not 2xx."""
@@ -41,6 +49,10 @@ def check_status(response: Response, redact: Redact) -> None:
     answer = parse(response.content)
     if status == 429:
         wait = Limiter(1).ordered_wait(response.headers)
+        if _IN_PROGRESS in message_of(answer).casefold():
+            raise BrazeSyncInProgressError(
+                "Another job of this integration is in progress (429).", status=status, retry_after=wait
+            )
         raise BrazeRateLimitError("Braze's rate limit is used up (429).", status=status, retry_after=wait)
     message = quotable(message_of(answer), redact)
     if status >= 500:

@@ -18,7 +18,6 @@ from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazePermissionError,
     BrazeRequestError,
-    BrazeServerError,
     BrazeSetupError,
     BrazeUnreachableError,
 )
@@ -28,14 +27,12 @@ from airflow_provider_braze.hooks.answers import (
     is_braze_on_nothing,
     knows_key,
     no_answer,
-    redacted,
 )
+from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.hooks.users import UserCalls
-from airflow_provider_braze.user_actions.delivery import Reply
-from airflow_provider_braze.users_track.delivery.interpret import parse
 from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
@@ -49,7 +46,7 @@ _MOST_PROFILE_BYTES = 64_000_000
 """Fifty whole profiles can be larger than what other endpoints answer."""
 
 
-class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, HttpHook):
+class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
     """
     Speak to Braze's REST API.
 
@@ -269,42 +266,6 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, HttpHook):
                 if isinstance(more := answer.get(name), list):
                     value += more
         return found
-
-    def answer_to(
-        self,
-        endpoint: str,
-        data: Mapping[str, Any] | bytes,
-        *,
-        method: str = "POST",
-        most_bytes: int = MOST_ANSWER_BYTES,
-    ) -> dict[str, Any]:
-        """
-        Call any endpoint once, and give its answer.
-
-        :param endpoint: path below the REST endpoint.
-        :param data: body (a mapping is sent as JSON), or query parameters for ``GET``.
-        :param method: HTTP method.
-        :param most_bytes: bounds the unpacked answer.
-        :return: the answer's JSON object; the key is taken out of it.
-        :raises BrazeRequestError: as :meth:`run` does, and for an answer that is no JSON object.
-        """
-        body = data if isinstance(data, bytes) else dict(data)
-        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method=method)
-        answer = parse(response.content)
-        if not isinstance(answer, dict):
-            raise BrazeServerError(
-                f"Braze answered {response.status_code} without JSON.", status=response.status_code
-            )
-        found: dict[str, Any] = redacted(answer, self.workspace.redact)
-        return found
-
-    def post(self, endpoint: str, body: Mapping[str, Any]) -> Reply:
-        """Send one request, once, and give whatever was answered, for those who look at every answer themselves.
-
-        :raises BrazeUnreachableError: there was no answer.
-        """
-        response = self.run(endpoint, dict(body), {}, {"check_response": False}, method="POST")
-        return Reply(response.status_code, response.headers, response.content)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_braze.exceptions import (
     BrazeRateLimitError,
@@ -18,7 +18,17 @@ from airflow_provider_braze.exceptions import (
     BrazeSetupError,
     BrazeUnreachableError,
 )
+from airflow_provider_braze.hooks.answers import redacted
+from airflow_provider_braze.user_actions.delivery import Reply
+from airflow_provider_braze.users_track.delivery.interpret import parse
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES
+
+if TYPE_CHECKING:
+    from requests import Response
+
+    from airflow_provider_braze.users_track.transport.workspace import Workspace
+
+T = TypeVar("T")
 
 MOST_TRIES = 5
 """Tries of a call that reads, which can be made again without harm."""
@@ -31,7 +41,24 @@ _LONGEST_PAUSE = 60.0
 class Calls(ABC):
     """A hook that can be asked for answers."""
 
+    @property
     @abstractmethod
+    def workspace(self) -> Workspace:
+        """Endpoint, key and limits."""
+
+    @abstractmethod
+    def run(
+        self,
+        endpoint: str | None = None,
+        data: dict[str, Any] | list[Any] | str | bytes | None = None,
+        headers: dict[str, Any] | None = None,
+        extra_options: dict[str, Any] | None = None,
+        *,
+        method: str | None = None,
+        **request_kwargs: Any,
+    ) -> Response:
+        """Call any endpoint once."""
+
     def answer_to(
         self,
         endpoint: str,
@@ -40,25 +67,62 @@ class Calls(ABC):
         method: str = "POST",
         most_bytes: int = MOST_ANSWER_BYTES,
     ) -> dict[str, Any]:
-        """Call an endpoint once, and give its answer, a JSON object, without the key.
-
-        :param data: the body, or of a ``GET`` the query.
-        :raises BrazeRequestError: no such answer came, or it does not say success.
         """
+        Call any endpoint once, and give its answer.
+
+        :param endpoint: path below the REST endpoint.
+        :param data: body (a mapping is sent as JSON), or query parameters for ``GET``.
+        :param method: HTTP method.
+        :param most_bytes: bounds the unpacked answer.
+        :return: the answer's JSON object; the key is taken out of it.
+        :raises BrazeRequestError: as :meth:`run` does, and for an answer that is no JSON object.
+        """
+        return self._answer_with_links(endpoint, data, method, most_bytes)[0]
+
+    def _answer_with_links(
+        self, endpoint: str, data: Mapping[str, Any] | bytes, method: str, most_bytes: int
+    ) -> tuple[dict[str, Any], str]:
+        body = data if isinstance(data, bytes) else dict(data)
+        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method=method)
+        answer = parse(response.content)
+        if not isinstance(answer, dict):
+            raise BrazeServerError(
+                f"Braze answered {response.status_code} without JSON.", status=response.status_code
+            )
+        found: dict[str, Any] = redacted(answer, self.workspace.redact)
+        return found, response.headers.get("Link", "")
+
+    def post(self, endpoint: str, body: Mapping[str, Any]) -> Reply:
+        """Send one request, once, and give whatever was answered, for those who look at every answer themselves.
+
+        :raises BrazeUnreachableError: there was no answer.
+        """
+        response = self.run(endpoint, dict(body), {}, {"check_response": False}, method="POST")
+        return Reply(response.status_code, response.headers, response.content)
 
     def read(
         self, endpoint: str, query: Mapping[str, Any], *, most_bytes: int = MOST_ANSWER_BYTES
     ) -> dict[str, Any]:
         """Read from an endpoint, again where that can help: after a 429, a 5xx, or when no answer came."""
-        for tried in range(1, MOST_TRIES):
-            try:
-                return self.answer_to(endpoint, query, method="GET", most_bytes=most_bytes)
-            except (BrazeRateLimitError, BrazeServerError, BrazeUnreachableError) as error:
-                pause = pause_after(error, tried)
-                if pause is None:
-                    raise
-                time.sleep(pause)
-        return self.answer_to(endpoint, query, method="GET", most_bytes=most_bytes)
+        return self.read_with_links(endpoint, query, most_bytes=most_bytes)[0]
+
+    def read_with_links(
+        self, endpoint: str, query: Mapping[str, Any], *, most_bytes: int = MOST_ANSWER_BYTES
+    ) -> tuple[dict[str, Any], str]:
+        """Read from an endpoint as :meth:`read` does, and give its ``Link`` header too."""
+        return _again_where_it_helps(lambda: self._answer_with_links(endpoint, query, "GET", most_bytes))
+
+
+def _again_where_it_helps(call: Callable[[], T]) -> T:
+    for tried in range(1, MOST_TRIES):
+        try:
+            return call()
+        except (BrazeRateLimitError, BrazeServerError, BrazeUnreachableError) as error:
+            pause = pause_after(error, tried)
+            if pause is None:
+                raise
+            time.sleep(pause)
+    return call()
 
 
 def pause_after(error: BrazeRequestError, tried: int) -> float | None:

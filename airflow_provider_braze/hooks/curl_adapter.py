@@ -135,6 +135,9 @@ def _prepare(transfer: Transfer, request: PreparedRequest, bounds: Bounds) -> No
     else:
         handle.setopt(pycurl.POST, 1)
         handle.setopt(pycurl.CUSTOMREQUEST, method)
+    # Where a reused connection breaks before the answer, libcurl by itself sends again what has no body to be read but
+    # once: a call that starts something would start it twice.
+    handle.setopt(pycurl.FRESH_CONNECT, int(not body and method not in ("GET", "HEAD")))
     handle.setopt(pycurl.HTTPHEADER, _header_lines(request))
     handle.setopt(pycurl.CONNECTTIMEOUT_MS, milliseconds(bounds.connect))
     handle.setopt(pycurl.TIMEOUT_MS, milliseconds(bounds.total))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.sandbox.answers import Answer, refusal
+from airflow_provider_braze.sandbox.cdi import Cdi
 from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, identify
 from airflow_provider_braze.sandbox.messaging import Messaging
 from airflow_provider_braze.sandbox.rate import RateLimit, empty_headers
@@ -60,7 +61,7 @@ class Rules:
 class Api:
     """The endpoints of one workspace."""
 
-    def __init__(self, store: Store, rules: Rules, stats: Stats, messaging: Messaging) -> None:
+    def __init__(self, store: Store, rules: Rules, stats: Stats, messaging: Messaging, cdi: Cdi) -> None:
         self._store = store
         self.rules = rules
         self._stats = stats
@@ -71,6 +72,7 @@ class Api:
             EXPORT: self._export,
             **Users(store.profiles).answers,
             **{path: messaging.answer for method, path in ENDPOINTS if method == "GET"},
+            **cdi.answers,
         }
 
     def limit_of(self, sent: Sent) -> RateLimit:

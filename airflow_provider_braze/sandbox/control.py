@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from airflow_provider_braze.sandbox.cdi import BadCdiError, Cdi
 from airflow_provider_braze.sandbox.faults import BadFaultError, Faults
 from airflow_provider_braze.sandbox.messaging import BadMessagingError, Messaging
 from airflow_provider_braze.sandbox.recording import Recording
@@ -25,13 +26,20 @@ class Control:
     """The control routes of one sandbox."""
 
     def __init__(
-        self, store: Store, stats: Stats, faults: Faults, recording: Recording, messaging: Messaging
+        self,
+        store: Store,
+        stats: Stats,
+        faults: Faults,
+        recording: Recording,
+        messaging: Messaging,
+        cdi: Cdi,
     ) -> None:
         self._store = store
         self._stats = stats
         self._faults = faults
         self._recording = recording
         self._messaging = messaging
+        self._cdi = cdi
 
     def app(self) -> Starlette:
         """Return the routes as an ASGI application."""
@@ -41,6 +49,7 @@ class Control:
                 Route("/sandbox/profiles", self._profiles_route, methods=["GET", "PUT", "DELETE"]),
                 Route("/sandbox/faults", self._faults_route, methods=["GET", "PUT", "DELETE"]),
                 Route("/sandbox/messaging", self._messaging_route, methods=["GET", "PUT", "DELETE"]),
+                Route("/sandbox/cdi", self._cdi_route, methods=["GET", "PUT", "DELETE"]),
                 Route("/sandbox/requests", self._requests_route, methods=["GET", "DELETE"]),
             ],
             exception_handlers={HTTPException: _say},  # type: ignore[dict-item]
@@ -85,6 +94,16 @@ class Control:
             except BadMessagingError as error:
                 raise HTTPException(400, str(error)) from None
         return _json(self._messaging.as_dict())
+
+    async def _cdi_route(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._cdi.clear()
+        elif request.method == "PUT":
+            try:
+                self._cdi.replace(await _body_of(request))
+            except BadCdiError as error:
+                raise HTTPException(400, str(error)) from None
+        return _json(self._cdi.as_dict())
 
     async def _requests_route(self, request: Request) -> Response:
         if request.method == "DELETE":

@@ -36,6 +36,11 @@ ENDPOINTS: dict[Route, Endpoint] = {
     ("POST", "/users/alias/update"): Endpoint("users.alias.update", "users"),
     ("POST", "/users/merge"): Endpoint("users.merge", "users"),
     ("POST", "/v2/subscription/status/set"): Endpoint("subscription.status.set", "subscription"),
+    ("GET", "/cdi/integrations"): Endpoint("cdi.integration_list", "cdi_list", has_body=False),
+    ("POST", "/cdi/integrations/{id}/sync"): Endpoint("cdi.integration_sync", "cdi_sync", has_body=False),
+    ("GET", "/cdi/integrations/{id}/job_sync_status"): Endpoint(
+        "cdi.integration_job_status", "cdi_status", has_body=False
+    ),
     ("GET", "/campaigns/list"): Endpoint("campaigns.list", has_body=False),
     ("GET", "/campaigns/details"): Endpoint("campaigns.details", has_body=False),
     ("GET", "/canvas/list"): Endpoint("canvas.list", has_body=False),
@@ -44,7 +49,7 @@ ENDPOINTS: dict[Route, Endpoint] = {
     ("GET", "/segments/details"): Endpoint("segments.details", has_body=False),
 }
 
-PER_MINUTE = {"users": 20_000, "subscription": 5_000}
+PER_MINUTE = {"users": 20_000, "subscription": 5_000, "cdi_list": 50, "cdi_sync": 20, "cdi_status": 100}
 """Requests a minute by the name of the limit; what is not here has a part of 250,000 an hour."""
 
 PERMISSIONS = frozenset(endpoint.permission for endpoint in ENDPOINTS.values())
@@ -52,4 +57,7 @@ PERMISSIONS = frozenset(endpoint.permission for endpoint in ENDPOINTS.values())
 
 def route_of(method: str, path: str) -> Route:
     """Return the key of a request in ``ENDPOINTS``, whether there is such an endpoint or not."""
+    parts = path.split("/")
+    if parts[1:3] == ["cdi", "integrations"] and len(parts) == 5:
+        path = "/".join([*parts[:3], "{id}", parts[4]])
     return method, path

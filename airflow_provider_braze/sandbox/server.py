@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from airflow_provider_braze.sandbox.answers import Answer, refusal, spoilt
 from airflow_provider_braze.sandbox.api import MAX_BODY_BYTES, Api, Rules
+from airflow_provider_braze.sandbox.cdi import Cdi
 from airflow_provider_braze.sandbox.control import PREFIX, Control
 from airflow_provider_braze.sandbox.faults import Fault, Faults
 from airflow_provider_braze.sandbox.messaging import Messaging
@@ -65,9 +66,9 @@ class Sandbox:
         self.refuse_connections: Callable[[float], None] = lambda _: None
         self._recording = Recording(keep_requests)
         self._latency = latency
-        messaging = Messaging()
-        self._api = Api(self.store, rules, self.stats, messaging)
-        self._control = Control(self.store, self.stats, self.faults, self._recording, messaging).app()
+        messaging, cdi = Messaging(), Cdi()
+        self._api = Api(self.store, rules, self.stats, messaging, cdi)
+        self._control = Control(self.store, self.stats, self.faults, self._recording, messaging, cdi).app()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -153,6 +153,15 @@ class SandboxProcess:
         """Let there be ``campaigns``, ``canvases`` and ``segments``, oldest first, each with its ``id`` and details."""
         self.control("PUT", "/sandbox/messaging", lists)
 
+    def put_cdi(self, **integrations: Mapping[str, Any]) -> None:
+        """Let there be CDI integrations, each by its id with what docs/sandbox.md says."""
+        self.control("PUT", "/sandbox/cdi", integrations)
+
+    def syncs(self, integration_id: str) -> list[dict[str, Any]]:
+        """The syncs of an integration, oldest first."""
+        syncs: list[dict[str, Any]] = self.control("GET", "/sandbox/cdi")[integration_id]
+        return syncs
+
     def fault(self, **fault: Any) -> None:
         """Make the next ``count`` requests fail: ``fault(status=500, count=3)``, ``fault(kind="hang")``."""
         self.control("PUT", "/sandbox/faults", fault)
@@ -171,9 +180,10 @@ class SandboxProcess:
         return requests
 
     def reset(self) -> None:
-        """Forget profiles, campaigns and their like, faults, stats and requests."""
+        """Forget profiles, campaigns and their like, integrations, faults, stats and requests."""
         self.clear_faults()
         self.control("DELETE", "/sandbox/messaging")
+        self.control("DELETE", "/sandbox/cdi")
         self.clear_profiles()
         self.reset_stats()
 

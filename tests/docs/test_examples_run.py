@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_braze.hooks import cdi
 from tests.connections import connect
 from tests.docs.pages import DOCS, blocks
 from tests.sandbox_process import SandboxProcess
@@ -64,3 +65,18 @@ def test_users(sandbox: SandboxProcess) -> None:
         set(left) == {"P0003", "P0004", "P0005"} == {each["external_id"] for each in sandbox.all_profiles()}
     )
     assert left["P0003"]["subscription_groups"][0]["subscription_state"] == "unsubscribed"
+
+
+def test_cdi(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
+    monkeypatch.setattr(cdi, "_limiters", {})
+    (dag,) = shown("cdi.md")
+    sync, start, wait = (dag.get_task(name) for name in ("sync", "start", "wait"))
+    sandbox.put_cdi(
+        **{sync.integration_id: {"next": [{"rows_synced": 3, "running_for": 0}, {"rows_synced": 4}]}}
+    )
+    sync.deferrable, sync.poll_interval = False, 0
+
+    assert sync.execute({})["rows_synced"] == 3
+    wait.started_after = start.execute({})["started_after"]
+    wait.deferrable, wait.poke_interval = False, 0.1
+    assert wait.execute({})["rows_synced"] == 4

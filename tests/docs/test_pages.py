@@ -20,9 +20,11 @@ from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.cdi import BrazeCdiSyncOperator
 from airflow_provider_braze.operators.users import BrazeUsersOperator
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.sandbox.__main__ import parser as sandbox_parser
+from airflow_provider_braze.sensors.cdi import BrazeCdiSyncSensor
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
@@ -103,6 +105,7 @@ def _default(parameter: inspect.Parameter) -> str | None:
         ("operator.md", BrazeUserTrackOperator),
         ("sensor.md", RedpointExportSensor),
         ("users.md", BrazeUsersOperator),
+        ("cdi.md", BrazeCdiSyncOperator),
     ],
 )
 def test_every_parameter_is_documented_with_its_default_and_templating(page: str, cls: Any) -> None:
@@ -120,6 +123,8 @@ def test_every_example_gives_parameters_that_exist(page: Path) -> None:
     ours = (
         BrazeUserTrackOperator,
         BrazeUsersOperator,
+        BrazeCdiSyncOperator,
+        BrazeCdiSyncSensor,
         RedpointExportSensor,
         ExportMapping,
         Identifier,
@@ -240,7 +245,7 @@ def test_every_argument_of_the_hook_is_documented() -> None:
 
 
 _FOR_AIRFLOW = {"get_conn", "get_ui_field_behaviour", "get_connection_form_widgets"}
-_FOR_THE_OTHERS = {"url_of", "check_response", "read"}
+_FOR_THE_OTHERS = {"url_of", "check_response", "read", "read_with_links"}
 
 
 def _own_methods(cls: type) -> list[Any]:

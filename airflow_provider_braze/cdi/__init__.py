@@ -1,0 +1,1 @@
+"""Syncs of Cloud Data Ingestion: which run is ours, and what became of it."""

@@ -1,0 +1,138 @@
+"""Wait for a sync of Braze's Cloud Data Ingestion."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
+
+from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSensorTimeout
+from airflow_provider_braze.cdi.syncs import Before, Sync
+from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
+from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.hooks.cdi import check_id
+from airflow_provider_braze.parameters import as_optional_text, is_final, is_unset
+from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, look
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class BrazeCdiSyncSensor(BaseSensorOperator):
+    """
+    Wait until a sync of a CDI integration has ended, whoever started it.
+
+    Returns what Braze says of it, as ``BrazeCdiSyncOperator`` does. ``partial``, ``error`` and ``config_error`` fail
+    the task with the counts.
+
+    :param integration_id: the integration's id. (templated)
+    :param started_after: which sync: the first that began after this, which ``BrazeCdiSyncOperator(wait=False)``
+        returns; or the time of an earlier sync. Without it, the newest there is. (templated)
+    :param deferrable: wait in the triggerer (default: Airflow's ``[operators] default_deferrable``).
+    :param braze_conn_id: connection of type ``braze``; its key needs ``cdi.integration_job_status``. (templated)
+    """
+
+    template_fields: Sequence[str] = ("integration_id", "started_after", "braze_conn_id")
+    ui_color = "#d8d0ff"
+
+    def __init__(
+        self,
+        *,
+        integration_id: str,
+        started_after: Any = None,
+        deferrable: bool | None = None,
+        braze_conn_id: str = BrazeHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.integration_id = integration_id
+        self.started_after = started_after
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False)
+            if deferrable is None
+            else deferrable
+        )
+        self.braze_conn_id = braze_conn_id
+        if is_final(integration_id):
+            check_id(integration_id)
+        if is_final(started_after):
+            _before(started_after)
+
+    def execute(self, context: Context) -> Any:
+        """Wait on the worker, or leave it."""
+        if not self.deferrable:
+            return super().execute(context)
+        found = self.poke(context)
+        if found.is_done:
+            return found.xcom_value
+        before = _before(self.started_after)
+        self.defer(
+            trigger=BrazeCdiSyncTrigger(
+                integration_id=check_id(self.integration_id),
+                braze_conn_id=self._conn_id(),
+                goal=_goal(before),
+                before=None if before is None else before.as_dict(),
+                poll_interval=self.poke_interval,
+            ),
+            method_name="execute_complete",
+            timeout=timedelta(seconds=self.timeout),
+        )
+        raise AssertionError("defer has raised")
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's interface
+        """Look once."""
+        try:
+            before = _before(self.started_after)
+            hook = BrazeHook(self._conn_id())
+            try:
+                found = look(hook, check_id(self.integration_id), _goal(before), before)
+            except BrazeRequestError as error:
+                if not error.retryable:
+                    raise
+                self.log.warning("Cannot look at the syncs, waiting for better times: %s", error)
+                found = None
+            return PokeReturnValue(found is not None, found and self._ended(found))
+        except BrazeError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        """Go on after the wait in the triggerer."""
+        if event["status"] == "failed":
+            raise AirflowFailException(event["message"])
+        if event["status"] == "timeout":
+            raise AirflowSensorTimeout("The sync has not ended in time.")
+        try:
+            return self._ended(event)
+        except BrazeError as error:
+            if error.retryable:
+                raise
+            raise AirflowFailException(str(error)) from error
+
+    def _ended(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        sync = Sync.of(event["sync"])
+        assert sync is not None
+        identifier = check_id(self.integration_id)
+        return {"integration_id": identifier, **sync.check(identifier)}
+
+    def _conn_id(self) -> str:
+        return as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
+
+
+def _before(value: Any) -> Before | None:
+    """Read ``started_after``; a template leaves JSON text."""
+    if is_unset(value):
+        return None
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with contextlib.suppress(ValueError):
+            value = json.loads(value)
+    return Before.read(value)
+
+
+def _goal(before: Before | None) -> Goal:
+    return "newest" if before is None else "started"
