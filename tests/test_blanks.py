@@ -40,7 +40,7 @@ def test_rows_and_columns_are_cut_alike(cells: list[str]) -> None:
     assert names == [str(at) for at, cell in enumerate(cells) if cell != expected[at]]
     column = blanks.Blanks({0: "a"})
     columns = [tuple(cells)]
-    [cut] = column.cut_columns(columns)
+    [cut] = column.cut_columns(columns, [0])
     assert list(cut) == expected
     assert column.count(columns, [cut]) == ({"a": len(names)} if names else {})
 

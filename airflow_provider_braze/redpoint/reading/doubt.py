@@ -6,6 +6,7 @@ and a line of a long text can look like a person. What was read up to the closin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -63,6 +64,10 @@ class Wrapping:
         self._wrapped: set[int] = set()
         # Those in which each value was wrapped or empty.
         self._never_bare = list(range(width))
+        self._width = width
+        # Columns that were always wrapped, and always empty, when that last changed; what is like them.
+        self._known: tuple[set[int], set[int]] | None = None
+        self._like: re.Pattern[str] | None = None
 
     def always(self, column: int) -> bool:
         """Whether values of a column were wrapped, all that were not empty."""
@@ -74,39 +79,52 @@ class Wrapping:
         self._wrapped |= {column + in_front for column in wrapped}
         self.any = bool(wrapped)
 
-    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Learn from records that were read well."""
+    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, all_wrapped: bool = False) -> None:
+        """Learn from records that were read well.
+
+        :param all_wrapped: every value of them was wrapped, as far as that is known.
+        """
         self.records += len(rows)
         if self.any and not self._never_bare:
             return
-        qualifier = self._cutter.qualifier
-        if qualifier not in "".join(texts):
-            self._note_plain(rows)
+        if all_wrapped:
+            self.any = True
+            self._wrapped.update(range(len(rows[0])))
             return
+        qualifier = self._cutter.qualifier
         self._note_plain([row for text, row in zip(texts, rows, strict=True) if qualifier not in text])
-        for text, row in zip(texts, rows, strict=True):
-            if qualifier in text and not self._is_wrapped_as_before(text, row):
-                wrapped = self._cutter.wrapped_columns(text, row)
-                self.any = self.any or bool(wrapped)
-                self._wrapped |= wrapped
-                self._never_bare = [at for at in self._never_bare if at in wrapped or not row[at]]
+        qualified = [(text, row) for text, row in zip(texts, rows, strict=True) if qualifier in text]
+        if qualified and not self._are_as_before([text for text, _ in qualified]):
+            self._note_qualified(qualified)
 
     def _note_plain(self, rows: Sequence[Sequence[str]]) -> None:
         if self._never_bare:
             self._never_bare = [at for at in self._never_bare if not any(map(itemgetter(at), rows))]
 
-    def _is_wrapped_as_before(self, text: str, row: Sequence[str]) -> bool:
-        """Whether each value is wrapped, and was before: the quickest to tell of a file that wraps them all."""
-        if len(self._wrapped) < len(row):
+    def _note_qualified(self, records: Sequence[tuple[str, Sequence[str]]]) -> None:
+        for text, row in records:
+            if text.split(self._cutter.delimiter) == row:
+                # None of them opens a value.
+                self._note_plain([row])
+                continue
+            self.any = True
+            wrapped = self._cutter.wrapped_columns(text, row)
+            self._wrapped |= wrapped
+            self._never_bare = [at for at in self._never_bare if at in wrapped or not row[at]]
+
+    def _are_as_before(self, texts: Sequence[str]) -> bool:
+        """Whether records have nothing to be learnt from: what was always wrapped, or always empty, is so in them."""
+        if not self.any:
             return False
-        qualifier = self._cutter.qualifier
-        between = qualifier + self._cutter.delimiter + qualifier
-        if text == f"{qualifier}{between.join(row)}{qualifier}":
-            return True
-        return (
-            text
-            == f"{qualifier}{between.join([cell.replace(qualifier, qualifier * 2) for cell in row])}{qualifier}"
-        )
+        always, never = self._wrapped.intersection(self._never_bare), {*self._never_bare} - self._wrapped
+        known = always, never
+        if known != self._known:
+            # Not yet: what was just learnt may change with the next record, and the pattern is costly to make.
+            self._known, self._like = known, None
+            return False
+        if self._like is None:
+            self._like = self._cutter.like(self._width, always=always, never=never)
+        return self._like.fullmatch("\0".join(texts)) is not None
 
 
 class Judge:
@@ -128,11 +146,11 @@ class Judge:
         self._execution_at = execution_at
         self._execution_id = ""
 
-    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, all_wrapped: bool = False) -> None:
         """Learn from records that were read well; a text is empty when it was read without qualifiers."""
         if not self._execution_id and self._execution_at is not None:
             self._execution_id = rows[0][self._execution_at]
-        self.wrapping.note(texts, rows)
+        self.wrapping.note(texts, rows, all_wrapped=all_wrapped)
 
     def may_be_whole(self, text: str) -> bool:
         """Whether a line is as wide as the header when it is read literally."""

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import csv
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from operator import methodcaller
 from typing import NamedTuple
 
 from airflow_provider_braze.redpoint.reading.cutting import Cutter, width_problem
 from airflow_provider_braze.redpoint.reading.doubt import Judge
-from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineQueue, is_clean, is_readable
+from airflow_provider_braze.redpoint.reading.lines import (
+    MAX_RECORD,
+    EndStripper,
+    LineQueue,
+    are_plain,
+    is_readable,
+)
 from airflow_provider_braze.redpoint.reading.spanning import SpanningReader
 
 _MOST_TOGETHER = 1024
@@ -88,7 +93,7 @@ class RecordScanner:
         self._cutter = Cutter(delimiter, qualifier, trim=trim)
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
         self._line_end_declared = bool(line_end)
-        self._strip = _stripping(line_end, delimiter if ends_in_delimiter else "")
+        self._strip = EndStripper(line_end, delimiter if ends_in_delimiter else "")
         self._encoding = encoding
         self._by_csv = self._cutter.by_csv and not counts
         self._csv_line: deque[str] = deque()
@@ -104,7 +109,7 @@ class RecordScanner:
         self._header_text: str | None = None
         self._trouble: str | None = None
         self._spanning = SpanningReader(
-            lines, self._cutter, self._strip, judges=bool(qualifier) and not decided
+            lines, self._cutter, self._strip.one, judges=bool(qualifier) and not decided
         )
 
     @property
@@ -171,7 +176,7 @@ class RecordScanner:
         if not most or self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
-        texts = list(map(self._strip, taken))
+        texts = self._strip.all(taken)
         first = self._number + 1
         starts: Sequence[int] = range(first, first + len(taken) + 1)
         if odd := self._odd(texts):
@@ -187,7 +192,7 @@ class RecordScanner:
         self._number += read
         rows = Rows(starts[: len(cells)], texts[: len(cells)], cells)
         if self._spanning.judge:
-            self._spanning.judge.note(rows.texts, rows.cells)
+            self._spanning.judge.note(rows.texts, rows.cells, all_wrapped=self._cutter.all_wrapped)
         return rows
 
     def _odd(self, texts: list[str]) -> list[int]:
@@ -209,7 +214,7 @@ class RecordScanner:
                 break
         for opened, closed in reversed(pairs):
             whole = "".join(lines[opened : closed + 1])
-            texts[opened : closed + 1] = [self._strip(whole)]
+            texts[opened : closed + 1] = [self._strip.one(whole)]
             del starts[opened + 1 : closed + 1]
         return starts
 
@@ -224,7 +229,7 @@ class RecordScanner:
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
-        if not texts or (self._lines.dubious and not _is_plain(texts)):
+        if not texts or (self._lines.dubious and not are_plain(texts)):
             return []
         cells: list[list[str]] = []
         if not (self._line_end_declared and any(map(_ends_raw, texts))):
@@ -255,7 +260,7 @@ class RecordScanner:
             line = queue.popleft()
             self._number += 1
             start = self._number
-            text = self._strip(line)
+            text = self._strip.one(line)
             if not text:
                 continue
             if lines.dubious and len(text) > MAX_RECORD:
@@ -303,7 +308,7 @@ class RecordScanner:
         if self._trouble is None:
             taken, spanning.taken = spanning.taken, []
             self._number += len(taken)
-            return self._strip("".join((line, *taken))), cells
+            return self._strip.one("".join((line, *taken))), cells
         if number in spanning.doubt.edges:
             self._trouble = None
             return "", self._literally(text)
@@ -330,18 +335,6 @@ class RecordScanner:
             and cells[-1] == header[-1]
             and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
         )
-
-
-def _stripping(line_end: str | None, delimiter: str) -> Callable[[str], str]:
-    """Give what takes the line end away, and a delimiter before it."""
-    without_end = methodcaller("removesuffix", line_end) if line_end else methodcaller("rstrip", "\r\n")
-    if not delimiter:
-        return without_end
-    return lambda line: without_end(line).removesuffix(delimiter)
-
-
-def _is_plain(texts: list[str]) -> bool:
-    return is_clean("".join(texts)) and max(map(len, texts)) <= MAX_RECORD
 
 
 def _ends_raw(text: str) -> bool:

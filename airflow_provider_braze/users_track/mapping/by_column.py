@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
-import msgspec
-
-from airflow_provider_braze.blanks import Blanks
+from airflow_provider_braze.blanks import INVISIBLE, Blanks, cut_all
 from airflow_provider_braze.users_track.mapping.cell_values import (
     LEFT_OUT,
     Cells,
@@ -24,7 +22,7 @@ from airflow_provider_braze.users_track.mapping.cell_values import (
 from airflow_provider_braze.users_track.mapping.columns import Column
 from airflow_provider_braze.users_track.mapping.groups import MERGE, ONLY_EXISTING, Group
 from airflow_provider_braze.users_track.mapping.nested_columns import NestedColumns
-from airflow_provider_braze.users_track.mapping.object_types import object_type
+from airflow_provider_braze.users_track.mapping.object_types import as_json, object_type, tags_of
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.rules.data_points import points
 from airflow_provider_braze.users_track.rules.null_words import LONGEST, is_null_word, may_be_among
@@ -84,19 +82,24 @@ class ByColumn:
         self._plain += [(index, target) for index, target, _, _ in as_is]
         self._as_is = [(index, AS_IS[read]) for index, _, _, read in as_is]
         columns = len(top.read) + len(top.ruled) + (len(nested.read) if nested else 0)
-        most = most_remembered(columns)
+        most, trims = most_remembered(columns), blanks is not None
         self._read = [
-            (index, target, CellValues(read, most))
+            (index, target, CellValues(read, most, trims=trims))
             for index, target, _, read in top.read
             if read not in AS_IS
         ]
-        self._ruled = [(column.index, column.target, ruled_values(column, most)) for column in top.ruled]
+        self._ruled = [
+            (column.index, column.target, ruled_values(column, most, trims=trims)) for column in top.ruled
+        ]
         self._tags = [(index, attribute) for index, _, attribute in tags]
-        self._constants = dict(constants)
+        self._constants = {name: as_json(value) for name, value in constants.items()}
         self._constant_points = {name: points(name, value) for name, value in constants.items()}
-        self._nested = NestedColumns(nested, path, most) if nested else None
+        self._nested = NestedColumns(nested, path, most, trims=trims) if nested else None
         self._texts = [index for index, _ in (*self._plain, *self._tags)]
         self._texts += self._nested.plain if self._nested else []
+        # What is read, or is as it is, shows its blanks by itself.
+        self._cut_first = [identifier_index, *(index for index, _, _ in (*top.plain, *tags))]
+        self._cut_first += self._nested.plain if self._nested else []
         self._object = object_type(
             (kind, ONLY_EXISTING),
             [target for _, target in self._plain],
@@ -115,10 +118,10 @@ class ByColumn:
         :param sizes: at least the characters of each, all cells together.
         """
         written: list[Cells] = list(zip(*rows, strict=True))
-        columns = self._blanks.cut_columns(written) if self._blanks else written
+        columns = self._blanks.cut_columns(written, self._cut_first) if self._blanks else written
         needs_slow_path = self._slow_ones(columns, sizes)
-        read = [values.of(columns[index], needs_slow_path) for index, _, values in self._read]
-        ruled = [values.of(columns[index], needs_slow_path) for index, _, values in self._ruled]
+        read = [values.read(columns, index, needs_slow_path) for index, _, values in self._read]
+        ruled = [values.read(columns, index, needs_slow_path) for index, _, values in self._ruled]
         nested_read = self._nested.read(columns, needs_slow_path) if self._nested else []
         if needs_slow_path:
             kept = [at for at in range(len(rows)) if at not in needs_slow_path]
@@ -139,7 +142,7 @@ class ByColumn:
             *read,
             *ruled,
             *nested,
-            *(_tags(columns[index]) for index, _ in self._tags),
+            *(tags_of(columns[index]) for index, _ in self._tags),
             *map(repeat, self._constants.values()),
         )
         try:
@@ -183,7 +186,7 @@ class ByColumn:
             found[self._nested.attribute] = self._nested.points(columns, records)
         return found
 
-    def _slow_ones(self, columns: Sequence[Cells], sizes: Sequence[int]) -> set[int]:
+    def _slow_ones(self, columns: list[Cells], sizes: Sequence[int]) -> set[int]:
         """Find the records that need a closer look, as far as their values need not be read for that."""
         ids = columns[self._id]
         needs_slow_path: set[int] = set()
@@ -205,10 +208,22 @@ class ByColumn:
         if most_nested is not None and longest > most_nested:
             needs_slow_path.update(at for at, size in enumerate(sizes) if size > most_nested)
         for index, are_valid in self._as_is:
-            together = "\n".join(columns[index])
-            if together.count("\n") >= len(ids) or not are_valid(together):
+            if self._are_as_they_are(are_valid, columns[index]):
+                continue
+            if self._blanks is not None:
+                columns[index] = cut_all(columns[index])
+            if not self._are_as_they_are(are_valid, columns[index]):
                 needs_slow_path.update(_unlike(are_valid, columns[index]))
         return needs_slow_path
+
+    def _are_as_they_are(self, are_valid: Callable[[str], bool], cells: Cells) -> bool:
+        """Whether all of many cells are sent as they are: what is valid has no visible blanks anywhere."""
+        together = "\n".join(cells)
+        return (
+            together.count("\n") < len(cells)
+            and are_valid(together)
+            and (self._blanks is None or not any(map(together.__contains__, INVISIBLE)))
+        )
 
     def _may_be_null_words(self, ids: Cells, shortest: int) -> bool:
         if self._takes_null_words:
@@ -246,19 +261,6 @@ class Mapped(NamedTuple):
 
 
 _NOTHING = Mapped([], [], {}, [], {}, {})
-
-
-class _Tag(msgspec.Struct, gc=False):
-    add: tuple[str]
-
-
-def _tags(cells: Cells) -> list[Any]:
-    tags = map(_Tag, zip(cells, strict=True))
-    return (
-        [tag if cell else LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
-        if "" in cells
-        else list(tags)
-    )
 
 
 def _too_long(cells: Cells) -> Iterator[int]:

@@ -18,13 +18,14 @@ class NestedColumns:
     :param group: the columns.
     :param path: where that object goes, from the outermost key.
     :param most: how many cells of each column may be remembered.
+    :param trims: whether blanks around a cell mean nothing.
     """
 
-    def __init__(self, group: Group, path: tuple[str, ...], most: int) -> None:
+    def __init__(self, group: Group, path: tuple[str, ...], most: int, *, trims: bool) -> None:
         self.attribute = path[0]
         self.plain = [index for index, _, _ in group.plain]
         self._inner_keys = path[:0:-1]
-        self._read = [(index, CellValues(read, most)) for index, _, _, read in group.read]
+        self._read = [(index, CellValues(read, most, trims=trims)) for index, _, _, read in group.read]
         self._raw = [*self.plain, *(index for index, _ in self._read)]
         # A record with fewer characters than these is surely below Braze's limit, whatever its characters are.
         self.most_characters = (
@@ -34,9 +35,9 @@ class NestedColumns:
             (), [target for _, target, _ in group.plain], [target for _, target, _, _ in group.read]
         )
 
-    def read(self, columns: Sequence[Cells], needs_slow_path: set[int]) -> list[list[Any]]:
+    def read(self, columns: list[Cells], needs_slow_path: set[int]) -> list[list[Any]]:
         """Give the values of the columns that have a reader, and note the records of which one cannot be read."""
-        return [values.of(columns[index], needs_slow_path) for index, values in self._read]
+        return [values.read(columns, index, needs_slow_path) for index, values in self._read]
 
     def points(self, columns: Sequence[Cells], records: int) -> int:
         """Count the data points of all records together: one for each cell that is not empty."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
 
-from airflow_provider_braze.users_track.mapping.cell_values import LEFT_OUT
+from airflow_provider_braze.users_track.mapping.cell_values import LEFT_OUT, Cells
+from airflow_provider_braze.users_track.rules.values import to_json
+
+
+class _Tag(msgspec.Struct, gc=False):
+    add: tuple[str]
 
 
 def object_type(required: Sequence[str], texts: Sequence[str], others: Sequence[str]) -> Callable[..., Any]:
@@ -26,3 +32,24 @@ def object_type(required: Sequence[str], texts: Sequence[str], others: Sequence[
 def is_plain_key(key: str) -> bool:
     """Tell whether JSON holds a key as it is written, without which msgspec makes no type of it."""
     return key.isprintable() and '"' not in key and "\\" not in key
+
+
+def as_json(value: Any) -> Any:
+    """Write what is the same in every object as JSON, once; what cannot be is refused with each record."""
+    try:
+        return msgspec.Raw(to_json(value))
+    except UnicodeEncodeError:
+        return value
+
+
+def tags_of(cells: Cells) -> Iterable[Any]:
+    """Give what adds each cell as one tag."""
+    if cells[0] == cells[-1] and cells.count(cells[0]) == len(cells):
+        # As the execution's id is, which every record carries.
+        return repeat(_Tag((cells[0],)) if cells[0] else LEFT_OUT)
+    tags = map(_Tag, zip(cells, strict=True))
+    return (
+        [tag if cell else LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
+        if "" in cells
+        else list(tags)
+    )

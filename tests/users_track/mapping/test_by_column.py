@@ -144,6 +144,9 @@ def test_a_lone_surrogate_puts_all_in_doubt() -> None:
     mapper = Mapper(["external_id", "email", "first_name"], ExportMapping(), mode="upsert")
     rows = [["P1", "", "Ann"], ["P2", "no", "Ann"], ["P3", "", "\ud800"]]
     assert together(by_column_of(mapper), rows) == ([], [], {}, [0, 1, 2], {}, {})
+    # As of an offer whose folder's name is no UTF-8.
+    mapper = Mapper(["external_id"], ExportMapping(), mode="upsert", offer="\udce9")
+    assert together(by_column_of(mapper), [["P1"], ["P2"]]).needs_slow_path == [0, 1]
 
 
 def test_a_plain_record_is_beyond_doubt() -> None:
