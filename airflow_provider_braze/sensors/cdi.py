@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseSensorOperator, PokeReturnValue, conf
+from airflow.configuration import conf
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSensorTimeout
 from airflow_provider_braze.cdi.syncs import Before, Sync
