@@ -19,11 +19,26 @@ _TOLD_TO_ASSETS = (
     *OUTCOMES,
     "failed",
     "data_points",
+    "only_changed",
+    "values_saved",
+    "data_points_saved",
+    "data_points_saved_by_attribute",
+    "data_points_saved_since",
     "dry_run",
     "export",
     "fingerprint",
     "report_path",
     "rejects_path",
+)
+
+_ONLY_WITH_A_MEMORY = frozenset(
+    {
+        "only_changed",
+        "values_saved",
+        "data_points_saved",
+        "data_points_saved_by_attribute",
+        "data_points_saved_since",
+    }
 )
 
 
@@ -33,7 +48,11 @@ def tell_assets(outlets: Iterable[Any], context: Context, report: Mapping[str, A
     exports: Any = [
         {name: each[name] for name in ("path", "status", "report_path")} for each in report.get("exports", ())
     ]
-    extra: dict[str, Any] = {name: report.get(name) for name in _TOLD_TO_ASSETS}
+    extra: dict[str, Any] = {
+        name: report.get(name)
+        for name in _TOLD_TO_ASSETS
+        if name in report or name not in _ONLY_WITH_A_MEMORY
+    }
     for asset in outlets:
         if events is not None and isinstance(asset, Asset):
             events[asset].extra = {**extra, "exports": exports} if "exports" in report else extra

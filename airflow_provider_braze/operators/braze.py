@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -111,6 +111,12 @@ class BrazeUserTrackOperator(BaseOperator):
         not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
     :param late: what becomes of an export that is older than one which was pushed before through this connection and
         set one of the same fields: ``push`` (default) pushes it and says so, ``hold`` leaves it alone. (templated)
+    :param only_changed: send only values that differ from what Braze accepted last, as the memory in the reports folder
+        knows it; a record of which nothing is left is ``unchanged``. Rows need ``reports_path``. (templated)
+    :param refresh_after: with it, days after which all of a user is sent again (default 30); None: never. (templated)
+    :param always_send: with it, columns or attributes that are never left out: others change them, too. (templated)
+    :param memory: ``use`` (default), or ``ignore``: send all for once, and remember it anew. (templated)
+    :param memory_path: folder for the memory, instead of one in the reports folder. (templated)
     :param durable: on Airflow 3.3+, keep a checkpoint in the task state store, from which a retry goes on (default).
         A push that went through keeps none, so clearing its task pushes from the start. Rows that a function yields
         are not gone on from.
@@ -133,6 +139,11 @@ class BrazeUserTrackOperator(BaseOperator):
         "retry_events",
         "confirm",
         "late",
+        "only_changed",
+        "refresh_after",
+        "always_send",
+        "memory",
+        "memory_path",
         "max_wait_on_worker",
     )
     ui_color = "#d8d0ff"
@@ -160,6 +171,11 @@ class BrazeUserTrackOperator(BaseOperator):
         retry_events: bool | str = False,
         confirm: bool | str = False,
         late: Literal["push", "hold"] | str = "push",
+        only_changed: bool | str = False,
+        refresh_after: float | timedelta | str | None = 30,
+        always_send: Collection[str] | str | None = None,
+        memory: Literal["use", "ignore"] | str = "use",
+        memory_path: str | None = None,
         durable: bool = True,
         max_wait_on_worker: float | timedelta | str | None = 60,
         **kwargs: Any,
@@ -183,6 +199,11 @@ class BrazeUserTrackOperator(BaseOperator):
         self.retry_events = retry_events
         self.confirm = confirm
         self.late = late
+        self.only_changed = only_changed
+        self.refresh_after = refresh_after
+        self.always_send = always_send
+        self.memory = memory
+        self.memory_path = memory_path
         self.durable = durable
         self.max_wait_on_worker = max_wait_on_worker
         self._running: ExportPush | RowsPush | ListPush | Running | None = None

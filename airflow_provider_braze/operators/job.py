@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_braze.operators.remembering import Asked as AskedOfTheMemory
+from airflow_provider_braze.operators.remembering import wish_of
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
 
-class Asked(Protocol):
+class Asked(AskedOfTheMemory, Protocol):
     """The operator's parameters that are used here, rendered."""
 
     durable: bool
@@ -80,6 +82,7 @@ def job_of(
         max_data_points=as_optional_whole_number("max_data_points", task.max_data_points),
         max_rejected=as_threshold("max_rejected", task.max_rejected),
         retry_events=as_bool("retry_events", task.retry_events, default=False),
+        memory=wish_of(task),
         # Outside of Airflow nothing goes on after a wait.
         max_wait=as_optional_seconds("max_wait_on_worker", task.max_wait_on_worker) if in_airflow else None,
         progress=progress,

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.operators.remembering import CHECKS as REMEMBERING_CHECKS
 from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, Asked, late, read_dialect
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -71,6 +72,7 @@ _CHECKS: Mapping[str, Any] = {
     "retry_events": lambda name, value: as_bool(name, value, default=False),
     "confirm": lambda name, value: as_bool(name, value, default=False),
     "late": lambda _, value: late(value),
+    **REMEMBERING_CHECKS,
     "durable": _switch,
     "max_wait_on_worker": as_optional_seconds,
 }

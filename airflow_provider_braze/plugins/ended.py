@@ -95,7 +95,7 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("Shortest at the limit", wording.duration(number(report, "seconds_at_limit"))),
             ("Data points it would cost, estimated", points),
         ]
-        return facts
+        return [*facts, *_saved(report)]
     pace = (records - count(report, "not_sent")) / seconds if seconds >= _SHORTEST else None
     facts += [
         ("Pace", "too short to tell" if pace is None else wording.pace(pace)),
@@ -111,7 +111,18 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
         facts.append(
             ("Waited for the connection's own limit", wording.duration(paced) if paced else "not at all")
         )
-    return [*facts, ("Data points, estimated", points)]
+    return [*facts, ("Data points, estimated", points), *_saved(report)]
+
+
+def _saved(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say what was left out because Braze was told it before."""
+    if report.get("only_changed") is not True:
+        return []
+    facts = [("Data points saved", f"{count(report, 'data_points_saved'):,}")]
+    if "data_points_saved_since" in report:
+        since = text(report, "memory_since")[:10]
+        facts.append((f"Saved since {since}", f"{count(report, 'data_points_saved_since'):,}"))
+    return facts
 
 
 def _data_points(report: Mapping[str, Any]) -> list[Share]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import (
@@ -14,6 +14,8 @@ from airflow_provider_braze.exceptions import (
     ExportRefusedError,
     describe,
 )
+from airflow_provider_braze.memory.memory import Wish
+from airflow_provider_braze.memory.rules import squashed
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
@@ -32,7 +34,7 @@ from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
-from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
 
 
 @dataclass(kw_only=True)
@@ -69,6 +71,7 @@ class ExportPush(AnyPush):
             )
         mode = item.resolve_mode(self.job.mode, self.channel_modes)
         reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.job.retry_events)
+        self.job = replace(self.job, memory=_with_targets(self.job.memory, reading.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
         location, before = _found(item)
@@ -282,6 +285,22 @@ class _ExportAttempt(Attempt):
             "mapping": mapping.as_reported(),
             "has_transform": mapping.transform is not None,
         }
+
+
+def _with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
+    """Add to the columns that are always sent what a mapping makes of them."""
+    asked = frozenset(map(squashed, wish.always_send))
+    if not asked:
+        return wish
+    tags = {**DEFAULT_TAGS, **mapping.tags}
+    targets = {name: mapping.rename[name] for name in mapping.rename} | {
+        name: tag.attribute for name, tag in tags.items()
+    }
+    return replace(
+        wish,
+        always_send=wish.always_send
+        | {target for column, target in targets.items() if squashed(column) in asked},
+    )
 
 
 def _found(item: ExportItem) -> tuple[Location, Stat]:

@@ -239,7 +239,7 @@ UNDERSTOOD: dict[str, tuple[Any, str]] = {
 def test_an_odd_row_is_invalid_alone(push_rows: PushRows, odd: str) -> None:
     value, reason = ODD[odd]
     rows = [{"external_id": "U1", "x": 1}, {"external_id": "U2", "x": value}, {"external_id": "U3", "x": 1}]
-    report = push_rows(attributes=rows, keep=lambda _: None)
+    report = push_rows(attributes=rows, save=lambda _: None)
     check(report, records=3, accepted=2, invalid=1, status="complete")
     assert report["failed_rows"] == [{"index": 1, "outcome": "invalid", "reason": reason}]
 
@@ -260,7 +260,7 @@ def test_so_is_what_is_no_dict(push_rows: PushRows, tmp_path: Path, row: Any) ->
     ids=["raising", "long", "array", "bytes", "NaN"],
 )
 def test_so_is_one_with_an_odd_identifier(push_rows: PushRows, identifier: Any) -> None:
-    report = push_rows(attributes=[{"external_id": identifier, "visits": {"inc": 1}}], keep=lambda _: None)
+    report = push_rows(attributes=[{"external_id": identifier, "visits": {"inc": 1}}], save=lambda _: None)
     check(report, records=1, invalid=1, status="failed")
 
 
@@ -273,7 +273,7 @@ def test_all_of_them_together_are_written_down_and_invalid_again(
         {"external_id": "U1", "name": "e", "time": "2026-03-01T12:00:00Z", "properties": ODD["bytes"][0]}
     ]
     report = push_rows(
-        attributes=rows, events=events, keep=lambda _: None, max_data_points=10**6, reports_path=str(tmp_path)
+        attributes=rows, events=events, save=lambda _: None, max_data_points=10**6, reports_path=str(tmp_path)
     )
     check(report, records=len(rows) + 1, invalid=len(rows) + 1, status="failed")
     written = rejects(report)
