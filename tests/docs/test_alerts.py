@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,32 @@ from airflow.sdk import DAG
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from tests.docs.pages import DOCS
 from tests.plugins.invented import report
+
+A_DAG = """
+from airflow.sdk import DAG
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from braze_alerts import tell_failure, tell_many_failed
+
+PEOPLE = [{"external_id": "P1"}, *({} for _ in range(9))]
+ALERTS = {"on_failure_callback": tell_failure, "on_success_callback": tell_many_failed}
+
+with DAG("alerting", schedule=None, default_args=ALERTS) as dag:
+    BrazeUserTrackOperator(task_id="passes", attributes=PEOPLE, max_rejected=9)
+    BrazeUserTrackOperator(task_id="fails", attributes=PEOPLE, max_rejected=8)
+    BrazeUserTrackOperator(task_id="whole", attributes=PEOPLE[:1])
+    BrazeUserTrackOperator(task_id="never_began", attributes=PEOPLE, braze_conn_id="nobody")
+    BrazeUserTrackOperator.partial(task_id="mapped", max_rejected=0).expand(attributes=[PEOPLE[:2]])
+"""
+
+ITS_RUN = """
+import runpy, subprocess, sys
+from airflow_provider_braze.sandbox.testing import running_sandbox
+
+subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+with running_sandbox():
+    run = runpy.run_path("dags/alerting.py")["dag"].test()
+print("states:", dict(sorted((ti.task_id, str(ti.state)) for ti in run.get_task_instances())))
+"""
 
 ALERTS = runpy.run_path(str(DOCS / "examples" / "braze_alerts.py"))
 
@@ -70,6 +99,48 @@ def test_a_push_of_nothing_is_not_told_of(capsys: pytest.CaptureFixture[str]) ->
     ALERTS["tell_many_failed"](context(return_value=report(records=0, failed=0)))
     ALERTS["tell_many_failed"](context())
     assert capsys.readouterr().out == ""
+
+
+def test_airflow_calls_them_with_what_they_need(tmp_path: Path) -> None:
+    """A whole run of Airflow's own, in a process of its own."""
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    (dags / "alerting.py").write_text(A_DAG)
+    (dags / "braze_alerts.py").write_text((DOCS / "examples" / "braze_alerts.py").read_text())
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    own = {
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__API__BASE_URL": "https://airflow.example.com",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(dags), os.environ.get("PYTHONPATH")])),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ITS_RUN],
+        cwd=tmp_path,
+        env=inherited | own,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    said = done.stdout
+    assert done.returncode == 0, said + done.stderr
+    states = {"passes": "success", "fails": "failed", "whole": "success", "never_began": "failed"}
+    assert f"states: {dict(sorted((states | {'mapped': 'failed'}).items()))}" in said
+    assert (
+        "Push failed: 9 of 10 records failed, more than 8.\n10 records, 1 accepted, 9 failed; 9 x no id"
+        in said
+    )
+    assert "Push failed: There is no connection 'nobody'" in said
+    assert "Nothing was sent." in said
+    assert "90.0 % failed, and the push passed.\n10 records, 1 accepted, 9 failed; 9 x no identifier" in said
+    assert said.count("and the push passed") == 1
+    run = "https://airflow.example.com/dags/alerting/runs/manual__"
+    links = sorted(line.partition("/tasks/")[2] for line in said.splitlines() if line.startswith(run))
+    assert links == [
+        f"{each}/plugin/braze_task" for each in ("fails", "mapped/mapped/0", "never_began", "passes")
+    ]
 
 
 def test_the_operator_takes_them(tmp_path: Path) -> None:
