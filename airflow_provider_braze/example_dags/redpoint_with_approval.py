@@ -24,6 +24,7 @@ from airflow.configuration import conf
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, Asset, task
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.forms import (
     BRAZE_CONN_ID,
     connection_param,
@@ -141,13 +142,15 @@ with DAG(
     # An export that cannot be planned is left for the person to decide on; no exports leave nothing to decide.
     @task(task_display_name="Add up the plans", trigger_rule="none_skipped", multiple_outputs=False)
     def sum_of_plans(
-        exports: list[dict[str, Any]],
+        exports: list[dict[str, Any]] | None,
         plan: dict[str, Any] | None,
         braze_conn_id: str = "",
         ti: Any = None,
         run_id: Any = None,
     ) -> dict[str, Any]:
-        """Say how large the push would be, and ask."""
+        """Say how large the push would be, and write the question."""
+        if exports is None:
+            raise AirflowFailException("No exports were found: the task before this one says why.")
         # A plan that failed returns nothing, but leaves its report.
         found = plan or ti.xcom_pull(task_ids="plan_export", key="report") or {}
         planned = [each for each in found.get("exports", ()) if each["status"] == "planned"]

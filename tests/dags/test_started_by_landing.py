@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from airflow_provider_braze.airflow_compat import AirflowSkipException
+from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
@@ -166,6 +166,11 @@ def test_the_question_says_what_a_person_has_to_know(
     )
     assert f"({plans})" in said
     assert "No answer within 12 hours means *Reject*: then nothing is pushed" in said
+
+
+def test_a_search_that_failed_is_not_added_up(with_approval: DAG) -> None:
+    with pytest.raises(AirflowFailException, match="the task before this one says why"):
+        function(with_approval, "sum_of_plans")(None, None, "braze_default")
 
 
 def test_it_is_filtered_as_the_polling_dag_is(with_approval: DAG) -> None:

@@ -94,3 +94,11 @@ def test_nobody_is_asked_about_a_small_push(airflow: RealAirflow, sandbox: Sandb
     states = airflow.states(DAG_ID, run_id)
     assert states["ask"] == ["skipped"]
     assert states["push_export"] == ["success"]
+
+
+def test_a_misspelt_offer_fails_soon_and_asks_nobody(airflow: RealAirflow, sandbox: SandboxProcess) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_users=0, offer="Summer Sale 2027")
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "failed"
+    assert airflow.states(DAG_ID, run_id)["ask"] == ["upstream_failed"]
+    assert "no folder 'Summer Sale 2027'" in airflow.log(DAG_ID, run_id, "find_exports")

@@ -1,0 +1,103 @@
+"""From what a person is told to what they do next: a question is answered, mended rejects go out."""
+
+from __future__ import annotations
+
+import runpy
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import quote
+
+from playwright.sync_api import expect
+
+from tests.docs.pages import DOCS
+from tests.inbox import land
+from tests.samples import EXPORTS
+from tests.sandbox_process import SandboxProcess
+from tests.system.real_airflow import RealAirflow
+from tests.ui.screen import Screen
+
+APPROVAL, PUSH, AGAIN = "redpoint_with_approval", "redpoint_to_braze", "push_rejects_again"
+COMMA, TAB = EXPORTS[:2]
+
+
+def test_a_question_is_understood_and_answered(
+    ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess, base_path: Path
+) -> None:
+    airflow.unpause(APPROVAL)
+    COMMA.land(base_path, modified=time.time() - 120)
+    TAB.land(base_path, modified=time.time() - 60)
+    ui.trigger_form(APPROVAL)
+    ui.fill(max_age_days="0.5", ask_above_users="10.000")
+    assert ui.press_trigger() == (400, "")
+    expect(ui.dialog.get_by_text("a whole number without separators")).to_be_visible()
+    ui.fill(ask_above_users="0")
+
+    status, run_id = ui.press_trigger()
+
+    assert status == 200
+    airflow.wait_for(
+        lambda: airflow.states(APPROVAL, run_id).get("ask") in (["awaiting_input"], ["deferred"]),
+        "a question for a person",
+        240,
+    )
+    airflow.wait_for_worker_to_leave(run_id, "ask")
+    ui.open(f"dags/{APPROVAL}/runs/{quote(run_id)}/tasks/ask/required_actions")
+    for said in (
+        "Push 3 users to Braze?",
+        "2 exports, 3 users, at most",
+        sandbox.url,
+        "braze_default",
+        f"{COMMA.channel} / {COMMA.offer} / {COMMA.execution_id}",
+        "No answer within 12 hours",
+    ):
+        expect(ui.page.get_by_text(said).first).to_be_visible()
+    plans = ui.page.get_by_role("link", name="Each plan is in the tab Braze of this run")
+    where = plans.get_attribute("href")
+    assert where is not None
+    ui.page.get_by_role("button", name="Approve").click()
+    assert airflow.wait_for_run(APPROVAL, run_id) == "success"
+    ui.page.goto(where)
+    tab = ui.page.frame_locator("iframe")
+    expect(tab.get_by_role("heading", name=f"RPI_Export_{COMMA.execution_id}.txt").first).to_be_visible()
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+
+
+def test_mended_rejects_go_out_by_the_id_on_their_card(
+    ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess, base_path: Path
+) -> None:
+    airflow.unpause(PUSH)
+    airflow.unpause(AGAIN)
+    people = "external_id,email\nU1,ann@example.com\nU2,nonsense\n"
+    land(base_path, folder="Braze Onboarding and Upsert/Spring Welcome/8828", text=people, age=60)
+    run_id = airflow.trigger(PUSH)
+    assert airflow.wait_for_run(PUSH, run_id) == "success"
+    (first,) = airflow.reports(PUSH, run_id)
+    written = Path(first["rejects_path"])
+    mended = written.with_name("mended.csv")
+    mended.write_text(written.read_text("utf-8-sig").replace("nonsense", "bo@example.com"))
+    ti = SimpleNamespace(dag_id=PUSH, run_id=run_id, task_id="push_export", map_index=-1)
+    alerts = runpy.run_path(str(DOCS / "examples" / "braze_alerts.py"))
+    # What an alert names is where the card is.
+    ui.open(f"dags/{alerts['card_of'](ti).partition('/dags/')[2]}")
+    card = ui.page.frame_locator("iframe")
+    push_id = card.get_by_role("paragraph").filter(has_text="Push again").locator("code").inner_text()
+    assert push_id == "/".join(written.parts[-3:-1])
+    card.get_by_role("link", name="Push rejects again").first.click()
+    # No link can fill in a form of Airflow's; the id is pasted.
+    ui.page.get_by_role("button", name="Trigger").first.click()
+    ui.dialog.get_by_role("button", name="Advanced Options").wait_for()
+    ui.fill(rejects="/etc/passwd")
+    assert ui.press_trigger() == (400, "")
+    expect(ui.dialog.get_by_text("the id that the card of the push names")).to_be_visible()
+    ui.fill(rejects=push_id)
+
+    status, again = ui.press_trigger()
+
+    assert status == 200
+    assert airflow.wait_for_run(AGAIN, again) == "success"
+    report = airflow.xcom(AGAIN, again, "push_export")
+    assert (report["accepted"], report["parent"]) == (1, first["report_path"])
+    profile = sandbox.profile("U2")
+    assert profile is not None
+    assert profile["email"] == "bo@example.com"
