@@ -3,7 +3,8 @@
 
 Starts by itself when Redpoint Interaction has finished writing an export, and pushes it into Braze; several that land
 together are pushed one at a time, oldest first. What is marked as pushed is left out, so that an export which is
-offered twice is pushed once. A run that finds nothing left to push ends as *skipped*.
+offered twice is pushed once. In a run that finds nothing left to push the tasks are
+*skipped*, and the run is *Success*.
 
 **Use this DAG or `redpoint_to_braze`, not both**: that one looks every 15 minutes and has a form. Both ship paused;
 switch one of them on. This one needs a running triggerer.

@@ -6,7 +6,7 @@ and oldest first: what fails for a while holds up those after it, so that none o
 and, for records that failed, a rejects file in the reports folder.
 
 **By itself:** every 15 minutes. It looks twice, as far apart as a file needs to be known as landed, and ends; in a run
-in which nothing new has landed, both tasks are *skipped*.
+in which nothing new has landed, both tasks are *skipped*, and the run is *Success*.
 
 **By hand:** press *Trigger* and fill in the form. Everything may stay as it is: then all that is new is pushed. Where
 there is nothing to push, the run ends after these two looks, and the tab *Braze* says why. What was asked for by name

@@ -4,7 +4,7 @@
 Plans first: reads and checks every export that has landed, and sends nothing. Where the plans together stay within
 both limits of the form, the exports are pushed. Above one of them, or when an export cannot be planned, a person is
 asked, who sees the workspace, the exports and the sum of the plans: in the UI under *Required Actions*, or by REST.
-*Reject*, and no answer within 12 hours, end the run without a push.
+*Reject*, and no answer within 12 hours, end the run without a push: it is *Success*, and the push is *skipped*.
 
 **By hand:** press *Trigger*, say which exports, and set the limits.
 **By REST:** `POST /api/v2/dags/redpoint_with_approval/dagRuns`.
