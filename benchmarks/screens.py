@@ -16,10 +16,11 @@ from typing import Any
 from playwright.sync_api import Browser
 
 from tests.plugins.api_server import VIEWER, ApiServer
+from tests.plugins.invented import of_100
 from tests.system.postgres import Postgres
 from tests.system.real_airflow import REPOSITORY, AirflowTroubleError
 from tests.ui.screen import chromium, screen
-from tests.ui.test_braze_tab import DAG_ID, RUN_OF_100, of_100, sign_in
+from tests.ui.test_braze_tab import DAG_ID, RUN_OF_100, sign_in
 
 PUSHES, OTHERS = 10_000, 100_000
 LOOKS = 10

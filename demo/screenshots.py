@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
+from playwright.sync_api import Browser
+
 from demo.serve import invent_export
 from demo.stage import DAG_ID, Stage, land_samples, say, stage
+from tests.plugins.api_server import VIEWER, ApiServer
+from tests.plugins.invented import of_100, of_a_month
 from tests.samples import EXPORTS
 from tests.system.real_airflow import REPOSITORY
 from tests.ui.screen import CHROMIUM, Screen, chromium, screen
@@ -20,6 +25,15 @@ BROKEN = len(EXPORTS) - 1
 """The map index of the push with most failed records: the exports are pushed in their order."""
 
 
+def take(ui: Screen, name: str, *, height: int, settle: float = 1.5) -> None:
+    """Take the whole window, once nothing moves in it any more."""
+    ui.page.set_viewport_size({"width": WIDTH, "height": height})
+    ui.page.wait_for_timeout(settle * 1000)
+    ui.page.screenshot(path=IMAGES / f"{name}.png")
+    ui.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+    say(f"  {name}.png")
+
+
 class Photographer:
     """Takes one picture after the other of one Airflow."""
 
@@ -29,12 +43,8 @@ class Photographer:
         self.ui = ui
 
     def take(self, name: str, *, height: int, settle: float = 1.5) -> None:
-        """Take the whole window, once nothing moves in it any more."""
-        self.ui.page.set_viewport_size({"width": WIDTH, "height": height})
-        self.ui.page.wait_for_timeout(settle * 1000)
-        self.ui.page.screenshot(path=IMAGES / f"{name}.png")
-        self.ui.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
-        say(f"  {name}.png")
+        """Take the whole window."""
+        take(self.ui, name, height=height, settle=settle)
 
     def take_form(self, name: str) -> None:
         """Take the form that is open, without what it covers."""
@@ -147,12 +157,12 @@ class Photographer:
         self.take("asset-event", height=540, settle=4)
 
     def rejects(self, run_id: str) -> None:
-        """Take the masked preview of the rejects, where an administrator has switched that on."""
+        """Take the preview of the rejects, where an administrator has switched that on."""
         self.airflow.end("api-server")
         self.airflow.spawn("api-server", AIRFLOW__BRAZE__REJECTS_IN_UI="True")
         self.airflow.wait_for(self.airflow.answers, "an API server that answers", 120)
         self.ui.open_push(DAG_ID, run_id)
-        self.ui.braze_tab().get_by_text("First records, masked").click()
+        self.ui.braze_tab().get_by_text("First records: who, and the cell at fault").click()
         self.take("braze-tab-rejects", height=1060, settle=4)
 
     def started_by_file(self) -> None:
@@ -185,6 +195,25 @@ class Photographer:
         self.take("approval", height=520, settle=4)
 
 
+def many_pushes(browser: Browser) -> None:
+    """Take a run with 100 exports, and the page of all pushes: on an API server that has invented pushes of a month."""
+    now = datetime.now(UTC)
+    busy = {**of_100(), "start": (now - timedelta(days=2, hours=3)).isoformat()}
+    run_id = f"manual__{now.date()}T08:00:00+00:00"
+    rows = {DAG_ID: {**of_a_month(now), run_id: [busy]}}
+    with ApiServer(rows, with_dags=True) as server:
+        for theme, suffix in (("light", ""), ("dark", "-dark")):
+            with screen(browser, server.url, width=WIDTH, height=HEIGHT, theme=theme) as ui:
+                token = server.sign_in(VIEWER)
+                ui.page.context.add_cookies([{"name": "_token", "value": token, "url": server.url}])
+                ui.open_run(DAG_ID, run_id)
+                ui.braze_tab().locator("#rows").wait_for()
+                take(ui, f"braze-tab-100{suffix}", height=900)
+                ui.open("plugin/braze_pushes")
+                ui.page.frame_locator("iframe").locator("#rows").wait_for()
+                take(ui, f"all-pushes{suffix}", height=1000)
+
+
 def take_all() -> int:
     """Take every picture, and return the exit status."""
     if not CHROMIUM.exists():
@@ -208,6 +237,8 @@ def take_all() -> int:
             ui.open_run(DAG_ID, run_id)
             ui.braze_tab().locator("article").first.wait_for()
             Photographer(scene, ui).take("braze-tab-dark", height=1000)
+    with chromium() as browser:
+        many_pushes(browser)
     return 1 if _too_large(sorted(IMAGES.glob("*.png"))) else 0
 
 

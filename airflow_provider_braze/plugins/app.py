@@ -171,6 +171,8 @@ def _page(
     pushes = one_by_one(tasks)
     table = Table.of(pushes, of_table)
     cards = [card_of(push, has_store=HAS_STORE) for push in table.shown(pushes)]
+    for card in cards:
+        card.name = table.names.get(card.anchor, card.name)
     return _html(
         "run.html",
         cards=[(card, _links(where, card), _rejects(where, card)) for card in cards],

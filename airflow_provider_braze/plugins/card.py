@@ -5,7 +5,8 @@ Reports come from XCom, which people may edit: nothing here relies on a value be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -107,6 +108,12 @@ class Card:
     dashboard: str | None = None
     report_path: str = ""
     rejects_path: str = ""
+    name: str = ""
+    """What its links are called by: its title, and a number where another card of the page has the same."""
+
+    def __post_init__(self) -> None:
+        """Call it by its title, until it is known what else is on the page."""
+        self.name = self.name or self.title
 
     @property
     def anchor(self) -> str:
@@ -188,6 +195,16 @@ def workspace_of(record: Mapping[str, Any]) -> str:
 def name_of(task: PushTask) -> str:
     """Name a task instance as Airflow's own pages do."""
     return task.name if task.label is None else f"{task.name} [{task.label}]"
+
+
+def own_names(titles: Iterable[str]) -> list[str]:
+    """Name what stands on one page so that no two links of it are called the same: an export can be there twice."""
+    seen: Counter[str] = Counter()
+    names = []
+    for title in titles:
+        seen[title] += 1
+        names.append(title if seen[title] == 1 else f"{title} ({seen[title]})")
+    return names
 
 
 def state_word(state: str | None) -> str:

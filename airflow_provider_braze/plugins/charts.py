@@ -17,6 +17,9 @@ sent after a wait, and not read yet (an estimate)."""
 _LARGEST = 10**15
 """No count or number of seconds of a push is larger; of what is, nothing can be drawn."""
 
+SHORTEST = 1.0
+"""Seconds of a push below which it has no pace: its start and end are most of it."""
+
 WIDTH, HEIGHT = 1000.0, 100.0
 """Size of a drawing; the page stretches it."""
 

@@ -19,10 +19,7 @@ from airflow_provider_braze.plugins.card import (
     title_of,
     workspace_of,
 )
-from airflow_provider_braze.plugins.charts import Share, bar, count, number, rate_chart, shares
-
-_SHORTEST = 1.0
-"""Seconds of a push below which it has no pace: its start and end are most of it."""
+from airflow_provider_braze.plugins.charts import SHORTEST, Share, bar, count, number, rate_chart, shares
 
 
 def ended(task: PushTask, report: Mapping[str, Any]) -> Card:
@@ -36,7 +33,7 @@ def ended(task: PushTask, report: Mapping[str, Any]) -> Card:
         error=text(report, "error"),
         segments=bar(report),
         facts=_facts(report),
-        chart=rate_chart(report.get("samples")) if number(report, "seconds") >= _SHORTEST else None,
+        chart=rate_chart(report.get("samples")) if number(report, "seconds") >= SHORTEST else None,
         data_points=_data_points(report),
         reasons=_reasons(report),
         notes=_notes(report),
@@ -96,9 +93,9 @@ def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
             ("Data points it would cost, estimated", points),
         ]
         return [*facts, *_saved(report)]
-    pace = (records - count(report, "not_sent")) / seconds if seconds >= _SHORTEST else None
+    pace = (records - count(report, "not_sent")) / seconds if seconds >= SHORTEST else None
     facts += [
-        ("Pace", "too short to tell" if pace is None else wording.pace(pace)),
+        ("Pace", wording.TOO_SHORT if pace is None else wording.pace(pace)),
         ("Duration", wording.duration(seconds)),
         ("Requests", f"{requests:,}" + (f" ({retries:,} again)" if retries else "")),
         (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from airflow_provider_braze.plugins.card import own_names
 from airflow_provider_braze.plugins.charts import Bar, bars
 from airflow_provider_braze.plugins.history import History
 from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
@@ -107,6 +108,11 @@ class Overview:
     def pages(self) -> int:
         """How many pages there are."""
         return -(-self.found // ROWS_PER_PAGE)
+
+    @property
+    def named_lines(self) -> list[tuple[Line, str]]:
+        """The page's rows, each with what its links are called by: an export can have been pushed twice."""
+        return list(zip(self.lines, own_names(line.row.title for line in self.lines), strict=True))
 
     @property
     def days_with_pushes(self) -> list[Total]:

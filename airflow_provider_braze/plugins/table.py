@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from airflow_provider_braze.plugins import wording
 from airflow_provider_braze.plugins.card import (
     DEFERRED,
     RUNNING,
     PushTask,
     moment,
+    own_names,
     places_of,
     progress_of,
     said_of,
@@ -28,9 +30,12 @@ MOST_CARDS = 25
 """Rows of a page up to which their cards stand below them; of more, one card is shown at a time."""
 
 FAILED, WAITING_FOR_BRAZE, SOME_FAILED = "failed", "waiting for Braze", "complete, some failed"
+TROUBLE = "trouble at Braze"
+"""Of a push that runs, and whose requests Braze answers with errors."""
 
 _TONES = {FAILED: "error", "upstream failed": "error", "held up": "warning", "up for retry": "warning"} | {
     WAITING_FOR_BRAZE: "waiting",
+    TROUBLE: "warning",
     RUNNING: "running",
     "waiting": "waiting",
     SOME_FAILED: "warning",
@@ -39,7 +44,16 @@ _TONES = {FAILED: "error", "upstream failed": "error", "held up": "warning", "up
     "planned": "info",
 }
 # What needs somebody first, then what is under way, then what has ended.
-_FIRST = (FAILED, "upstream failed", "held up", "up for retry", WAITING_FOR_BRAZE, RUNNING, "waiting")
+_FIRST = (
+    FAILED,
+    "upstream failed",
+    "held up",
+    "up for retry",
+    TROUBLE,
+    WAITING_FOR_BRAZE,
+    RUNNING,
+    "waiting",
+)
 _LAST = (SOME_FAILED, "held", "complete", "planned", "success", "skipped", "removed")
 
 
@@ -122,6 +136,7 @@ class Table:
 
     :param states: how many pushes are in each state.
     :param found: how many rows there are on all pages.
+    :param names: what the links of each row of this page are called, by its anchor.
     """
 
     asked: Asked
@@ -130,6 +145,7 @@ class Table:
     states: list[tuple[str, str, int]]
     channels: list[str]
     offers: list[str]
+    names: Mapping[str, str]
 
     @classmethod
     def of(cls, pushes: Sequence[PushTask], asked: Asked) -> Table:
@@ -139,13 +155,16 @@ class Table:
         key, backwards = asked.sort.removeprefix("-"), asked.sort.startswith("-")
         picked = sorted(filter(asked.picks, rows), key=_KEYS.get(key, _KEYS["state"]), reverse=backwards)
         first = (asked.page - 1) * ROWS_PER_PAGE
+        shown = picked[first : first + ROWS_PER_PAGE]
+        names = own_names(row.title for row in shown)
         return cls(
             asked,
-            picked[first : first + ROWS_PER_PAGE],
+            shown,
             len(picked),
             [(state, tone_of(state), states[state]) for state in sorted(states, key=rank)],
             sorted({row.channel for row in rows} - {""}),
             sorted({row.offer for row in rows} - {""}),
+            {row.anchor: name for row, name in zip(shown, names, strict=True)},
         )
 
     @property
@@ -191,7 +210,9 @@ def _state_of(task: PushTask) -> str:
     progress, report = progress_of(task), task.report
     if task.state == RUNNING or (task.state == DEFERRED and progress is not None):
         waits = task.state == DEFERRED or moment((progress or {}).get("waiting_until")) is not None
-        return WAITING_FOR_BRAZE if waits else RUNNING
+        if waits:
+            return WAITING_FOR_BRAZE
+        return TROUBLE if wording.trouble((progress or {}).get("trouble")) else RUNNING
     if report is None or task.state not in ("success", "failed"):
         return state_word(task.state)
     if is_failed(task, report):

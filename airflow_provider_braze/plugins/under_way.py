@@ -19,7 +19,16 @@ from airflow_provider_braze.plugins.card import (
     title_of,
     workspace_of,
 )
-from airflow_provider_braze.plugins.charts import bar, count, number, rate_chart, settled_of, total_of
+from airflow_provider_braze.plugins.charts import (
+    SHORTEST,
+    bar,
+    count,
+    number,
+    rate_chart,
+    settled_of,
+    total_of,
+)
+from airflow_provider_braze.plugins.table import TROUBLE
 from airflow_provider_braze.pushes.progress import minute_after
 
 
@@ -35,7 +44,7 @@ def running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: bo
     if waits:
         badge = Badge("waiting for Braze", "waiting")
     elif trouble:
-        badge = Badge("trouble at Braze", "warning")
+        badge = Badge(TROUBLE, "warning")
     else:
         badge = Badge(RUNNING, RUNNING)
     card = of_progress(task, progress, badge)
@@ -65,7 +74,7 @@ def of_progress(task: PushTask, progress: Mapping[str, Any], badge: Badge) -> Ca
             ("Records read", f"{count(progress, 'records'):,}"),
             ("Have their outcome", f"{settled_of(progress):,}"),
             ("Failed", f"{count(progress, 'failed'):,}"),
-            ("Pace", wording.pace(number(progress, "records_per_second"))),
+            ("Pace", _pace(progress)),
             ("Requests", f"{count(progress, 'requests'):,}"),
             ("Running for", wording.duration(number(progress, "elapsed"))),
         ],
@@ -74,9 +83,15 @@ def of_progress(task: PushTask, progress: Mapping[str, Any], badge: Badge) -> Ca
     )
 
 
+def _pace(progress: Mapping[str, Any]) -> str:
+    if number(progress, "elapsed") < SHORTEST:
+        return wording.TOO_SHORT
+    return wording.pace(number(progress, "records_per_second"))
+
+
 def _time_left(progress: Mapping[str, Any]) -> str:
     """Estimate the time until all has its outcome, at the present pace; empty where that is not known."""
     total, pace = total_of(progress), number(progress, "records_per_second")
-    if not total or not pace:
+    if not total or not pace or number(progress, "elapsed") < SHORTEST:
         return ""
     return wording.about(max(0.0, total - settled_of(progress)) / pace)

@@ -44,6 +44,7 @@ STATE_SENTENCES: Mapping[str | None, str] = MappingProxyType(
     }
 )
 
+TOO_SHORT = "too short to tell"
 STARTING = "Has just started; its progress shows here in a few seconds."
 NO_STORE = "Is running. Its log says how far it is; Airflow shows that on this tab from version 3.3 on."
 NO_REPORT = (

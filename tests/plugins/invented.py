@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_braze.pushes.list_report import entry, summed
 from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 SCRIPT = "<script>alert('seen')</script>"
@@ -63,3 +65,59 @@ def progress(**given: Any) -> dict[str, Any]:
         "try_number": 1,
         **given,
     }
+
+
+def of_100() -> dict[str, Any]:
+    """Make one task that pushed a list of 100 exports, two of which failed."""
+    own = [
+        report(accepted=1000, export=f"/x/RPI_Export_{6000 + n}.txt", offer=f"Offer {n % 9}")
+        for n in range(100)
+    ]
+    for n in (41, 73):
+        own[n] |= {"status": "failed", "error": "The header has no identifier."}
+    exports = [
+        entry(each["export"], each["status"], each, each["error"], set_aside=each["status"] == "failed")
+        for each in own
+    ]
+    listed = {
+        **summed(own, [each["status"] for each in own]),
+        "braze_conn_id": "braze_prod",
+        "exports": exports,
+    }
+    return {"task_id": "push_export", "name": "Push to Braze", "state": "failed", "report": listed}
+
+
+def of_a_month(now: datetime) -> dict[str, list[dict[str, Any]]]:
+    """Make four runs a day for 30 days, each with one export; some failed, are late, or were plans."""
+    runs = {}
+    for number in range(120):
+        began = now - timedelta(hours=6 * number + 1)
+        weekend = began.weekday() > 4
+        accepted = (3000 if weekend else 14_000) + number * 7919 % 5000
+        offer = ("Spring Sale", "Welcome", "Loyalty Points", "Weekly Offer")[number % 4]
+        given: dict[str, Any] = {
+            "accepted": accepted,
+            "invalid": number * 31 % 90,
+            "data_points": accepted * 12,
+        }
+        if number % 17 == 3:
+            given |= {"status": "failed", "accepted": 0, "invalid": 0, "not_sent": accepted, "data_points": 0}
+            given |= {"error": "The header has no column external_id.", "set_aside": True}
+        elif number % 23 == 2:
+            given["late"] = {
+                "newer": f"/x/RPI_Export_{8000 - number + 4}.txt",
+                "fields": ["rpi_cdp_attributes"],
+            }
+        elif number % 19 == 5:
+            given |= {"status": "planned", "planned": accepted, "accepted": 0, "invalid": 0, "dry_run": True}
+        own = report(
+            **given,
+            export=f"/exports/Braze Append/{offer}/8828/RPI_Export_{8000 - number}.txt",
+            offer=offer,
+            channel=("Braze Append", "Braze Onboarding and Upsert")[number % 2],
+            braze_conn_id="braze_sandbox" if number % 19 == 5 else "braze_prod",
+        )
+        state, key = ("failed", "report") if own["error"] else ("success", "return_value")
+        task = {"task_id": "push_export", "name": "Push to Braze", "start": began.isoformat()}
+        runs[f"scheduled__{began.isoformat()}"] = [{**task, "state": state, key: own}]
+    return runs

@@ -209,6 +209,12 @@ class TestRunning:
         shown = card(state="deferred", progress=progress(trouble=trouble))
         assert (words(shown), shown.trouble) == (["waiting for Braze"], "")
 
+    def test_has_no_pace_and_no_estimate_in_its_first_second(self) -> None:
+        facts = dict(card(state="running", progress=progress(elapsed=0.1, records_per_second=2730.0)).facts)
+        assert (facts["Pace"], "Time left, estimated" in facts) == (wording.TOO_SHORT, False)
+        facts = dict(card(state="running", progress=progress(elapsed=3.0)).facts)
+        assert (facts["Pace"], "Time left, estimated" in facts) == ("250 records/s", True)
+
     @pytest.mark.parametrize("odd", [5, [], {}, {"reason": 5}, {"reason": None, "next_try": 1}])
     def test_an_edited_trouble_is_none(self, odd: Any) -> None:
         assert card(state="running", progress=progress(trouble=odd)).trouble == ""

@@ -156,12 +156,28 @@ class TestTable:
         )
         assert "braze_eu · https://x" in text_of(page)
 
+    def test_one_whose_requests_braze_answers_with_errors_is_no_green_running(self, show: Show) -> None:
+        trouble = {"reason": "Braze answers 500", "next_try": 3, "most_tries": 6}
+        running = [progress(export=f"/x/{n}.txt", trouble=trouble if n else None) for n in (0, 1)]
+        page = show(*({"state": "running", "progress": each} for each in running))
+        assert states(page) == ["trouble at Braze", "running"]
+        assert '<td class="warning">trouble at Braze' in page
 
-def test_links_have_names_of_their_own(show: Show) -> None:
-    page = show({"report": report(accepted=1)}, {"report": report(accepted=1, export="/x/other.txt")})
+
+@pytest.mark.parametrize("second", ["/x/other.txt", "/exports/Braze Append/Spring/8828/RPI_Export_6001.txt"])
+def test_links_have_names_of_their_own(show: Show, second: str) -> None:
+    """Also where an export is there twice: planned, and then pushed."""
+    plan = report(status="planned", planned=1, dry_run=True)
+    page = show({"report": plan}, {"report": report(accepted=1, export=second)})
     names = [
         tag.get("aria-label") or tag.get("id") or tag["href"]
         for kind, tag in Visible(page).tags
         if kind == "a"
     ]
     assert len(names) == len(set(names))
+    links = re.findall(r"<a ([^>]*)>([^<]*)", page)
+    said = [
+        label[1] if (label := re.search('aria-label="([^"]*)"', attributes)) else text
+        for attributes, text in links
+    ]
+    assert len(said) == len(set(said))

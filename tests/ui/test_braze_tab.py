@@ -13,13 +13,12 @@ import pytest
 from playwright.sync_api import Browser, FrameLocator, expect
 
 from airflow_provider_braze.plugins import app as module
-from airflow_provider_braze.pushes.list_report import entry, summed
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.records import RecordReference
 from tests.plugins.api_server import NOBODY, SUB_PATH, VIEWER, ApiServer
-from tests.plugins.invented import SCRIPT, progress, report
+from tests.plugins.invented import SCRIPT, of_100, progress, report
 from tests.ui.screen import Screen, screen
 
 DAG_ID, TASK_ID = "redpoint_to_braze", "push_export"
@@ -80,22 +79,6 @@ def pushes(rejects_path: str) -> list[dict[str, Any]]:
         {"state": "queued"},
         {"state": "success", "return_value": report(accepted=1, not_found=50, unchanged=12, mode="append")},
     ]
-
-
-def of_100() -> dict[str, Any]:
-    """Make one task that pushed a list of 100 exports, two of which failed."""
-    own = [
-        report(accepted=1000, export=f"/x/RPI_Export_{6000 + n}.txt", offer=f"Offer {n % 9}")
-        for n in range(100)
-    ]
-    for n in (41, 73):
-        own[n] |= {"status": "failed", "error": "The header has no identifier."}
-    exports = [
-        entry(each["export"], each["status"], each, each["error"], set_aside=each["status"] == "failed")
-        for each in own
-    ]
-    listed = {**summed(own, [each["status"] for each in own]), "exports": exports}
-    return {"task_id": TASK_ID, "name": "Push to Braze", "state": "failed", "report": listed}
 
 
 @pytest.fixture(scope="module")
