@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.runs import Run, middle, of, paired, variants
+from benchmarks.runs import Run, least_ratio, middle, of, paired, pairs, variants
 from benchmarks.verdicts import Parts, rows, runs
 
 _NAMES = {
@@ -112,6 +112,37 @@ def _baselines(part: Mapping[str, Any]) -> str:
     return f"{_runs(part)}\n\n{said}\n\n{ratios}"
 
 
+def _older(part: Mapping[str, Any]) -> str:
+    found = runs(part)
+    if not found:
+        return f"Commit {part['against']} is not in this repository."
+    bare = min(part["bare_mb"])
+    lines = []
+    for name, said in (("product", "this commit"), ("older", f"commit {part['against']}")):
+        costs = sorted(run.cpu_per_million for run in of(found, name))
+        lines.append(
+            [
+                said,
+                f"{costs[0]:.2f}",
+                f"{median(costs):.2f}",
+                f"{costs[-1]:.2f}",
+                f"{max(run.rows_per_second for run in of(found, name)):,.0f}",
+                f"{max(run.peak_mb for run in of(found, name)):.0f}",
+            ]
+        )
+    head = ("what", "CPU µs a record, least", "median", "most", "rows/s, most", "peak MB")
+    each = [f"{a.cpu_per_million:.2f}/{b.cpu_per_million:.2f}" for a, b in pairs(found, "product", "older")]
+    return (
+        f"{table(head, lines)}\n\n{found[0].records:,} records, no latency, {len(each)} turns, whole processes with "
+        f"their start; this commit's interpreter with all imported has {bare:.0f} MB. Pairs, this commit before the "
+        f"older one: {', '.join(each)}. Rows per CPU-second, by the least of each: {least_ratio(found):.2f}x."
+    )
+
+
+def _entered(part: Mapping[str, Any]) -> str:
+    return f"{part['functions']} functions in {part['files']} files."
+
+
 def _small(part: Mapping[str, Any]) -> str:
     lines = []
     for name, key in (("first `execute` of a process", "first"), ("second", "second")):
@@ -153,5 +184,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "third": _runs,
     "sharing": _runs,
     "small": _small,
+    "older": _older,
+    "entered": _entered,
     "clients": _clients,
 }

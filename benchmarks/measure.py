@@ -52,11 +52,13 @@ class Child:
     """A started process.
 
     :param module: what ``python -m`` runs.
+    :param root: the checkout whose module that is.
     """
 
     module: str
     arguments: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
+    root: Path = ROOT
 
     def __post_init__(self) -> None:
         # What runs here reads no settings of this machine's Airflow, and goes through no proxy to 127.0.0.1.
@@ -67,7 +69,7 @@ class Child:
             [sys.executable, "-m", self.module, *self.arguments],
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            cwd=ROOT,
+            cwd=self.root,
             env={**kept, "AIRFLOW_HOME": _AIRFLOW_HOME, **self.environment},
         )
 

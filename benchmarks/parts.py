@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks import clients, generate
 from benchmarks.measure import Child, SinkProcess, python_with
+from benchmarks.older import BEFORE_THE_LOOP, checkout
 from benchmarks.runs import PRODUCT, Run, push, run_of
 
 LATENCY_MS = 50
@@ -32,6 +33,9 @@ class Scale:
     :param rounds: how often each variant runs.
     :param small_rounds: how often the 75 records are pushed.
     :param requests: requests of a client at full speed; a third of them with latency.
+    :param against: the older commit that pushes in turns with this one.
+    :param paired: records that both push.
+    :param paired_rounds: how often: with so many, the least of each tells what the code costs, and not the machine.
     """
 
     sizes: tuple[int, int, int] = (100_000, 1_000_000, 5_000_000)
@@ -41,6 +45,9 @@ class Scale:
     rounds: int = 3
     small_rounds: int = 7
     requests: int = 9_000
+    against: str = BEFORE_THE_LOOP
+    paired: int = 1_000_000
+    paired_rounds: int = 8
 
 
 SMOKE = Scale(
@@ -51,6 +58,8 @@ SMOKE = Scale(
     rounds=1,
     small_rounds=1,
     requests=150,
+    paired=1_000,
+    paired_rounds=1,
 )
 
 Result = dict[str, Any]
@@ -110,6 +119,29 @@ def small(scale: Scale, say: Callable[[str], None]) -> Result:
     return {"round_trip": LATENCY_MS / 1000, "turns": turns}
 
 
+def older(scale: Scale, say: Callable[[str], None]) -> Result:
+    """This commit and an older one in turns, without latency, everything on."""
+    path, root = _export(scale.paired), checkout(scale.against)
+    if root is None:
+        say(f"{scale.against} is not in this repository")
+        return {"runs": [], "bare_mb": [], "against": scale.against}
+    variants = {
+        "product": _pushing("product", scale.paired),
+        "older": lambda: push("older", PRODUCT, path, root=root),
+    }
+    return _rounds(scale, say, variants, scale.paired_rounds) | {"against": scale.against}
+
+
+def entered(scale: Scale, say: Callable[[str], None]) -> Result:  # noqa: ARG001 - one record is one record
+    """Functions and files of the package that a push of one record enters."""
+    with SinkProcess() as sink:
+        connection = {"conn_type": "braze", "host": sink.url, "password": "benchmark-key"}
+        environment = {"AIRFLOW_CONN_BRAZE_DEFAULT": json.dumps(connection)}
+        said = Child("benchmarks.entered", [_export(1)], environment).reap().said
+    say(f"{said['functions']} functions in {said['files']} files")
+    return {name: said[name] for name in ("functions", "files")}
+
+
 def http_clients(scale: Scale, say: Callable[[str], None]) -> Result:
     """aiohttp, pycurl and a Rust client with the same bodies, at full speed and at the pace of the limit."""
     path = _export(CLIENT_RECORDS)
@@ -132,6 +164,8 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "third": third,
     "sharing": sharing,
     "small": small,
+    "older": older,
+    "entered": entered,
     "clients": http_clients,
 }
 
@@ -149,10 +183,12 @@ def _pushing(variant: str, records: int, *sink: str, options: Sequence[str] = ()
     return lambda: push(variant, PRODUCT, path, *sink, options=options)
 
 
-def _rounds(scale: Scale, say: Callable[[str], None], variants: dict[str, Callable[[], Run]]) -> Result:
+def _rounds(
+    scale: Scale, say: Callable[[str], None], variants: dict[str, Callable[[], Run]], rounds: int = 0
+) -> Result:
     runs: list[Run] = []
     bare = []
-    for turn in range(scale.rounds):
+    for turn in range(rounds or scale.rounds):
         bare.append(python_with(PRODUCT).peak_mb)
         # To and fro: what ran last slows down what runs next on some machines.
         for name, run in [*variants.items()][:: -1 if turn % 2 else 1]:

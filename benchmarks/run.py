@@ -2,6 +2,7 @@
 
 python -m benchmarks.run                     # all of it; see docs/benchmarks.md for how long that takes
 python -m benchmarks.run --part limit        # one part again; the others keep what was measured before
+python -m benchmarks.run --part older --against COMMIT --records 300000   # in turns with an older commit
 python -m benchmarks.run --render            # only write the tables again
 python -m benchmarks.run --smoke FOLDER      # seconds: does it all still run? Results go to the folder
 """
@@ -13,6 +14,7 @@ import json
 import shutil
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,8 @@ def main() -> None:
     )
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one; can be repeated")
     parser.add_argument("--rounds", type=int, help="how often each variant runs (default 3)")
+    parser.add_argument("--against", help="the older commit that pushes in turns with this one")
+    parser.add_argument("--records", type=int, help="that both of these push")
     parser.add_argument("--render", action="store_true", help="measure nothing, write the tables again")
     parser.add_argument(
         "--smoke", metavar="FOLDER", type=Path, help="tiny sizes; write results to this folder"
@@ -43,8 +47,13 @@ def main() -> None:
     if options.smoke:
         scale, results, target = SMOKE, options.smoke / RESULTS.name, options.smoke / DOCUMENT.name
         shutil.copy(DOCUMENT, target)
-    if options.rounds:
-        scale = Scale(**{**vars(scale), "rounds": options.rounds})
+    given = {
+        "rounds": options.rounds,
+        "paired_rounds": options.rounds,
+        "against": options.against,
+        "paired": options.records,
+    }
+    scale = replace(scale, **{name: value for name, value in given.items() if value})
     kept: dict[str, Any] = (
         json.loads(results.read_text()) if results.exists() else {"machine": {}, "parts": {}}
     )

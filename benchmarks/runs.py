@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.measure import Child, Measured, SinkProcess
+from benchmarks.measure import ROOT, Child, Measured, SinkProcess
 
 PRODUCT = "benchmarks.push"
 
@@ -66,13 +67,16 @@ class Run:
         }
 
 
-def push(variant: str, module: str, path: str, *sink: str, options: Sequence[str] = ()) -> Run:
+def push(
+    variant: str, module: str, path: str, *sink: str, options: Sequence[str] = (), root: Path = ROOT
+) -> Run:
     """Push an export into a sink of its own.
 
     :param options: what the module is told besides.
+    :param root: the checkout whose module it is.
     """
     with SinkProcess(*sink) as server:
-        measured = Child(module, [path, "--host", server.url, *options], server.trust).reap()
+        measured = Child(module, [path, "--host", server.url, *options], server.trust, root).reap()
     return run_of(variant, measured, server.counts)
 
 
@@ -111,7 +115,18 @@ def middle(runs: Iterable[Run], value: Callable[[Run], float]) -> float:
 
 def paired(runs: list[Run], one: str, other: str, value: Callable[[Run], float]) -> float:
     """Take the median over the rounds of the ratio of two variants that ran side by side."""
-    return median(value(a) / value(b) for a, b in zip(of(runs, one), of(runs, other), strict=True))
+    return median(value(a) / value(b) for a, b in pairs(runs, one, other))
+
+
+def pairs(runs: list[Run], one: str, other: str) -> list[tuple[Run, Run]]:
+    """Put the runs of two variants together that ran side by side."""
+    return [*zip(of(runs, one), of(runs, other), strict=True)]
+
+
+def least_ratio(runs: list[Run]) -> float:
+    """Compare the rows per CPU-second of this commit with those of the older one, by the least that each took."""
+    product, older = (min(run.cpu_per_million for run in of(runs, name)) for name in ("product", "older"))
+    return older / product
 
 
 def variants(runs: Iterable[Run]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.runs import Run, middle, of, paired, variants
+from benchmarks.runs import Run, least_ratio, middle, of, paired, variants
 
 LIMIT = 75_000
 """Objects a second that Braze admits: 1,000 requests of 75."""
@@ -55,6 +55,22 @@ def _baselines(part: Mapping[str, Any]) -> list[Row]:
     ratio = paired(runs(part), "waves", "product", lambda run: run.cpu_per_million)
     what = "rows per CPU-second against waves of threads, sink without latency"
     return [Row(what, "5x", "8x", f"{ratio:.1f}x", (ratio >= 5) + (ratio >= 8))]
+
+
+def _older(part: Mapping[str, Any]) -> list[Row]:
+    found = runs(part)
+    if not found:
+        return []
+    ratio = least_ratio(found)
+    what = f"rows per CPU-second against commit {part['against']}, in turns, by the least of each"
+    return [Row(what, "1.15x", "1.4x", f"{ratio:.2f}x", (ratio >= 1.15) + (ratio >= 1.4))]
+
+
+def _entered(part: Mapping[str, Any]) -> list[Row]:
+    functions, files = part["functions"], part["files"]
+    met = (functions <= 300 and files <= 38) + (functions <= 220 and files <= 30)
+    what = "functions and files of the package that a push of one record enters"
+    return [Row(what, "300, 38", "220, 30", f"{functions}, {files}", met)]
 
 
 def _limit(part: Mapping[str, Any]) -> list[Row]:
@@ -205,6 +221,8 @@ def _is_alone(variant: str) -> bool:
 
 
 _JUDGES: tuple[tuple[tuple[str, ...], Callable[..., list[Row]]], ...] = (
+    (("older",), _older),
+    (("entered",), _entered),
     (("baselines",), _baselines),
     (("limit",), _limit),
     (("limit", "growth"), _memory),

@@ -12,7 +12,7 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     Child("benchmarks.run", ["--smoke", str(tmp_path)]).reap()
     parts = json.loads((tmp_path / "results.json").read_text())["parts"]
     assert list(parts) == list(PARTS)
-    for name in ("baselines", "growth", "limit", "third", "sharing"):
+    for name in ("baselines", "growth", "limit", "third", "sharing", "older"):
         for run in parts[name]["runs"]:
             assert run["wall"] > 0, run
             assert run["cpu"] > 0, run
@@ -22,6 +22,10 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     product, *baselines = parts["baselines"]["runs"]
     assert product["objects"] < product["records"], "records of one user were not merged"
     assert all(run["objects"] == run["records"] == product["records"] for run in baselines)
+    # The older commit is missing where only the last one was cloned.
+    assert {run["variant"] for run in parts["older"]["runs"]} in ({"product", "older"}, set())
+    assert 100 < parts["entered"]["functions"] < 1000
+    assert 20 < parts["entered"]["files"] < 200
     assert [turn["records"] for turn in parts["small"]["turns"]] == [75]
     assert {turn["client"] for turn in parts["clients"]["turns"]} | set(parts["clients"]["missing"]) == {
         "aiohttp",
@@ -32,4 +36,4 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     document = (tmp_path / "benchmarks.md").read_text()
     assert "Not measured yet" not in document
     promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
-    assert len(promises.splitlines()) == 2 + 11
+    assert len(promises.splitlines()) == 2 + 12 + bool(parts["older"]["runs"])

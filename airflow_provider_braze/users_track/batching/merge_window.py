@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from operator import attrgetter
 
 from airflow_provider_braze.users_track.batching.batch import ARRAYS, Batch, Part, partner_member, size
@@ -313,12 +314,14 @@ class MergeWindow:
 
     def _release_slice(self, block_slice: BlockSlice) -> None:
         last, block = self._last, block_slice.block
-        for at in range(block_slice.start, block_slice.stop) if block.waiters else ():
-            if (placeholder := block.waiters.pop(at, None)) is not None:
-                self._pass_turn(placeholder)
-        for key in block_slice.keys:
-            if last.get(key) is block:
-                del last[key]
+        keys: Iterable[Key] = block_slice.keys
+        if block.waiters:
+            for at in range(block_slice.start, block_slice.stop):
+                if (placeholder := block.waiters.pop(at, None)) is not None:
+                    self._pass_turn(placeholder)
+            keys = [key for key in keys if last.get(key) is block]
+        # Of users for whom no other object waits, and that were not detached, the block itself is the last.
+        deque(map(last.pop, keys, repeat(None)), maxlen=0)
         block.forget(block_slice.start, block_slice.stop)
 
     def _pass_turn(self, item: ProfileObject) -> None:
