@@ -133,6 +133,7 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_braze.storage.protocols.ftps",
             "airflow_provider_braze.storage.protocols.smb",
         ],
+        "notifications": ["airflow_provider_braze.notifications.braze.BrazePushNotifier"],
         "extra-links": ["airflow_provider_braze.links.braze.BrazeDashboardLink"],
         "plugins": [
             {

@@ -19,6 +19,7 @@ from airflow_provider_braze.__main__ import _parser
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.notifications.braze import BrazePushNotifier
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.cdi import BrazeCdiSyncOperator
 from airflow_provider_braze.operators.users import BrazeUsersOperator
@@ -166,6 +167,15 @@ def test_every_parameter_of_the_trigger_is_documented_with_its_default() -> None
             assert re.search(
                 rf"^\| `{name}` \|.*\| `{re.escape(str(_default(each)))}` \|$", text, re.MULTILINE
             ), name
+
+
+def test_every_parameter_of_the_notifier_is_documented_with_its_default() -> None:
+    text = (DOCS / "recipes.md").read_text("utf-8")
+
+    for name, each in _signature(BrazePushNotifier).items():
+        default = _default(each)
+        written = "required" if default is None else f"`{default}`"
+        assert re.search(rf"^\| `{name}` \|.*\| {re.escape(written)} \|$", text, re.MULTILINE), name
 
 
 def test_every_field_of_a_report_is_documented(

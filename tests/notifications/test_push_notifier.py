@@ -1,0 +1,262 @@
+"""``BrazePushNotifier`` through Airflow's own notifiers, to a real mail server and over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.http.notifications.http import HttpNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import DAG, BaseNotifier
+
+from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.notifications.braze import BrazePushNotifier
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from tests.notifications.mailbox import Mailbox, mailbox
+from tests.plugins.invented import report
+from tests.sandbox_process import SandboxProcess
+
+RUN = "manual__2026-11-26T10:00:00+00:00"
+BASE = "https://airflow.example.com"
+TAB = f"{BASE}/dags/nightly/runs/manual__2026-11-26T10%3A00%3A00%2B00%3A00"
+
+
+@pytest.fixture
+def mails(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    with mailbox() as server:
+        connection = {
+            "conn_type": "smtp",
+            "host": "127.0.0.1",
+            "port": server.port,
+            "extra": {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"},
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+        yield server
+
+
+def smtp() -> SmtpNotifier:
+    return SmtpNotifier(to="team@example.com", from_email="airflow@example.com")
+
+
+class TaskInstance(SimpleNamespace):
+    """What a callback asks of its task instance."""
+
+    def xcom_pull(self, *, task_ids: str, key: str = "return_value", map_indexes: Any = None) -> Any:
+        found = self.left.get(task_ids, {}).get(key)
+        return found if map_indexes in (None, -1) or not isinstance(found, list) else found[map_indexes]
+
+
+def of_a_task(error: Exception | None = None, **left: Any) -> dict[str, Any]:
+    ti = TaskInstance(dag_id="nightly", run_id=RUN, task_id="push", map_index=-1, left={"push": left})
+    return {"ti": ti, "run_id": RUN} | ({"exception": error} if error else {})
+
+
+def of_a_run(reason: str = "success", **left: Any) -> dict[str, Any]:
+    with DAG("nightly", schedule=None) as dag:
+        for name in left:
+            if name.startswith("mapped"):
+                BrazeUserTrackOperator.partial(task_id=name).expand(export=["/x"])
+            else:
+                BrazeUserTrackOperator(task_id=name, export="/x.csv")
+    ti = TaskInstance(dag_id="nightly", run_id=RUN, task_id="last", map_index=-1, left=left)
+    return {"ti": ti, "dag": dag, "run_id": RUN, "reason": reason}
+
+
+def bad(**given: Any) -> dict[str, Any]:
+    return report(accepted=90, invalid=10, reasons={"email: no address": 10}, **given)
+
+
+def body(message: Any) -> str:
+    return str(message.get_body(("html",)).get_content())
+
+
+def test_one_mail_a_run_about_all_its_pushes(mails: Mailbox) -> None:
+    notifier = BrazePushNotifier(smtp(), base_url=BASE)
+
+    notifier(
+        of_a_run(
+            good={"return_value": report(accepted=5)},
+            some={"return_value": bad()},
+            mapped={
+                "return_value": [report(accepted=1, token="a"), bad(token="b")],
+                "report": [bad(token="c")],
+            },
+        )
+    )
+
+    (mail,) = mails.messages
+    assert mail["Subject"] == "Braze pushes of nightly: to be looked at"
+    assert mail["To"] == "team@example.com"
+    said = body(mail)
+    assert said.count("10 of 100 records failed (10.0%); 10 x email: no address") == 3
+    assert "good" not in said
+    assert f'<a href="{TAB}/plugin/braze">' in said
+
+
+def test_a_run_in_which_all_went_well_says_nothing(mails: Mailbox) -> None:
+    BrazePushNotifier(smtp())(of_a_run(push={"return_value": report(accepted=1000, invalid=5)}))
+    BrazePushNotifier(smtp())(of_a_run())
+    BrazePushNotifier(smtp())(of_a_task(return_value=report(accepted=10)))
+
+    assert mails.messages == []
+
+
+def test_a_run_that_failed_is_told_with_what_was_pushed(mails: Mailbox) -> None:
+    notifier = BrazePushNotifier(smtp(), base_url=BASE)
+
+    notifier(of_a_run("task_failure", push={"report": report(accepted=3, status="partial")}))
+    notifier(of_a_run("task_failure", push={}))
+
+    first, second = mails.messages
+    assert first["Subject"] == "Braze pushes of nightly: failed"
+    assert "push: partial: 3 records, 3 accepted, 0 failed" in body(first)
+    assert "The run failed (task_failure)." in body(second)
+    assert "Nothing was pushed." in body(second)
+
+
+def test_a_task_that_failed_is_told_with_its_card(mails: Mailbox) -> None:
+    BrazePushNotifier(smtp(), base_url=f"{BASE}/")(of_a_task(ValueError("10 of 100 <failed>"), report=bad()))
+
+    (mail,) = mails.messages
+    assert "The push failed: 10 of 100 &lt;failed&gt;" in body(mail)
+    assert f"{TAB}/tasks/push/plugin/braze_task" in body(mail)
+
+
+LISTED = {
+    "exports": [
+        {"path": "/rpi/a.csv", "late": {"newer": "/rpi/z.csv", "fields": ["email"]}, "set_aside": False},
+        *({"path": f"/rpi/{n}.csv", "late": None, "set_aside": True} for n in range(7)),
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "pushed", "said"),
+    [
+        ({}, bad(), "10 of 100 records failed"),
+        ({"failed_share": 0.1}, bad(), None),
+        ({"failed_share": None}, bad(), None),
+        ({"failed_share": 0}, report(accepted=999_999, rejected=1), "1 of 1,000,000 records failed"),
+        ({}, bad(dry_run=True), None),
+        ({}, report(accepted=1, data_points=10**9), None),
+        ({"data_points": 4321}, report(accepted=1), None),
+        ({"data_points": 4320}, report(accepted=1), "4,321 data points, more than 4,320"),
+        ({}, report(accepted=1, waited_seconds=601.0), "it waited 10 minutes for Braze"),
+        ({}, report(accepted=1, waited_seconds=599.0), None),
+        ({"wait_minutes": 1}, report(accepted=1, waited_seconds=599.0), "it waited 10 minutes"),
+        ({"wait_minutes": None}, report(accepted=1, waited_seconds=9e9), None),
+        ({}, report(accepted=1, late={"newer": "/b", "fields": []}), "late: /exports/Braze Append"),
+        ({"late": False}, report(accepted=1, late={"newer": "/b", "fields": []}), None),
+        ({}, report(accepted=1, **LISTED), "late: /rpi/a.csv"),
+        ({}, report(accepted=1, **LISTED), "and 2 more set aside"),
+        ({"late": False, "set_aside": False}, report(accepted=1, **LISTED), None),
+    ],
+)
+def test_what_is_told_of(given: dict[str, Any], pushed: dict[str, Any], said: str | None) -> None:
+    message = BrazePushNotifier(smtp(), **given).message(of_a_task(return_value=pushed))
+
+    assert (message and said is not None and said in message.text) or message is said
+
+
+def test_what_the_author_has_filled_in_stays(mails: Mailbox) -> None:
+    mine = SmtpNotifier(
+        to="team@example.com",
+        from_email="airflow@example.com",
+        subject="Look: {{ braze.subject }}",
+        html_content="<a href='{{ braze.link }}'>{{ run_id }}</a>",
+    )
+    notifier = BrazePushNotifier(mine, base_url=BASE)
+
+    for _ in range(2):
+        notifier(of_a_task(return_value=bad()))
+
+    assert [mail["Subject"] for mail in mails.messages] == [
+        "Look: Braze pushes of nightly: to be looked at"
+    ] * 2
+    assert RUN in body(mails.messages[0])
+    # Rendering changes a notifier for good: the given one is still to be rendered.
+    assert mine.subject == "Look: {{ braze.subject }}"
+
+
+def test_over_http_too(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", json.dumps({"conn_type": "http", "host": sandbox.url}))
+    chat = HttpNotifier(
+        http_conn_id="chat",
+        endpoint="/hook",
+        json={"text": "{{ braze.text }}"},
+        extra_options={"check_response": False},
+    )
+
+    BrazePushNotifier(chat)(of_a_task(return_value=bad()))
+
+    (sent,) = sandbox.requests()
+    assert sent["path"] == "/hook"
+    assert "10 of 100 records failed" in sent["body"]["text"]
+
+
+class Chat(BaseNotifier):
+    """As Airflow's for Slack: a text with a default, and a template."""
+
+    template_fields = ("text", "channel")
+    said: list[str]
+
+    def __init__(self, *, text: str = "This is the default message", channel: str = "#general") -> None:
+        super().__init__()
+        self.text, self.channel, self.said = text, channel, []
+
+    def notify(self, context: Any) -> None:
+        self.said.append(self.text)
+
+
+def test_a_default_text_is_no_text() -> None:
+    chat = Chat()
+    BrazePushNotifier(chat)(of_a_task(return_value=bad()))
+    assert "records failed" in chat.said[0]
+
+
+def test_one_that_cannot_be_reached_does_not_keep_the_others_from_it(mails: Mailbox) -> None:
+    class Broken(Chat):
+        def notify(self, context: Any) -> None:
+            raise ConnectionError("no chat")
+
+    with pytest.raises(ConnectionError):
+        BrazePushNotifier(Broken(), smtp())(of_a_task(return_value=bad()))
+    assert len(mails.messages) == 1
+
+
+def test_nothing_personal_is_told() -> None:
+    pushed = bad(failed_rows=[{"index": 1, "reason": "ann@example.com"}], sample_payloads=[{"x": "Ann"}])
+    message = BrazePushNotifier(Chat()).message(of_a_task(return_value=pushed))
+    assert message is not None
+    assert "ann" not in (message.text + message.html).casefold()
+
+
+@pytest.mark.parametrize(
+    ("notifiers", "given", "said"),
+    [
+        ([], {}, "give at least one"),
+        (["team@example.com"], {}, "give at least one"),
+        ([Chat()], {"failed_share": "5%"}, "failed_share must be"),
+        ([Chat()], {"failed_share": 5}, "failed_share must be a share"),
+        ([Chat()], {"data_points": "many"}, "data_points must be"),
+        ([Chat()], {"late": "maybe"}, "late must be"),
+        ([Chat()], {"wait_minutes": -1}, "wait_minutes must be"),
+        ([Chat()], {"base_url": 7}, "base_url must be text"),
+    ],
+)
+def test_a_wrong_literal_fails_when_the_dag_is_parsed(
+    notifiers: list[Any], given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BrazeSetupError, match=said):
+        BrazePushNotifier(*notifiers, **given)
+
+
+def test_airflow_takes_it_where_callbacks_go() -> None:
+    notifier = BrazePushNotifier(Chat())
+    with DAG("nightly", schedule=None, on_failure_callback=notifier, on_success_callback=notifier) as dag:
+        push = BrazeUserTrackOperator(task_id="push", export="/x.csv", on_failure_callback=notifier)
+    assert dag.has_on_failure_callback
+    assert list(push.on_failure_callback) == [notifier]
