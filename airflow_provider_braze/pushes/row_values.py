@@ -6,21 +6,16 @@ No row can end a push: whatever is odd about one, or raises when it is touched, 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from airflow_provider_braze.users_track.batching.profile_object import DEEPEST, TOO_DEEP
 from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.rules.plain_values import NotPlainError, plain_scalar
 from airflow_provider_braze.users_track.rules.values import to_json
 
 _PLAIN = frozenset({str, bool, type(None), float})
 _SMALL = 2**63
-_LARGEST = sys.float_info.max
-"""Beyond it no JSON number is one for whom reads it as a float, as Braze does."""
 
 _MOST_CHARACTERS = limits.BYTES_PER_REQUEST
 """Of one row. Ten lists that hold each other twice are a thousand values, and a hundred such lists never end."""
@@ -137,68 +132,12 @@ class _Conversion:
             raise BadRowError(f"larger than a request may be ({limits.BYTES_PER_REQUEST} bytes)")
 
     def _scalar(self, value: Any) -> Any:
-        found = _plain_scalar(value)
+        try:
+            found = plain_scalar(value)
+        except NotPlainError as error:
+            raise BadRowError(str(error)) from None
         self._spend(1 + (len(found) if isinstance(found, str) else 0))
         return found
-
-
-def _plain_scalar(value: Any) -> Any:
-    """Give a plain value for one that is no dict and no list."""
-    if type(value) in _PLAIN and type(value) is not float:
-        return value
-    if isinstance(value, str):
-        # Of what only derives from str, its text: an Enum's own str() is its name.
-        return str.__str__(value)
-    if isinstance(value, int | float | Decimal):
-        return _number(value)
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, date) and value == value:
-        return _day_or_time(value)
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic):
-        return _of_numpy(value, numpy)
-    raise BadRowError(f"not JSON: a value of type {type(value).__name__}")
-
-
-def _number(value: float | Decimal) -> float | Decimal:
-    # Of what only derives from a number, the number.
-    plain: float | Decimal
-    if isinstance(value, Decimal):
-        plain = Decimal(value)
-    else:
-        plain = int.__pos__(value) if isinstance(value, int) else float.__pos__(value)
-    if plain != plain or plain in (float("inf"), float("-inf")):
-        raise BadRowError("not JSON: a number that is infinite or not a number")
-    if not -_LARGEST <= plain <= _LARGEST:
-        raise BadRowError("a number that is too large")
-    return plain
-
-
-def _day_or_time(value: date) -> str:
-    if not isinstance(value, datetime):
-        return date.isoformat(value)
-    offset = value.utcoffset()
-    if offset is not None and offset.total_seconds() % 60:
-        # Local mean time, of zones before 1900: ISO 8601 knows no seconds in an offset.
-        value = value.astimezone(UTC)
-    # Of what only derives from it, too: pandas' own text has nanoseconds.
-    text = datetime.isoformat(value)
-    return f"{text.removesuffix('+00:00')}Z" if text.endswith("+00:00") else text
-
-
-def _of_numpy(value: Any, numpy: Any) -> Any:
-    plain = value.item()
-    if isinstance(value, numpy.datetime64):
-        if isinstance(plain, int):
-            # So numpy gives those that are finer than Python's, and those in years that Python does not know.
-            plain = value.astype("datetime64[us]").item()
-        understood = isinstance(plain, date)
-    else:
-        understood = isinstance(plain, bool | int | float | str)
-    if not understood:
-        raise BadRowError(f"not JSON: a value of type {type(value).__name__}")
-    return _plain_scalar(plain)
 
 
 def as_text(row: Any) -> str:
@@ -256,7 +195,7 @@ class _Text:
         if isinstance(value, float) and value != value:
             return "NaN"
         try:
-            plain = _plain_scalar(value)
+            plain = plain_scalar(value)
             text = (
                 json.dumps(plain, ensure_ascii=False) if isinstance(plain, str) else to_json(plain).decode()
             )

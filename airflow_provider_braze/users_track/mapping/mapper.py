@@ -23,6 +23,7 @@ from airflow_provider_braze.users_track.mapping.groups import (
 from airflow_provider_braze.users_track.mapping.identities import BadRecordError, Identities, Identity
 from airflow_provider_braze.users_track.mapping.object_types import is_plain_key
 from airflow_provider_braze.users_track.rules import checks, limits, standard_fields
+from airflow_provider_braze.users_track.rules.plain_values import plain
 from airflow_provider_braze.users_track.rules.standard_fields import (
     IDENTIFIERS,
     PRIMARY_IDENTIFIERS,
@@ -299,6 +300,7 @@ class Mapper:
             raise BadRecordError("", f"{_TRANSFORM} returned no profile object")
         if {name: changed.get(name) for name in self._guarded} != before:
             raise BadRecordError("", f"{_TRANSFORM} changed the identifier")
+        changed = {name: plain(value) for name, value in changed.items()}
         self._check_transformed(changed, checked)
         changed[ONLY_EXISTING] = self._append
         return changed

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -541,6 +545,39 @@ def test_what_a_transform_returns_is_checked(given, column, reason):
     profile = mapper.map(list(record.values()))[1]
     assert not given.keys() & profile.keys()
     assert mapper.omitted == {column: 1}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (Decimal("1.10"), 1.1),
+        (Decimal("5"), 5),
+        (date(2026, 1, 2), "2026-01-02"),
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05Z"),
+        (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (numpy.bool_(True), True),
+        (numpy.int64(3), 3),
+        (numpy.float32(0.5), 0.5),
+        (numpy.datetime64("2026-01-02"), "2026-01-02"),
+        ((Decimal("1.5"), "x"), [1.5, "x"]),
+        ({"a": [{"b": date(2026, 1, 2)}]}, {"a": [{"b": "2026-01-02"}]}),
+    ],
+)
+def test_a_transform_may_give_what_pythons_libraries_have(given, sent):
+    found = mapped({"external_id": "P1"}, transform=adding({"x": given}))["x"]
+    assert (found, type(found)) == (sent, type(sent))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [Decimal("0.1234567890123456789012345"), Decimal("NaN"), Decimal("sNaN"), timedelta(1), b"x", 1j,
+     numpy.datetime64("NaT"), numpy.array([1]), [b"x"]],
+)  # fmt: skip
+def test_what_is_no_json_is_never_made_a_text(given):
+    assert refused({"external_id": "P1"}, transform=adding({"x": given})) == (
+        "",
+        "the mapping's transform gave not a JSON value",
+    )
 
 
 def test_a_transform_may_set_the_flag_of_objects_and_no_other():
