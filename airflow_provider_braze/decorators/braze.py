@@ -15,8 +15,8 @@ from airflow.sdk.bases.decorator import DecoratedOperator, TaskDecorator, task_d
 from airflow_provider_braze.airflow_compat import AirflowFailException, arguments_for
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.operators.literals import WrongParameterError
 from airflow_provider_braze.operators.rows_function import unrendered
+from airflow_provider_braze.parameters import WrongParameterError
 from airflow_provider_braze.users_track.batching.merge_window import ARRAYS
 
 if TYPE_CHECKING:

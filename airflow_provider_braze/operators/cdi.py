@@ -25,8 +25,8 @@ from airflow_provider_braze.hooks.calls import MOST_TRIES, pause_after
 from airflow_provider_braze.hooks.cdi import check_id
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.kept import Kept
-from airflow_provider_braze.operators.literals import WrongParameterError
 from airflow_provider_braze.parameters import (
+    WrongParameterError,
     as_bool,
     as_optional_seconds,
     as_optional_text,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.operators.remembering import CHECKS as REMEMBERING_CHECKS
 from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, Asked, late, read_dialect
 from airflow_provider_braze.parameters import (
+    WrongParameterError,
     as_bool,
     as_optional_seconds,
     as_optional_text,
@@ -22,13 +22,6 @@ from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.pushes.given_rows import read_rows
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
-
-
-class WrongParameterError(BrazeSetupError, AirflowFailException):
-    """A parameter is wrong, as the author wrote it: the DAG cannot be imported.
-
-    A mapped task meets its parameters only when it runs: as Airflow's own exception, this fails it without a retry.
-    """
 
 
 def _mode(_: str, value: Any) -> None:

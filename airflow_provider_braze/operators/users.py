@@ -15,9 +15,9 @@ from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.assets import tell_assets
 from airflow_provider_braze.operators.braze import REPORT_KEY
 from airflow_provider_braze.operators.job import push_identity
-from airflow_provider_braze.operators.literals import WrongParameterError
 from airflow_provider_braze.operators.rows_function import rows_of, unrendered
 from airflow_provider_braze.parameters import (
+    WrongParameterError,
     as_bool,
     as_optional_text,
     as_optional_whole_number,

@@ -18,7 +18,7 @@ from airflow_provider_braze.airflow_compat import (
     AirflowSkipException,
 )
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.parameters import is_final
+from airflow_provider_braze.parameters import WrongParameterError, is_final
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY, NothingFound
 from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
@@ -161,11 +161,24 @@ class RedpointExportSensor(BaseSensorOperator):
         self.give_up_after = give_up_after
         self.deferrable = deferrable
         self._memory, self._began = PollState(), time.monotonic()
+        try:
+            self._check_literals()
+        except BrazeSetupError as error:
+            raise WrongParameterError(str(error)) from error
+
+    def _check_literals(self) -> None:
+        """Check what is as it will be when the task runs.
+
+        :raises BrazeSetupError: naming the parameter, and what to change.
+        """
         for name in self.template_fields:
             if is_final(value := getattr(self, name)):
                 read_parameter(name, value)
-        named = (offer, workflow_id, channel_execution_id)
-        if is_final(push_again) and read_parameter("push_again", push_again) and all(map(is_final, named)):
+        if not isinstance(self.deferrable, bool):
+            raise BrazeSetupError(f"deferrable must be True or False, not {self.deferrable!r}.")
+        named = (self.offer, self.workflow_id, self.channel_execution_id)
+        again = is_final(self.push_again) and read_parameter("push_again", self.push_again)
+        if again and all(map(is_final, named)):
             check_push_again(*named)
 
     def execute(self, context: Context) -> Any:

@@ -94,3 +94,24 @@ def test_a_mapped_task_meets_them_when_it_runs_and_is_not_retried() -> None:
         mapped = BrazeUserTrackOperator.partial(task_id="push", mode="insert").expand(export=[PATH])
     with pytest.raises(AirflowFailException, match="mode must be auto, upsert or append"):
         BrazeUserTrackOperator(**{**mapped.partial_kwargs, "task_id": "push", "export": PATH})
+
+
+def test_a_mapped_sensor_meets_them_when_it_runs_and_is_not_retried() -> None:
+    with DAG("mapped", schedule=None):
+        mapped = RedpointExportSensor.partial(task_id="find", offer="../x").expand(base_path=["/mnt/rpi"])
+    with pytest.raises(AirflowFailException, match="offer must be the name of one folder"):
+        RedpointExportSensor(**{**mapped.partial_kwargs, "task_id": "find", "base_path": "/mnt/rpi"})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"base_path": Path("/mnt/rpi")}, "base_path must be text"),
+        ({"max_exports": "1.000"}, "whole number without separators"),
+        ({"deferrable": "no"}, "deferrable must be True or False"),
+        ({"push_again": True}, "push_again needs an offer"),
+    ],
+)
+def test_a_wrong_literal_of_the_sensor_fails_when_the_dag_is_parsed(wrong: dict[str, Any], said: str) -> None:
+    with DAG("wrong", schedule=None), pytest.raises(BrazeSetupError, match=said):
+        RedpointExportSensor(**{"task_id": "find", "base_path": "/mnt/rpi", **wrong})
