@@ -1,7 +1,8 @@
 """What is done in a terminal, without Airflow.
 
 `python -m airflow_provider_braze plan EXPORT` says what a push would do; `find ID FOLDER` says what failed for one
-user; `tidy --older-than 90d FOLDER` deletes old reports and rejects.
+user; `tidy --older-than 90d FOLDER` deletes old reports and rejects; `memory show|forget|check` is about what Braze was
+told.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from airflow_provider_braze import memory_command
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.memory import inspecting, opening
+from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
 from airflow_provider_braze.pushes.search_rejects import search_rejects
@@ -64,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parsed = _parser().parse_args(arguments)
     try:
+        if parsed.command == "memory":
+            return memory_command.run(parsed, _folder)
         return {"tidy": _tidy, "find": _find, "plan": _plan}[parsed.command](parsed)
     except (BrazeError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -95,9 +101,17 @@ def _parser() -> argparse.ArgumentParser:
         "--show-values", action="store_true", help="show the first payloads with their values"
     )
     command.add_argument("--json", action="store_true", help="print the plan as JSON")
+    command.add_argument(
+        "--only-changed",
+        action="store_true",
+        help="leave out what Braze was told before, as the memory knows it",
+    )
+    memory_command.add_options(command)
     command = commands.add_parser("find", help="look a user up in the rejects of the reports folder")
     command.add_argument("user", metavar="ID", help="external id, or what else identified users in the push")
+    memory_command.add_options(command)
     _add_folder(command)
+    memory_command.add_parsers(commands, _add_folder)
     command = commands.add_parser("tidy", help="delete reports and rejects that are old; markers stay")
     _add_folder(command)
     command.add_argument("--older-than", required=True, metavar="AGE", help="such as 12h, 90d or 4w")
@@ -135,6 +149,11 @@ def _find(parsed: argparse.Namespace) -> int:
             "What was accepted is not kept there."
         )
     )
+    for memory in memory_command.memories(parsed, _folder):
+        if (at := inspecting.last_told(memory, parsed.user)) is not None:
+            console.print(
+                _plain(f"{at[:19]}  began the push of which Braze accepted something last: {memory.url}")
+            )
     for problem in searched.problems:
         print(f"error: {problem}", file=sys.stderr)
     return 1 if searched.problems else 0
@@ -169,12 +188,18 @@ def _plan(parsed: argparse.Namespace) -> int:
     location = item.file()
     with open_buffered(location) as file:
         source = ExportSource(file, reading)
-        with _shown(source, ledger, location.stat().size) as objects:
-            planned = plan(objects, workspace, ledger, united=source.united, users=UserCount())
+        with (
+            _shown(source, ledger, location.stat().size) as objects,
+            _memory(parsed, item) as changes,
+        ):
+            planned = plan(
+                objects, workspace, ledger, united=source.united, users=UserCount(), changes=changes
+            )
     if parsed.json:
         found = {
             "mode": mode,
             **reports.counts(ledger),
+            **({"data_points_saved": sum(ledger.total.saved.values())} if parsed.only_changed else {}),
             **source.facts(),
             **planned.as_dict(show_values=parsed.show_values),
         }
@@ -182,6 +207,23 @@ def _plan(parsed: argparse.Namespace) -> int:
     else:
         _print(ledger, planned, source, mode, failures, show_values=parsed.show_values)
     return 1 if ledger.failed else 0
+
+
+@contextmanager
+def _memory(parsed: argparse.Namespace, item: ExportItem) -> Iterator[Memory | None]:
+    """Open the memory of what Braze was told, where it is asked for."""
+    if not parsed.only_changed:
+        yield None
+        return
+    found = memory_command.memories(parsed, lambda _: item.reports_path or _folder(parsed))
+    if len(found) != 1:
+        raise BrazeSetupError(f"There are {len(found)} memories: name one with --conn-id or --memory-path.")
+    memory = opening.preview(found[0], Wish(only_changed=True), None, "plan")
+    try:
+        yield memory
+    finally:
+        if memory is not None:
+            memory.close()
 
 
 def _read_json(path: Path) -> Any:
@@ -238,20 +280,24 @@ def _print(
 ) -> None:
     console = Console()
     console.print(f"[bold]{ledger.records:,} records[/bold], mode {mode}; nothing was sent.")
+    saved = sum(ledger.total.saved.values())
     facts = Table(show_header=False, box=None)
     rows = {
         "planned": ledger.outcomes["planned"],
+        **({"unchanged": ledger.outcomes["unchanged"]} if ledger.outcomes["unchanged"] else {}),
         "invalid": ledger.outcomes["invalid"],
         "users": planned.users,
         "requests": planned.planned_requests,
         "bytes": planned.planned_bytes,
         "data points": ledger.data_points.total(),
+        **({"data points without the memory": ledger.data_points.total() + saved} if saved else {}),
     }
     for name, value in rows.items():
         facts.add_row(name, f"{value:,}")
     facts.add_row("at the limit", f"{planned.seconds_at_limit:,.1f} s")
     console.print(facts)
     _print_counts(console, "Data points", ledger.data_points.by_attribute())
+    _print_counts(console, "Data points saved", ledger.total.saved)
     counts = source.counts_by_column()
     _print_counts(console, "Bad values left out", counts["omitted_values"])
     _print_counts(console, "Values whose blanks were cut", counts["trimmed"])

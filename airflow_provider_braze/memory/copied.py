@@ -38,25 +38,18 @@ class Copy:
     def _take(self, belongs: Belongs, warn: Warn) -> None:
         # Its own mark first: of two that come at once, each finds the other's.
         plain.write_whole(self._mark, b"")
-        marks = self._take_marks_away()
+        were_there = self._take_marks_away()
         path = os.path.join(self._working, NAME)
-        if marks and self._home.exists():
+        if were_there and self._home.exists():
             warn_of("a push that used it has not brought it back, or still runs", warn)
             plain.replace(self._home, self._folder.child(f"{NAME}.set-aside"))
         elif self._home.exists():
             download(self._home, path)
         self.store = opened(path, belongs, warn, durable=False)
 
-    def _marks(self) -> list[str]:
-        return [
-            name
-            for name in plain.names_in(self._folder)
-            if name.startswith(_MARK) and not name.endswith(".part")
-        ]
-
     def _take_marks_away(self) -> bool:
         """Take the marks of others away; whether there were any."""
-        others = [name for name in self._marks() if self._folder.child(name).url != self._mark.url]
+        others = [name for name in marks(self._folder) if self._folder.child(name).url != self._mark.url]
         for name in others:
             with contextlib.suppress(FileNotFoundError):
                 plain.remove(self._folder.child(name))
@@ -64,7 +57,7 @@ class Copy:
 
     def is_met(self) -> bool:
         """Tell whether another push has taken the mark away, or brought one of its own."""
-        return [self._folder.child(name).url for name in self._marks()] != [self._mark.url]
+        return [self._folder.child(name).url for name in marks(self._folder)] != [self._mark.url]
 
     def disbelieve(self) -> None:
         """Take the marks of others away, and set the memory aside; its own mark stays while this push runs."""
@@ -106,3 +99,8 @@ def download(home: Location, path: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as target, plain.open_for_reading(home) as source:
         shutil.copyfileobj(source, target, _MOST_COPIED_AT_ONCE)
+
+
+def marks(folder: Location) -> list[str]:
+    """Give the names of the marks that say that a memory is in use."""
+    return [name for name in plain.names_in(folder) if name.startswith(_MARK) and not name.endswith(".part")]

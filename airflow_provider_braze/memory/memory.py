@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.exceptions import describe
@@ -98,6 +99,11 @@ class Memory:
         self._always_send = frozenset(map(rules.squashed, wish.always_send))
         self._accepted: list[Told] = []
         self._given_up = False
+        if wish.only_changed:
+            with self._store.transaction():
+                self._store.begin_push(
+                    push, datetime.fromtimestamp(clock(), UTC).isoformat(timespec="seconds")
+                )
 
     def reduce(self, items: Sequence[ProfileObject], *, confirmed: bool = False) -> Reduced:
         """Take out of objects what Braze was told before; what is to be sent is forgotten when this returns.

@@ -64,9 +64,10 @@ def open_memory(
     return Memory(place, wish, number_of(token), say)
 
 
-def preview(folder: Location, wish: Wish, workspace: Workspace, token: str) -> Memory | None:
+def preview(folder: Location, wish: Wish, workspace: Workspace | None, token: str) -> Memory | None:
     """Open a memory to look at only, for a plan; whoever uses it is not disturbed, and nothing in it changes.
 
+    :param workspace: whose it has to be (default: not asked).
     :return: None where there is none that can be used.
     """
     if not wish.only_changed or not exists(folder):
@@ -74,7 +75,7 @@ def preview(folder: Location, wish: Wish, workspace: Workspace, token: str) -> M
     place: Place | None = None
     try:
         place = Glimpse(folder)
-        if belongs_to(workspace, only_read=True)(place.store) is None:
+        if workspace is None or belongs_to(workspace, only_read=True)(place.store) is None:
             return Memory(place, wish, number_of(token), lambda _: None)
     except (UnusableError, OSError, ExportRefusedError):
         pass

@@ -19,7 +19,7 @@ import tempfile
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.copied import Copy, download
+from airflow_provider_braze.memory.copied import Copy, download, marks
 from airflow_provider_braze.memory.in_place import Guest, InPlace
 from airflow_provider_braze.memory.opened import Belongs, InUseError, MemoryUnwritableError, Place, Warn
 from airflow_provider_braze.memory.store import NAME, Store
@@ -112,6 +112,32 @@ def _nearest(path: str) -> str:
     while not os.path.exists(path) and path != "/":
         path = os.path.dirname(path)
     return path
+
+
+def exclusive(folder: Location) -> Place:
+    """Open a memory for somebody at a terminal, who must not disturb a push.
+
+    :raises BrazeSetupError: there is none, it cannot be used, or a push uses it.
+    """
+    check_kind(folder)
+    if not exists(folder):
+        raise BrazeSetupError(f"There is no memory in {folder.url}.")
+    refused: list[str] = []
+    try:
+        if folder.is_local and is_of_this_machine(folder.path):
+            place: Place = InPlace(folder, lambda _: None, refused.append)
+        elif marks(folder):
+            raise InUseError
+        else:
+            place = Copy(folder, lambda _: None, refused.append)
+    except InUseError:
+        raise BrazeSetupError(
+            f"A push uses the memory in {folder.url} at this moment, or died while it did: try again when it has ended."
+        ) from None
+    if refused:
+        place.close()
+        raise BrazeSetupError(refused[0])
+    return place
 
 
 class Glimpse:

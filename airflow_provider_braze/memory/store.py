@@ -33,6 +33,7 @@ _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE slots (number INTEGER PRIMARY KEY, attribute TEXT, kind TEXT, key TEXT);
 CREATE TABLE users (id INTEGER PRIMARY KEY, whole_at INTEGER, push INTEGER, fresh INTEGER, entries BLOB);
+CREATE TABLE pushes (number INTEGER PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT ROWID;
 """
 
@@ -161,11 +162,29 @@ class Store:
             "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
         )
 
+    def begin_push(self, number: int, at: str) -> None:
+        """Note when a push began, which users name as the last that told something of them."""
+        if not self._only_read:
+            self._db.execute("INSERT OR IGNORE INTO pushes VALUES (?, ?)", (number, at))
+
+    def last_told(self, external_id: str) -> str | None:
+        """Tell when the push began of which Braze accepted something of a user last, ISO 8601."""
+        found = self._db.execute(
+            "SELECT at FROM users JOIN pushes ON number = push WHERE id = ?", (self.user_id(external_id),)
+        ).fetchone()
+        return None if found is None else str(found[0])
+
     def forget_users(self, ids: Iterable[int]) -> int:
-        """Forget users; how many were known."""
+        """Forget users, so that nothing of them is left in the file; how many were known."""
+        self._db.execute("PRAGMA secure_delete=ON")
         before = self._db.total_changes
         self._db.executemany("DELETE FROM users WHERE id = ?", [(user,) for user in ids])
         return self._db.total_changes - before
+
+    def forget_everybody(self) -> int:
+        """Forget all users; how many there were."""
+        self._db.execute("PRAGMA secure_delete=ON")
+        return self._db.execute("DELETE FROM users").rowcount
 
     def forget_attribute(self, attribute: str) -> bool:
         """Forget an attribute for all users; whether anything was known of it."""

@@ -1,0 +1,147 @@
+"""What a person may want to know of a memory, and have it forget: for the command line.
+
+Above: the commands. Below: the file, and where it is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.comparing import Hashes
+from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.place import FOLDER, Glimpse, exclusive, exists
+from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
+from airflow_provider_braze.memory.slots import Slot
+from airflow_provider_braze.memory.store import NAME, Store, UnusableError
+from airflow_provider_braze.storage import plain
+from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.tidying import reports_folder_of
+
+_SET_ASIDE = f"{NAME}.set-aside"
+
+
+def memories(folder: str | None, memory_path: str | None = None) -> list[Location]:
+    """Find the memories of a reports folder, or of a folder that an author named: one for each connection.
+
+    :raises BrazeSetupError: the folder cannot be listed.
+    """
+    root = locate(memory_path) if memory_path else reports_folder_of(str(folder)).root.child(FOLDER)
+    try:
+        names = sorted(plain.names_in(root))
+    except OSError as error:
+        raise BrazeSetupError(f"{root.url} cannot be listed ({type(error).__name__}).") from error
+    return [root.child(name) for name in names if exists(root.child(name))]
+
+
+@contextlib.contextmanager
+def glimpse(folder: Location) -> Iterator[Store]:
+    """Open a memory to read it.
+
+    :raises BrazeSetupError: it cannot be used.
+    """
+    try:
+        place = Glimpse(folder)
+    except (UnusableError, OSError, ExportRefusedError) as error:
+        raise BrazeSetupError(f"The memory in {folder.url} cannot be read: {error}.") from error
+    try:
+        yield place.store
+    finally:
+        place.close()
+
+
+def show(folder: Location) -> dict[str, Any]:
+    """Say what is in a memory, without anything of a user."""
+    with glimpse(folder) as store:
+        saved = store.saved()
+        return {
+            "memory": folder.url,
+            "since": store.meta("since"),
+            "users": store.users(),
+            "bytes": folder.child(NAME).stat().size,
+            "last_push": store.meta("last_push"),
+            "attributes": sorted({slot[0] for slot in store.slots.by_number().values()}),
+            "data_points_saved": sum(saved.values()),
+            "data_points_saved_by_attribute": saved,
+        }
+
+
+def last_told(folder: Location, user: str) -> str | None:
+    """Tell when the push began of which Braze accepted something of a user last; None where it never did."""
+    with glimpse(folder) as store:
+        return store.last_told(user)
+
+
+def forget(
+    folder: Location,
+    *,
+    users: Collection[str] = (),
+    attributes: Collection[str] = (),
+    everything: bool = False,
+) -> int:
+    """Have a memory forget users, attributes, or all.
+
+    :return: how many users or attributes were known.
+    :raises BrazeSetupError: a push uses it.
+    """
+    place = exclusive(folder)
+    store = place.store
+    found = 0
+    try:
+        with store.transaction():
+            if everything:
+                found = store.forget_everybody()
+            found += store.forget_users(store.user_id(user) for user in users)
+            found += sum(store.forget_attribute(attribute.strip()) for attribute in attributes)
+    finally:
+        place.close()
+    if users or everything:
+        with contextlib.suppress(FileNotFoundError):
+            plain.remove(folder.child(_SET_ASIDE))
+    return found
+
+
+def drift(store: Store, user: str, profile: Mapping[str, Any]) -> Counter[str] | None:
+    """Compare what a user's profile holds with what Braze was told.
+
+    :param profile: as ``/users/export/ids`` gives it.
+    :return: by attribute how many remembered values it does not hold; None where nothing of the user is remembered.
+    """
+    row = store.rows([store.user_id(user)]).get(store.user_id(user))
+    if row is None:
+        return None
+    hashes = Hashes(store.digest)
+    slots = store.slots.by_number()
+    found: Counter[str] = Counter()
+    held = {**profile, **(profile.get("custom_attributes") or {})}
+    for number, at in Row.parted(row, -1)[1]:
+        slot = slots.get(number)
+        if slot is not None and not _is_held(slot, at, held, hashes):
+            found[f"{slot[0]}.{slot[2]}" if slot[1] == KEY else slot[0]] += 1
+    return found
+
+
+def _is_held(slot: Slot, at: int, held: Mapping[str, Any], hashes: Hashes) -> bool:
+    attribute, kind, key = slot
+    value = held.get(attribute)
+    if kind == KEY:
+        value = value.get(key) if isinstance(value, dict) else None
+    if kind in (ADDED, REMOVED):
+        tags = {hashes.of(tag) for tag in value} if isinstance(value, list) else set()
+        return (at in tags) is (kind == ADDED)
+    return at in {hashes.of(each) for each in _writings(value)}
+
+
+def _writings(value: Any) -> list[Any]:
+    """Give how a value may have been sent: Braze writes what looks like a date or a time in its own way."""
+    found = [value]
+    if isinstance(value, str) and value.endswith("Z") and "T" in value:
+        day, _, rest = value.partition("T")
+        short = value.replace(".000Z", "Z")
+        found += [day] if rest.startswith("00:00:00") else []
+        found += [short, short[:-1], f"{short[:-1]}+00:00", f"{day} {short[11:-1]}"]
+        found += [{"$time": each} for each in found]
+    return found
