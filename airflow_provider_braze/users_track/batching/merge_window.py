@@ -73,8 +73,6 @@ class MergeWindow:
     :param bytes_per_request: most bytes of a request's body.
     :param united: tag attributes that are united though they are plain arrays.
     :param partner: partner name that goes into every body.
-
-    ``room`` counts the bytes that the objects of one request may take, with a comma between any two.
     """
 
     def __init__(
@@ -90,7 +88,7 @@ class MergeWindow:
         self.records = 0
         self.characters = 0
         self._bytes_per_request = bytes_per_request
-        self.room = _room(partner, bytes_per_request)
+        self.room = _room(partner, bytes_per_request)  # Bytes of one request's objects, with commas.
         self._united = united
         self._waiting = Waiting()
         self._objects = 0
