@@ -58,7 +58,10 @@ def _promises(parts: Parts) -> str:
 
 def _when(part: Mapping[str, Any]) -> str:
     noise = f"everything else on the machine used {part['others']:.0%} of a core meanwhile"
-    return f"*Measured {part['measured']} in {part['minutes']:.1f} minutes, {part['version']}; {noise}.*"
+    where = f" on {part['processor']}" if "processor" in part else ""
+    return (
+        f"*Measured {part['measured']} in {part['minutes']:.1f} minutes{where}, {part['version']}; {noise}.*"
+    )
 
 
 def _line(found: list[Run], name: str) -> list[str]:

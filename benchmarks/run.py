@@ -60,7 +60,8 @@ def main() -> None:
     if not options.render:
         for name in options.part or PARTS:
             kept["parts"][name] = _measure(name, scale)
-            kept["machine"] = machine.describe()
+            if not options.part:
+                kept["machine"] = machine.describe()
             # Written after each part, so that an interrupted evening is not lost.
             results.write_text(json.dumps(kept, indent=1) + "\n")
     document.write(target, kept["machine"], kept["parts"])
@@ -79,6 +80,7 @@ def _measure(name: str, scale: Scale) -> Result:
         "minutes": round((time.monotonic() - started) / 60, 2),
         "others": round(cores, 3),
         "version": machine.commit(),
+        "processor": machine.describe()["processor"],
         **result,
     }
 

@@ -52,7 +52,10 @@ def surplus(content: Mapping[str, Any]) -> Surplus:
     return {
         name: more
         for name, value in content.items()
-        if value.__class__ is dict and (more := points(name, value) - 1)
+        if value.__class__ is dict
+        # One tag is added, as most often.
+        and not (len(value) == 1 and (tags := value.get("add")).__class__ is list and len(tags) == 1)
+        and (more := points(name, value) - 1)
     }
 
 

@@ -52,9 +52,24 @@ _SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3
 """What ``\\s`` means, listed: a set of nothing but characters is a third faster to look one up in."""
 
 _LABEL = rf"[^{_SPACES}@.,;<>()\"]"
-_EMAIL = rf"[^{_SPACES}@,;<>()\"]++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+"
+_LOCAL = rf"[^{_SPACES}@,;<>()\"]"
+_EMAIL = rf"{_LOCAL}++@(?:{_LABEL}++\.)+{_LABEL}{{2,}}+"
 _ONE_EMAIL = re.compile(rf"{_EMAIL}\Z")
-_EMAILS = re.compile(rf"(?:{_EMAIL})?(?:\n(?:{_EMAIL})?)*+\Z")
+
+
+def _emails(local: str, label: str) -> re.Pattern[str]:
+    one = rf"(?:{local}++@(?:{label}++\.)+{label}{{2,}}+)?"
+    return re.compile(rf"{one}(?:\n{one})*+\Z")
+
+
+def _in_ascii(characters: str) -> str:
+    """Give the ASCII characters of a set as a set that lists them, which takes a third less time to look one up in."""
+    listed = filter(re.compile(characters).match, map(chr, range(128)))
+    return f"[{re.escape(''.join(listed))}]"
+
+
+_EMAILS = _emails(_LOCAL, _LABEL)
+_ASCII_EMAILS = _emails(_in_ascii(_LOCAL), _in_ascii(_LABEL))
 
 
 class Field(NamedTuple):
@@ -221,7 +236,8 @@ FIELDS: Mapping[str, Field] = {
 
 
 def _are_emails(cells: str) -> bool:
-    return ".." not in cells and _EMAILS.match(cells) is not None
+    emails = _ASCII_EMAILS if cells.isascii() else _EMAILS
+    return ".." not in cells and emails.match(cells) is not None
 
 
 AS_IS: Mapping[values.Reader, Callable[[str], bool]] = {email: _are_emails}

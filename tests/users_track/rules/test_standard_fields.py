@@ -186,3 +186,19 @@ def test_misspelt_fields_are_recognised(given, right):
 )
 def test_columns_mean_standard_fields_in_any_spelling(column, field):
     assert standard_name(column) == field
+
+
+def test_many_emails_are_judged_as_one_is_whatever_characters_they_hold() -> None:
+    are_emails = standard_fields.AS_IS[standard_fields.email]
+    places = ("a{}b@x.de", "ab@x{}y.de", "a@b.d{}", "{}@b.de", "a@b.de{}", "a@{}.de")
+    for character in map(chr, [*range(128), 0x85, 0xA0, 0xE9, 0x2003, 0x3042]):
+        for place in places:
+            address = place.format(character)
+            try:
+                valid = standard_fields.email(address) == address
+            except ValueError:
+                valid = False
+            if character != "\n":
+                assert are_emails(address) == are_emails(f"a@b.de\n\n{address}\n") == valid, ascii(address)
+                # Beside one that is not ASCII, it is looked at in another way.
+                assert are_emails(f"é@b.de\n{address}") == valid, ascii(address)
