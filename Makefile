@@ -17,7 +17,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint check test full bench soak demo airflow screenshots docs lock clean
+.PHONY: help install install-oldest lint check test full bench soak demo airflow screenshots docs release lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -38,7 +38,7 @@ $(BIN)/uv:
 	$(call install_into,.venv-3.1,$<)
 
 define venv
-$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else "Python 3.11 to 3.13 is needed \
+$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed \
 and $(PYTHON) is %d.%d: name another one with make PYTHON=..." % v[:2])'
 test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 endef
@@ -124,8 +124,12 @@ screenshots: install  ## Take the pictures in docs/images again, from the real U
 docs: install  ## Build the documentation strictly into build/docs
 	@$(BIN)/mkdocs build --strict
 
+release: $(BIN)/uv  ## Build into dist/ from what is committed, and install it on every Airflow and Python to be had (RELEASE="--short")
+	@$(PYTHON) .ci/release.py $(RELEASE)
+
 lock: $(BIN)/uv  ## Resolve the dependency locks again
-	@compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate "$$@"; }
+	@compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+		--generate-hashes "$$@"; }
 	# First with every storage: what is pinned for the rest must leave room for them.
 	compile $(STORAGES:%=--extra %) --extra dev --extra docs --output-file requirements/storages-3.3.txt \
 		setup.cfg requirements/airflow-3.3.in requirements/servers.in
@@ -133,6 +137,8 @@ lock: $(BIN)/uv  ## Resolve the dependency locks again
 		--output-file requirements/airflow-3.3.txt setup.cfg requirements/airflow-3.3.in
 	compile --extra dev --exclude-newer 2026-04-01 --exclude-newer-package pycurl=2026-08-01 \
 		--output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
+	# Only to install a release with it: no test runs on 3.2.
+	compile --output-file requirements/airflow-3.2.txt setup.cfg requirements/airflow-3.2.in
 
 clean:  ## Remove the virtual environments and everything that was built
 	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import runpy
 import subprocess
 import sys
 import zipfile
@@ -10,6 +12,7 @@ import pytest
 
 from airflow_provider_braze import __version__
 
+_RELATIVE = re.compile(r'(?:\]\(|src(?:set)?=")(?!https?:|#)[^)"]+')
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -49,6 +52,42 @@ def test_wheel_holds_every_module_and_the_type_marker(wheel: zipfile.ZipFile) ->
     modules = {str(path.relative_to(ROOT)) for path in package.rglob("*.py")}
 
     assert modules | {"airflow_provider_braze/py.typed"} <= set(wheel.namelist())
+
+
+def test_a_package_index_shows_no_link_that_leads_nowhere(wheel: zipfile.ZipFile) -> None:
+    """It has the text alone: there is no file beside it to link to."""
+    metadata = wheel.read(f"airflow_provider_braze_redpoint-{__version__}.dist-info/METADATA").decode()
+
+    assert "What became of each record" in metadata
+    assert _RELATIVE.findall(metadata) == []
+
+
+def test_links_and_pictures_are_absolute_once_there_is_a_place_for_them() -> None:
+    described = runpy.run_path(str(ROOT / "setup.py"), run_name="read")["described"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert _RELATIVE.findall(readme)
+    text = described(readme, "https://pages.example.com/v1/", "https://pictures.example.com/v1/")
+    assert _RELATIVE.findall(text) == []
+    assert "](https://pages.example.com/v1/docs/operator.md)" in text
+    assert 'src="https://pictures.example.com/v1/docs/images/braze-tab-run.png"' in text
+    assert "](https://pictures.example.com/v1/docs/images/way.svg)" in text
+
+
+def test_the_source_archive_is_the_same_whenever_and_wherever_it_is_built(tmp_path: Path) -> None:
+    archives = []
+    for turn in ("first", "second"):
+        folder = tmp_path / turn
+        (folder / "package").mkdir(parents=True)
+        for name in ("b.py", "a.py"):
+            (folder / "package" / name).write_text(name)
+            os.utime(folder / "package" / name, (1, len(archives)))
+        archive = runpy.run_path(str(ROOT / "setup.py"), run_name="read")["SameEachTime"].make_archive
+        archives.append(
+            Path(archive(None, str(folder / "made"), "gztar", str(folder), "package")).read_bytes()
+        )
+
+    assert archives[0] == archives[1]
 
 
 def test_wheel_names_its_licence_and_entry_point(wheel: zipfile.ZipFile) -> None:

@@ -71,6 +71,12 @@ def test_every_python_example_parses(page: Path) -> None:
                 pytest.fail(f"{page.name}, line {block.line}: {error}")
 
 
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_nothing_is_installed_by_a_name_that_anybody_could_take(page: Path) -> None:
+    """It is on no package index yet."""
+    assert not re.search(r"(?:pip|uv|pipx) \w+[^\n]*airflow-provider-braze-redpoint", page.read_text("utf-8"))
+
+
 def _is_dag(text: str) -> bool:
     return "with DAG(" in text and "import" in text
 

@@ -39,7 +39,7 @@ def get_fs(conn_id: str | None) -> SftpFileSystem:
         from airflow.providers.ssh.hooks.ssh import SSHHook
     except ImportError as error:
         raise BrazeSetupError(
-            "sftp:// needs Airflow's SFTP provider: pip install 'airflow-provider-braze-redpoint[sftp]'."
+            "sftp:// needs Airflow's SFTP provider: pip install 'apache-airflow-providers-sftp[sshfs]'."
         ) from error
     hook = _checked(conn_id, lambda: SSHHook(ssh_conn_id=conn_id, keepalive_interval=30))
     name = f"sftp://{connection.host}:{connection.port or 22}"

@@ -31,7 +31,7 @@ def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -
         import smbclient  # noqa: F401 - to say at once that it is missing
     except ImportError as error:
         raise BrazeSetupError(
-            "smb:// needs Airflow's Samba provider: pip install 'airflow-provider-braze-redpoint[smb]'."
+            "smb:// needs Airflow's Samba provider: pip install apache-airflow-providers-samba."
         ) from error
     extra = connection.extra_dejson
     options = {
