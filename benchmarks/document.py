@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import plots
 from benchmarks.runs import Run, least_ratio, middle, of, paired, pairs, variants
 from benchmarks.verdicts import Parts, rows, runs
 
@@ -37,6 +38,7 @@ def write(path: Path, machine: Mapping[str, Any], parts: Parts) -> None:
         if count != 1:
             raise ValueError(f"{path} has not one pair of markers for {name}")
     path.write_text(text, encoding="utf-8")
+    plots.write(path.parent / "images", parts)
 
 
 def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
@@ -180,12 +182,17 @@ def _clients(part: Mapping[str, Any]) -> str:
     return table(("sink", "client", "CPU µs a request", "requests/s", "peak MB"), lines)
 
 
+def _course(part: Mapping[str, Any]) -> str:
+    return table(_HEAD, (_line([Run(**each["run"])], each["run"]["variant"]) for each in part["watched"]))
+
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "baselines": _baselines,
     "growth": _runs,
     "limit": _runs,
     "third": _runs,
     "sharing": _runs,
+    "course": _course,
     "small": _small,
     "older": _older,
     "entered": _entered,

@@ -73,6 +73,11 @@ class Child:
             env={**kept, "AIRFLOW_HOME": _AIRFLOW_HOME, **self.environment},
         )
 
+    @property
+    def pid(self) -> int:
+        """Its number, while it has not been reaped."""
+        return self._process.pid
+
     def reap(self) -> Measured:
         """Wait for its end.
 

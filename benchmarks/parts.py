@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import clients, generate
+from benchmarks import clients, generate, pace
 from benchmarks.measure import Child, SinkProcess, python_with
 from benchmarks.older import BEFORE_THE_LOOP, checkout
 from benchmarks.runs import PRODUCT, Run, push, run_of
@@ -106,6 +106,17 @@ def third(scale: Scale, say: Callable[[str], None]) -> Result:
     return _rounds(scale, say, alone | _sharing(scale, sink, *pace))
 
 
+def course(scale: Scale, say: Callable[[str], None]) -> Result:
+    """How a push goes on: the share of the limit in every 3 s, and the memory over the records, as plots."""
+    watched = []
+    for requests, records in ((LIMIT, scale.sizes[2]), (LIMIT // 3, scale.sizes[1])):
+        name = f"{_size(records)}, {requests:,} requests per 3 s"
+        told = ("--requests-per-second", str(requests / 3))
+        watched.append(pace.watch(name, _export(records), requests, *_sink(requests), options=told))
+        say(f"{name}: {watched[-1]['run']['wall']:.1f} s")
+    return {"watched": watched}
+
+
 def small(scale: Scale, say: Callable[[str], None]) -> Result:
     """An export of 75 records through the operator, beside one round trip."""
     path = _export(SMALL)
@@ -163,6 +174,7 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "limit": limit,
     "third": third,
     "sharing": sharing,
+    "course": course,
     "small": small,
     "older": older,
     "entered": entered,

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import deque
 from pathlib import Path
+from typing import Any
 
 from benchmarks.window import Crowd, Limit
 
@@ -64,6 +65,8 @@ class Sink:
     ) -> None:
         self.requests = self.refused = self.connected = self.bytes = self.objects = 0
         self.crowd = Crowd(_SECONDS)
+        self.began = 0.0
+        self.by_tenth: list[int] = []
         self._latency = latency
         self._limit = limit
         self._count_objects = count_objects
@@ -81,8 +84,8 @@ class Sink:
         """Where it listens."""
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def counts(self) -> dict[str, float]:
-        """What came in, and what it cost."""
+    def counts(self) -> dict[str, Any]:
+        """What came in, and what it cost; ``began`` is the monotonic second of the first request."""
         return {
             "requests": self.requests,
             "refused": self.refused,
@@ -90,6 +93,8 @@ class Sink:
             "bytes": self.bytes,
             "objects": self.objects,
             "most_in_3s": self.crowd.most,
+            "began": self.began,
+            "by_tenth": self.by_tenth,
             "cpu": round(time.process_time(), 3),
         }
 
@@ -163,6 +168,7 @@ class Sink:
         now = time.monotonic()
         self.requests += 1
         self.crowd.add(now)
+        self._note(now)
         body = b'{"message":"success"}'
         status = b"201 Created"
         if self._limit is None:
@@ -185,6 +191,14 @@ class Sink:
             self._due.append((now + self._latency, connection, answer))
         else:
             self._send(connection, answer)
+
+    def _note(self, now: float) -> None:
+        """Count a request in its tenth of a second."""
+        self.began = self.began or now
+        tenth = int((now - self.began) * 10)
+        while len(self.by_tenth) <= tenth:
+            self.by_tenth.append(0)
+        self.by_tenth[tenth] += 1
 
     def _send(self, connection: Connection, answer: bytes) -> None:
         if not connection.open:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
+from benchmarks import plots
 from benchmarks.measure import Child
 from benchmarks.parts import PARTS
 
@@ -37,3 +39,10 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     assert "Not measured yet" not in document
     promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
     assert len(promises.splitlines()) == 2 + 12 + bool(parts["older"]["runs"])
+
+    for watched in parts["course"]["watched"]:
+        assert sum(watched["by_tenth"]) == watched["run"]["requests"]
+        assert watched["run"]["most_in_3s"] <= watched["limit"]
+    for name in (plots.SHARE, plots.MEMORY):
+        drawn = ElementTree.parse(tmp_path / "images" / name)
+        assert drawn.findall(".//{*}polyline")

@@ -1,4 +1,4 @@
-"""Writes the tables of docs/reliability.md between their markers; the words around them are written by hand."""
+"""Writes the tables and plots of docs/reliability.md; the words around them are written by hand."""
 
 from __future__ import annotations
 
@@ -7,22 +7,32 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import svg
+from tests.reliability.compare import OUTCOMES
 from tests.sandbox_process import ROOT
 
 if TYPE_CHECKING:
     from tests.reliability.matrix import Met
 
 PAGE = ROOT / "docs" / "reliability.md"
+FAULTS, SOAK = "fault-outcomes.svg", "soak-outcomes.svg"
+_MOST_BARS = 60
 
 
 def write_matrix(results: Iterable[Met]) -> None:
     """Write what came of every case."""
+    results = list(results)
     lines = ["| what happens | outcomes of the valid records | the push | seconds |", "|---|---|---|---|"]
     for met in results:
         outcomes = ", ".join(f"`{name}`" for name in sorted(met.case.outcomes))
         ends = f"`{met.report['status']}`" + (f", `{met.error}`" if met.error else "")
         lines.append(f"| {met.case.name} | {outcomes} | {ends} | {met.seconds:.1f} |")
     _put("matrix", "\n".join(lines))
+    write_plot(
+        FAULTS,
+        f"What became of each record of {results[0].report['records']}, fault by fault",
+        {met.case.name: _outcomes(met.report) for met in results},
+    )
 
 
 def write_soak(figures: dict[str, Any]) -> None:
@@ -51,6 +61,26 @@ def write_soak(figures: dict[str, Any]) -> None:
     _put(
         "soak", "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
     )
+
+    plot_soak(figures)
+
+
+def plot_soak(figures: dict[str, Any]) -> None:
+    """Draw what became of the records of each push of a soak."""
+    write_plot(
+        SOAK,
+        f"What became of each record in a soak of {figures['seconds'] / 60:.0f} minutes, seed {figures['seed']}",
+        {push["name"]: push["outcomes"] for push in figures["by_push"][:_MOST_BARS]},
+    )
+
+
+def write_plot(name: str, title: str, rows: dict[str, dict[str, int]]) -> None:
+    """Draw a bar for each row, cut into outcomes."""
+    (PAGE.parent / "images" / name).write_text(svg.bars(title, rows, svg.COLOURS), encoding="utf-8")
+
+
+def _outcomes(report: dict[str, Any]) -> dict[str, int]:
+    return {name: report[name] for name in OUTCOMES if report.get(name)}
 
 
 def _put(name: str, table: str) -> None:

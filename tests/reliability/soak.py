@@ -61,6 +61,7 @@ class Figures:
     outcomes: Counter[str] = field(default_factory=Counter)
     sent_again: int = 0
     lost: int = 0
+    by_push: list[dict[str, Any]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         plain = {name: value for name, value in vars(self).items() if not isinstance(value, Counter)}
@@ -100,6 +101,7 @@ class Soak:
         sandbox.reset()
         if isinstance(export, own_rows.OwnRows):
             sandbox.put_profiles(export.users())
+        before = figures.tries, figures.kills + figures.terminations
         report = self._until_complete(sandbox, export, self._base / f"task{number}", rng)
         stats = sandbox.stats()
         is_rows = isinstance(export, own_rows.OwnRows)
@@ -108,7 +110,13 @@ class Soak:
         figures.records += len(export.records)
         figures.requests += stats["requests"]
         figures.faults.update(stats["by_fault"])
-        figures.outcomes.update({name: report[name] for name in compare.OUTCOMES if report[name]})
+        outcomes = {name: report[name] for name in compare.OUTCOMES if report[name]}
+        figures.outcomes.update(outcomes)
+        kind = "rows" if is_rows else "export"
+        befallen = sum(stats["by_fault"].values())
+        tries, ended = figures.tries - before[0], figures.kills + figures.terminations - before[1]
+        name = f"{kind} of {len(export.records):,}: {befallen} faults, {tries} tries, {ended} kills"
+        figures.by_push.append({"name": name, "outcomes": outcomes})
         figures.resumed += bool(report.get("resumed_after"))
         figures.sent_again += max(0, stats["objects"] - stats["refused_objects"] - report["objects"])
         if isinstance(export, own_rows.OwnRows):
