@@ -5,14 +5,20 @@ from __future__ import annotations
 import re
 
 from tests.dags.test_shipped_dags import load
-from tests.docs.pages import DOCS, PAGES
+from tests.docs.pages import DOCS, PAGES, README
 
 LARGEST = 300_000
-_PICTURE = re.compile(r"!\[([^\]]*)\]\(images/([^)]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]*)\]\((?:docs/)?images/([^)]+)\)")
+_IN_BOTH_THEMES = re.compile(
+    r'srcset="(?:docs/)?images/([^"]+)">\s+<img src="(?:docs/)?images/([^"]+)" alt="([^"]+)">'
+)
 
 
 def test_every_picture_is_shown_described_and_small() -> None:
-    shown = [found for page in PAGES for found in _PICTURE.findall(page.read_text("utf-8"))]
+    texts = [page.read_text("utf-8") for page in [README, *PAGES]]
+    shown = [found for text in texts for found in _PICTURE.findall(text)]
+    for dark, light, said in (found for text in texts for found in _IN_BOTH_THEMES.findall(text)):
+        shown += [(said, dark), (said, light)]
 
     assert {name for _, name in shown} == {path.name for path in (DOCS / "images").iterdir()}
     assert all(len(text) > 20 for text, _ in shown)
