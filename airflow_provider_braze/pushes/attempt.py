@@ -103,7 +103,8 @@ class Start:
         identity = replace(job.identity, token=state.token) if state and state.token else job.identity
         folder = reports_folder.start_run(named, identity) if reports_folder else None
         if folder is not None:
-            rejects = RejectsFile(folder.child(REJECTS_NAME), columns, state.parts if state else ())
+            parts = state.parts if state else ()
+            rejects = RejectsFile(folder.child(REJECTS_NAME), columns, parts, token=identity.token)
             return cls(bound_to, state, identity, folder, rejects, memory)
         in_report = RejectsInReport()
         if state and state.failed_rows:
@@ -195,6 +196,7 @@ class Attempt(ABC):
         error = self._explain(error)
         self.ledger.settle_rest("not_sent")
         self.ledger.flush()
+        error = self.checkpoints.finish(error)
         report, error = self._write(error, resumable=self._end(error))
         self._push.report = report
         if error is not None:

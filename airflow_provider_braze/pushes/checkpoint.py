@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError
+from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError, describe
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, parts_of
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import in_reports_folder
@@ -130,6 +130,8 @@ class Checkpoints:
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[bool] | None = None
         self._ahead: Future[bool] | None = None
+        # What kept one from being written, and nobody has heard yet: the push may end before anybody asks.
+        self._failed: BaseException | None = None
         self._began = time.monotonic()
         self._saved_at = float("-inf")
         self._saved_records = ledger.settled.records
@@ -177,8 +179,8 @@ class Checkpoints:
         if self._writing is not None:
             if not self._writing.done():
                 return
-            # Raises what kept the last one from being written.
-            self._writing.result()
+            if (failed := self._what_failed()) is not None:
+                raise failed
         self._begin(0.0)
 
     def ahead(self, seconds: float, wake: Callable[[], None]) -> bool | None:
@@ -207,17 +209,38 @@ class Checkpoints:
         try:
             # On an object store, the end of a part is an upload. What names a part must not be there before it is.
             self._rejects.finish_parts()
+            if self._save is not None:
+                self._save(checkpoint)
         except RejectsError as error:
             self._ledger.trouble = error
             return False
-        if self._save is not None:
-            self._save(checkpoint)
+        except BaseException as error:
+            self._failed = error
+            return False
         until = time.monotonic() + seconds
         while seconds and not self._is_saved():
             if time.monotonic() > until:
                 return False
             time.sleep(_LOOK_AGAIN)
         return True
+
+    def _what_failed(self) -> BaseException | None:
+        failed, self._failed = self._failed, None
+        return failed
+
+    def finish(self, error: BaseException | None) -> BaseException | None:
+        """Wait for the last one to be written; what ends the push: the error, or else what that one has met.
+
+        A checkpoint that could not be saved is only noted: the push is over. Rejects that could not are lost.
+        """
+        self._writer.shutdown()
+        failed = self._what_failed()
+        if error is not None:
+            return error
+        if isinstance(failed, Exception):
+            self._ledger.note(f"The last checkpoint could not be saved: {describe(failed)}.")
+            failed = None
+        return failed or self._ledger.trouble
 
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
@@ -227,9 +250,9 @@ class Checkpoints:
     def end(self, error: BaseException | None) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
 
+        :param error: what :meth:`finish` gave.
         :return: whether a later try may go on from here.
         """
-        self._writer.shutdown()
         if error is None:
             if self._save is not None:
                 self._save(None)

@@ -218,6 +218,12 @@ def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
             f"The {REPORT_NAME} beside {path} is not that of the push which wrote these rejects: it names no export "
             "that they are records of, and they are no rows of your own. Put the report of its push there."
         )
+    # Older versions wrote no token into the file; whoever wrote one has it in its report, too.
+    if header.token is not None and header.token != report.get("token"):
+        raise BrazeSetupError(
+            f"{path} was written by another push than the {REPORT_NAME} beside it, whose mode and mapping would be "
+            f"taken for it. Put the {REPORT_NAME} of its own push beside it, or push it from the folder of its push."
+        )
     return report
 
 

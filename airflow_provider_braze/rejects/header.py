@@ -1,6 +1,7 @@
 """Know a rejects file by its header row, whatever it is called and however a spreadsheet has saved it.
 
-Above: the reader of rejects files, and what finds the report of the push that wrote one. Below: nothing.
+Above: the reader of rejects files, and what finds the report of the push that wrote one. Below: the
+words in which the reader of exports tells a wrong width.
 """
 
 from __future__ import annotations
@@ -8,10 +9,22 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
+
+from airflow_provider_braze.redpoint.reading.cutting import is_width_problem
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
 """Columns that the rejects file adds in front."""
+
+_REASON = OWN_COLUMNS[2]
+
+_TOKEN = "_push_"
+"""Begins the last name of the header row: the token of the push that wrote the file, as its report has it.
+
+It is no column: the records have no cell for it, so that theirs stay where they are.
+"""
 
 HEAD_BYTES = 1 << 16
 """Of a file, in which the header row of a rejects file lies."""
@@ -26,10 +39,15 @@ class RejectsHeader(NamedTuple):
 
     :param columns: all of them, as they are written.
     :param delimiter: which the program that saved the file has put between them.
+    :param token: of the push that wrote the file; None where an older version did, or somebody has deleted it.
+    :param resaved: records have an empty cell below the token: a program has saved it that makes all rows as wide as
+        the widest.
     """
 
     columns: tuple[str, ...]
     delimiter: str
+    token: str | None = None
+    resaved: bool = False
 
     @property
     def original(self) -> tuple[str, ...]:
@@ -44,13 +62,16 @@ class RejectsHeader(NamedTuple):
         if first.strip().lower().startswith("sep="):  # for spreadsheets
             text = rest
         for delimiter in _DELIMITERS:
+            rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
             try:
-                row = next(csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter))
+                columns = tuple(cell.strip() for cell in next(rows))
             except (csv.Error, StopIteration):
                 continue
-            columns = tuple(cell.strip() for cell in row)
             if is_rejects(columns):
-                return cls(columns, delimiter)
+                token = next((column for column in columns if is_token(column)), None)
+                return cls(
+                    columns, delimiter, token and token.removeprefix(_TOKEN), _fill_the_token(rows, columns)
+                )
         return None
 
 
@@ -58,6 +79,21 @@ def is_rejects(columns: tuple[str, ...]) -> bool:
     """Whether these are the columns of a rejects file, none or some of whose own were deleted."""
     line, *others = OWN_COLUMNS
     return line in columns and (columns[0] == line or any(own in columns for own in others))
+
+
+def token_name(token: str) -> str:
+    """Write a push's token as the last name of the header row."""
+    return _TOKEN + token
+
+
+def is_token(column: str) -> bool:
+    """Whether a name of the header row is the token of the push."""
+    return column.startswith(_TOKEN)
+
+
+def is_no_column(column: str) -> bool:
+    """Whether the last name of the header row is no column: a token, or no name at all, as a spreadsheet adds them."""
+    return not column.strip() or is_token(column)
 
 
 def is_own(column: str) -> bool:
@@ -73,6 +109,19 @@ def written_name(column: str) -> str:
 def original_name(column: str) -> str:
     """Read what ``written_name`` wrote."""
     return column[1:] if column.startswith((f"{_ESCAPE}_", _ESCAPE * 2)) else column
+
+
+def _fill_the_token(rows: Iterator[list[str]], columns: tuple[str, ...]) -> bool:
+    """Whether a record has an empty cell below the token; of one that is too wide it may be the record's own."""
+    at = len(columns) - 1
+    if not is_token(columns[at]) or _REASON not in columns:
+        return False
+    reason = columns.index(_REASON)
+    with suppress(csv.Error):
+        return any(
+            len(row) > at and not row[at].strip() and not is_width_problem(row[reason]) for row in rows
+        )
+    return False
 
 
 def _decoded(head: bytes) -> str:

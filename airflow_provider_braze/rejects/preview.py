@@ -17,7 +17,7 @@ from typing import Any
 from airflow.configuration import conf
 
 from airflow_provider_braze.redpoint.reading.header import normalised
-from airflow_provider_braze.rejects.header import OWN_COLUMNS, original_name
+from airflow_provider_braze.rejects.header import OWN_COLUMNS, is_token, original_name
 from airflow_provider_braze.rejects.identifier import identifier_of
 from airflow_provider_braze.storage.plain import open_for_reading, read_small
 from airflow_provider_braze.storage.push_identity import PushIdentity
@@ -105,7 +105,7 @@ def preview(path: str, report: Mapping[str, Any]) -> Preview:
         header, *records = csv.reader(io.StringIO(text, newline=""))
     except (csv.Error, ValueError):
         raise UnreadableError from None
-    columns = tuple(header)
+    columns = tuple(name for name in header if not is_token(name))
     shown = frozenset({identifier_of(report)})
     return Preview(columns, tuple(_masked(record, columns, shown) for record in records[:PREVIEW_RECORDS]))
 

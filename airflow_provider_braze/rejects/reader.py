@@ -15,6 +15,8 @@ from airflow_provider_braze.redpoint.reading.records import Record
 from airflow_provider_braze.rejects.header import (
     HEAD_BYTES,
     OWN_COLUMNS,
+    RejectsHeader,
+    is_no_column,
     is_own,
     is_rejects,
     original_name,
@@ -74,11 +76,15 @@ class RejectsReader:
         if _is_utf_8(again.head):
             # As it was written: the declared encoding is the export's.
             read_as = replace(read_as, encoding=None)
-        self._reader = ExportReader(again, dialect=read_as, name=name, prepended=False, padded=True)
+        self._reader = ExportReader(
+            again, dialect=read_as, name=name, prepended=False, is_no_column=is_no_column
+        )
         self.dialect = self._reader.dialect
         columns = self._reader.columns
         if not is_rejects(columns):
             raise ExportRefusedError(f"{name}: it is no rejects file: it has no column {LINE_COLUMN!r}")
+        header = RejectsHeader.of(again.head)
+        self._padded = self._reader.padded or bool(header and header.resaved)
         self._line_at = columns.index(LINE_COLUMN)
         self._outcome_at = columns.index(OUTCOME_COLUMN) if OUTCOME_COLUMN in columns else -1
         self._width = len(columns)
@@ -112,7 +118,7 @@ class RejectsReader:
         """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
         width = self._width
         unpadded = cells
-        while self._reader.padded and len(unpadded) > width and not unpadded[-1].strip():
+        while self._padded and len(unpadded) > width and not unpadded[-1].strip():
             unpadded = unpadded[:-1]
         if len(unpadded) == width and problem == width_problem(len(cells), f"the header has {width}"):
             problem = None

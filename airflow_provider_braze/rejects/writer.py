@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
-from airflow_provider_braze.rejects.header import OWN_COLUMNS, written_name
+from airflow_provider_braze.rejects.header import OWN_COLUMNS, token_name, written_name
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.plain import (
     beside,
@@ -39,12 +39,21 @@ class RejectsFile(Sink):
     :param location: where it will be once it is whole.
     :param columns: the export's columns.
     :param parts: what an earlier try left behind, to go on from.
+    :param token: of the push, as its report has it: a copy beside another push's report is then known for one.
     """
 
-    def __init__(self, location: Location, columns: Sequence[str], parts: Sequence[Location] = ()) -> None:
+    def __init__(
+        self,
+        location: Location,
+        columns: Sequence[str],
+        parts: Sequence[Location] = (),
+        *,
+        token: str = "",
+    ) -> None:
         self.location = location
         self.written = 0
         self.columns = columns
+        self._token = [token_name(token)] if token else []
         self.parts = list(parts)
         self._file: io.TextIOWrapper | None = None
         # Parts that have ended, and are still to be closed.
@@ -82,7 +91,7 @@ class RejectsFile(Sink):
         # Bytes that were not in the export's encoding come back out as they were.
         file = io.TextIOWrapper(open_private(part), encoding="utf-8", errors="surrogateescape", newline="")
         if not self.parts:
-            csv.writer(file).writerow((*OWN_COLUMNS, *map(written_name, self.columns)))
+            csv.writer(file).writerow((*OWN_COLUMNS, *map(written_name, self.columns), *self._token))
         self.parts.append(part)
         return file
 

@@ -232,3 +232,69 @@ def profiles(sandbox: SandboxProcess) -> list[dict[str, Any]]:
         }
         for _, profile in sorted(sandbox.profiles().items())
     ]
+
+
+class TestToken:
+    def test_beside_another_pushs_report_it_is_refused(
+        self, push: Push, land: Land, first: dict[str, Any], sandbox: SandboxProcess, tmp_path: Path
+    ) -> None:
+        other = push(
+            land("external_id,email,income\nU3,nonsense,300\n", name="RPI_Export_5720.txt"), run="other"
+        )
+        sandbox.reset_stats()
+        downloads = tmp_path / "downloads"
+        downloads.mkdir()
+        shutil.copy(other["report_path"], downloads / "report.json")
+        for folder in (Path(other["rejects_path"]).parent, downloads):
+            with pytest.raises(
+                BrazeSetupError, match=r"written by another push than the report\.json beside it"
+            ):
+                push(mended(first, "copied.csv", folder))
+        assert sandbox.stats()["requests"] == 0
+        check(push(mended(other, "mended.csv"), run="again"), records=1, accepted=1)
+
+    def test_beside_the_report_of_an_older_version_too(
+        self, push: Push, first: dict[str, Any], tmp_path: Path
+    ) -> None:
+        report = json.loads(Path(first["report_path"]).read_text())
+        del report["token"]
+        (tmp_path / "report.json").write_text(json.dumps(report))
+        with pytest.raises(BrazeSetupError, match="another push"):
+            push(mended(first, "copied.csv", tmp_path))
+
+    def test_a_file_without_one_is_read(self, push: Push, first: dict[str, Any]) -> None:
+        path = mended(first, "older.csv")
+        header, rest = path.read_text().split("\n", 1)
+        assert header.endswith(f",_push_{first['token']}")
+        path.write_text(f"{header.rpartition(',')[0]}\n{rest}")
+        check(push(path, run="again"), records=1, accepted=1)
+
+    def test_the_cells_of_its_records_stand_where_they_always_stood(self, first: dict[str, Any]) -> None:
+        _, row = csv.reader(Path(first["rejects_path"]).read_text().splitlines())
+        assert row[4:] == ["U2", "nonsense", "200"]
+
+    @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+    def test_a_spreadsheet_makes_all_rows_as_wide_as_the_header(
+        self, push: Push, land: Land, delimiter: str
+    ) -> None:
+        """Also where an over-wide record has one empty cell too many, which nobody has taken away."""
+        first = push(land("external_id,email\nU1,nonsense\nU2,bo@example.com,\nU3,odd\n"), run="first")
+        path = Path(first["rejects_path"])
+        rows = list(csv.reader(path.read_text().splitlines()))
+        assert [len(row) for row in rows] == [7, 6, 7, 6]
+        # As it was written, what is too wide still is.
+        check(push(path, run="as it was"), records=3, invalid=3)
+        saved = path.with_name("saved.csv")
+        with saved.open("w", newline="") as file:
+            for row in rows:
+                cells = [
+                    cell.replace("nonsense", "ann@example.com").replace("odd", "cy@example.com")
+                    for cell in row
+                ]
+                csv.writer(file, delimiter=delimiter).writerow([*cells, ""][: len(rows[0])])
+        check(push(saved, run="again"), records=3, accepted=3)
+
+    def test_what_is_too_wide_by_an_empty_cell_stays_so(self, push: Push, land: Land) -> None:
+        first = push(land("external_id,email\nU1,ann@example.com\nU2,bo@example.com,\n"), run="first")
+        check(first, records=2, accepted=1, invalid=1)
+        check(push(first["rejects_path"], run="again"), records=1, invalid=1)

@@ -193,6 +193,14 @@ class Cutter:
         return found
 
 
+_WIDTH_PROBLEM = re.compile(r"\d+ columns? where ")
+
+
+def is_width_problem(reason: str) -> bool:
+    """Tell whether a reason is one that :func:`width_problem` gave."""
+    return _WIDTH_PROBLEM.match(reason) is not None
+
+
 def width_problem(width: int, expected: str) -> str:
     """Say that a record has another number of cells than it should."""
     return f"{width} column{'s' * (width != 1)} where {expected}"

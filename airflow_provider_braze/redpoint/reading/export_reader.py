@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 
@@ -37,7 +37,8 @@ class ExportReader:
         makes it a character like others.
     :param identifier: name of the column that identifies the user. A qualifier that was found out may be a stray
         character; which lines can be records tells it.
-    :param padded: nameless columns at the end are none, as a spreadsheet adds them; their cells stay.
+    :param is_no_column: whether the last name of the header row names no column (default: it always does); cells
+        that records have there stay.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
     """
 
@@ -59,7 +60,7 @@ class ExportReader:
         prepended: bool = True,
         trim: bool = True,
         identifier: str = "external_id",
-        padded: bool = False,
+        is_no_column: Callable[[str], bool] = lambda _: False,
     ) -> None:
         head, whole = _read_head(file, dialect.skip_lines or 0)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
@@ -92,7 +93,7 @@ class ExportReader:
             line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
         )
         self.padded = reading.ends_in_delimiter
-        self.columns = self._read_header(reading, name, identifier, padded=padded)
+        self.columns = self._read_header(reading, name, identifier, is_no_column)
 
     @property
     def bytes_read(self) -> int:
@@ -110,7 +111,9 @@ class ExportReader:
         """Cut a line that is one of :class:`Rows`."""
         return self._scanner.cut(text)
 
-    def _read_header(self, reading: Reading, name: str, identifier: str, *, padded: bool) -> tuple[str, ...]:
+    def _read_header(
+        self, reading: Reading, name: str, identifier: str, is_no_column: Callable[[str], bool]
+    ) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
         if declared is None or reading.has_header_row:
@@ -120,9 +123,9 @@ class ExportReader:
             header = row.cells
             if row.problem:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
-        while padded and len(header) > 1 and not header[-1].strip():
+        while len(header) > 1 and is_no_column(header[-1]):
+            self.padded = self.padded or not header[-1].strip()
             header = header[:-1]
-            self.padded = True
         check_names(header, name=name, declared=declared is not None)
         columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
