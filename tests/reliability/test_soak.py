@@ -15,6 +15,7 @@ from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import export_push
 from tests.reliability import compare
 from tests.reliability.landed import MAPPING, land
+from tests.reliability.trouble import some
 from tests.sandbox_process import ROOT, SandboxProcess
 
 
@@ -68,3 +69,10 @@ def test_what_is_possible_of_a_user_whose_record_is_unknown(outcome: str, tmp_pa
     assert compare.differences(export, {**report, "unknown": 0, outcome: 1}, {})
     half = {"U0000000": {"external_id": "U0000000", "custom_attributes": {"rpi_contact_ids": ["C0"]}}}
     assert "neither absent" in compare.differences(export, report, half)[0]
+
+
+def test_what_braze_says_it_never_took_it_did_not_take() -> None:
+    """A 502 and a 503 may be sent again, events too, so the sandbox must not have processed one."""
+    made = [fault for seed in range(300) for fault in some(random.Random(seed))]
+    assert {fault.get("processed") for fault in made if fault.get("status") in (502, 503)} == {False}
+    assert {fault.get("processed") for fault in made if fault.get("status") == 500} == {False, True}

@@ -22,10 +22,12 @@ def _one(rng: random.Random) -> dict[str, Any]:
     kinds = ["status", "limit", "broken", "slow", "odd", "refuse", "stop"]
     (kind,) = rng.choices(kinds, weights=[20, 10, 10, 10, 10, 5, 1])
     if kind == "status":
+        status = rng.choice([500, 502, 503, 504, 408])
         return {
-            "status": rng.choice([500, 502, 503, 504, 408]),
+            "status": status,
             "body": rng.choice(["json", "html", "empty"]),
-            "processed": rng.random() < 0.3,
+            # Braze's pages say of the others that they got no further than its door.
+            "processed": status not in (502, 503) and rng.random() < 0.3,
             "count": _MANY,
             "share": share,
         }

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED
+from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.rules.values import to_json
 
 ARRAYS = ("attributes", "events", "purchases")
 """The arrays of a /users/track request, in the order Braze processes them."""
 
 Part = ProfileObject | BlockSlice
+
+_ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
 
 
 @dataclass(slots=True)
@@ -94,3 +97,23 @@ def size(part: Part) -> int:
 def partner_member(partner: str) -> bytes:
     """Write the member of a body that names a partner."""
     return b'"partner":' + to_json(partner)
+
+
+def why_never_sent(
+    item: ProfileObject, partner: str | None = None, bytes_per_request: int = limits.BYTES_PER_REQUEST
+) -> str | None:
+    """Write an object as JSON, and say why it can never be sent, or None."""
+    reason = item.encode()
+    if reason is None and len(item.body) > room_for_objects(partner, bytes_per_request):
+        reason = why_too_large(bytes_per_request)
+    return reason
+
+
+def room_for_objects(partner: str | None, bytes_per_request: int) -> int:
+    """Count the bytes that the objects of one request may take."""
+    return bytes_per_request - _ENVELOPE - (len(partner_member(partner)) + 1 if partner else 0)
+
+
+def why_too_large(bytes_per_request: int) -> str:
+    """Say why an object can never be sent."""
+    return f"larger than a request may be ({bytes_per_request} bytes)"

@@ -7,7 +7,15 @@ from collections.abc import Iterable, Sequence
 from itertools import repeat
 from operator import attrgetter
 
-from airflow_provider_braze.users_track.batching.batch import ARRAYS, Batch, Part, partner_member, size
+from airflow_provider_braze.users_track.batching.batch import (
+    ARRAYS,
+    Batch,
+    Part,
+    room_for_objects,
+    size,
+    why_never_sent,
+    why_too_large,
+)
 from airflow_provider_braze.users_track.batching.merging import merge
 from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, RecordBlock, key_of
@@ -38,27 +46,6 @@ MOST_RECORDS = 4 * LOOK_AHEAD_RECORDS
 MOST_CHARACTERS = 32_000_000
 """Bound of the window for records that are unusually long, so that memory stays constant."""
 
-_ENVELOPE = len('{"attributes":[],"events":[],"purchases":[]}')
-
-
-def why_never_sent(
-    item: ProfileObject, partner: str | None = None, bytes_per_request: int = limits.BYTES_PER_REQUEST
-) -> str | None:
-    """Write an object as JSON, and say why it can never be sent, or None."""
-    reason = item.encode()
-    if reason is None and len(item.body) > _room(partner, bytes_per_request):
-        reason = _too_large(bytes_per_request)
-    return reason
-
-
-def _room(partner: str | None, bytes_per_request: int) -> int:
-    """Count the bytes that the objects of one request may take."""
-    return bytes_per_request - _ENVELOPE - (len(partner_member(partner)) + 1 if partner else 0)
-
-
-def _too_large(bytes_per_request: int) -> str:
-    return f"larger than a request may be ({bytes_per_request} bytes)"
-
 
 class MergeWindow:
     """Holds what is read but not sent, user by user, and gives batches in which no user is in flight already.
@@ -88,7 +75,7 @@ class MergeWindow:
         self.records = 0
         self.characters = 0
         self._bytes_per_request = bytes_per_request
-        self.room = _room(partner, bytes_per_request)  # Bytes of one request's objects, with commas.
+        self.room = room_for_objects(partner, bytes_per_request)  # Bytes of one request, with commas.
         self._united = united
         self._waiting = Waiting()
         self._objects = 0
@@ -140,7 +127,7 @@ class MergeWindow:
         """
         reason = item.encode()
         if reason is None and len(item.body) > self.room:
-            reason = _too_large(self._bytes_per_request)
+            reason = why_too_large(self._bytes_per_request)
         if reason is None:
             item.position = self.read
             self._join(item)
@@ -169,7 +156,7 @@ class MergeWindow:
         found = []
         for at, body in enumerate(block.bodies):
             if len(body) > self.room:
-                found.append((block.detach(at), _too_large(self._bytes_per_request)))
+                found.append((block.detach(at), why_too_large(self._bytes_per_request)))
         return found
 
     def _join_block(self, block: RecordBlock) -> None:
