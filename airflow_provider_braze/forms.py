@@ -23,6 +23,15 @@ BRAZE_CONN_ID = (
 )
 """Template of the connection that :func:`connection_param` lets a form choose."""
 
+ONLY_CHANGED_BY_VARIABLE = "{{ var.value.get('redpoint_only_changed', 'false') }}"
+"""Template of whether only what changed is sent, for DAGs whose form does not ask."""
+
+ONLY_CHANGED = "{{ params.only_changed or var.value.get('redpoint_only_changed', 'false') }}"
+"""The same, where :func:`only_changed_param` lets a form choose."""
+
+MEMORY_PATH = "{{ var.value.get('redpoint_memory_path', '') }}"
+"""Template of the folder for the memory of what Braze was told; empty: in the reports folder."""
+
 _FILE_NAME: Mapping[str, Any] = {"pattern": r"^(?!\.{1,2}$)[^/\\]*$", "maxLength": 255}
 """Of one folder or file: a text that cannot leave the folder above it."""
 
@@ -206,6 +215,26 @@ def dry_run_param(section: str | None = None) -> Param:
         type="boolean",
         title="Dry run",
         description="Read and check everything, send nothing, report the plan.",
+        **_in(section),
+    )
+
+
+def only_changed_param(section: str | None = None) -> Param:
+    """Make a field that says whether only what changed is sent; empty is what a Variable says.
+
+    :param section: of the form; None for the first.
+    """
+    return Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "true", "false"],
+        values_display={
+            "None": "as the Variable redpoint_only_changed says, else everything",
+            "true": "only what Braze was not told before",
+            "false": "everything",
+        },
+        title="What to send",
+        description="Only what changed saves data points, where nobody else writes the same attributes.",
         **_in(section),
     )
 

@@ -21,7 +21,14 @@ from airflow.sdk import DAG, Asset, Param, task
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.forms import BRAZE_CONN_ID, connection_param, dry_run_param, file_param
+from airflow_provider_braze.forms import (
+    BRAZE_CONN_ID,
+    MEMORY_PATH,
+    ONLY_CHANGED_BY_VARIABLE,
+    connection_param,
+    dry_run_param,
+    file_param,
+)
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
 
@@ -76,6 +83,8 @@ with DAG(
         task_display_name="Push to Braze",
         braze_conn_id=BRAZE_CONN_ID,
         dry_run="{{ params.dry_run }}",
+        only_changed=ONLY_CHANGED_BY_VARIABLE,
+        memory_path=MEMORY_PATH,
         export=rejects_file(
             "{{ var.value.redpoint_base_path }}",
             "{{ params.rejects }}",

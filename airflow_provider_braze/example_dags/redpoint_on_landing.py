@@ -15,6 +15,7 @@ switch one of them on. This one needs a running triggerer.
 |---|---|---|
 | where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
 | the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
+| only what changed is sent | Variable `redpoint_only_changed` | `true`; everything if not set (docs: *Data points*) |
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
 
 A change of a Variable is seen at the next look, 30 seconds later at most. An export whose push failed is offered
@@ -29,6 +30,7 @@ from typing import Any
 from airflow.sdk import DAG, Asset, AssetWatcher, task
 
 from airflow_provider_braze.airflow_compat import AirflowSkipException
+from airflow_provider_braze.forms import MEMORY_PATH, ONLY_CHANGED_BY_VARIABLE
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.redpoint.discovery.offers import left_to_push
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
@@ -89,6 +91,8 @@ with DAG(
         task_id="push_export",
         task_display_name="Push to Braze",
         braze_conn_id=BRAZE_CONN_ID,
+        only_changed=ONLY_CHANGED_BY_VARIABLE,
+        memory_path=MEMORY_PATH,
         # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
         export=landed_exports(BRAZE_CONN_ID),
         retries=2,

@@ -18,6 +18,7 @@ and is not there *fails* the run.
 |---|---|---|
 | where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
 | the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
+| only what changed is sent | Variable `redpoint_only_changed` | `true`; everything if not set (docs: *Data points*) |
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
 | a choice of workspaces | Variable `redpoint_braze_conn_ids` | their ids, such as `braze_sandbox, braze_prod` |
 | channels with other names | `CHANNEL_MODES` at the top of this file | each with its mode; the form lists them |
@@ -31,6 +32,8 @@ from airflow.sdk import DAG, Asset, Param
 
 from airflow_provider_braze.forms import (
     BRAZE_CONN_ID,
+    MEMORY_PATH,
+    ONLY_CHANGED,
     connection_param,
     count_param,
     dry_run_param,
@@ -39,6 +42,7 @@ from airflow_provider_braze.forms import (
     max_rejected_param,
     minutes_param,
     offer_param,
+    only_changed_param,
     workflow_id_param,
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
@@ -103,6 +107,7 @@ with DAG(
             title="Mode",
             description="Whether people whom Braze does not know yet get a profile.",
         ),
+        "only_changed": only_changed_param(HOW),
         "dry_run": dry_run_param(HOW),
         "push_again": Param(
             False,
@@ -155,6 +160,8 @@ with DAG(
         dry_run="{{ params.dry_run }}",
         max_rejected="{{ params.max_rejected }}",
         max_data_points="{{ params.max_data_points }}",
+        only_changed=ONLY_CHANGED,
+        memory_path=MEMORY_PATH,
         channel_modes=CHANNEL_MODES,
         braze_conn_id=BRAZE_CONN_ID,
         # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.

@@ -27,12 +27,15 @@ from airflow.sdk import DAG, Asset, task
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.forms import (
     BRAZE_CONN_ID,
+    MEMORY_PATH,
+    ONLY_CHANGED,
     connection_param,
     count_param,
     execution_id_param,
     folder_param,
     max_age_param,
     offer_param,
+    only_changed_param,
     workflow_id_param,
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
@@ -56,8 +59,10 @@ def question(size: dict[str, Any], where: dict[str, str], exports: list[dict[str
     ]
     if len(exports) > MOST_NAMED:
         named.append(f"- and {len(exports) - MOST_NAMED:,} more")
+    saved = size.get("data_points_saved", 0)
+    more = f" ({size['data_points'] + saved:,} if everything were sent)" if saved else ""
     return f"""\
-{size["exports"]:,} exports, {size["users"]:,} users, at most {size["data_points"]:,} data points, an estimate; \
+{size["exports"]:,} exports, {size["users"]:,} users, at most {size["data_points"]:,} data points{more}, an estimate; \
 {size["failed"]:,} records cannot be sent, {size["unplanned"]:,} exports could not be planned. \
 Each user is counted once, however many of the exports they are in.
 
@@ -98,6 +103,7 @@ with DAG(
         "channel_execution_id": execution_id_param(),
         "max_age_days": max_age_param(7),
         "connection": connection_param(),
+        "only_changed": only_changed_param(),
         "ask_above_users": count_param(
             "Ask above this many users",
             "A person is asked before more users than this are pushed.",
@@ -133,6 +139,8 @@ with DAG(
         task_id="plan_export",
         task_display_name="Plan",
         dry_run=True,
+        only_changed=ONLY_CHANGED,
+        memory_path=MEMORY_PATH,
         braze_conn_id=BRAZE_CONN_ID,
         export=find_exports.output,
         retries=2,
@@ -157,7 +165,7 @@ with DAG(
         size = {
             "exports": len(exports),
             "unplanned": len(exports) - len(planned),
-            **{name: found.get(name, 0) for name in ("users", "failed", "data_points")},
+            **{name: found.get(name, 0) for name in ("users", "failed", "data_points", "data_points_saved")},
         }
         where = {
             "endpoint": found.get("endpoint") or "unknown",
@@ -191,6 +199,8 @@ with DAG(
     push_export = BrazeUserTrackOperator(
         task_id="push_export",
         task_display_name="Push to Braze",
+        only_changed=ONLY_CHANGED,
+        memory_path=MEMORY_PATH,
         braze_conn_id=BRAZE_CONN_ID,
         # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
         export=find_exports.output,

@@ -10,6 +10,8 @@ import pytest
 from airflow.sdk import DAG
 from jinja2 import Template
 
+from airflow_provider_braze.parameters import as_bool
+
 DAGS = Path(__file__).resolve().parents[2] / "airflow_provider_braze" / "example_dags"
 NAMES = [path.stem for path in sorted(DAGS.glob("*.py")) if path.stem != "__init__"]
 
@@ -77,6 +79,7 @@ def test_the_form_has_no_free_path(redpoint: DAG) -> None:
         "wait_minutes",
         "connection",
         "mode",
+        "only_changed",
         "dry_run",
         "push_again",
         "max_rejected",
@@ -241,3 +244,16 @@ def test_a_wait_has_a_most_as_text_too(redpoint: DAG) -> None:
 
 def test_a_workflow_id_may_be_a_number(redpoint: DAG) -> None:
     jsonschema.validate(8828, redpoint.params.get_param("workflow_id").schema)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "variable", "expected"),
+    [(None, None, False), (None, "true", True), ("false", "true", False), ("true", None, True)],
+)
+def test_the_form_or_a_variable_says_whether_only_what_changed_is_sent(
+    redpoint: DAG, chosen: str | None, variable: str | None, expected: bool
+) -> None:
+    values = {"redpoint_only_changed": variable} if variable else {}
+    template = Template(redpoint.get_task("push_export").only_changed)
+    text = template.render(params={"only_changed": chosen}, var={"value": values})
+    assert as_bool("only_changed", text) is expected

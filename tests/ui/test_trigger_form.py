@@ -65,6 +65,7 @@ def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: 
         "wait_minutes": 0,
         "connection": None,
         "mode": "auto",
+        "only_changed": None,
         "dry_run": False,
         "push_again": False,
         "max_rejected": "0.05",
