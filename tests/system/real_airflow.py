@@ -102,6 +102,9 @@ class RealAirflow:
             ),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
+            # The forms read Variables when a DAG is parsed, and a busy machine is slow to answer.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "200",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "240",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
