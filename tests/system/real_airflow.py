@@ -248,7 +248,7 @@ class RealAirflow:
 
     def unpause(self, dag_id: str) -> None:
         """Wait until a DAG has been parsed, then switch it on."""
-        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 120)
+        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 300)
         self.api("PATCH", f"dags/{dag_id}", is_paused=False)
 
     def _parsed(self, dag_id: str) -> bool:
@@ -261,7 +261,7 @@ class RealAirflow:
 
     def pause(self, dag_id: str) -> None:
         """Switch a DAG off."""
-        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 120)
+        self.wait_for(lambda: self._parsed(dag_id), f"the DAG {dag_id}", 300)
         self.api("PATCH", f"dags/{dag_id}", is_paused=True)
 
     def parse_again(self, dag_id: str) -> None:
