@@ -90,6 +90,16 @@ _CONNECTION_TYPES: list[dict[str, Any]] = [
 ]
 
 
+def _asset_uri(scheme: str, *, factory: str) -> dict[str, Any]:
+    assets = "airflow_provider_braze.lineage.assets"
+    return {
+        "schemes": [scheme],
+        "handler": f"{assets}.sanitize_uri",
+        "factory": f"{assets}.{factory}",
+        "to_openlineage_converter": f"{assets}.convert_to_openlineage",
+    }
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, which is also the only source of the connection form in Airflow 3.3."""
     return {
@@ -132,6 +142,10 @@ def get_provider_info() -> dict[str, Any]:
             "airflow_provider_braze.storage.protocols.ftp",
             "airflow_provider_braze.storage.protocols.ftps",
             "airflow_provider_braze.storage.protocols.smb",
+        ],
+        "asset-uris": [
+            _asset_uri("redpoint", factory="create_export_asset"),
+            _asset_uri("braze", factory="create_workspace_asset"),
         ],
         "notifications": ["airflow_provider_braze.notifications.braze.BrazePushNotifier"],
         "extra-links": ["airflow_provider_braze.links.braze.BrazeDashboardLink"],

@@ -20,6 +20,7 @@ from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.assets import tell_assets
 from airflow_provider_braze.operators.job import job_of
+from airflow_provider_braze.operators.lineage import PushLineage
 from airflow_provider_braze.operators.literals import check_literals
 from airflow_provider_braze.operators.progress_writer import ListReportWriter, ProgressWriter
 from airflow_provider_braze.operators.rows_function import unrendered
@@ -65,7 +66,7 @@ Pushes exports to Braze, one after the other, and accounts for every record.
 """Documentation of a task of this kind in Airflow's UI, unless its author writes another."""
 
 
-class BrazeUserTrackOperator(BaseOperator):
+class BrazeUserTrackOperator(PushLineage, BaseOperator):
     """
     Push Redpoint exports, or rows of one's own, to Braze and account for every record.
 

@@ -80,3 +80,10 @@ def test_cdi(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
     wait.started_after = start.execute({})["started_after"]
     wait.deferrable, wait.poke_interval = False, 0.1
     assert wait.execute({})["rows_synced"] == 4
+
+
+def test_lineage() -> None:
+    (dag,) = shown("lineage.md")
+
+    assert [each.uri for each in dag.get_task("push").outlets] == ["braze://rest.iad-01.braze.com/"]
+    assert dag.schedule[0].uri == "redpoint://file/mnt/rpi/Braze%20Append/Spring%20Welcome"

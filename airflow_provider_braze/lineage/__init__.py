@@ -1,0 +1,1 @@
+"""Where data came from and went to, for OpenLineage and for Airflow's assets."""
