@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,9 +17,9 @@ from airflow_provider_braze.storage.plain import (
     beside,
     make_folders,
     names_in,
-    open_for_reading,
     open_private,
     remove,
+    write_together,
 )
 from airflow_provider_braze.storage.plain import replace as put_in_place
 from airflow_provider_braze.users_track.ledger.sink import Sink
@@ -158,13 +157,14 @@ class RejectsFile(Sink):
 
     def _unite(self, keep_parts: bool) -> None:
         whole = self.parts[0]
-        if len(self.parts) > 1 or keep_parts:
+        if self.location.appears_whole:
+            whole = self.location
+        elif len(self.parts) > 1 or keep_parts:
             whole = beside(self.location, ".part")
-            with open_private(whole) as file:
-                for part in self.parts:
-                    with open_for_reading(part) as source:
-                        shutil.copyfileobj(source, file)
-        put_in_place(whole, self.location)
+        if whole != self.parts[0]:
+            write_together(self.parts, whole)
+        if whole != self.location:
+            put_in_place(whole, self.location)
         self._remove(self.parts[self._settled :] if keep_parts else self.parts)
 
     def checkpoint(self) -> dict[str, Any]:

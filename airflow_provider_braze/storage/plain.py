@@ -11,7 +11,9 @@ import io
 import os
 import posixpath
 import secrets
+import shutil
 import stat
+from collections.abc import Iterable
 from dataclasses import replace as changed
 from typing import IO, BinaryIO, cast
 
@@ -146,7 +148,11 @@ def open_private(location: Location) -> IO[bytes]:
 
 
 def write_whole(location: Location, content: bytes) -> None:
-    """Write a small file under a temporary name, then give it its own."""
+    """Write a small file so that nobody ever sees a part of it: where files grow, under a temporary name first."""
+    if location.appears_whole:
+        with open_private(location) as file:
+            file.write(content)
+        return
     temporary = beside(location, f".{secrets.token_hex(4)}.part")
     try:
         with open_private(temporary) as file:
@@ -167,8 +173,29 @@ def replace(source: Location, target: Location) -> None:
     """Give a file the name of another, and take the place of whatever has it; it never moves into a folder."""
     if source.is_local:
         local.replace(source.path, target.path, target.within)
+    elif source.appears_whole:
+        write_together([source], target)
+        remove(source)
     else:
         source.fs.mv(source.path, target.path)
+
+
+def write_together(parts: Iterable[Location], target: Location) -> None:
+    """Write one file of several, one after the other.
+
+    What object stores offer instead is not used: fsspec takes the names for patterns there, so that one with a ``[`` is
+    not found, and Azure may still be copying when the source is deleted.
+    """
+    try:
+        with open_private(target) as file:
+            for part in parts:
+                with open_for_reading(part) as source:
+                    shutil.copyfileobj(source, file, _BUFFER)
+    except BaseException:
+        # An object store closes what was cut short as if it were whole.
+        with contextlib.suppress(Exception):
+            remove(target)
+        raise
 
 
 def remove(location: Location) -> None:

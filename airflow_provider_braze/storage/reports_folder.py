@@ -12,6 +12,8 @@ markers empty; both still count.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import re
@@ -20,7 +22,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportRefusedError, ReportError
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.markers import MOST_MARKER_BYTES, Marker, now
 from airflow_provider_braze.storage.plain import (
@@ -45,6 +47,8 @@ ROWS_FOLDER = "rows"
 
 MOST_REPORT_BYTES = 16_000_000
 """A report has 50 reasons and 60 samples at most; what is longer is none."""
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._@+-]")
 _LONGEST_NAME = 200
@@ -92,19 +96,28 @@ class ReportsFolder:
         """Write and delete a small file, so that a push never finds out too late.
 
         :raises BrazeSetupError: the folder cannot be written.
+        :raises ReportError: there is no room.
         :raises BrazeError: its server does not answer.
         """
         probe = self.root.child(f".writable-{uuid.uuid4().hex}")
         try:
             make_folders(self.root)
-            with open_private(probe):
-                pass
-            remove(probe)
+            try:
+                with open_private(probe) as file:
+                    # On a full disk, an empty file can be made all the same.
+                    file.write(b"Airflow can write here.\n")
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    remove(probe)
         except BrazeError:
             raise
         except ConnectionError as error:
             raise BrazeError(f"The reports folder {self.root.url} is out of reach ({error}).") from error
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise ReportError(
+                    f"The reports folder {self.root.url} is full ({error.strerror}): make room, or set reports_path."
+                ) from error
             raise BrazeSetupError(
                 f"The reports folder {self.root.url} cannot be written ({type(error).__name__}: {error}): "
                 "give the worker write access, or set reports_path to a folder it can write."

@@ -199,6 +199,8 @@ def _meant(error: Exception, path: str) -> Exception:
     said = text.lower()
     if text[:3] in _NO_SPACE or "no space" in said or "quota" in said:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+    if text.startswith("451 Failure writing to local file"):  # vsftpd's only word for a full disk
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
     # vsftpd's last word, when its process for the session dies.
     if text.startswith("500 OOPS") or (isinstance(error, ftplib.error_temp) and text[:3] != "450"):
         return ConnectionAbortedError(errno.ECONNABORTED, text[:200], path)

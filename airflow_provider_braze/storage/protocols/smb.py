@@ -155,16 +155,20 @@ class SmbSession:
 
     @contextlib.contextmanager
     def _answers(self, path: str) -> Iterator[None]:
-        """Raise the OSError that Python would raise on a disk; smbclient raises a class of its own for all."""
-        from smbprotocol.exceptions import SMBOSError
+        """Raise the OSError that Python would raise on a disk; smbclient has two classes of its own for all.
+
+        What is asked through an open file, as reading and writing are, raises the one that knows no numbers.
+        """
+        from smbprotocol.exceptions import SMBOSError, SMBResponseException
 
         try:
             yield
-        except SMBOSError as error:
-            number = error.errno or _ERRNOS.get(error.ntstatus)
+        except (SMBOSError, SMBResponseException) as error:
+            status = error.ntstatus if isinstance(error, SMBOSError) else error.status
+            number = _ERRNOS.get(status) or getattr(error, "errno", None)
             if number is None:
                 raise
-            raise OSError(number, error.strerror or os.strerror(number), path) from error
+            raise OSError(number, os.strerror(number), path) from error
 
 
 _ERRNOS = {

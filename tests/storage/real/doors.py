@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from airflow_provider_braze.storage.location import locate
+from tests.storage.real.front import NO_ROOM, READ_ONLY
+from tests.storage.real.mounts import may_mount, seeing
 from tests.storage.real.process import Server
 
 
@@ -40,7 +42,7 @@ class Door(ABC):
     has_sessions: ClassVar[bool] = False
     """Whether it is reached through sessions that can be dropped."""
 
-    awkward: ClassVar[str] = "Ünï %41#x"
+    awkward: ClassVar[str] = "Ünï %41#x [a]\\y"
     """A folder name that makes trouble, as far as the storage can have it."""
 
     def __init__(self, home: Path) -> None:
@@ -80,6 +82,24 @@ class Door(ABC):
         self.server.stop()
         self.server.start()
 
+    @property
+    def restartable(self) -> str:
+        """URL of the same folder, by which :meth:`restart` is felt."""
+        return self.root
+
+    @property
+    @abstractmethod
+    def no_room(self) -> str:
+        """URL of a folder for which the server has little room."""
+
+    @property
+    @abstractmethod
+    def read_only(self) -> str:
+        """URL of a folder that the server lets nobody write."""
+
+    def make_room(self) -> None:  # noqa: B027 - a disk has it again once files are deleted
+        """Have an object store take writes again."""
+
     def put(self, url: str, content: bytes) -> None:
         """Write one file as RPI would: by another client where that is possible."""
         location = locate(url)
@@ -100,6 +120,23 @@ class DiskDoor(Door):
         self.folder = home / "files"
         self.folder.mkdir()
         super().__init__(home)
+
+    def seeing_mounts(self, command: list[str]) -> list[str]:
+        """Have the server see a folder with little room, and one that cannot be written."""
+        return seeing(command, self.folder / NO_ROOM, self.folder / READ_ONLY)
+
+    @property
+    def no_room(self) -> str:
+        return self._mounted(NO_ROOM)
+
+    @property
+    def read_only(self) -> str:
+        return self._mounted(READ_ONLY)
+
+    def _mounted(self, name: str) -> str:
+        if not may_mount():
+            raise MissingError("this user may not mount a file system, which a full one is")
+        return f"{self.root.rstrip('/')}/{name}"
 
     def local(self, url: str) -> Path:
         assert url.startswith(self.root)

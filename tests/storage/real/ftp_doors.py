@@ -94,7 +94,7 @@ class Ftp(DiskDoor):
             **self._tls(),
         }
         config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        return Server([vsftpd, str(config)], port, self.home / "log")
+        return Server(self.seeing_mounts([vsftpd, str(config)]), port, self.home / "log")
 
     def _tls(self) -> dict[str, Any]:
         return {}
@@ -159,7 +159,8 @@ class ImplicitFtps(DiskDoor):
         key, self.certificate = certificate(self.home)
         port = free_port()
         arguments = (str(port), str(self.folder), str(key), str(self.certificate))
-        return Server(python("tests.storage.real.implicit_ftps", *arguments), port, self.home / "log")
+        command = python("tests.storage.real.implicit_ftps", *arguments)
+        return Server(self.seeing_mounts(command), port, self.home / "log")
 
     def connection(self) -> dict[str, Any]:
         return {
@@ -188,7 +189,8 @@ class FtpWithoutTimes(DiskDoor):
         need_module("pyftpdlib", "pyftpdlib")
         port = free_port()
         arguments = (str(port), str(self.folder), "MLSD", "MLST", "MDTM")
-        return Server(python("tests.storage.real.plain_ftp", *arguments), port, self.home / "log")
+        command = python("tests.storage.real.plain_ftp", *arguments)
+        return Server(self.seeing_mounts(command), port, self.home / "log")
 
     def connection(self) -> dict[str, Any]:
         return {

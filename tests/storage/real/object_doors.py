@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import secrets
 import shutil
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from airflow_provider_braze.storage.location import locate
 from tests.ports import free_port
 from tests.sandbox_process import ROOT
 from tests.storage.real.doors import Door, MissingError, need_module, python
+from tests.storage.real.front import NO_ROOM, READ_ONLY, Front
 from tests.storage.real.process import Server
 
 # Google's newest client asks a service that the stand-in does not have, unless told not to before it is imported.
@@ -21,10 +25,64 @@ AZURITE = "node_modules/azurite/dist/src/blob/main.js"
 AZURE_ACCOUNT = "exports"
 
 
-class S3(Door):
+class ObjectDoor(Door):
+    """An object store, with a front besides that can go away and refuse; what it holds is in memory."""
+
+    scheme: ClassVar[str]
+    full: ClassVar[tuple[int, str]] = (403, "QuotaExceeded")
+    """What it answers where there is no room."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.front = Front(self.server.port, self.full)
+        self._fronted = f"front_{self.name}"
+
+    @abstractmethod
+    def connection_to(self, port: int) -> dict[str, Any]:
+        """The Airflow connection to the store, or to what stands before it."""
+
+    def connection(self) -> dict[str, Any]:
+        return self.connection_to(self.server.port)
+
+    def prepare(self) -> None:
+        self.front.start()
+        os.environ[f"AIRFLOW_CONN_{self._fronted.upper()}"] = json.dumps(self.connection_to(self.front.port))
+        locate(self.root).fs.mkdir("exports")
+
+    def close(self) -> None:
+        os.environ.pop(f"AIRFLOW_CONN_{self._fronted.upper()}", None)
+        self.front.stop()
+        super().close()
+
+    def restart(self) -> None:
+        self.front.stop()
+        self.front.start()
+
+    @property
+    def root(self) -> str:
+        return f"{self.scheme}://{self.conn_id}@exports/rpi"
+
+    @property
+    def restartable(self) -> str:
+        return f"{self.scheme}://{self._fronted}@exports/rpi"
+
+    def make_room(self) -> None:
+        self.front.written = 0
+
+    @property
+    def no_room(self) -> str:
+        return f"{self.restartable}/{NO_ROOM}"
+
+    @property
+    def read_only(self) -> str:
+        return f"{self.restartable}/{READ_ONLY}"
+
+
+class S3(ObjectDoor):
     """moto's server, in memory."""
 
-    name = "s3"
+    name = scheme = "s3"
+    full = (507, "XMinioStorageFull")
 
     def _server(self) -> Server:
         need_module("s3fs", "apache-airflow-providers-amazon[s3fs]")
@@ -32,28 +90,21 @@ class S3(Door):
         port = free_port()
         return Server(python("moto.server", "-H", "127.0.0.1", "-p", str(port)), port, self.home / "log")
 
-    def connection(self) -> dict[str, Any]:
+    def connection_to(self, port: int) -> dict[str, Any]:
         return {
             "conn_type": "aws",
             "login": "throw-away",
             "password": "throw-away",
-            "extra": {"endpoint_url": f"http://127.0.0.1:{self.server.port}", "region_name": "us-east-1"},
+            "extra": {"endpoint_url": f"http://127.0.0.1:{port}", "region_name": "us-east-1"},
         }
 
-    @property
-    def root(self) -> str:
-        return f"s3://{self.conn_id}@exports/rpi"
 
-    def prepare(self) -> None:
-        from airflow_provider_braze.storage.location import locate
-
-        locate(self.root).fs.mkdir("exports")
-
-
-class Azure(Door):
+class Azure(ObjectDoor):
     """Azurite, in memory."""
 
     name = "azure"
+    scheme = "abfs"
+    awkward = "Ünï %41#x [a]"  # Azure's client takes a backslash for a slash
 
     def _server(self) -> Server:
         need_module("adlfs", "apache-airflow-providers-microsoft-azure")
@@ -69,27 +120,19 @@ class Azure(Door):
         accounts = {"AZURITE_ACCOUNTS": f"{AZURE_ACCOUNT}:{self._key}"}
         return Server(command, port, self.home / "log", accounts)
 
-    def connection(self) -> dict[str, Any]:
+    def connection_to(self, port: int) -> dict[str, Any]:
         text = (
             f"DefaultEndpointsProtocol=http;AccountName={AZURE_ACCOUNT};AccountKey={self._key};"
-            f"BlobEndpoint=http://127.0.0.1:{self.server.port}/{AZURE_ACCOUNT};"
+            f"BlobEndpoint=http://127.0.0.1:{port}/{AZURE_ACCOUNT};"
         )
         return {"conn_type": "wasb", "extra": {"connection_string": text}}
 
-    @property
-    def root(self) -> str:
-        return f"abfs://{self.conn_id}@exports/rpi"
 
-    def prepare(self) -> None:
-        from airflow_provider_braze.storage.location import locate
-
-        locate(self.root).fs.mkdir("exports")
-
-
-class Gcs(Door):
+class Gcs(ObjectDoor):
     """fake-gcs-server, in memory."""
 
     name = "gcs"
+    scheme = "gs"
 
     def _server(self) -> Server:
         need_module("gcsfs", "apache-airflow-providers-google")
@@ -104,21 +147,12 @@ class Gcs(Door):
         url = f"http://127.0.0.1:{port}"
         return Server([str(binaries[0]), *flags, "-external-url", url], port, self.home / "log")
 
-    def connection(self) -> dict[str, Any]:
+    def connection_to(self, port: int) -> dict[str, Any]:
         return {
             "conn_type": "google_cloud_platform",
             "extra": {
                 "is_anonymous": True,
                 "project": "throw-away",
-                "gcs.endpoint": f"http://127.0.0.1:{self.server.port}",
+                "gcs.endpoint": f"http://127.0.0.1:{port}",
             },
         }
-
-    @property
-    def root(self) -> str:
-        return f"gs://{self.conn_id}@exports/rpi"
-
-    def prepare(self) -> None:
-        from airflow_provider_braze.storage.location import locate
-
-        locate(self.root).fs.mkdir("exports")

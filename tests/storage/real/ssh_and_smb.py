@@ -17,7 +17,6 @@ class Sftp(DiskDoor):
     """Debian's openssh-server: a key of its own, and a client key that lies in the connection."""
 
     name = "sftp"
-    awkward = "Ünï %41#x\\y"
 
     def _server(self) -> Server:
         need_module("paramiko", "apache-airflow-providers-sftp")
@@ -34,7 +33,8 @@ class Sftp(DiskDoor):
             "PasswordAuthentication no\nPermitRootLogin prohibit-password\nSubsystem sftp internal-sftp\n"
             "MaxStartups 100\nUseDNS no\n"
         )
-        return Server([sshd, "-D", "-e", "-f", str(config)], port, self.home / "log")
+        command = self.seeing_mounts([sshd, "-D", "-e", "-f", str(config)])
+        return Server(command, port, self.home / "log")
 
     def connection(self) -> dict[str, Any]:
         return {
@@ -57,7 +57,7 @@ class Smb(DiskDoor):
     """Debian's samba, with one share and one user."""
 
     name = "smb"
-    awkward = "Ünï %41#x"
+    awkward = "Ünï %41#x [a]"  # a backslash parts segments on a share
     password = "throw-away"
 
     def _server(self) -> Server:
@@ -88,7 +88,7 @@ class Smb(DiskDoor):
             capture_output=True,
         )
         command = [smbd, "--foreground", "--no-process-group", "--debug-stdout", "-s", str(config)]
-        return Server(command, port, self.home / "log")
+        return Server(self.seeing_mounts(command), port, self.home / "log")
 
     def connection(self) -> dict[str, Any]:
         return {

@@ -77,11 +77,12 @@ def test_a_reader_and_a_writer_never_share_a_session(session_door: Door) -> None
 
 
 @pytest.mark.full
-def test_a_push_goes_on_while_its_server_is_restarted(session_door: Door, sandbox: SandboxProcess) -> None:
-    base = new_base(session_door, "restart")
+def test_a_push_goes_on_while_its_server_is_restarted(door: Door, sandbox: SandboxProcess) -> None:
+    base = new_base(door, "restart")
     # Far more than is read ahead.
     content = export(30_000, invalid_every=40, padding=240)
-    session_door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", content)
+    door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", content)
+    base = base.replace(door.root, door.restartable)
     (item,) = items(base)
     pushed, restarted = threading.Event(), threading.Event()
 
@@ -91,7 +92,7 @@ def test_a_push_goes_on_while_its_server_is_restarted(session_door: Door, sandbo
                 return
         if not pushed.is_set():
             restarted.set()
-        session_door.restart()
+        door.restart()
 
     thread = threading.Thread(target=restart_midway)
     thread.start()

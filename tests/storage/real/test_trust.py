@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage import sessions
 from airflow_provider_braze.storage.location import locate
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
@@ -22,6 +22,11 @@ from tests.storage.real.ssh_and_smb import Sftp, Smb
 Opened = Callable[[type[Door]], Door]
 Other = Callable[..., str]
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "PAUSES", (0.1,))
 
 
 @pytest.fixture
@@ -114,20 +119,6 @@ def test_an_author_reaches_it_through_airflows_own_paths(opened: Opened, kind: t
     assert path.read_bytes() == b"hello"
     (path.parent / "written.txt").write_text("by an author")
     assert door.read(f"{door.root.rstrip('/')}/written.txt") == b"by an author"
-
-
-def test_a_reports_folder_that_is_read_only_is_named_at_once(opened: Opened, sandbox: SandboxProcess) -> None:
-    door = opened(Ftp)
-    assert isinstance(door, Ftp)
-    if os.geteuid() == 0:
-        base = new_base(door, "read only")
-        door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", export(2))
-        (item,) = items(base)
-        reports = door.local(f"{base}/_braze")
-        reports.mkdir(mode=0o555)
-        with pytest.raises(BrazeSetupError, match="cannot be written"):
-            push(item, sandbox)
-        assert sandbox.stats()["requests"] == 0
 
 
 def test_a_share_that_is_read_only_is_named_at_once(opened: Opened, sandbox: SandboxProcess) -> None:

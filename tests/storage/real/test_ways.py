@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,12 @@ from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import keep_often
+from tests.checkpoints import keep_often, settled
 from tests.connections import connect
 from tests.jobs import export_push
 from tests.reports import check
-from tests.sandbox_process import SandboxProcess
-from tests.storage.real.doors import Door
+from tests.sandbox_process import ROOT, SandboxProcess
+from tests.storage.real.doors import Door, python
 from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 
 try:
@@ -118,6 +121,39 @@ def test_a_killed_push_goes_on_from_its_checkpoint(
     check(report, status="complete", records=6_000, accepted=5_880, invalid=120)
     assert report["resumed_after"] > 0
     assert len(sandbox.profiles()) == 5_880
+
+
+@pytest.mark.full
+def test_a_push_whose_process_is_killed_goes_on_from_its_checkpoint(
+    door: Door, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    base = new_base(door, "killed")
+    door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", export(9_000, invalid_every=50))
+    (item,) = items(base)
+    kept = tmp_path / "checkpoint.json"
+    command = python("tests.storage.real.killed_push", json.dumps(item), str(kept), sandbox.url, sandbox.key)
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        try:
+            until = time.monotonic() + 120
+            while process.poll() is None and not (kept.exists() and settled(read(kept)) >= 1_500):
+                assert time.monotonic() < until, "no checkpoint was kept"
+                time.sleep(0.02)
+        finally:
+            process.kill()
+    assert process.returncode == -signal.SIGKILL
+    told = settled(checkpoint := read(kept))
+    workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
+    report = push(item, sandbox, workspace=workspace, checkpoint=checkpoint, keep=lambda _: None)
+    check(report, status="complete", records=9_000, accepted=8_820, invalid=180)
+    assert report["resumed_after"] == told
+    assert len(sandbox.profiles()) == 8_820
+    assert door.read(report["rejects_path"]).count(b"\n") == 181
+    assert items(base) == []
+
+
+def read(kept: Path) -> dict[str, Any]:
+    checkpoint: dict[str, Any] = json.loads(kept.read_text())
+    return checkpoint
 
 
 @pytest.mark.full
