@@ -38,6 +38,9 @@ _END_RECORD = struct.Struct("<4s4H2LH")
 COMPANION = re.compile(r"_(content|source|summary|sample)(\.[^.]*)*$", re.IGNORECASE)
 """What RPI writes beside an export: content and source of a message, summary and sample of the file."""
 
+_HIDDEN = re.compile(r"(^|/)(\.|__MACOSX/)")
+"""What a desktop puts into an archive that a person has made."""
+
 
 class Unpacked:
     """What is packed in an archive.
@@ -119,7 +122,9 @@ def _member(file: BinaryIO, size: int, name: str) -> BinaryIO:
             f"{name}: the zip archive is damaged ({error}); have it written again."
         ) from None
     found = [each for each in archive.infolist() if not each.is_dir()]
-    exports = [each for each in found if not COMPANION.search(each.filename)]
+    exports = [
+        each for each in found if not (COMPANION.search(each.filename) or _HIDDEN.search(each.filename))
+    ]
     if len(exports) != 1:
         raise ExportRefusedError(
             f"{name}: the zip archive holds {len(exports)} exports and not one: have RPI zip each for itself."

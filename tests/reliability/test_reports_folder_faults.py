@@ -43,8 +43,10 @@ def told(_):
         sh("umount", "-l", folder)
     kind = ""
 
-if kind in ("full", "read-only", "gone"):
+if kind in ("full", "full before", "read-only", "gone"):
     sh("mount", "-t", "tmpfs", "-o", "size=16k", "none", folder)
+    if kind == "full before":
+        sh("sh", "-c", f"head -c 20000 /dev/zero > '{folder}/filler' || true")
 elif kind == "small":
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300))
 push = export_push(export=export, workspace=where, braze_conn_id="b", run="r", reports_path=folder, progress=told)
@@ -102,6 +104,15 @@ def test_full_while_rejects_are_written(tmp_path: Path, sandbox: SandboxProcess)
     assert report["accepted"] == len(sandbox.profiles()) > 0
     check(report, **{name: report[name] for name in ("records", "accepted", "invalid", "not_sent")})
     assert not [name for name in told["left"] if name.startswith("pushed")]
+
+
+@needs_mounts
+def test_full_before_anything_is_sent(tmp_path: Path, sandbox: SandboxProcess) -> None:
+    told = push(tmp_path, sandbox, "full before", good(80))
+    assert (told["error"], told["report"]) == ("ReportError", None)
+    assert "is full (No space left on device): make room" in told["said"]
+    assert sandbox.stats()["requests"] == 0
+    assert told["left"] == ["filler"]
 
 
 @needs_mounts

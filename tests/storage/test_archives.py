@@ -38,6 +38,31 @@ def zipped(*members: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
     return file.getvalue()
 
 
+class OneWay(io.RawIOBase):
+    """A file that is written from its start to its end, as one that goes over a network."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self.content += data
+        return len(data)
+
+
+def zip64(content: bytes, *, streamed: bool = False) -> bytes:
+    """A zip with the sizes of a large one, which a writer of streams cannot know beforehand."""
+    file = OneWay() if streamed else io.BytesIO()
+    with (
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,  # type: ignore[arg-type]
+        archive.open("RPI_Export_1.txt", "w", force_zip64=True) as member,
+    ):
+        member.write(content)
+    return bytes(file.content) if isinstance(file, OneWay) else file.getvalue()
+
+
 def opened(content: bytes) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(content))  # type: ignore[type-var]
 
@@ -60,7 +85,17 @@ def content_of(archive: bytes) -> bytes:
             ("folder/RPI_Export_1.txt_summary.xml", b"<a/>"),
             ("folder/RPI_Export_1.txt_sample", b"x"),
         ),
+        zipped(
+            ("RPI_Export_1.txt", rows(5_000)),
+            (".DS_Store", b"x"),
+            ("__MACOSX/._RPI_Export_1.txt", b"x"),
+        ),
+        zip64(rows(5_000)),
+        zip64(rows(5_000), streamed=True),
+        zipped(("RPI_Export_1.txt", rows(5_000))) + bytes(1_000),
         gzip.compress(rows(5_000)),
+        gzip.compress(rows(5_000)) + bytes(512),
+        gzip.compress(rows(2_000)) + gzip.compress(b"") + gzip.compress(rows(5_000)[len(rows(2_000)) :]),
         gzip.compress(rows(2_000)) + gzip.compress(rows(5_000)[len(rows(2_000)) :]),
     ],
 )
@@ -98,6 +133,7 @@ GZIP = gzip.compress(rows(5_000), mtime=0)
         (damaged(ZIP), "damaged"),
         (GZIP[:-8] + bytes(8), "damaged"),
         (GZIP + b"something else", "damaged"),
+        (GZIP + GZIP[:30], "cut off"),
         (zipped(), "0 exports"),
         (zipped(("a.txt", b"1"), ("b.txt", b"2")), "2 exports and not one"),
         (zipped(*((f"{n}.txt", b"1") for n in range(40))), "40 files and not one"),
@@ -183,6 +219,21 @@ class TestPush:
             ).execute()
 
         return run
+
+    @pytest.mark.parametrize(
+        ("archive", "said"),
+        [
+            (b"PK\x07\x08" + zipped(("a.txt", rows(9))), "a zip archive in several parts"),
+            (zipped(("a.txt.gz", gzip.compress(rows(9)))), "a gzip archive inside an archive"),
+            (gzip.compress(zipped(("a.txt", rows(9)))), "a zip archive inside an archive"),
+        ],
+    )
+    def test_what_is_packed_otherwise_is_refused_and_says_how(
+        self, push: Callable[..., dict[str, Any]], sandbox: SandboxProcess, archive: bytes, said: str
+    ) -> None:
+        with pytest.raises(ExportRefusedError, match=said):
+            push(archive, "RPI_Export_5719.zip")
+        assert sandbox.stats()["requests"] == 0
 
     @pytest.mark.parametrize("name", ["RPI_Export_5719.zip", "RPI_Export_5719.txt.gz"])
     def test_a_packed_export_goes_through(

@@ -19,6 +19,7 @@ _BYTE_ORDER_MARKS = (
 )
 
 _PACKED_TWICE = "it is a {} archive inside an archive; let RPI pack it once, or not at all"
+_IN_PARTS = "it is a zip archive in several parts; let RPI write one, or none"
 _NO_ZIP = (
     "it is a {} archive; only zip and gzip are read: let RPI zip it, or unpack it in a task before the push"
 )
@@ -27,6 +28,7 @@ _SIGNATURES = (
     (b"PK\x03\x04", _PACKED_TWICE.format("zip")),
     (b"PK\x05\x06", _PACKED_TWICE.format("zip")),
     (b"\x1f\x8b", _PACKED_TWICE.format("gzip")),
+    (b"PK\x07\x08", _IN_PARTS),
     (b"BZh91AY", _NO_ZIP.format("bzip2")),
     (b"7z\xbc\xaf\x27\x1c", _NO_ZIP.format("7-Zip")),
     (b"\xfd7zXZ\x00", _NO_ZIP.format("xz")),

@@ -13,6 +13,7 @@ from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.plain import open_for_reading, open_private
+from airflow_provider_braze.storage.plain import replace as replace_file
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
@@ -109,7 +110,7 @@ def test_files_are_written_in_blocks_renamed_and_deleted(door: Door) -> None:
         for start in range(0, len(content), 100_000):
             file.write(content[start : start + 100_000])
     folder.fs.pipe_file(new.path, b"in its place before")
-    folder.fs.mv(old.path, new.path)
+    replace_file(old, new)
     assert not old.exists()
     with open_for_reading(new) as file:
         assert file.read() == content

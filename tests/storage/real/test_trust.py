@@ -91,6 +91,19 @@ class TestHostKey:
             exists(other(door, extra=extra))
 
 
+@pytest.mark.parametrize(("extra", "compressed"), [({}, False), ({"compress": "true"}, True)])
+def test_sftp_is_compressed_where_the_connection_says_so(
+    opened: Opened, other: Other, extra: dict[str, Any], compressed: bool
+) -> None:
+    door = opened(Sftp)
+    sessions_of = locate(other(door, extra={**door.connection()["extra"], **extra})).fs.sessions
+    session = sessions_of.take()
+    try:
+        assert (session._client.get_transport().remote_compression != "none") is compressed
+    finally:
+        session.close()
+
+
 @pytest.mark.parametrize(
     ("kind", "changes"), [(ImplicitFtps, {}), (Smb, {}), (Sftp, {"login": "nobody-here"})]
 )
