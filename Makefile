@@ -9,6 +9,7 @@ PYTHON ?= python3
 PORT ?= 8080
 UV_VERSION := 0.13.9
 AZURITE_VERSION := 3.37.0
+SERVER_OLDEST := pyftpdlib==2.2.0 pyopenssl
 STORAGES := azure ftp gcs s3 sftp smb
 BIN := .venv/bin
 BIN_OLDEST := .venv-3.1/bin
@@ -97,12 +98,16 @@ storages: install  ## Install every storage's client, and the servers that come 
 full: test storages  ## What takes longer than CI should: every storage with 100 exports, restarts, full disks, speed
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m full tests
 
-test-oldest: install-oldest  ## Of make test: unit tests on Airflow 3.1, and one export pushed by a real one
+test-oldest: install-oldest  ## Of make test: unit tests on Airflow 3.1, one export pushed by a real one, and one storage
 	@echo "== Airflow 3.1: unit tests"
 	$(BIN_OLDEST)/python -m pytest -n 1 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui \
 		--ignore tests/storage/real
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest
+	echo "== Airflow 3.1: one storage on a real server"
+	$(BIN)/uv pip install --quiet --python $(BIN_OLDEST)/python $(SERVER_OLDEST) --constraint requirements/airflow-3.1.txt
+	$(BIN_OLDEST)/python -m pytest -m "not full" -k ftps_implicit tests/storage/real/test_contract.py \
+		tests/storage/real/test_ways.py tests/storage/real/test_sessions_break.py
 
 bench: install  ## Measure speed, memory and limits on a quiet machine, and write docs/benchmarks.md
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement setup.cfg --extra bench \

@@ -45,6 +45,11 @@ def get_fs(conn_id: str | None) -> SftpFileSystem:
     # Airflow's hook compresses unless told not to, and an export then takes 3 to 8 times as long: a server packs
     # more slowly than a network of today carries.
     hook.compress = flag(connection.extra_dejson, "compress", False)
+    passphrase = connection.extra_dejson.get("private_key_passphrase")
+    if hook.key_file and passphrase and not hook.pkey:
+        # The hook uses it for a key that is text only.
+        hook.pkey = _checked(conn_id, lambda: _unlocked(hook.key_file, passphrase))
+        hook.key_file = None
     name = f"sftp://{connection.host}:{connection.port or 22}"
     return SftpFileSystem(name, lambda: SftpSession(hook, conn_id))
 
@@ -54,6 +59,12 @@ def _checked(conn_id: str | None, make: Callable[[], Any]) -> Any:
         return make()
     except Exception as error:  # the hook raises what its parsers raise
         raise BrazeSetupError(f"The connection {conn_id!r} cannot be used: {error}.") from error
+
+
+def _unlocked(key_file: str, passphrase: str) -> Any:
+    import paramiko
+
+    return paramiko.PKey.from_path(key_file, passphrase.encode())
 
 
 class SftpSession:

@@ -9,6 +9,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.ports import free_port
 from tests.storage.real.mounts import ROOM_BYTES
 
 NO_ROOM, READ_ONLY = "no room", "read only"
@@ -26,14 +27,13 @@ class Front:
 
     def __init__(self, port: int, full: tuple[int, str] = (403, "QuotaExceeded")) -> None:
         self.store, self._full = port, full
-        self.port = 0
+        self.port = free_port()
         self.requests = 0
         self.written = 0
         self._http: _Server | None = None
 
     def start(self) -> None:
         self._http = _Server(self)
-        self.port = self._http.server_address[1]
         threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -91,6 +93,43 @@ class TestHostKey:
             exists(other(door, extra=extra))
 
 
+@pytest.mark.parametrize("kind", [Ftp, ExplicitFtps])
+def test_an_active_server_connects_back(opened: Opened, other: Other, kind: type[Door]) -> None:
+    door = opened(kind)
+    door.put(f"{door.root}/for the active.txt", b"hello")
+    folder = locate(other(door, extra={**door.connection()["extra"], "passive": "false"}))
+    file = folder.child("for the active.txt")
+    assert file.path in folder.fs.ls(folder.path, detail=False)
+    assert file.fs.cat_file(file.path) == b"hello"
+    folder.fs.pipe_file(folder.child("by the active.txt").path, b"hello, too")
+    assert door.read(f"{door.root}/by the active.txt") == b"hello, too"
+
+
+def test_a_key_may_be_a_file_and_have_a_passphrase(opened: Opened, other: Other) -> None:
+    door = opened(Sftp)
+    key = door.home / "locked_key"
+    if not key.exists():
+        made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "throw-away", "-f", str(key)]
+        subprocess.run(made, check=True)
+        with (door.home / "client_key.pub").open("a") as allowed:
+            allowed.write(key.with_suffix(".pub").read_text())
+    extra = {"key_file": str(key), "host_key": door.connection()["extra"]["host_key"]}
+    assert exists(other(door, extra={**extra, "private_key_passphrase": "throw-away"}))
+    text = {"private_key": key.read_text(), "host_key": extra["host_key"]}
+    assert exists(other(door, extra={**text, "private_key_passphrase": "throw-away"}))
+    assert exists(other(door, extra=extra, password="throw-away")), "as Airflow's own hook takes it"
+    with pytest.raises(BrazeSetupError, match=r"refused the login|cannot be used") as refused:
+        exists(other(door, extra={**extra, "private_key_passphrase": "not-the-passphrase"}))
+    assert "not-the-passphrase" not in str(refused.value)
+
+
+@pytest.mark.parametrize("extra", [{"encrypt": "true"}, {"auth_protocol": "ntlm"}])
+def test_a_share_takes_encryption_and_the_protocol_that_the_connection_names(
+    opened: Opened, other: Other, extra: dict[str, str]
+) -> None:
+    assert exists(other(opened(Smb), extra=extra))
+
+
 @pytest.mark.parametrize(("extra", "compressed"), [({}, False), ({"compress": "true"}, True)])
 def test_sftp_is_compressed_where_the_connection_says_so(
     opened: Opened, other: Other, extra: dict[str, Any], compressed: bool
@@ -126,6 +165,10 @@ def test_a_connection_is_needed(scheme: str) -> None:
 @pytest.mark.parametrize("kind", [Ftp, ExplicitFtps, ImplicitFtps, Smb])
 def test_an_author_reaches_it_through_airflows_own_paths(opened: Opened, kind: type[Door]) -> None:
     door = opened(kind)
+    if door.root.startswith("ftps:") and version("universal-pathlib").startswith("0.2."):
+        pytest.skip(
+            "what the oldest Airflow comes with has no path for ftps://, which the provider's own do not need"
+        )
     door.put(f"{door.root.rstrip('/')}/of an author.txt", b"hello")
     path = ObjectStoragePath(f"{door.root.rstrip('/')}/of an author.txt")
     assert path.exists()
