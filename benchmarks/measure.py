@@ -63,6 +63,8 @@ class Child:
     def __post_init__(self) -> None:
         # What runs here reads no settings of this machine's Airflow, and goes through no proxy to 127.0.0.1.
         kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+        # What is installed has its bytecode: only the first run of a checkout compiles it.
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the process was reaped
         self.started = time.monotonic()
         self._process = subprocess.Popen(
