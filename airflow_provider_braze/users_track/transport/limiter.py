@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.limit_sharing import Share
@@ -181,8 +182,9 @@ class Limiter:
         return ours if theirs is None or abs(theirs - ours) < _WRONG_CLOCK else theirs
 
 
+@lru_cache(maxsize=16)
 def _moment(value: str | None) -> float | None:
-    """Read an HTTP date as seconds since the epoch."""
+    """Read an HTTP date as seconds since the epoch; hundreds of answers carry the same one."""
     try:
         at = parsedate_to_datetime(value) if value else None
         # "-0000" means UTC, though it is read as a time without a zone.
