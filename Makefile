@@ -18,7 +18,7 @@ PROJECT := setup.cfg pyproject.toml airflow_provider_braze/__init__.py
 # What runs here must not read the settings of another Airflow on this machine.
 unexport AIRFLOW_HOME AIRFLOW_CONFIG
 
-.PHONY: help install install-oldest lint check test full bench soak demo airflow screenshots docs release lock clean
+.PHONY: help install install-oldest lint check test full bench soak demo airflow screenshots docs release api lock clean
 
 help:  ## What can be made here
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*##/\1\t/' | column -t -s "$$(printf '\t')"
@@ -131,6 +131,9 @@ docs: install  ## Build the documentation strictly into build/docs
 
 release: $(BIN)/uv  ## Build into dist/ from what is committed, and install it on every Airflow and Python to be had (RELEASE="--short")
 	@$(PYTHON) .ci/release.py $(RELEASE)
+
+api: install  ## Write the public names into docs/api.md again
+	@$(BIN)/python -m tests.public_api
 
 lock: $(BIN)/uv  ## Resolve the dependency locks again
 	@compile() { $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate \
