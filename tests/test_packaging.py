@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -17,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built from a copy of what is in the repository, so that nothing is left in it."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what is in the repository, so that nothing is left in it."""
+    folder = tmp_path_factory.mktemp("source")
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -28,17 +31,59 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         check=True,
     ).stdout.splitlines()
     for name in filter(lambda name: (ROOT / name).is_file(), files):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_bytes((ROOT / name).read_bytes())
-    done = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), str(source)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((ROOT / name).read_bytes())
+    return folder
+
+
+def build(source: Path, out: Path) -> dict[str, bytes]:
+    """Build wheel and source archive as a release does."""
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(source)]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "1790000000"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (path,) = built.iterdir()
-    return zipfile.ZipFile(path)
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    return build(source, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture(scope="module")
+def wheel(built: dict[str, bytes]) -> zipfile.ZipFile:
+    (content,) = (content for name, content in built.items() if name.endswith(".whl"))
+    return zipfile.ZipFile(io.BytesIO(content))
+
+
+def test_what_is_built_again_elsewhere_is_the_same_bytes(
+    source: Path, built: dict[str, bytes], tmp_path: Path
+) -> None:
+    shutil.copytree(source, tmp_path / "source", ignore=shutil.ignore_patterns("build", "*.egg-info"))
+
+    again = build(tmp_path / "source", tmp_path / "built")
+
+    assert again.keys() == built.keys()
+    assert [name for name in built if again[name] != built[name]] == []
+
+
+def test_the_source_archive_has_the_package_the_docs_the_locks_and_no_tests(built: dict[str, bytes]) -> None:
+    (content,) = (content for name, content in built.items() if name.endswith(".tar.gz"))
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    assert {"LICENSE", "README.md", "CHANGELOG.md", "docs/index.md", "requirements/airflow-3.3.txt"} <= names
+    assert {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "airflow_provider_braze").rglob("*.py")
+    } <= names
+    assert not {name for name in names if name.startswith(("tests", "build", ".venv"))}
+
+
+@pytest.mark.parametrize("lock", sorted((ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)
+def test_every_version_of_a_lock_has_its_hashes(lock: Path) -> None:
+    pins = re.split(r"\n(?=\S)", lock.read_text("utf-8").strip())
+
+    assert [pin for pin in pins if "==" not in pin or " --hash=sha256:" not in pin.replace("\n", "")] == []
 
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
@@ -72,22 +117,6 @@ def test_links_and_pictures_are_absolute_once_there_is_a_place_for_them() -> Non
     assert "](https://pages.example.com/v1/docs/operator.md)" in text
     assert 'src="https://pictures.example.com/v1/docs/images/braze-tab-run.png"' in text
     assert "](https://pictures.example.com/v1/docs/images/way.svg)" in text
-
-
-def test_the_source_archive_is_the_same_whenever_and_wherever_it_is_built(tmp_path: Path) -> None:
-    archives = []
-    for turn in ("first", "second"):
-        folder = tmp_path / turn
-        (folder / "package").mkdir(parents=True)
-        for name in ("b.py", "a.py"):
-            (folder / "package" / name).write_text(name)
-            os.utime(folder / "package" / name, (1, len(archives)))
-        archive = runpy.run_path(str(ROOT / "setup.py"), run_name="read")["SameEachTime"].make_archive
-        archives.append(
-            Path(archive(None, str(folder / "made"), "gztar", str(folder), "package")).read_bytes()
-        )
-
-    assert archives[0] == archives[1]
 
 
 def test_wheel_names_its_licence_and_entry_point(wheel: zipfile.ZipFile) -> None:
