@@ -48,6 +48,8 @@ class Photographer:
 
     def take_form(self, name: str) -> None:
         """Take the form that is open, without what it covers."""
+        # Airflow's message stays while the mouse is on it, which has just pressed a button below.
+        self.ui.page.mouse.move(0, 0)
         self.ui.page.locator("[data-scope=toast][data-part=root]").first.wait_for(state="detached")
         self.ui.page.wait_for_timeout(1500)
         self.ui.dialog.screenshot(path=IMAGES / f"{name}.png")

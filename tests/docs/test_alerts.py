@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -128,12 +129,12 @@ def test_airflow_calls_them_with_what_they_need(tmp_path: Path) -> None:
     assert done.returncode == 0, said + done.stderr
     states = {"passes": "success", "fails": "failed", "whole": "success", "never_began": "failed"}
     assert f"states: {dict(sorted((states | {'mapped': 'failed'}).items()))}" in said
-    assert (
-        "Push failed: 9 of 10 records failed, more than 8.\n10 records, 1 accepted, 9 failed; 9 x no id"
-        in said
+    # The dag.test() of Airflow 3.1 does not tell callbacks the exception, as its workers do.
+    why = r"(9 of 10 records failed, more than 8\.|see its log)"
+    assert re.search(rf"Push failed: {why}\n10 records, 1 accepted, 9 failed; 9 x no identifier", said)
+    assert re.search(
+        r"Push failed: (There is no connection 'nobody'.*|see its log)\nNothing was sent\.", said
     )
-    assert "Push failed: There is no connection 'nobody'" in said
-    assert "Nothing was sent." in said
     assert "90.0 % failed, and the push passed.\n10 records, 1 accepted, 9 failed; 9 x no identifier" in said
     assert said.count("and the push passed") == 1
     run = "https://airflow.example.com/dags/alerting/runs/manual__"
