@@ -25,12 +25,14 @@ class Row(NamedTuple):
     :param push: the push that wrote last.
     :param fresh: how many of the entries are its own; they come first.
     :param entries: all of them, packed.
+    :param steady: hash of all at once that an object said beside tags, while every bit of it is remembered; else 0.
     """
 
     whole_at: int
     push: int
     fresh: int
     entries: bytes
+    steady: int = 0
 
     def parted(self, push: int) -> tuple[list[Entry], list[Entry]]:
         """Give what a push told itself, and what was told before."""

@@ -11,22 +11,21 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from airflow_provider_braze.exceptions import describe
 from airflow_provider_braze.memory import rules
-from airflow_provider_braze.memory.comparing import Compared, Comparer, Hashes
+from airflow_provider_braze.memory.comparing import Comparer, Hashes
 from airflow_provider_braze.memory.entries import Row
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place
+from airflow_provider_braze.memory.reducing import PLAIN, Decision, Reduced, Told, applied, is_plain
 from airflow_provider_braze.memory.store import Store
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from airflow_provider_braze.users_track.rules.data_points import Saved
 from airflow_provider_braze.users_track.rules.values import to_json
 
 _DAY = 86_400
-PLAIN = "external_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +44,6 @@ class Wish:
     refresh_after: float | None = 30.0
     always_send: frozenset[str] = frozenset()
     path: str | None = None
-
-
-class Told(NamedTuple):
-    """What is to be remembered once Braze has accepted an object."""
-
-    user: int
-    row: Row
-
-
-@dataclass(slots=True)
-class Reduced:
-    """What becomes of some objects.
-
-    :param changed: those that are to be sent, in their order, without what needs not be.
-    :param unchanged: those of which nothing is left.
-    """
-
-    changed: list[ProfileObject] = field(default_factory=list)
-    unchanged: list[ProfileObject] = field(default_factory=list)
 
 
 class Memory:
@@ -97,6 +77,7 @@ class Memory:
             wish.only_changed,
         )
         self._always_send = frozenset(map(rules.squashed, wish.always_send))
+        self._generation = f"steady:{self._store.meta('generation', 0)}:".encode()
         self._accepted: list[Told] = []
         self._given_up = False
         if wish.only_changed:
@@ -114,7 +95,7 @@ class Memory:
         if self._given_up:
             return Reduced(list(items))
         met = False
-        decided: list[_Decision | None] = []
+        decided: list[Decision | None] = []
         try:
             with self._store.transaction():
                 met = self._place.is_met()
@@ -128,14 +109,14 @@ class Memory:
             self._give_up("another push came while this one used it", forget=False)
             return Reduced(list(items))
         # Only now, when all is on disk, are the objects themselves changed.
-        return _applied(items, decided)
+        return applied(items, decided)
 
-    def _decide(self, items: Sequence[ProfileObject], *, confirmed: bool) -> list[_Decision | None]:
+    def _decide(self, items: Sequence[ProfileObject], *, confirmed: bool) -> list[Decision | None]:
         self._forget_shared(items)
-        users = [self._store.user_id(str(item.identity[1])) if _is_plain(item) else None for item in items]
+        users = [self._store.user_id(str(item.identity[1])) if is_plain(item) else None for item in items]
         rows = self._store.rows([user for user in users if user is not None])
         before: list[tuple[int, Row]] = []
-        decided: list[_Decision | None] = []
+        decided: list[Decision | None] = []
         for item, user in zip(items, users, strict=True):
             decision = None if user is None else self._decide_one(item, user, rows.get(user), confirmed)
             decided.append(decision)
@@ -146,11 +127,14 @@ class Memory:
 
     def _decide_one(
         self, item: ProfileObject, user: int, row: Row | None, confirmed: bool
-    ) -> _Decision | None:
+    ) -> Decision | None:
         content = item.content
         may_begin = self._wish.only_changed and (confirmed or rules.creates(content))
         if row is None and not may_begin:
             return None
+        quick = self._decide_steady(item, content, user, row)
+        if quick is not None:
+            return quick
         parts = rules.statements(content, self._always_send, checked=item.checked)
         known = row is not None and not self._is_due(row)
         start = row or Row(self._first_whole_at(user), 0, 0, b"")
@@ -161,8 +145,55 @@ class Memory:
         compared = self._comparer.compare(parts, start, known=known)
         if older and compared.before is None:
             compared.before = start
+        if compared.after is not None:
+            compared.after = compared.after._replace(steady=self._steady_of(content, parts))
         unchanged = known and self._leaves_out and not any(compared.sent)
-        return _Decision(user, content, parts, compared, unchanged)
+        return Decision(user, content, parts, compared, unchanged)
+
+    def _decide_steady(
+        self, item: ProfileObject, content: dict[str, Any], user: int, row: Row | None
+    ) -> Decision | None:
+        """Decide at once of an object that says, but for its tags, the very same as the last; None where it does not.
+
+        Most do, and to compare each value for itself would take many times as long.
+        """
+        if row is None or not row.steady or not self._hashes_steady or self._is_due(row):
+            return None
+        if row.push == self._comparer.push and row.fresh:
+            return None
+        steady, rest = rules.parted(content)
+        if row.steady != self._steady_hash(steady):
+            return None
+        parts = rules.statements(rest, checked=item.checked)
+        if any(part.kind == rules.UNSAFE for part in parts):
+            return None
+        compared = self._comparer.compare(parts, row, known=True)
+        # What it forgets and remembers is only of tags.
+        compared.before = compared.before and compared.before._replace(steady=row.steady)
+        compared.after = compared.after and compared.after._replace(steady=row.steady)
+        values, points = rules.saved_by(steady)
+        compared.values += values
+        compared.saved.update(points)
+        return Decision(user, content, parts, compared, not any(compared.sent))
+
+    @property
+    def _hashes_steady(self) -> bool:
+        return self._leaves_out and not self._always_send and not self._comparer.unsafe
+
+    def _steady_of(self, content: dict[str, Any], parts: Sequence[rules.Statement]) -> int:
+        """Hash what an object says beside tags, where all of that is remembered once Braze has accepted it; else 0."""
+        if self._always_send or self._comparer.unsafe:
+            return 0
+        steady, _ = rules.parted(content)
+        for part in parts:
+            if part.attribute in steady and not (part.remembered and self._store.slots.number(part)):
+                return 0
+            if part.kind == rules.UNSAFE:
+                return 0
+        return self._steady_hash(steady)
+
+    def _steady_hash(self, steady: dict[str, Any]) -> int:
+        return self._store.digest(self._generation + to_json(steady)) or 1
 
     def _is_due(self, row: Row) -> bool:
         """Tell whether all of a user is to be sent, and remembered, anew."""
@@ -198,7 +229,7 @@ class Memory:
         try:
             with self._store.transaction():
                 self._store.forget_users(
-                    self._store.user_id(str(item.identity[1])) for item in items if _is_plain(item)
+                    self._store.user_id(str(item.identity[1])) for item in items if is_plain(item)
                 )
         except (sqlite3.Error, OSError) as error:
             self._give_up(f"it cannot be used ({describe(error)})", forget=True)
@@ -271,39 +302,3 @@ class Memory:
                 f"The memory of what Braze was told could not be brought back ({describe(error)}): the next push "
                 "sends everything."
             )
-
-
-class _Decision(NamedTuple):
-    user: int
-    content: dict[str, Any]
-    parts: list[rules.Statement]
-    compared: Compared
-    unchanged: bool
-
-
-def _is_plain(item: ProfileObject) -> bool:
-    return item.array == "attributes" and item.identity[0] == PLAIN
-
-
-def _applied(items: Sequence[ProfileObject], decided: Sequence[_Decision | None]) -> Reduced:
-    found = Reduced()
-    for item, decision in zip(items, decided, strict=True):
-        if decision is None:
-            item.told = None
-            found.changed.append(item)
-            continue
-        compared = decision.compared
-        item.saved = Saved(compared.values, compared.saved) if compared.values else None
-        if decision.unchanged:
-            found.unchanged.append(item)
-            continue
-        item.told = compared.after and Told(decision.user, compared.after)
-        if compared.values:
-            sent = iter(compared.sent)
-            content = rules.without(decision.content, lambda _, sent=sent: next(sent), decision.parts)  # type: ignore[misc]
-            if content is not None:
-                item.unbill(decision.content)
-                item.more = None
-                item.become(content, to_json(content))
-        found.changed.append(item)
-    return found

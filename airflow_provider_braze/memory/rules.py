@@ -11,6 +11,7 @@ Above: the memory. Below: what Braze takes as a value.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -156,6 +157,39 @@ def _is_taken(name: str, value: Any) -> bool:
     except ValueError:
         return False
     return True
+
+
+def parted(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Part an object into what is mostly the same each time, and what is compared for itself.
+
+    The latter are tags, and what always goes. Flags are in both.
+    """
+    steady: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in content.items():
+        if name in NO_VALUES:
+            steady[name] = rest[name] = value
+        elif name in ALWAYS_SENT or (value.__class__ is dict and value.keys() <= checks.ARRAY_CHANGES):
+            rest[name] = value
+        else:
+            steady[name] = value
+    return steady, rest
+
+
+def saved_by(steady: Mapping[str, Any]) -> tuple[int, Counter[str]]:
+    """Count the values of what is left out as a whole, and their data points by attribute."""
+    values, found = 0, Counter[str]()
+    merges = steady.get(MERGE) is True
+    for name, value in steady.items():
+        if name in NO_VALUES:
+            continue
+        if value.__class__ is dict and merges and _is_object(name, value):
+            values += len(value)
+            found[name] = sum([points("", item) for item in value.values()])
+        else:
+            values += 1
+            found[name] = points(name, value)
+    return values, found
 
 
 def are_rivals(kind: str, key: str, other_kind: str, other_key: str) -> bool:

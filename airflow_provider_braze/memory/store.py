@@ -32,7 +32,7 @@ _WAIT_SECONDS = 60.0
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE slots (number INTEGER PRIMARY KEY, attribute TEXT, kind TEXT, key TEXT);
-CREATE TABLE users (id INTEGER PRIMARY KEY, whole_at INTEGER, push INTEGER, fresh INTEGER, entries BLOB);
+CREATE TABLE users (id INTEGER PRIMARY KEY, whole_at INT, push INT, fresh INT, entries BLOB, steady INT);
 CREATE TABLE pushes (number INTEGER PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -94,7 +94,7 @@ class Store:
             for number, attribute, kind, key in db.execute("SELECT number, attribute, kind, key FROM slots")
         ]
         self.slots = Slots(known, self.meta("next_slot"))
-        db.execute("SELECT id, whole_at, push, fresh, entries FROM users LIMIT 1").fetchone()
+        db.execute("SELECT id, whole_at, push, fresh, entries, steady FROM users LIMIT 1").fetchone()
 
     def close(self) -> None:
         """Write everything into the one file, and close it."""
@@ -149,7 +149,8 @@ class Store:
     def rows(self, ids: Sequence[int]) -> dict[int, Row]:
         """Read some users, those that are known."""
         found = self._db.execute(
-            "SELECT id, whole_at, push, fresh, entries FROM users WHERE id IN (SELECT value FROM json_each(?))",
+            "SELECT id, whole_at, push, fresh, entries, steady FROM users "
+            "WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(ids),),
         )
         return {user: Row(*row) for user, *row in found}
@@ -159,7 +160,7 @@ class Store:
         if self._only_read:
             return
         self._db.executemany(
-            "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
+            "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
         )
 
     def begin_push(self, number: int, at: str) -> None:
@@ -191,6 +192,8 @@ class Store:
         known = self.slots.forget(attribute)
         if known and not self._only_read:
             self._db.execute("DELETE FROM slots WHERE attribute = ?", (attribute,))
+            # What was hashed together with it is not believed any more, whoever's it is.
+            self.put_meta("generation", self.meta("generation", 0) + 1)
             # Numbers that were given to nobody yet are not given again, either.
             self.put_meta("next_slot", self.slots.next_number)
         return known

@@ -236,3 +236,14 @@ def test_never_too_old(desk: Desk) -> None:
     memory._clock = lambda: 9e9
     assert memory.reduce([an_object("ada", x=1)]).changed == []
     memory.close()
+
+
+def test_the_same_object_again_is_decided_at_once_and_what_is_forgotten_ends_that(desk: Desk) -> None:
+    same = {"a": 1, "o": {"k": "v"}, "t": {"add": ["x"]}, "country": "DE", "_merge_objects": True}
+    later = {**same, "t": {"add": ["y"]}}
+    assert told(desk, same, same) == [same, {"country": "DE", "_merge_objects": True}]
+    assert told(desk, later) == [{"t": {"add": ["y"]}, "country": "DE", "_merge_objects": True}]
+    assert told(desk, {"a": 1, "z": 5}, same)[1] == {"country": "DE", "_merge_objects": True}
+    desk.push(an_object("b@example.com", kind="email", a=2))
+    assert told(desk, same)[0] == {"a": 1, "country": "DE", "_merge_objects": True}
+    assert told(desk, {"o": None}, same)[1] == {"o": {"k": "v"}, "country": "DE", "_merge_objects": True}
