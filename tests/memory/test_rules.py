@@ -247,3 +247,12 @@ def test_the_same_object_again_is_decided_at_once_and_what_is_forgotten_ends_tha
     desk.push(an_object("b@example.com", kind="email", a=2))
     assert told(desk, same)[0] == {"a": 1, "country": "DE", "_merge_objects": True}
     assert told(desk, {"o": None}, same)[1] == {"o": {"k": "v"}, "country": "DE", "_merge_objects": True}
+
+
+def test_a_value_that_may_have_arrived_is_not_hidden_by_what_was_hashed_together(desk: Desk) -> None:
+    same = {"a": 1, "b": 2}
+    told(desk, same, same)
+    lost = desk.opened()
+    assert said(lost.reduce([an_object("ada", a=2, b=2)])) == [{"a": 2}]
+    lost.close()
+    assert told(desk, same, same) == [{"a": 1}, None]
