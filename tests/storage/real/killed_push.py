@@ -10,9 +10,9 @@ from typing import Any
 
 from airflow_provider_braze.pushes import checkpoint as checkpoints
 from airflow_provider_braze.pushes import running
-from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.users_track.batching import merge_window
 from airflow_provider_braze.users_track.transport.workspace import Workspace
+from tests.jobs import export_push
 
 
 def main() -> None:
@@ -21,15 +21,15 @@ def main() -> None:
     checkpoints.EVERY, running.LOOK_EVERY = 0.0, 0.02
     merge_window.LOOK_AHEAD_RECORDS = 500
 
-    def keep(checkpoint: Any) -> None:
+    def save(checkpoint: Any) -> None:
         beside = kept_in.with_suffix(".part")
         beside.write_text(json.dumps(checkpoint))
         os.replace(beside, kept_in)
 
     # Slow enough to be killed midway.
     workspace = Workspace.from_settings(url, key, {"requests_per_second": 20})
-    ExportPush(
-        workspace=workspace, braze_conn_id="braze_default", export=item, run="killed", keep=keep
+    export_push(
+        workspace=workspace, braze_conn_id="braze_default", export=item, run="killed", save=save
     ).execute()
 
 

@@ -143,7 +143,7 @@ def test_a_push_whose_process_is_killed_goes_on_from_its_checkpoint(
     assert process.returncode == -signal.SIGKILL
     told = settled(checkpoint := read(kept))
     workspace = Workspace(endpoint=sandbox.url, api_key=sandbox.key)
-    report = push(item, sandbox, workspace=workspace, checkpoint=checkpoint, keep=lambda _: None)
+    report = push(item, sandbox, workspace=workspace, checkpoint=checkpoint, save=lambda _: None)
     check(report, status="complete", records=9_000, accepted=8_820, invalid=180)
     assert report["resumed_after"] == told
     assert len(sandbox.profiles()) == 8_820
