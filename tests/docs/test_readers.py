@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.docs.pages import DOCS, PAGES, ROOT
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 
 
 class _Loader(yaml.SafeLoader):
@@ -19,6 +19,8 @@ class _Loader(yaml.SafeLoader):
 _Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 NAV: list[dict[str, Any]] = yaml.load((ROOT / "mkdocs.yml").read_text("utf-8"), _Loader)["nav"]
+FITS = 110
+"""Characters of a line of code beside both columns of a window of 1280 px; tests/ui/test_docs_site.py measures it."""
 GROUPS = ["Start", "Guides", "Reference", "Guarantees and measurements", "Contribute"]
 
 
@@ -44,6 +46,13 @@ def test_a_page_says_in_its_first_line_for_whom_it_is(page: Path) -> None:
 @pytest.mark.parametrize("page", [*pages_of(NAV[GROUPS.index("Guides")])])
 def test_a_guide_begins_with_what_the_reader_wants(page: str) -> None:
     assert " want " in _first_line(page)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_line_of_code_fits(page: Path) -> None:
+    code = [each for each in blocks(page) if each.language in ("python", "bash", "json", "csv")]
+
+    assert [line for each in code for line in each.text.splitlines() if len(line) > FITS] == []
 
 
 def _first_line(page: str) -> str:
