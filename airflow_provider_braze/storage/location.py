@@ -73,8 +73,8 @@ def _moment(text: str) -> datetime | None:
 class Location:
     """One file or folder: ``url`` as people write it, ``path`` as its filesystem takes it.
 
-    :param within: on this machine, a folder above it below which nothing is reached through a link; None: links are
-        followed.
+    :param within: on this machine, and where a server tells of links, a folder above it below which nothing is reached
+        through one; None: links are followed.
     """
 
     fs: fsspec.AbstractFileSystem

@@ -22,9 +22,13 @@ from airflow_provider_braze.storage import local
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.remote_reader import RemoteReader
 from airflow_provider_braze.storage.session_files import SessionFileSystem
+from airflow_provider_braze.storage.sessions import ServerRefusedError
 
 _BUFFER = 1 << 20
 """Bytes read from a file at once."""
+
+_MODES = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "link": stat.S_IFLNK}
+"""What a server calls them, as modes of a file; of anything else it has no more than that it is neither."""
 
 _TRIES = 3
 """How often it is looked where a path leads, while that changes."""
@@ -34,11 +38,22 @@ def lies_below(base: Location, location: Location) -> bool:
     """Tell whether a file or folder lies below a base path, once links and ``..`` are followed to where they lead."""
     if not base.shares_storage_with(location):
         return False
-    settle = _real if location.is_local else posixpath.normpath
-    parent, child = settle(base.path), settle(location.path)
+    parent, child = _leads_to(base), _leads_to(location)
     if parent is None or child is None:
         return False
     return child.startswith(parent.rstrip("/" + os.sep) + (os.sep if location.is_local else "/"))
+
+
+def _leads_to(location: Location) -> str | None:
+    """Tell where it lies, links followed where the storage tells; None where that cannot be said."""
+    if location.is_local:
+        return _real(location.path)
+    if not isinstance(location.fs, SessionFileSystem):
+        return posixpath.normpath(location.path)
+    try:
+        return location.fs.real_path(location.path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ServerRefusedError):
+        return None
 
 
 def _real(path: str) -> str | None:
@@ -66,6 +81,8 @@ def settled(location: Location, base: Location | None) -> Location:
     if location.is_local:
         real, within = _real(location.path), _real(base.path)
         found = changed(location, path=real, within=within) if real and within else None
+    elif isinstance(location.fs, SessionFileSystem):
+        found = changed(location, path=location.fs.real_path(location.path))
     if found is None or not lies_below(base, found):
         raise ExportRefusedError(
             f"{location.url!r} leads out of {base.url!r}, by a link or by '..', and is not read: put the file itself "
@@ -85,6 +102,8 @@ def check_plain(location: Location, base: Location | None) -> Location:
     found = settled(location, base)
     if found.is_local:
         _check_kind(local.look_at(found.path, found.within).st_mode, location.path)
+    elif isinstance(found.fs, SessionFileSystem):
+        _check_kind(_MODES.get(found.fs.info(found.path)["type"], 0), location.url)
     elif found.fs.isdir(found.path):
         raise ExportRefusedError(f"{location.url} is a folder, not an export.")
     return found
@@ -103,10 +122,7 @@ def open_plain(file: Location | str) -> BinaryIO:
             descriptor = local.open_descriptor(path, within, flags)
         except OSError as error:
             if within is not None and local.is_link_in_the_way(error):
-                raise ExportRefusedError(
-                    f"{path!r} has been replaced by a link, or lies behind one, and is not read: put the file itself "
-                    "there."
-                ) from None
+                raise ExportRefusedError(_behind_a_link(path)) from None
             raise
         try:
             _check_kind(os.fstat(descriptor).st_mode, path)
@@ -123,8 +139,23 @@ def open_for_reading(location: Location) -> BinaryIO:
     if location.is_local:
         return open_plain(location)
     if isinstance(location.fs, SessionFileSystem):
+        _refuse_links(location, location.fs)
         return location.fs.open(location.path, "rb")  # type: ignore[no-any-return]
     return cast(BinaryIO, io.BufferedReader(RemoteReader(location), _BUFFER))
+
+
+def _refuse_links(location: Location, fs: SessionFileSystem) -> None:
+    """Refuse what the server says is reached through a link, where none may be."""
+    within = location.within
+    if within is None:
+        return
+    inside = location.path[len(within.rstrip("/")) :]
+    if fs.real_path(location.path) != fs.real_path(within).rstrip("/") + inside:
+        raise ExportRefusedError(_behind_a_link(location.url))
+
+
+def _behind_a_link(path: str) -> str:
+    return f"{path!r} has been replaced by a link, or lies behind one, and is not read: put the file itself there."
 
 
 def read_small(location: Location, most: int) -> bytes:

@@ -81,7 +81,7 @@ class ReportsFolder:
         root = locate(url)
         base = locate(base_path) if base_path else None
         if not root.is_local:
-            return cls(root)
+            return cls(replace(root, within=root.path))
         if base is None or not root.path.startswith(f"{base.path.rstrip('/')}/"):
             return cls(replace(root, within=root.path))
         try:
@@ -226,8 +226,6 @@ def in_reports_folder(url: str, levels: int = 3) -> Location:
     :param levels: 3 for a file of a push, 2 for its folder.
     """
     location = locate(url)
-    if not location.is_local:
-        return location
     return replace(location, within=location.path.rsplit("/", levels)[0] or "/")
 
 

@@ -65,6 +65,14 @@ class SessionFileSystem(AbstractFileSystem):  # type: ignore[misc]
         asked = self._strip_protocol(path)
         return self.sessions.ask(lambda session, _: session.info(asked))
 
+    def real_path(self, path: str) -> str:
+        """Say where a path leads, links followed where the protocol tells: SFTP does, FTP and SMB have no word for it.
+
+        :raises FileNotFoundError: a folder above it is not there.
+        """
+        asked = self._strip_protocol(path)
+        return self.sessions.ask(lambda session, _: session.real_path(asked))
+
     def exists(self, path: str, **_: Any) -> bool:
         """Tell whether something is there; that nobody answers is an error, not a no."""
         try:

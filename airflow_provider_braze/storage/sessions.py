@@ -84,6 +84,9 @@ class Session(Protocol):
     def info(self, path: str) -> Info:
         """Say what lies at a path, links followed."""
 
+    def real_path(self, path: str) -> str:
+        """Say where a path leads, as far as the protocol tells."""
+
     def make_folder(self, path: str) -> None:
         """Make one folder; it may be there already."""
 

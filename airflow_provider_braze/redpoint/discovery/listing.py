@@ -155,7 +155,9 @@ def _named(
             continue
         if entry["type"] not in ("file", "directory"):
             try:
-                entry = base.fs.info(path)
+                followed = base.fs.info(path)
+                # A server's listing has its own word for one.
+                entry = {**followed, "islink": followed.get("islink") or entry["type"] == "link"}
             except OSError:  # a link to nowhere
                 continue
         yield path.rstrip("/").rsplit("/", 1)[-1], entry

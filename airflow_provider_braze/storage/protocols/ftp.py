@@ -99,6 +99,10 @@ class FtpSession:
         except ftplib.error_perm:
             return None
 
+    def real_path(self, path: str) -> str:
+        """Give the path itself: FTP has no word for a link."""
+        return posixpath.normpath(path)
+
     def make_folder(self, path: str) -> None:
         """Make a folder."""
         with _answers(path):

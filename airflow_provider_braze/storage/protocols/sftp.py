@@ -96,6 +96,11 @@ class SftpSession:
         with self._answers(path):
             return _info(path, self._sftp.stat(path))
 
+    def real_path(self, path: str) -> str:
+        """Say where a path leads, links and ``..`` followed, as far as the server tells; OpenSSH's does."""
+        with self._answers(path):
+            return _text(self._sftp.normalize(path))
+
     def make_folder(self, path: str) -> None:
         """Make a folder."""
         with self._answers(path):
@@ -136,10 +141,14 @@ class SftpSession:
             return _Reading(self, self._sftp.open(path, "rb"), offset)
 
     def write_at(self, path: str, offset: int, data: bytes) -> None:
-        """Write into a file."""
-        with self._answers(path), self._sftp.open(path, "r+b" if offset else "wb") as file:
-            file.seek(offset)
-            file.write(data)
+        """Write into a file; the first piece makes a new one in place of whatever is there, never through a link."""
+        with self._answers(path):
+            if not offset:
+                with contextlib.suppress(FileNotFoundError):
+                    self._sftp.remove(path)
+            with self._sftp.open(path, "r+b" if offset else "wbx") as file:
+                file.seek(offset)
+                file.write(data)
 
     def close(self) -> None:
         """End the connection."""

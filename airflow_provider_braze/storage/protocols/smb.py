@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import posixpath
 import stat
 from collections.abc import Iterator
 from typing import Any
@@ -99,6 +100,10 @@ class SmbSession:
             found = self._smb.stat(self._unc(path), **self._options)
         kind = "directory" if stat.S_ISDIR(found.st_mode) else "file"
         return {"name": path, "type": kind, "size": found.st_size, "mtime": found.st_mtime}
+
+    def real_path(self, path: str) -> str:
+        """Give the path itself: what is a link, and where it leads, the server alone decides."""
+        return posixpath.normpath(path)
 
     def make_folder(self, path: str) -> None:
         """Make a folder."""
