@@ -105,7 +105,7 @@ class Before:
         count = given.get("count", sys.maxsize) if isinstance(given, Mapping) else None
         if (newest is not None and moment(newest) is None) or type(count) is not int:
             raise BrazeSetupError(
-                f"started_after must be what BrazeCdiSyncOperator(wait=False) returns as such, or the time of a sync "
+                f"started_after must be what BrazeCdiSyncOperator(wait=False) returns, or the time of a sync "
                 f"such as 2026-03-01T12:00:00Z, not {given!r}."
             )
         return cls(newest, count)

@@ -31,8 +31,8 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
     the task with the counts.
 
     :param integration_id: the integration's id. (templated)
-    :param started_after: which sync: the first that began after this, which ``BrazeCdiSyncOperator(wait=False)``
-        returns; or the time of an earlier sync. Without it, the newest there is. (templated)
+    :param started_after: which sync: what ``BrazeCdiSyncOperator(wait=False)`` returns, for the one that it has
+        started; or the time of an earlier sync, for the first after it. Without it, the newest there is. (templated)
     :param deferrable: wait in the triggerer (default: Airflow's ``[operators] default_deferrable``).
     :param braze_conn_id: connection of type ``braze``; its key needs ``cdi.integration_job_status``. (templated)
     """
@@ -132,6 +132,8 @@ def _before(value: Any) -> Before | None:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         with contextlib.suppress(ValueError):
             value = json.loads(value)
+    if isinstance(value, Mapping) and "started_after" in value:
+        value = value["started_after"]
     return Before.read(value)
 
 

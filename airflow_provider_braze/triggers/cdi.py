@@ -85,6 +85,10 @@ class BrazeCdiSyncTrigger(BaseTrigger):
         before = None if self.before is None else Before.read(self.before)
         trouble = ""
         while True:
+            left = float("inf") if self.give_up_at is None else self.give_up_at - time.time()
+            # Before the first look, too: the worker has just looked, and Airflow fails a task that is woken before its
+            # scheduler knows that the worker has left.
+            await asyncio.sleep(max(0.0, min(self.poll_interval, left)))
             try:
                 # As the trigger for exports does: in the triggerer of Airflow 3.1 a plain thread finds no connection.
                 found = await sync_to_async(look, thread_sensitive=False)(
@@ -99,7 +103,5 @@ class BrazeCdiSyncTrigger(BaseTrigger):
                 found = None
             if found is not None:
                 return found
-            left = float("inf") if self.give_up_at is None else self.give_up_at - time.time()
-            if left <= 0:
+            if left <= self.poll_interval:
                 return {"status": "timeout"}
-            await asyncio.sleep(max(0.0, min(self.poll_interval, left)))

@@ -58,7 +58,7 @@ def test_it_prints_one_line_only_and_nothing_else():
     [
         ([], "--api-key"),
         (["--api-key", "k", "--rate", "fast"], "'fast'"),
-        (["--api-key", "k", "--limited-key", "k2:users.delete"], "users.track"),
+        (["--api-key", "k", "--limited-key", "k2:users.nonsense"], "users.track"),
         (["--api-key", "k", "--lag", "-1"], "--lag"),
     ],
 )

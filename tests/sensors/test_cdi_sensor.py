@@ -61,7 +61,13 @@ def test_it_waits_for_what_the_operator_has_started(sandbox: SandboxProcess, def
     )
     started = BrazeCdiSyncOperator(task_id="sync", integration_id=ID, wait=False).execute({})
 
-    for after in (started["started_after"], json.dumps(started["started_after"]), PAST["sync_start_time"]):
+    for after in (
+        started,
+        json.dumps(started),
+        started["started_after"],
+        json.dumps(started["started_after"]),
+        PAST["sync_start_time"],
+    ):
         found = waited(sensor(started_after=after, deferrable=deferrable))
         assert (found["rows_synced"], found["integration_id"]) == (5, ID)
 
