@@ -26,7 +26,7 @@ PUSHES, OTHERS = 10_000, 100_000
 LOOKS = 10
 PAGES = {
     f"all pushes, 100 of {PUSHES:,}": "pushes",
-    "all pushes of one DAG, failed ones": "dags/redpoint_to_braze_1?state=failed",
+    "all pushes of one DAG, failed ones": "dags/redpoint_to_braze_0?state=failed",
     "a run with 100 exports": f"dags/{DAG_ID}/runs/{RUN_OF_100}",
 }
 PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"

@@ -136,7 +136,7 @@ class Photographer:
             extra=json.dumps(slow),
         )
         self.airflow.set_variable("redpoint_braze_conn_id", "braze_slow")
-        invent_export(6001, people=2400).land(self.scene.base_path, modified=time.time() - 60)
+        invent_export(6001, people=6000).land(self.scene.base_path, modified=time.time() - 60)
         run_id = self.airflow.trigger(DAG_ID, workflow_id="9001")
         self.airflow.wait_for(
             lambda: self.airflow.states(DAG_ID, run_id).get("push_export") == ["running"], "a push", 90

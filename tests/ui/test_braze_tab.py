@@ -195,11 +195,15 @@ def test_a_keyboard_is_enough(viewer: Screen) -> None:
     tab = viewer.braze_tab()
     row = tab.locator(".rows a").last
     row.focus()
+    tab.locator("main").evaluate("main => { main.dataset.old = '' }")
     # The page refreshes by itself, and the keyboard stays where it was.
     with viewer.page.expect_response(re.compile(rf"{SUB_PATH}/braze/")):
         pass
     viewer.page.wait_for_timeout(300)
     expect(row).to_be_focused()
+    expect(tab.locator("main[data-old]")).to_have_count(0)
+    expect(tab.locator("main")).to_have_count(1)
+    expect(tab.locator("main > .live")).to_be_visible()
     viewer.page.keyboard.press("Tab")
     # What failed is first.
     task = card(tab, 1).get_by_role("link", name="Task")

@@ -97,8 +97,8 @@
   };
   const later = (main) => setTimeout(refresh, (Number(main.dataset.live) || 3) * 1000);
   const replace = (main, html) => {
-    const end = "</main>";
-    const part = html.slice(html.indexOf("<main"), html.indexOf(end) + end.length);
+    // The last ones: this very script, which is in the page, names both. What people wrote is escaped.
+    const part = html.slice(html.lastIndexOf("<main"), html.lastIndexOf("</main>"));
     const fresh = new DOMParser().parseFromString(part, "text/html").querySelector("main");
     const open = [...main.querySelectorAll("details[open]")].map((details) => details.id);
     const focused = document.activeElement?.id;
