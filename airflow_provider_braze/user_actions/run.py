@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, TooManyUsersError
+from airflow_provider_braze.memory.forgetting import Forgetting
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
-from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change
+from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change, Person
 from airflow_provider_braze.user_actions.batches import Batch, Batches
 from airflow_provider_braze.user_actions.delivery import Delivery, Post
 from airflow_provider_braze.user_actions.given import GivenRow
@@ -36,6 +37,10 @@ FOLDER = "users"
 _STOPPED_BEFORE = "the task stopped before this row was sent"
 _STOPPED_AFTER = "the task stopped before Braze gave a final answer"
 _TELL_EVERY = 5.0
+
+
+_CHANGE_WHO_IS_WHO = frozenset({"delete", "identify", "merge"})
+"""Actions after which a profile holds something else than Braze was told."""
 
 
 class _FreeLedger(Ledger):
@@ -104,7 +109,7 @@ class UserActionRun:
             )
 
     def _execute(self) -> dict[str, Any]:
-        home, rejects = None, RejectsInReport()
+        home, folder, rejects = None, None, RejectsInReport()
         sink: RejectsFile | RejectsInReport = rejects
         if self.reports_path:
             folder = ReportsFolder.at(self.reports_path)
@@ -113,7 +118,11 @@ class UserActionRun:
             sink = RejectsFile(home.child(REJECTS_NAME), COLUMNS)
         began, started_at = time.monotonic(), datetime.now(UTC)
         ledger = _FreeLedger(sink)
-        error = self._go(ledger)
+        forgetting = Forgetting(folder, self.braze_conn_id, ledger.note)
+        try:
+            error = self._go(ledger, forgetting)
+        finally:
+            forgetting.close()
         rejects_path = None
         if isinstance(sink, RejectsFile):
             rejects_path, error = reports.close(sink, error)
@@ -140,7 +149,7 @@ class UserActionRun:
             raise error
         return report
 
-    def _go(self, ledger: Ledger) -> BaseException | None:
+    def _go(self, ledger: Ledger, forgetting: Forgetting) -> BaseException | None:
         """Plan or send everything; what stopped it early."""
         action, batches = ACTIONS[self.action], Batches()
         pace = min(self.workspace.requests_per_second, action.per_minute / 60)
@@ -152,6 +161,8 @@ class UserActionRun:
                     for each in batch.objects:
                         ledger.settle(each, "planned")
                 else:
+                    if self.action in _CHANGE_WHO_IS_WHO:
+                        forgetting.forget(_external_ids(self.action, batch.people))
                     delivery.send(batch)
                 self._tell(ledger)
                 if ledger.trouble is not None:
@@ -190,6 +201,15 @@ class UserActionRun:
             self.say(
                 f"{self.action}: {ledger.records} rows read, {ledger.outcomes['accepted']} accepted so far."
             )
+
+
+def _external_ids(action: str, people: Iterable[Person]) -> list[str] | None:
+    """Give whom a batch touches by external id; None where some may be anybody."""
+    named = [person for person in people if person[0] == "external_id"]
+    # What is identified is a profile without an external id, of which nothing was remembered.
+    if action != "identify" and len(named) < len(list(people)):
+        return None
+    return [str(person[1]) for person in named]
 
 
 def _read(action: str, row: GivenRow) -> Change | str:
