@@ -30,8 +30,11 @@ with DAG("released", schedule=None) as dag:
     exports = RedpointExportSensor(task_id="find", base_path={base!r}, settle_seconds=0, poke_interval=1, timeout=120)
     BrazeUserTrackOperator(task_id="push", export=exports.output)
 """
-OPTIONAL = {"pytest", "pluggy", "_pytest", "smbprotocol", "smbclient", "upath.implementations.ftp"}
-"""What only tests, a storage with an extra of its own, or a newer universal_pathlib need."""
+OPTIONAL = {
+    *("pytest", "pluggy", "_pytest", "smbprotocol", "smbclient", "upath.implementations.ftp"),
+    *("openlineage", "airflow.providers.openlineage", "airflow.providers.openlineage.extractors"),
+}
+"""What only tests, lineage, a storage with an extra of its own, or a newer universal_pathlib need."""
 
 
 def main() -> None:
