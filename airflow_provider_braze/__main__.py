@@ -28,7 +28,7 @@ from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
 from airflow_provider_braze.pushes.search_rejects import search_rejects
-from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
+from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.storage.tidying import read_age, tidy
@@ -174,7 +174,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     mapping = ExportMapping.of(_read_json(parsed.mapping)) if parsed.mapping else None
     item = ExportItem.of(parsed.export, DEFAULT_CHANNEL_MODES)
     mode = item.resolve_mode(parsed.mode, DEFAULT_CHANNEL_MODES)
-    reading = Reading(item, mode, item.resolve_mapping(mapping), _dialect(parsed))
+    reading = ResolvedExport(item, mode, item.resolve_mapping(mapping), _dialect(parsed))
     workspace = Workspace.from_settings(
         "localhost",
         "unused",

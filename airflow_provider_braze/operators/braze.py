@@ -34,8 +34,8 @@ from airflow_provider_braze.parameters import (
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.export_list import ListPush
-from airflow_provider_braze.pushes.list_report import in_words as list_in_words
-from airflow_provider_braze.pushes.report import in_words, too_many_failed, where_to_look
+from airflow_provider_braze.pushes.list_report import list_report_line
+from airflow_provider_braze.pushes.report import report_line, too_many_failed, where_to_look
 from airflow_provider_braze.pushes.rows import RowsPush
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -299,10 +299,10 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
             self._running = None
             store.close()
         if isinstance(push, ListPush):
-            self.log.info("%s", list_in_words(report))
+            self.log.info("%s", list_report_line(report))
             tell.end(report)
         else:
-            self.log.info("%s", in_words(report))
+            self.log.info("%s", report_line(report))
             _check_threshold(report, job.max_rejected)
         return report
 

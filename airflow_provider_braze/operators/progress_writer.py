@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_braze.operators.state_store import StateStore
-from airflow_provider_braze.pushes.progress import PROGRESS_KEY, in_words
+from airflow_provider_braze.pushes.progress import PROGRESS_KEY, progress_line
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -40,7 +40,7 @@ class ProgressWriter:
 
     def __call__(self, progress: dict[str, Any]) -> None:
         """Log one line, and write the store."""
-        self._log.info("%s", in_words(progress))
+        self._log.info("%s", progress_line(progress))
         self._store.put(PROGRESS_KEY, {**progress, **self._facts})
         self._also()
 

@@ -26,7 +26,7 @@ from airflow_provider_braze.parameters import (
     is_unset,
 )
 from airflow_provider_braze.pushes.given_exports import check
-from airflow_provider_braze.pushes.report import counts_in_words, too_many_failed, where_to_look
+from airflow_provider_braze.pushes.report import counts_line, too_many_failed, where_to_look
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.user_actions.actions import ACTIONS
 from airflow_provider_braze.user_actions.given import IDENTIFIER, ExportGiven, RowsGiven
@@ -125,7 +125,7 @@ class BrazeUsersOperator(BaseOperator):
         try:
             self._running = run = self._run(context)
             report = run.execute()
-            self.log.info("%s %s: %s.", self.action, report["status"], counts_in_words(report))
+            self.log.info("%s %s: %s.", self.action, report["status"], counts_line(report))
             _check_threshold(report, run.max_rejected)
         except BrazeError as error:
             self._leave_report(context, error.report)

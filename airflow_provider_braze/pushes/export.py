@@ -20,9 +20,9 @@ from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, late_in_words
+from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, lateness_line
 from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.pushes.source import ExportSource, Reading, open_buffered
+from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
 from airflow_provider_braze.redpoint.reading.lines import Readable
@@ -70,7 +70,9 @@ class ExportPush(AnyPush):
                 f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
             )
         mode = item.resolve_mode(self.job.mode, self.channel_modes)
-        reading = Reading(item, mode, item.resolve_mapping(self.mapping), self.dialect, self.job.retry_events)
+        reading = ResolvedExport(
+            item, mode, item.resolve_mapping(self.mapping), self.dialect, self.job.retry_events
+        )
         self.job = replace(self.job, memory=_with_targets(self.job.memory, reading.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
@@ -111,7 +113,7 @@ class _ExportAttempt(Attempt):
         self,
         push: ExportPush,
         running: Running,
-        reading: Reading,
+        reading: ResolvedExport,
         folder: ReportsFolder,
         location: Location,
         before: Stat,
@@ -206,7 +208,7 @@ class _ExportAttempt(Attempt):
             return False
         # What went out in part is finished: left as it is, nobody could say what is in Braze.
         self.held = self.push.hold_late and not self.job.dry_run and self.resume_state is None
-        text = late_in_words(self.reading.item.path, late, held=self.held)
+        text = lateness_line(self.reading.item.path, late, held=self.held)
         self.ledger.note(text)
         self.job.log(text)
         return self.held

@@ -239,7 +239,7 @@ class ListPush:
         finally:
             self._current = None
         if turn.report is not None:
-            self._job.log(reports.in_words(turn.report))
+            self._job.log(reports.report_line(turn.report))
         if turn.is_set_aside:
             self._job.log(f"Set aside: {turn.path}: {turn.why or 'every record failed'}")
         self._tell(self.report)

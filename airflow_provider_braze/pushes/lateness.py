@@ -25,7 +25,7 @@ def age_of(item: ExportItem, modified: float | None) -> float | None:
         return modified
 
 
-def late_in_words(path: str, newer: Newer, *, held: bool) -> str:
+def lateness_line(path: str, newer: Newer, *, held: bool) -> str:
     """Say that an export is late, which newer one was pushed before, and what becomes of it."""
     fields = ", ".join(newer.fields[:MOST_FIELDS]) + (", ..." if len(newer.fields) > MOST_FIELDS else "")
     done = "It is left alone (late='hold')." if held else "It is pushed all the same, and sets them back."

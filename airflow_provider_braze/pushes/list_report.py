@@ -134,12 +134,12 @@ def _of_the_memory(read: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def in_words(report: Mapping[str, Any]) -> str:
+def list_report_line(report: Mapping[str, Any]) -> str:
     """Say what became of a list, for the log."""
     exports = report["exports"]
     statuses = Counter(each["status"] for each in exports)
     told = ", ".join(f"{count} {status}" for status, count in statuses.items())
-    return f"{len(exports)} exports: {told}. {reports.counts_in_words(report)}."
+    return f"{len(exports)} exports: {told}. {reports.counts_line(report)}."
 
 
 def _most(by_attribute: Mapping[str, int]) -> dict[str, int]:

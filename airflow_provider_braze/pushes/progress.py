@@ -205,7 +205,7 @@ def minute_after(moment: datetime) -> datetime:
     return moment + timedelta(seconds=-moment.second % 60, microseconds=-moment.microsecond)
 
 
-def in_words(progress: dict[str, Any]) -> str:
+def progress_line(progress: dict[str, Any]) -> str:
     """Say the progress in one line, for a log."""
     done = "" if progress["share"] is None else f"{progress['share']:.0%} done, "
     parts = [

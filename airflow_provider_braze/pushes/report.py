@@ -128,13 +128,13 @@ def too_many_failed(report: Mapping[str, Any], max_rejected: int | float | None)
     return f"{said}, more than {max_rejected}" if failed > max_rejected else None
 
 
-def in_words(report: Mapping[str, Any]) -> str:
+def report_line(report: Mapping[str, Any]) -> str:
     """Say what a push did, for the log."""
     where = where_to_look(report)
-    return f"Push {report['status']} ({report['mode']}): {counts_in_words(report)}.{where and f' {where}'}"
+    return f"Push {report['status']} ({report['mode']}): {counts_line(report)}.{where and f' {where}'}"
 
 
-def counts_in_words(report: Mapping[str, Any]) -> str:
+def counts_line(report: Mapping[str, Any]) -> str:
     """Say the outcomes that there were."""
     return ", ".join(f"{report[name]} {name}" for name in _SAID if report[name] or name == "records")
 

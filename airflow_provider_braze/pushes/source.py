@@ -58,8 +58,8 @@ def open_buffered(location: Location) -> ReadAhead:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """How an export is to be read and mapped.
+class ResolvedExport:
+    """An export whose mode, mapping and dialect are settled: how it is to be read and mapped.
 
     :param item: the export.
     :param mode: ``upsert`` or ``append``.
@@ -84,7 +84,7 @@ class ExportSource:
     :raises MappingError: the mapping does not fit its columns.
     """
 
-    def __init__(self, file: Readable, reading: Reading) -> None:
+    def __init__(self, file: Readable, reading: ResolvedExport) -> None:
         where = reading.item.where
         self._reader: ExportReader | RejectsReader
         if reading.item.parent is not None:

@@ -15,7 +15,7 @@ from airflow_provider_braze.user_actions.actions import Action, body_of
 from airflow_provider_braze.user_actions.batches import Batch
 from airflow_provider_braze.users_track.delivery.interpret import is_success, message_of, parse, refusal
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
-from airflow_provider_braze.users_track.ledger.reasons import LONGEST_READ, in_words
+from airflow_provider_braze.users_track.ledger.reasons import LONGEST_READ, explained
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 MOST_TRIES = 6
@@ -136,7 +136,7 @@ class Delivery:
             raise refusal(reply.status, message_of(answer), self._redact)
         named = self._named(batch, answer)
         if len(named) == len(batch.objects) or len(batch.objects) == 1:
-            said = in_words(self._redact(message_of(answer))) or f"Braze answered {reply.status}"
+            said = explained(self._redact(message_of(answer))) or f"Braze answered {reply.status}"
             for index, each in enumerate(batch.objects):
                 self._ledger.settle(each, "unknown" if lost else "rejected", named.get(index) or said)
             return []
@@ -170,7 +170,7 @@ class Delivery:
             index = entry.get("index") if isinstance(entry, dict) else None
             if type(index) is int and 0 <= index < len(batch.objects) and index not in named:
                 text = str(entry.get("type") or entry.get("message") or "")
-                named[index] = in_words(self._redact(text)[:LONGEST_READ]) or "no reason given"
+                named[index] = explained(self._redact(text)[:LONGEST_READ]) or "no reason given"
         return named
 
     def _has_unplaced(self, batch: Batch, answer: Any) -> bool:

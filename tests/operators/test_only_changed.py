@@ -11,7 +11,7 @@ from airflow.sdk import DAG
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.remembering import days, names, wish_of
-from airflow_provider_braze.pushes.list_report import in_words
+from airflow_provider_braze.pushes.list_report import list_report_line
 from tests.operators.test_list import Push, Share, connection, push, share
 from tests.sandbox_process import SandboxProcess
 
@@ -29,7 +29,7 @@ def test_a_list_of_exports_leaves_out_what_was_told(
     assert (again["records"], again["unchanged"], again["accepted"]) == (2, 2, 0)
     assert again["values_saved"] == again["exports"][0]["values_saved"] > 0
     assert again["data_points_saved_by_attribute"]
-    assert "2 unchanged" in in_words(again)
+    assert "2 unchanged" in list_report_line(again)
     assert sandbox.stats()["requests"] == requests
     ignored = push([second], only_changed="True", memory="ignore", refresh_after="", always_send="")
     assert (ignored["unchanged"], ignored["accepted"]) == (0, 2)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, in_words
+from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, progress_line
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 
@@ -127,7 +127,7 @@ class TestProgress:
         assert told["share"] == pytest.approx(0.8 * 40 / 99, abs=0.001)
         assert told["samples"][-1] == [3, 40]
         assert told["records_per_second"] == pytest.approx(13, abs=0.5)
-        assert "60 to be sent after the wait" in in_words(told)
+        assert "60 to be sent after the wait" in progress_line(told)
 
     def test_what_was_not_sent_when_a_push_was_stopped_has_failed(self) -> None:
         watched = Watched()
@@ -144,7 +144,7 @@ class TestProgress:
         told = watched.told[0]
         assert (told["in_flight"], told["trouble"], told["offer"]) == (75, trouble, "Spring")
         assert told["export"] == "/exports/one.txt"
-        assert "Braze answers 500; try 3 of 6" in in_words(told)
+        assert "Braze answers 500; try 3 of 6" in progress_line(told)
         watched.progress.finish()
         assert (watched.told[-1]["in_flight"], watched.told[-1]["trouble"]) == (0, None)
 
@@ -184,7 +184,7 @@ class TestWords:
         watched.ledger.requests = 20
         watched.paused_for = 90
         watched.go(1, 1234)
-        assert in_words(watched.told[0]) == (
+        assert progress_line(watched.told[0]) == (
             "42% done, 1,243 records, 1,243 a second, 1,234 accepted, 2 failed, 20 requests, 7 merged, "
             "waiting for Braze until 12:02 UTC."
         )
@@ -192,4 +192,4 @@ class TestWords:
     def test_leave_out_what_is_not(self) -> None:
         watched = Watched()
         watched.go(1, 5)
-        assert in_words(watched.told[0]) == "5 records, 5 a second, 5 accepted, 0 failed, 0 requests."
+        assert progress_line(watched.told[0]) == "5 records, 5 a second, 5 accepted, 0 failed, 0 requests."

@@ -20,7 +20,7 @@ from airflow_provider_braze.users_track.batching.batch import ARRAYS
 from airflow_provider_braze.users_track.batching.merge_window import Batch, ProfileObject
 from airflow_provider_braze.users_track.ledger.reasons import (
     LONGEST_READ,
-    in_words,
+    explained,
     joined,
     public_words,
     shortened,
@@ -222,7 +222,7 @@ def _named(entry: Any, members: Mapping[str, list[ProfileObject]]) -> tuple[str,
 def _reason(entry: Any, redact: Callable[[str], str]) -> str:
     text = entry.get("type") or entry.get("message") if isinstance(entry, dict) else entry
     # First without the key, of which nothing is left over then by cutting.
-    return in_words(redact(str(text or ""))[:LONGEST_READ])
+    return explained(redact(str(text or ""))[:LONGEST_READ])
 
 
 def _miscount(answer: Mapping[str, Any], expected: Mapping[str, int]) -> str | None:

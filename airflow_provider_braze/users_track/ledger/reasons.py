@@ -107,7 +107,7 @@ def _known_words() -> frozenset[str]:
     return frozenset(_WORDS.split()) | {word for word in spelt if not word.isdigit()} - {"", "max"}
 
 
-def in_words(error_type: str) -> str:
+def explained(error_type: str) -> str:
     """Explain a documented code; a sentence is left as Braze wrote it."""
     meaning = _MEANINGS.get(error_type.strip().upper())
     return f"{error_type.strip()}: {meaning}" if meaning else error_type

@@ -16,7 +16,7 @@ from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 from airflow_provider_braze.users_track.ledger.reasons import (
     LONGEST,
     LONGEST_READ,
-    in_words,
+    explained,
     public_words,
     shortened,
     without_values,
@@ -264,10 +264,10 @@ class TestReasons:
                 "'email_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'",
                 "'email_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'",
             ),
-            ({"a": "email"}, in_words("EMAIL_BAD_FORMAT"), in_words("EMAIL_BAD_FORMAT")),
+            ({"a": "email"}, explained("EMAIL_BAD_FORMAT"), explained("EMAIL_BAD_FORMAT")),
             (
                 {"a": "email"},
-                f"{in_words('EMAIL_BAD_FORMAT')}; 'email' is odd",
+                f"{explained('EMAIL_BAD_FORMAT')}; 'email' is odd",
                 "EMAIL_BAD_FORMAT: The value provided for the '…' field is not a valid ….; '…' is odd",
             ),
         ],
@@ -302,7 +302,7 @@ class TestReasons:
         assert public_words(reason, content) == public
 
     def test_every_sentence_of_brazes_is_shown_as_it_is(self) -> None:
-        for sentence in (*reasons._SENTENCES, *map(in_words, reasons._MEANINGS)):
+        for sentence in (*reasons._SENTENCES, *map(explained, reasons._MEANINGS)):
             assert public_words(sentence, {"a": sentence}) == sentence
 
     def test_a_text_of_megabytes_is_looked_at_in_part(self) -> None:
