@@ -8,11 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.memory.memory import Wish
+from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.sandbox.store import Store as Profiles
+from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object
 
 SCALARS = st.sampled_from(["A", "B", "", 1, 2, True, None])
@@ -92,3 +95,75 @@ def test_profiles_equal_the_twins(pushes: list[Any]) -> None:
                     memory._accepted = []
                 memory.close()
             assert shape(desk.profiles) == shape(twin)
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["push", "push", "push", "unheard", "end", "die"]),
+        st.sampled_from("ab"),
+        st.fixed_dictionaries({}, optional={"x": SCALARS, "t": CHANGES}),
+    ),
+    min_size=4,
+    max_size=14,
+)
+
+
+class Several:
+    """Three pushes at once: the third is without only_changed."""
+
+    def __init__(self, folder: str) -> None:
+        self.desk, self.twin = Desk(Path(folder) / "reports"), Profiles()
+        self.running: dict[int, Any] = {}
+
+    def end(self, who: int, *, dies: bool = False) -> None:
+        memory = self.running.pop(who, None)
+        if dies and isinstance(memory, Memory):
+            memory._accepted = []
+        if memory is not None:
+            memory.close()
+
+    def push(self, who: int, user: str, content: dict[str, Any], *, heard: bool) -> None:
+        if who not in self.running:
+            self.running[who] = self.desk.open(Wish() if who == 2 else ONLY_CHANGED)
+        item = an_object(user, **content)
+        assert told(self.twin, item.content)
+        memory = self._memory(who)
+        for each in [item] if memory is None else memory.reduce([item]).changed:
+            assert told(self.desk.profiles, each.content)
+            if memory is not None and heard:
+                memory.accepted(each.told)
+
+    def _memory(self, who: int) -> Memory | None:
+        found = self.running[who]
+        home = self.desk.folder / "memory" / self.desk.conn_id
+        if found is None and (home / "memory.sqlite").exists():
+            # As a push looks that began before there was a memory.
+            location = opening.find(Wish(), ReportsFolder.at(str(self.desk.folder)), self.desk.conn_id)
+            assert location is not None
+            self.running[who] = place.disbelieve(location, self.desk.warnings.append)
+        return found if isinstance(found, Memory) else None
+
+
+@pytest.mark.parametrize("place_of", ["disk", "share"])
+def test_several_pushes_at_once_keep_nothing_back(place_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if place_of == "share":
+        monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+    @given(STEPS)
+    def several(steps: list[Any]) -> None:
+        with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+            pushes = Several(folder)
+            try:
+                for who, step, user, content in steps:
+                    if step in ("end", "die"):
+                        pushes.end(who, dies=step == "die")
+                    else:
+                        pushes.push(who, user, content, heard=step == "push")
+                    assert shape(pushes.desk.profiles) == shape(pushes.twin)
+            finally:
+                for who in list(pushes.running):
+                    pushes.end(who)
+
+    several()
