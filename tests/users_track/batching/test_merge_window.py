@@ -59,12 +59,14 @@ def test_a_thousand_users_make_fourteen_requests() -> None:
     assert sizes == [75] * 13 + [25]
 
 
+@pytest.mark.no_mutation
 def test_every_batch_but_the_last_is_full_in_a_long_file() -> None:
     sizes = [len(batch.items) for batch in take(people(20_000))]
     assert set(sizes[:-1]) == {75}
     assert sum(sizes) == 20_000
 
 
+@pytest.mark.no_mutation
 @pytest.mark.parametrize("share", [2, 10, 50])
 def test_duplicates_do_not_shrink_batches(share: int) -> None:
     chance = random.Random(share)
@@ -78,6 +80,7 @@ def test_duplicates_do_not_shrink_batches(share: int) -> None:
     assert sum(len(item.references) for batch in found for item in batch.items) == 12_000
 
 
+@pytest.mark.no_mutation
 def test_adjacent_records_of_one_user_do_not_shrink_batches() -> None:
     found = take(profile_object(f"u{n // 20}", n, x=n) for n in range(40_000))
     assert [len(batch.items) for batch in found] == [75] * 26 + [50]
@@ -112,6 +115,7 @@ def test_users_with_many_records_before_them_are_looked_ahead_for_as_far() -> No
     assert [lines(item) for item in late] == [[4000, 8501]]
 
 
+@pytest.mark.no_mutation
 def test_few_users_with_very_many_records_are_looked_ahead_for_as_far() -> None:
     found = take(profile_object(f"u{n % 10}", n, x=n) for n in range(50_100))
     assert {len(item.references) for batch in found for item in batch.items} == {501}
@@ -129,6 +133,7 @@ def test_invalid_records_count_for_the_look_ahead() -> None:
     assert lines(batch.items[0]) == [0]
 
 
+@pytest.mark.no_mutation
 def test_one_user_twenty_thousand_times() -> None:
     found = take(profile_object("one", n, x=n, tags={"add": [n % 7]}) for n in range(20_000))
     items = [item for batch in found for item in batch.items]
@@ -138,6 +143,7 @@ def test_one_user_twenty_thousand_times() -> None:
     assert {len(batch.items) for batch in found} == {1}
 
 
+@pytest.mark.no_mutation
 def test_what_is_merged_does_not_depend_on_how_long_a_user_is_in_flight() -> None:
     """A user's second object merges with the same records, whether the first was answered at once or late."""
     items = [*people(6000), profile_object("a", 6000, x=0)]
@@ -240,6 +246,7 @@ class TestInFlight:
         assert lines(second.items[0]) == [1]
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_any_order_of_reading_sending_and_answering(data: st.DataObject) -> None:
@@ -452,6 +459,7 @@ class TestLimits:
         assert [lines(item) for item in batch.items] == [[1]]
         assert not window.full
 
+    @pytest.mark.no_mutation
     def test_empty_cells_weigh_too(self) -> None:
         window = MergeWindow()
         for n in range(1000):
@@ -463,6 +471,7 @@ class TestLimits:
                 break
         assert window.records < 500
 
+    @pytest.mark.no_mutation
     def test_memory_is_bounded_by_records_while_every_user_is_in_flight(self) -> None:
         window = MergeWindow()
         window.add(profile_object("a", 0, x=0))

@@ -82,6 +82,7 @@ def after(*objects):
     return msgspec.json.encode(store.readable(), order="sorted")
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=600, deadline=None)
 @given(profile_objects(), profile_objects(), profile_objects())
 @example({"external_id": "P1", "x": {"a": {"b": 1}}}, {"external_id": "P1", "x": {"a": 1}, "_merge_objects": True},
@@ -94,6 +95,7 @@ def test_a_merged_object_does_what_both_would_do_in_turn(stored, older, newer):
         assert after(stored, merged) == after(stored, older, newer)
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=200, deadline=None)
 @given(st.lists(profile_objects(), min_size=2, max_size=6), profile_objects())
 def test_folding_many_objects_does_what_they_would_do_in_turn(objects, stored):

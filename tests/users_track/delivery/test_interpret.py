@@ -532,6 +532,7 @@ class TestSecrets:
 # Functions, not methods: the mutation run calls each several times, for which hypothesis wants no new instance.
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=400, deadline=None)
 @given(status=st.integers(200, 599), body=st.binary(max_size=40))
 def test_any_bytes_are_read(status: int, body: bytes) -> None:
@@ -556,6 +557,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=600, deadline=None)
 @given(
     status=st.sampled_from([200, 201, 202, 400, 413]),
