@@ -102,7 +102,7 @@ class Comparer:
             if slot is not None:
                 is_new = [(slot, at) not in remembered for at in hashes]
                 tags = [entry for entry in (*own, *older) if entry[0] == slot] if part.kind in TAGS else []
-                if len({at for _, at in tags}.union(hashes)) > MOST_TAGS and part.kind in TAGS:
+                if part.kind in TAGS and len({at for _, at in tags}.union(hashes)) > MOST_TAGS:
                     is_new = [True] * len(hashes)
                 if not all(is_new):
                     news = tuple(compress(part.values, is_new))
