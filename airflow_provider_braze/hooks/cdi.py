@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -59,8 +60,9 @@ class CdiCalls(Calls):
         :param integration_id: the integration's id.
         :raises BrazeSyncInProgressError: another job of the integration is in progress.
         """
-        self._wait_for_the_limit("sync")
-        self.answer_to(f"{_path(integration_id)}/sync", b"")
+        endpoint = f"{_path(integration_id)}/sync"
+        with self._within_the_limit("sync"):
+            self.answer_to(endpoint, b"")
 
     def newest_cdi_syncs(self, integration_id: str, before: Before | None = None) -> list[Sync]:
         """
@@ -83,8 +85,8 @@ class CdiCalls(Calls):
         cursor: str | None = None
         known: set[str] = set()
         while True:
-            self._wait_for_the_limit(limit)
-            answer, links = self.read_with_links(endpoint, {} if cursor is None else {"cursor": cursor})
+            with self._within_the_limit(limit):
+                answer, links = self.read_with_links(endpoint, {} if cursor is None else {"cursor": cursor})
             results = answer.get("results")
             if not isinstance(results, list):
                 raise BrazeServerError("Braze answered without a list of results.")
@@ -94,19 +96,28 @@ class CdiCalls(Calls):
                 return
             known.add(cursor)
 
-    def _wait_for_the_limit(self, name: str) -> None:
+    @contextmanager
+    def _within_the_limit(self, name: str) -> Iterator[None]:
+        """Wait until the limit allows a call, which counts from here until it was answered."""
         with _asked:
             key = (self.workspace.endpoint, name)
             limiter = _limiters.setdefault(key, Limiter(PER_MINUTE[name] / 60))
-        while True:
+        while not _taken(limiter):
+            time.sleep(0.05)
+        try:
+            yield
+        finally:
             with _asked:
-                wait = limiter.ready_in()
-                if wait is not None and wait <= 0:
-                    limiter.take()
-                    # When it is answered is of no account here: one after the other goes out.
-                    limiter.answered()
-                    return
-            time.sleep(min(wait or 0.1, 1.0))
+                limiter.answered()
+
+
+def _taken(limiter: Limiter) -> bool:
+    with _asked:
+        wait = limiter.ready_in()
+        if wait is None or wait > 0:
+            return False
+        limiter.take()
+        return True
 
 
 def next_cursor(links: str) -> str | None:
