@@ -14,15 +14,12 @@ from demo.serve import invent_export
 from demo.stage import DAG_ID, Stage, land_samples, say, stage
 from tests.plugins.api_server import VIEWER, ApiServer
 from tests.plugins.invented import of_100, of_a_month
-from tests.samples import EXPORTS
 from tests.system.real_airflow import REPOSITORY
 from tests.ui.screen import CHROMIUM, Screen, chromium, screen
 
 IMAGES = REPOSITORY / "docs" / "images"
 APPROVAL, ON_LANDING = "redpoint_with_approval", "redpoint_on_landing"
 WIDTH, HEIGHT = 1280, 1300
-BROKEN = len(EXPORTS) - 1
-"""The map index of the push with most failed records: the exports are pushed in their order."""
 
 
 def take(ui: Screen, name: str, *, height: int, settle: float = 1.5) -> None:
@@ -119,7 +116,7 @@ class Photographer:
         self.ui.braze_tab().locator("article").first.wait_for()
         self.take("braze-tab-run", height=1000)
         self.ui.open_push(DAG_ID, run_id)
-        self.ui.braze_tab().locator("article").nth(BROKEN).scroll_into_view_if_needed()
+        self.ui.braze_tab().locator("article").first.scroll_into_view_if_needed()
         self.take("braze-tab-task", height=920)
 
     def running_push(self) -> str:
