@@ -146,7 +146,8 @@ lock: $(BIN)/uv  ## Resolve the dependency locks again
 	compile --extra dev --exclude-newer 2026-04-01 --exclude-newer-package pycurl=2026-08-01 \
 		--output-file requirements/airflow-3.1.txt setup.cfg requirements/airflow-3.1.in
 	# Only to install a release with it: no test runs on 3.2.
-	compile --output-file requirements/airflow-3.2.txt setup.cfg requirements/airflow-3.2.in
+	compile --exclude-newer 2026-06-15 --exclude-newer-package pycurl=2026-08-01 \
+		--output-file requirements/airflow-3.2.txt setup.cfg requirements/airflow-3.2.in
 
 clean:  ## Remove the virtual environments and everything that was built
 	@rm -rf .venv .venv-3.1 build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
