@@ -1,4 +1,4 @@
-"""The thread that writes checkpoints may be at its last when the push ends: what that one meets is heard as well."""
+"""How often checkpoints are written; and what the last one meets is heard, though the push may have ended."""
 
 from __future__ import annotations
 
@@ -34,6 +34,31 @@ def at_its_last(ledger: Ledger, save: Callable[[Any], None], rejects: Any = None
     written._saved_records = 0
     written.tick()
     return written
+
+
+def test_the_first_comes_at_once_and_the_next_ones_two_seconds_apart_where_there_is_more_to_keep(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, ledger, saved = [100.0], Ledger(NullSink()), []
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    written = Checkpoints("bound", ledger, RejectsInReport(), save=saved.append)
+
+    def kept(seconds: float, records: int) -> int:
+        """How many have been kept after so many seconds more, and so many records."""
+        now[0] += seconds
+        ledger.settled.records += records
+        written.tick()
+        if written._writing is not None:
+            written._writing.result(60)
+        return len(saved)
+
+    assert kept(0, 0) == 0
+    assert kept(0, 1) == 1
+    assert kept(1.9, 1) == 1
+    assert kept(0.2, 0) == 2
+    assert kept(60, 0) == 2
+    assert kept(0, 1) == 3
+    assert written.finish(None) is None
 
 
 @pytest.mark.parametrize("error", [Killed(), KeyboardInterrupt(), SystemExit(1)])
@@ -74,28 +99,21 @@ def test_a_push_whose_last_part_is_lost_is_not_called_complete(
     workspace: Workspace, land: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full when the thread closes the part that the last checkpoint has ended."""
-    keep_often(monkeypatch)
-    over, finish = threading.Event(), RejectsFile.finish_parts
+    finish_parts, finish = RejectsFile.finish_parts, Checkpoints.finish
 
-    def finish_parts(self: RejectsFile) -> None:
-        if threading.current_thread() is not threading.main_thread() and self._ended and self.written > 600:
-            assert over.wait(60)
+    def fill(self: RejectsFile) -> None:
+        if threading.current_thread() is not threading.main_thread() and self._ended:
             raise self._trouble(OSError(28, "No space left on device"))
-        finish(self)
+        finish_parts(self)
 
-    flush = Ledger.flush
+    def begin_the_last(self: Checkpoints, error: BaseException | None) -> BaseException | None:
+        self._begin(0.0)
+        return finish(self, error)
 
-    def flushed(self: Ledger) -> None:
-        flush(self)
-        if self.records == 3000 and not sum(self.outcomes.values()) < 3000:
-            flushes.append(1)
-            # The second time is after the loop: from then on nothing but the end looks at the thread.
-            if len(flushes) > 1:
-                over.set()
-
-    flushes: list[int] = []
-    monkeypatch.setattr(RejectsFile, "finish_parts", finish_parts)
-    monkeypatch.setattr(Ledger, "flush", flushed)
+    monkeypatch.setattr(RejectsFile, "finish_parts", fill)
+    # The only one begins when the loop has ended: from then on nothing but the end looks at the thread.
+    monkeypatch.setattr(Checkpoints, "tick", lambda _: None)
+    monkeypatch.setattr(Checkpoints, "finish", begin_the_last)
     push = export_push(export=str(land(TEXT)), workspace=workspace, save=lambda _: None)
     with pytest.raises(RejectsError, match="No space left"):
         push.execute()

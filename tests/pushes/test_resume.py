@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -32,6 +30,7 @@ from tests.checkpoints import Keeping, keep_often, settled
 from tests.jobs import export_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
+from tests.waiting import once
 
 Land = Callable[..., Path]
 
@@ -156,24 +155,6 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
         assert slow.profiles() == profiles
 
 
-def test_the_first_checkpoint_comes_soon_and_the_next_ones_every_two_seconds(
-    slow: SandboxProcess, land: Land, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.undo()
-    workspace = Workspace(endpoint=slow.url, api_key=slow.key, requests_per_second=10)
-    first = Try(slow, land(export_text(9000)), workspace=workspace)
-    moments: list[float] = []
-    first.save = lambda _: moments.append(time.monotonic())
-    threading.Timer(6, first.push.stop).start()
-    began = time.monotonic()
-    with pytest.raises(PushStoppedError):
-        first.execute()
-    assert moments[0] - began < 3
-    gaps = [later - sooner for sooner, later in itertools.pairwise(moments[:-1])]
-    assert gaps
-    assert all(1.9 < gap < 4 for gap in gaps)
-
-
 KILLED = """
 import json, os, sys
 from pathlib import Path
@@ -231,7 +212,7 @@ class TestStopped:
             stopped_at.append(time.monotonic())
             first.push.stop()
 
-        threading.Timer(0.6, stop).start()
+        once(lambda: first.kept and settled(first.last) > 100, stop)
         with pytest.raises(PushStoppedError) as stopped:
             first.execute()
         assert time.monotonic() - stopped_at[0] < 20
@@ -259,7 +240,10 @@ class TestStopped:
         slow.fault(kind="hang", count=1000, after=8)
         first = Try(slow, land(export_text()))
         moments: list[float] = []
-        threading.Timer(0.8, lambda: (moments.append(time.monotonic()), first.push.stop())).start()
+        once(
+            lambda: slow.stats()["by_fault"].get("hang"),
+            lambda: (moments.append(time.monotonic()), first.push.stop()),
+        )
         with pytest.raises(PushStoppedError) as stopped:
             first.execute()
         assert time.monotonic() - moments[0] < 20
@@ -419,7 +403,7 @@ def test_an_export_that_vanishes_while_it_is_pushed_leaves_its_checkpoint(
 ) -> None:
     path = land(export_text())
     first = Try(slow, path)
-    threading.Timer(0.4, path.unlink).start()
+    once(lambda: first.kept and settled(first.last) > 100, path.unlink)
     with pytest.raises(ExportChangedError):
         first.execute()
     assert first.last["account"]["settled"]["records"] > 0

@@ -28,6 +28,7 @@ from tests.checkpoints import Keeping, keep_often, settled
 from tests.jobs import rows_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
+from tests.waiting import once
 
 ATTRIBUTES, EVENTS, PURCHASES = 2_400, 2_400, 600
 RECORDS = ATTRIBUTES + EVENTS + PURCHASES
@@ -116,12 +117,10 @@ class Try(Keeping):
 def stop_at(this: Try, records: int, stop: Callable[[], None] | None = None) -> None:
     """Stop a push once it has settled so many rows."""
 
-    def watch() -> None:
-        while not this.kept or (this.kept[-1] is not None and settled(this.last) < records):
-            time.sleep(0.005)
-        (stop or this.push.stop)()
-
-    threading.Thread(target=watch, daemon=True).start()
+    once(
+        lambda: this.kept and (this.kept[-1] is None or settled(this.last) >= records),
+        stop or this.push.stop,
+    )
 
 
 def happened(sandbox: SandboxProcess) -> Counter[str]:
@@ -318,7 +317,7 @@ class TestStopped:
     ) -> None:
         slow.fault(kind="hang", count=1000, after=50, processed=True)
         first = Try(slow)
-        threading.Timer(1.5, first.push.stop).start()
+        once(lambda: slow.stats()["by_fault"].get("hang"), first.push.stop)
         with pytest.raises(PushStoppedError) as stopped:
             first.execute()
         partial = stopped.value.report

@@ -46,7 +46,7 @@ from tests.users_track.pushing import (
     start,
     workspace,
 )
-from tests.waiting import until
+from tests.waiting import once, until
 
 BAD_EMAIL = "The value provided for the 'email' field is not a valid email."
 
@@ -656,7 +656,7 @@ class TestAlwaysEnds:
     def test_a_stop_from_outside(self, slow: SandboxProcess) -> None:
         push, ledger, written = start(people(20_000), workspace(slow.url, requests_per_second=50))
 
-        threading.Timer(0.5, push.stop_from_outside, (BrazeError("enough"), 60)).start()
+        once(lambda: ledger.outcomes["accepted"], lambda: push.stop_from_outside(BrazeError("enough"), 60))
         run_within(push)
         check_sum(ledger, written)
         assert ledger.records < 20_000
