@@ -6,7 +6,7 @@ import csv
 import io
 from itertools import islice
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import ExportError
@@ -132,6 +132,10 @@ def test_the_fast_and_the_thorough_way_read_alike(text: str, delimiter: str, qua
     most=st.sampled_from([1, 2, 5, 100]),
     dubious=st.booleans(),
 )
+# A stray qualifier in each of two lines: the lines may not become one record, with blanks beside a real one or without.
+@example(lines=['b",c\r\n', '"'], qualifier='"', line_end=None, most=5, dubious=False)
+@example(lines=[' "c",y"\n', 'z"\n'], qualifier='"', line_end="\n", most=5, dubious=False)
+@example(lines=['"c" ,y"\n', 'z",d\n', "n,m\n"], qualifier='"', line_end=None, most=100, dubious=False)
 def test_rows_are_the_same_one_by_one_and_together(
     lines: list[str], qualifier: str, line_end: str | None, most: int, dubious: bool
 ) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import _csv
 
 NOT_CLOSED = "a qualified value is not closed"
+ENDS_WITHIN = "a line ends within it"
 NOT_DOUBLED = "a qualifier inside a qualified value is not doubled"
 
 
@@ -98,6 +99,10 @@ class Cutter:
             return text.split(self.delimiter)
         if not self.spaced(text):
             return next(self.csv_reader([text]))
+        if "\n" in text or "\r" in text:
+            # One that may be inside a value or outside. csv refuses the latter, in which two records would be one; here
+            # it would be taken: whoever reads line by line knows.
+            raise csv.Error(ENDS_WITHIN)
         cells: list[str] = []
         if self.walk(text, 0, cells) >= 0:
             raise csv.Error(NOT_CLOSED)
