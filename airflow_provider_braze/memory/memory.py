@@ -22,6 +22,7 @@ from airflow_provider_braze.memory.entries import Row
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place
 from airflow_provider_braze.memory.reducing import PLAIN, Decision, Reduced, Told, applied, is_plain
 from airflow_provider_braze.memory.store import Store
+from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.rules.values import to_json
 
@@ -76,7 +77,7 @@ class Memory:
             self._leaves_out,
             wish.only_changed,
         )
-        self._always_send = frozenset(map(rules.squashed, wish.always_send))
+        self._always_send = frozenset(map(normalised, wish.always_send))
         self._generation = f"steady:{self._store.meta('generation', 0)}:".encode()
         self._accepted: list[Told] = []
         self._given_up = False

@@ -10,13 +10,12 @@ Above: the memory. Below: what Braze takes as a value.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from typing import Any, NamedTuple
 
+from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.rules import checks, standard_fields
 from airflow_provider_braze.users_track.rules.data_points import points
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
@@ -56,8 +55,6 @@ _EXISTING_ONLY = "_update_existing_only"
 NO_VALUES = frozenset({"external_id", "braze_id", "user_alias", _EXISTING_ONLY, MERGE, "push_token_import"})
 """Members of an object that are none of a profile's values."""
 
-_BLANKS = re.compile(r"[\s_]+")
-
 
 class Statement(NamedTuple):
     """One thing that an object says.
@@ -87,8 +84,8 @@ def statements(
     """Take an object apart.
 
     :param content: an attributes object.
-    :param always_send: names, as :func:`squashed` writes them, of attributes and of keys inside objects that are never
-        left out, because others change them, too.
+    :param always_send: names, as :func:`normalised` spells them, of attributes and of keys inside objects that are
+        never left out, because others change them, too.
     :param checked: Braze surely takes every value of it; otherwise each is looked at.
     """
     found: list[Statement] = []
@@ -97,7 +94,7 @@ def statements(
     for name, value in content.items():
         if name in NO_VALUES:
             continue
-        remembered = name not in ALWAYS_SENT and not (always_send and squashed(name) in always_send)
+        remembered = name not in ALWAYS_SENT and not (always_send and normalised(name) in always_send)
         if checked and value.__class__ is str:
             found.append(Statement(name, WHOLE, "", (value,), remembered))
         elif name.strip() in odd or not (checked or _is_taken(name, value)):
@@ -116,7 +113,7 @@ def _of_object(
 ) -> Iterator[Statement]:
     for key, item in value.items():
         is_always_sent = always_send and not always_send.isdisjoint(
-            (squashed(key), squashed(f"{name}.{key}"))
+            (normalised(key), normalised(f"{name}.{key}"))
         )
         yield Statement(name, KEY, key, (item,), remembered and not is_always_sent)
 
@@ -135,12 +132,6 @@ def _change(name: str, value: Mapping[str, Any], *, remembered: bool) -> Stateme
         if value.keys() == {operation} and isinstance(tags := value[operation], list) and tags:
             return Statement(name, kind, "", tuple(tags), remembered)
     return Statement(name, UNSAFE, "", (value,), False)
-
-
-@lru_cache(maxsize=4096)
-def squashed(name: str) -> str:
-    """Write a name so that the column and the attribute that it became are the same: lower case, ``_`` for blanks."""
-    return _BLANKS.sub("_", name.strip().lower())
 
 
 def _odd_names(content: Mapping[str, Any]) -> frozenset[str]:

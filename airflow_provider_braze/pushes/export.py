@@ -15,7 +15,6 @@ from airflow_provider_braze.exceptions import (
     describe,
 )
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.memory.rules import squashed
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
@@ -25,6 +24,7 @@ from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
+from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.redpoint.reading.lines import Readable
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location, Stat
@@ -291,7 +291,7 @@ class _ExportAttempt(Attempt):
 
 def _with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
     """Add to the columns that are always sent what a mapping makes of them."""
-    asked = frozenset(map(squashed, wish.always_send))
+    asked = frozenset(map(normalised, wish.always_send))
     if not asked:
         return wish
     tags = {**DEFAULT_TAGS, **mapping.tags}
@@ -301,7 +301,7 @@ def _with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
     return replace(
         wish,
         always_send=wish.always_send
-        | {target for column, target in targets.items() if squashed(column) in asked},
+        | {target for column, target in targets.items() if normalised(column) in asked},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.reading.lines import is_readable
@@ -14,8 +15,9 @@ PREPENDED = ("RPContactID", "ChannelExecutionID")
 _GAPS = re.compile(r"[\s_]+")
 
 
+@lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
-    """Spell a column name as it is compared: ``External ID`` and ``external_Id`` are one name."""
+    """Spell a column or attribute name as it is compared: ``External ID`` and ``external_Id`` are one name."""
     return _GAPS.sub("_", name.strip()).casefold()
 
 

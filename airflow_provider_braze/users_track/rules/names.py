@@ -7,16 +7,11 @@ import re
 from collections.abc import Iterable, Sequence
 
 from airflow_provider_braze.exceptions import MappingError
+from airflow_provider_braze.redpoint.reading.header import normalised
 
-_GAPS = re.compile(r"[\s_]+")
 _SEPARATORS = re.compile(r"[\s_-]+")
 _UNSAFE_IN_KEYS = re.compile(r"[\s.$]+")
 _MOST_LISTED = 20
-
-
-def normalised(name: str) -> str:
-    """Spell a name as it is compared: ``External ID`` and ``external_Id`` are one."""
-    return _GAPS.sub("_", name.strip()).casefold()
 
 
 def squash(name: str) -> str:
