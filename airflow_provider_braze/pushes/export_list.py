@@ -219,7 +219,8 @@ class ListPush:
         return lambda checkpoint: save(checkpoint and {**checkpoint, _EXPORT: path})
 
     def _next_limiter(self) -> Limiter:
-        self._limiter = Limiter(self._job.workspace.requests_per_second, after=self._limiter)
+        workspace = self._job.workspace
+        self._limiter = Limiter(workspace.requests_per_second, share=workspace.share, after=self._limiter)
         return self._limiter
 
     def _take(self, number: int, turn: _Turn) -> None:

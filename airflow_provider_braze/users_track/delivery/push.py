@@ -76,7 +76,7 @@ class Push:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger = ledger
-        self.limiter = limiter or Limiter(workspace.requests_per_second, clock=clock)
+        self.limiter = limiter or Limiter(workspace.requests_per_second, share=workspace.share, clock=clock)
         self.error: BaseException | None = None
         self._clock = clock
         self._most_deliveries = workspace.max_in_flight

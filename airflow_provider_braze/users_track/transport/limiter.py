@@ -45,6 +45,7 @@ class Limiter:
     """Says when the next request may go.
 
     :param requests_per_second: pace; no 3 s window holds more than three times as many.
+    :param share: part of it to begin with, and to keep where the answers tell nothing of the limit.
     :param clock: monotonic seconds.
     :param wall: seconds since the epoch, to read epoch headers.
     :param jitter: random number in [0, 1).
@@ -55,13 +56,14 @@ class Limiter:
         self,
         requests_per_second: float,
         *,
+        share: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         after: Limiter | None = None,
     ) -> None:
-        self._share: Share = after._share if after else Share(requests_per_second)
-        most = max(1, int(requests_per_second * limits.WINDOW_SECONDS))
+        self._share: Share = after._share if after else Share(requests_per_second * share)
+        most = max(1, int(requests_per_second * share * limits.WINDOW_SECONDS))
         self._most = most - (most >= _MANY)
         self._clock, self._wall, self._jitter = clock, wall, jitter
         self._next_at = clock()

@@ -42,6 +42,8 @@ class Workspace:
     :param timeout: seconds for a whole attempt (default 30).
     :param objects_per_request: most attributes, events and purchases together in one request (default 75).
     :param partner: partner name that Braze assigned, sent with every request (default none).
+    :param share: part of ``requests_per_second`` that a push begins with, and keeps where Braze's answers tell nothing
+        of the limit, above 0 and at most 1 (default 1: all of it).
     """
 
     endpoint: str
@@ -52,6 +54,7 @@ class Workspace:
     timeout: float = TIMEOUT
     objects_per_request: int = limits.OBJECTS_PER_REQUEST
     partner: str | None = None
+    share: float = 1.0
 
     @classmethod
     def from_settings(
@@ -90,6 +93,10 @@ class Workspace:
     def for_partner(self, partner: str) -> Workspace:
         """Give the same workspace with another partner name."""
         return replace(self, partner=partner)
+
+    def shared_by(self, pushes: int) -> Workspace:
+        """Give the same workspace for one of so many pushes that run at the same time."""
+        return replace(self, share=1 / pushes)
 
     def redact(self, text: str) -> str:
         """Take the key out of a text: Braze's own 401 echoes it."""

@@ -138,6 +138,15 @@ class TestCeiling:
         assert worst_window(server.arrivals) <= most
         assert len(server.arrivals) >= 60 * min(rate, most / 3.1) * 0.9
 
+    def test_a_share_is_kept_where_the_answers_tell_nothing(self) -> None:
+        server = Server(lambda: 0.01, lambda: 0.01)
+
+        async def main() -> float:
+            return await send(Limiter(300.0, share=1 / 3, clock=now, jitter=lambda: 0.0), server, 20.0)
+
+        assert virtual_time.run(main()) >= 98
+        assert worst_window(server.arrivals) <= 300
+
     def test_a_request_without_an_answer_holds_its_place(self) -> None:
         async def main() -> None:
             under = limiter(1.0)

@@ -281,3 +281,9 @@ def test_an_extra_that_cannot_be_read_is_not_taken_for_empty(text, message):
 def test_a_port_is_one_that_there_is(port):
     with pytest.raises(BrazeSetupError, match="port must be from 1 to 65535"):
         workspace(port=port)
+
+
+def test_one_of_several_pushes_has_a_share_of_the_same_limit():
+    shard = workspace(extras={"requests_per_second": 100}).shared_by(4)
+    assert (shard.share, shard.requests_per_second) == (0.25, 100.0)
+    assert workspace().share == 1.0
