@@ -62,7 +62,7 @@ _OURS = {
     "newest_cdi_syncs",
     "post",
     "read",
-    "read_with_links",
+    "answer_with_headers",
     "url_of",
 }
 """What only our own modules call, though it has no underscore."""

@@ -34,7 +34,7 @@ MOST_TRIES = 5
 """Tries of a call that reads, which can be made again without harm."""
 
 _FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 60.0
+LONGEST_PAUSE = 60.0
 """Seconds; an order of Braze's to wait longer is left to whoever called."""
 
 
@@ -77,11 +77,16 @@ class Calls(ABC):
         :return: the answer's JSON object; the key is taken out of it.
         :raises BrazeRequestError: as :meth:`run` does, and for an answer that is no JSON object.
         """
-        return self._answer_with_links(endpoint, data, method, most_bytes)[0]
+        return self.answer_with_headers(endpoint, data, method, most_bytes)[0]
 
-    def _answer_with_links(
-        self, endpoint: str, data: Mapping[str, Any] | bytes, method: str, most_bytes: int
-    ) -> tuple[dict[str, Any], str]:
+    def answer_with_headers(
+        self,
+        endpoint: str,
+        data: Mapping[str, Any] | bytes,
+        method: str,
+        most_bytes: int = MOST_ANSWER_BYTES,
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Call any endpoint once as :meth:`answer_to` does, and give the answer's headers too."""
         body = data if isinstance(data, bytes) else dict(data)
         response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method=method)
         answer = parse(response.content)
@@ -90,7 +95,7 @@ class Calls(ABC):
                 f"Braze answered {response.status_code} without JSON.", status=response.status_code
             )
         found: dict[str, Any] = redacted(answer, self.workspace.redact)
-        return found, response.headers.get("Link", "")
+        return found, response.headers
 
     def post(self, endpoint: str, body: Mapping[str, Any]) -> Reply:
         """Send one request, once, and give whatever was answered, for those who look at every answer themselves.
@@ -104,16 +109,13 @@ class Calls(ABC):
         self, endpoint: str, query: Mapping[str, Any], *, most_bytes: int = MOST_ANSWER_BYTES
     ) -> dict[str, Any]:
         """Read from an endpoint, again where that can help: after a 429, a 5xx, or when no answer came."""
-        return self.read_with_links(endpoint, query, most_bytes=most_bytes)[0]
-
-    def read_with_links(
-        self, endpoint: str, query: Mapping[str, Any], *, most_bytes: int = MOST_ANSWER_BYTES
-    ) -> tuple[dict[str, Any], str]:
-        """Read from an endpoint as :meth:`read` does, and give its ``Link`` header too."""
-        return _again_where_it_helps(lambda: self._answer_with_links(endpoint, query, "GET", most_bytes))
+        return again_where_it_helps(
+            lambda: self.answer_to(endpoint, query, method="GET", most_bytes=most_bytes)
+        )
 
 
-def _again_where_it_helps(call: Callable[[], T]) -> T:
+def again_where_it_helps(call: Callable[[], T]) -> T:
+    """Make a call that reads, and make it again after a 429, a 5xx, or when no answer came."""
     for tried in range(1, MOST_TRIES):
         try:
             return call()
@@ -133,11 +135,11 @@ def pause_after(error: BrazeRequestError, tried: int) -> float | None:
     if error.retry_after is not None:
         # A little later than ordered, and not all workers at the same moment.
         wait = error.retry_after * (1 + 0.1 * random.random())
-        return wait if error.retry_after <= _LONGEST_PAUSE else None
+        return wait if error.retry_after <= LONGEST_PAUSE else None
     if isinstance(error, BrazeServerError) and (error.status or 0) < 500:
         # A 2xx that does not say success says so the next time, too.
         return None
-    return random.random() * min(_FIRST_PAUSE * 2.0**tried, _LONGEST_PAUSE)
+    return random.random() * min(_FIRST_PAUSE * 2.0**tried, LONGEST_PAUSE)
 
 
 def given_id(name: str, value: Any) -> str:

@@ -1,6 +1,8 @@
 """Cloud Data Ingestion: integrations, their syncs, and how to start one (Braze docs: CDI endpoints).
 
-Braze takes 20 starts and 100 looks a minute; both are kept for all that this process asks of a workspace.
+Braze takes 20 starts and 100 looks a minute; both are kept for all that this process asks of a workspace. Of what other
+processes ask nothing is known but what Braze says: that nothing is left, or that it refuses, and until when. All that
+this process asks then waits.
 """
 
 from __future__ import annotations
@@ -8,14 +10,19 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from airflow_provider_braze.cdi.syncs import Before, Sync
-from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError
-from airflow_provider_braze.hooks.calls import Calls
+from airflow_provider_braze.exceptions import (
+    BrazeRateLimitError,
+    BrazeServerError,
+    BrazeSetupError,
+    BrazeSyncInProgressError,
+)
+from airflow_provider_braze.hooks.calls import LONGEST_PAUSE, Calls, again_where_it_helps
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 PER_MINUTE = {"list": 50, "sync": 20, "job_sync_status": 100}
@@ -59,10 +66,9 @@ class CdiCalls(Calls):
 
         :param integration_id: the integration's id.
         :raises BrazeSyncInProgressError: another job of the integration is in progress.
+        :raises BrazeRateLimitError: the limit is used up; ``retry_after`` says for how long.
         """
-        endpoint = f"{_path(integration_id)}/sync"
-        with self._within_the_limit("sync"):
-            self.answer_to(endpoint, b"")
+        self._limited("sync", f"{_path(integration_id)}/sync", b"", "POST")
 
     def newest_cdi_syncs(self, integration_id: str, before: Before | None = None) -> list[Sync]:
         """
@@ -85,34 +91,53 @@ class CdiCalls(Calls):
         cursor: str | None = None
         known: set[str] = set()
         while True:
-            with self._within_the_limit(limit):
-                answer, links = self.read_with_links(endpoint, {} if cursor is None else {"cursor": cursor})
+            query = {} if cursor is None else {"cursor": cursor}
+            answer, headers = again_where_it_helps(partial(self._limited, limit, endpoint, query, "GET"))
             results = answer.get("results")
             if not isinstance(results, list):
                 raise BrazeServerError("Braze answered without a list of results.")
             yield results
-            cursor = next_cursor(links)
+            cursor = next_cursor(headers.get("Link") or "")
             if cursor is None or cursor in known:
                 return
             known.add(cursor)
 
-    @contextmanager
-    def _within_the_limit(self, name: str) -> Iterator[None]:
-        """Wait until the limit allows a call, which counts from here until it was answered."""
+    def _limited(
+        self, name: str, endpoint: str, data: Mapping[str, Any] | bytes, method: str
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
+        """Call once, as soon as the limit allows; the call counts from here until it was answered."""
         with _asked:
             key = (self.workspace.endpoint, name)
             limiter = _limiters.setdefault(key, Limiter(PER_MINUTE[name] / 60))
         while not _taken(limiter):
             time.sleep(0.05)
+        status: int | None = None
+        headers: Mapping[str, str] = {}
         try:
-            yield
+            answer, headers = self.answer_with_headers(endpoint, data, method)
+            status = 200
+        except BrazeSyncInProgressError:
+            # Its 429 is no matter of rate.
+            raise
+        except BrazeRateLimitError as error:
+            status = 429
+            if error.retry_after is not None:
+                headers = {"Retry-After": str(error.retry_after)}
+            raise
         finally:
             with _asked:
-                limiter.answered()
+                limiter.answered(status, headers)
+        return answer, headers
 
 
 def _taken(limiter: Limiter) -> bool:
+    """Take a place, if there is one.
+
+    :raises BrazeRateLimitError: Braze orders to wait for longer than a call may take.
+    """
     with _asked:
+        if (ordered := limiter.paused_for) > LONGEST_PAUSE:
+            raise BrazeRateLimitError("Braze's rate limit is used up.", status=429, retry_after=ordered)
         wait = limiter.ready_in()
         if wait is None or wait > 0:
             return False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
-from airflow_provider_braze.cdi.syncs import Before, Sync, before_running
+from airflow_provider_braze.cdi.syncs import Before, before_running
 from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazeRateLimitError,
@@ -33,7 +34,7 @@ from airflow_provider_braze.parameters import (
     as_seconds,
     is_final,
 )
-from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, look
+from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ STATE_KEY = "braze_cdi_sync"
 """Key of Airflow's task state store under which a started sync is known to a later try."""
 
 IF_RUNNING = ("wait", "join")
+
+_MOST_REFUSALS = 60
+"""Starts that Braze may refuse for their rate: each waits as long as it orders, a minute at most."""
 
 _LOOKS_FOR_A_LOST_START = 3
 """Looks after a start whose answer was lost, before it is made again."""
@@ -184,30 +188,45 @@ class _SyncTask:
 
         :param lost: what was listed before a start of which nobody knows whether it arrived.
         """
-        before, tried = lost, 0
+        before, tried, refused = lost, 0, 0
         while lost is None or not self._is_listed(lost, _LOOKS_FOR_A_LOST_START):
             before = lost or Before.of(self._hook.newest_cdi_syncs(self._id))
             self._kept.write({"phase": "starting", "before": before.as_dict()})
             try:
                 self._hook.start_cdi_sync(self._id)
-                break
+                return self._started(before, give_up_at)
             except BrazeSyncInProgressError:
                 # After a lost start it is most likely the one that was lost, and is listed soon.
                 if lost is None and (joined := self._meet_another(give_up_at)) is not None:
                     return self._await(joined, give_up_at)
                 self._check_time(give_up_at)
             except (BrazeRateLimitError, BrazeServerError, BrazeUnreachableError) as error:
-                tried += 1
-                pause = pause_after(error, tried)
-                if pause is None or tried >= MOST_TRIES:
+                # Many tasks may want one of the few starts a minute: a refusal is waited out, and is no trouble.
+                if isinstance(error, BrazeRateLimitError):
+                    refused += 1
+                else:
+                    lost, tried = before, tried + 1
+                pause = pause_after(error, tried or 1)
+                if pause is None or tried >= MOST_TRIES or refused >= _MOST_REFUSALS:
                     raise
-                if not isinstance(error, BrazeRateLimitError):
-                    lost = before
                 self._log.warning("%s The start may be made again.", error)
                 time.sleep(pause)
-        assert before is not None
-        self._kept.write({"phase": "started", "before": before.as_dict()})
+                self._check_time(give_up_at)
+        assert lost is not None
+        return self._started(replace(lost, unsure=True), give_up_at, look=False)
+
+    def _started(self, before: Before, give_up_at: float | None, *, look: bool = True) -> dict[str, Any]:
+        """Note that Braze has taken the start, and which sync it is, where a look tells."""
         self._log.info("Braze has taken the start of a sync of %s.", self._id)
+        self._kept.write({"phase": "started", "before": before.as_dict()})
+        if look and self._wait:
+            try:
+                before = before.told_by(self._hook.newest_cdi_syncs(self._id, before))
+            except BrazeError as error:
+                if not error.retryable:
+                    raise
+                self._log.warning("Cannot look at the syncs, waiting for better times: %s", error)
+            self._kept.write({"phase": "started", "before": before.as_dict()})
         return self._await(before, give_up_at)
 
     def _meet_another(self, give_up_at: float | None) -> Before | None:
@@ -233,7 +252,8 @@ class _SyncTask:
     def _check_time(self, give_up_at: float | None) -> None:
         if give_up_at is not None and time.time() >= give_up_at:
             raise BrazeSyncTimeoutError(
-                f"Another job of {self._id} was in progress until the task's timeout; no sync was started."
+                f"Another job of {self._id} was in progress until the task's timeout, or the limit of starts was used "
+                "up; no sync was started."
             )
 
     def _is_listed(self, before: Before, looks: int = 1) -> bool:
@@ -241,7 +261,7 @@ class _SyncTask:
         for number in range(looks):
             if number:
                 time.sleep(min(self._poll, 5.0))
-            if before.first_after(self._hook.newest_cdi_syncs(self._id, before)) is not None:
+            if before.find(self._hook.newest_cdi_syncs(self._id, before)) is not None:
                 return True
         return False
 
@@ -297,13 +317,13 @@ class _SyncTask:
             raise BrazeSyncTimeoutError(
                 f"The sync of {self._id} has not ended within the task's timeout; a retry goes on waiting for it."
             )
-        if event["status"] != "ended" or (sync := Sync.of(event["sync"])) is None:
+        if event["status"] != "ended":
             raise BrazeSetupError(str(event.get("message")))
         # Whatever became of it, a retry starts another one.
         self._kept.write(None)
-        said = sync.check(self._id)
+        said = ended(event, self._id, self._log)
         self._log.info("The sync of %s has ended: %s rows synced.", self._id, said["rows_synced"])
-        return {"integration_id": self._id, **said, "started_after": before.as_dict()}
+        return {**said, "started_after": before.as_dict()}
 
 
 def _if_running(name: str, value: Any) -> str:

@@ -12,12 +12,12 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSensorTimeout
-from airflow_provider_braze.cdi.syncs import Before, Sync
+from airflow_provider_braze.cdi.syncs import Before
 from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.cdi import check_id
 from airflow_provider_braze.parameters import as_optional_text, is_final, is_unset
-from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, look
+from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -116,10 +116,7 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
             raise AirflowFailException(str(error)) from error
 
     def _ended(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        sync = Sync.of(event["sync"])
-        assert sync is not None
-        identifier = check_id(self.integration_id)
-        return {"integration_id": identifier, **sync.check(identifier)}
+        return ended(event, check_id(self.integration_id), self.log)
 
     def _conn_id(self) -> str:
         return as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_braze.cdi.syncs import Before, Sync, newest_running
+from airflow_provider_braze.cdi.syncs import Before, Found, Sync, newest_running
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.hooks.braze import BrazeHook
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import Logger
 
 Goal = Literal["started", "newest", "idle"]
 """What is waited for: the end of the sync that was started, or of the newest there is, or that none is under way."""
@@ -21,17 +24,44 @@ Goal = Literal["started", "newest", "idle"]
 def look(hook: BrazeHook, integration_id: str, goal: Goal, before: Before | None) -> dict[str, Any] | None:
     """Look once; None while there is something to wait for.
 
-    :return: ``{"status": "ended", "sync": ...}`` with what Braze says of it, or ``{"status": "idle"}``.
+    :return: ``{"status": "ended", "sync": ...}`` with what Braze says of it, and ``candidates`` likewise where it could
+        be another one too; or ``{"status": "idle"}``.
     """
     syncs = hook.newest_cdi_syncs(integration_id, before)
     if goal == "idle":
         return {"status": "idle"} if newest_running(syncs) is None else None
-    found: Sync | None
+    found: Found | None
     if goal == "newest" or before is None:
-        found = max(syncs, key=lambda each: each.began, default=None)
+        newest = max(syncs, key=lambda each: each.began, default=None)
+        found = None if newest is None else Found(newest)
     else:
-        found = before.first_after(syncs)
-    return {"status": "ended", "sync": found.said} if found is not None and found.ended else None
+        found = before.find(syncs)
+    if found is None or not found.sync.ended:
+        return None
+    event: dict[str, Any] = {"status": "ended", "sync": found.sync.said}
+    if found.candidates:
+        event["candidates"] = [each.said for each in found.candidates]
+    return event
+
+
+def ended(event: Mapping[str, Any], integration_id: str, log: Logger) -> dict[str, Any]:
+    """Give what Braze says of a sync that ended well, from the event about its end.
+
+    :raises BrazeSyncError: it ended badly.
+    """
+    sync = Sync.of(event["sync"])
+    assert sync is not None
+    candidates = list(event.get("candidates") or ())
+    if candidates:
+        log.warning(
+            "Braze does not tell for sure which sync of %s was started here. This tells of the one of %s; all that it "
+            "could be (%d) are in the result's candidates.",
+            integration_id,
+            sync.said["sync_start_time"],
+            len(candidates),
+        )
+    said = {"integration_id": integration_id, **sync.check(integration_id)}
+    return {**said, "ambiguous": True, "candidates": candidates} if candidates else said
 
 
 class BrazeCdiSyncTrigger(BaseTrigger):

@@ -261,7 +261,7 @@ def test_every_argument_of_the_hook_is_documented() -> None:
 
 
 _FOR_AIRFLOW = {"get_conn", "get_ui_field_behaviour", "get_connection_form_widgets"}
-_FOR_THE_OTHERS = {"url_of", "check_response", "read", "read_with_links"}
+_FOR_THE_OTHERS = {"url_of", "check_response", "read", "answer_with_headers"}
 
 
 def _own_methods(cls: type) -> list[Any]:

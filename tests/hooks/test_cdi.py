@@ -128,6 +128,31 @@ def test_a_hundred_looks_a_minute_are_kept(monkeypatch: pytest.MonkeyPatch) -> N
         assert sandbox.stats()["by_status"] == {"200": 9}
 
 
+@pytest.mark.parametrize("headers", ["epoch", "seconds"])
+def test_what_braze_says_is_left_counts_more_than_the_own_pace(
+    monkeypatch: pytest.MonkeyPatch, headers: str
+) -> None:
+    # As where other processes have asked as well.
+    monkeypatch.setattr(module, "PER_MINUTE", dict.fromkeys(module.PER_MINUTE, 60_000))
+    monkeypatch.setattr(module, "_limiters", {})
+    with SandboxProcess("--limit", "cdi_status=2/3", "--rate-headers", headers) as sandbox:
+        connect(monkeypatch, sandbox)
+        sandbox.put_cdi(**{ID: {}})
+        for _ in range(5):
+            list(BrazeHook().list_cdi_syncs(ID))
+        assert sandbox.stats()["by_status"] == {"200": 5}
+
+
+def test_an_order_to_wait_for_long_is_handed_on_and_kept(hook: BrazeHook, sandbox: SandboxProcess) -> None:
+    sandbox.put_cdi(**{ID: {}})
+    sandbox.fault(status=429, retry_after=600)
+    for asked in (1, 1):
+        with pytest.raises(BrazeRateLimitError) as raised:
+            hook.start_cdi_sync(ID)
+        assert 590 < (raised.value.retry_after or 0) <= 661
+        assert sandbox.stats()["requests"] == asked
+
+
 @pytest.mark.parametrize(
     ("links", "cursor"),
     [

@@ -13,11 +13,12 @@ import pytest
 
 from tests.storage.real.doors import Door, MissingError
 from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps
-from tests.storage.real.object_doors import S3, Azure, Gcs
+from tests.storage.real.object_doors import S3, Azure, Gcs, ObjectDoor
 from tests.storage.real.ssh_and_smb import Sftp, Smb
 
 DOORS: tuple[type[Door], ...] = (Sftp, Ftp, ExplicitFtps, ImplicitFtps, Smb, S3, Gcs, Azure)
 SESSION_DOORS = tuple(door for door in DOORS if door.has_sessions)
+OBJECT_DOORS = (S3, Gcs, Azure)
 
 REQUIRED = os.environ.get("CI") == "true"
 """Where everything was installed, a server that cannot be started is a failure."""
@@ -69,3 +70,11 @@ def door(request: pytest.FixtureRequest, opened: Callable[[type[Door]], Door]) -
 def session_door(request: pytest.FixtureRequest, opened: Callable[[type[Door]], Door]) -> Door:
     """Each storage that is reached through sessions."""
     return opened(request.param)
+
+
+@pytest.fixture(params=_each(OBJECT_DOORS))
+def object_door(request: pytest.FixtureRequest, opened: Callable[[type[Door]], Door]) -> ObjectDoor:
+    """Each object store in turn."""
+    door = opened(request.param)
+    assert isinstance(door, ObjectDoor)
+    return door

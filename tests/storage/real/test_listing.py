@@ -13,6 +13,7 @@ from airflow_provider_braze.storage.location import locate
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
 from tests.storage.real.ftp_doors import Ftp, FtpWithoutTimes
+from tests.storage.real.object_doors import ObjectDoor
 from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 
 
@@ -55,6 +56,30 @@ def test_a_look_asks_once_for_each_folder_that_can_match(
     )
     assert len(poll(narrow, PollState()).items) == 1
     assert asked.questions == 2 + 1 + 1 + 1 + (1 if times else 0)
+
+
+@pytest.mark.parametrize("folders", [40, pytest.param(2_000, marks=pytest.mark.full)])
+def test_a_look_into_a_bucket_asks_once_for_each_folder_that_can_match(
+    object_door: ObjectDoor, folders: int
+) -> None:
+    base = new_base(object_door, f"listing {folders}")
+    fill(object_door, base, folders)
+    # What stands before the store counts what its client really asks, by HTTP.
+    base = base.replace(object_door.root, object_door.restartable)
+
+    def asked(search: ExportSearch, exports: int) -> int:
+        began = object_door.front.requests
+        assert len(poll(search, PollState()).items) == exports
+        return object_door.front.requests - began
+
+    everything = ExportSearch.read(base_path=base, settle_seconds=0, only_new=False, max_exports=5_000)
+    # The base, a channel, ten offers and the folders; the client asks a few times more to know what the base is.
+    asked(everything, folders)
+    assert asked(everything, folders) <= 4 + 1 + 10 + folders
+    narrow = ExportSearch.read(
+        base_path=base, settle_seconds=0, only_new=False, channel=CHANNEL, offer="Offer 3", workflow_id="13"
+    )
+    assert asked(narrow, 1) <= 4 + 1 + 1 + 1
 
 
 class TestWithoutTimes:
