@@ -30,6 +30,13 @@ _FIELDS = {
 """What the common notifiers call their parts; one that its author has filled in stays as it is."""
 
 
+WAIT_KEY = "braze_wait_told"
+"""XCom key of the minutes of a wait for Braze that was told while it lasted."""
+
+
+_ENDS = ("on_success_callback", "on_failure_callback")
+
+
 class Message(NamedTuple):
     """One message, as templates see it: ``{{ braze.subject }}`` and its like."""
 
@@ -51,7 +58,8 @@ class BrazePushNotifier(BaseNotifier):
     Tell of pushes that somebody should look at, through other notifiers such as Airflow's for e-mail and Slack.
 
     As ``on_success_callback`` and ``on_failure_callback`` of a DAG it sends one message a run about all of its pushes,
-    and none where all went well; as those of a task, one about its push. A failure is always told.
+    and none where all went well; as those of a task, one about its push. A failure is always told. That a push waits
+    long for Braze is told at once, while it waits, and once a run.
 
     Each notifier is given the message where its author has not filled in ``subject``, ``html_content`` or ``text``; any
     other field may be a template with ``{{ braze.subject }}``, ``{{ braze.text }}``, ``{{ braze.html }}`` and
@@ -62,7 +70,7 @@ class BrazePushNotifier(BaseNotifier):
     :param data_points: tell when a push cost more; None (default) for never.
     :param late: tell of exports that came late (default).
     :param set_aside: tell of exports that were set aside (default).
-    :param wait_minutes: tell when a push waited longer for Braze's limit (default 10); None for never.
+    :param wait_minutes: tell when a push waits longer for Braze's limit (default 10); None for never.
     :param base_url: address of Airflow's UI for the link to the Braze tab (default: ``[api] base_url``).
     :raises BrazeSetupError: when the DAG is parsed: a parameter is wrong.
     """
@@ -104,8 +112,38 @@ class BrazePushNotifier(BaseNotifier):
         :raises Exception: what a notifier raised, after all others had their turn.
         """
         message = self.message(context)
-        if message is None:
-            return
+        if message is not None:
+            self._send(context, message)
+
+    def tell_wait(self, context: Mapping[str, Any], seconds: float) -> bool:
+        """Tell of a push that waits for Braze while it does, once a run; the operator calls it.
+
+        :param context: of the task that pushes.
+        :param seconds: for which it has waited, and is to wait.
+        :return: whether it is told now, and need not be told again.
+        """
+        waits, ti = self.bounds.wait(seconds), context.get("ti")
+        if waits is None or ti is None:
+            return False
+        if not self._wait_is_told(context, ti):
+            lines = [
+                f"{ti.task_id} waits {waits}, and goes on by itself.",
+                "Nothing is lost, and nothing need be done.",
+            ]
+            self._send(context, self._message(context, "a push waits", lines, self._link(context)))
+            ti.xcom_push(key=WAIT_KEY, value=round(seconds / 60))
+        return True
+
+    def _wait_is_told(self, context: Mapping[str, Any], ti: Any) -> bool:
+        """Whether a message of this run told of a wait: of any push where this is a callback of the DAG."""
+        names = {ti.task_id}
+        if (dag := context.get("dag")) is not None and any(
+            each is self for name in _ENDS for each in _as_list(getattr(dag, name, None))
+        ):
+            names |= {task.task_id for task in _push_tasks(dag)}
+        return any(_has_told(ti, name) for name in names)
+
+    def _send(self, context: Mapping[str, Any], message: Message) -> None:
         troubles = []
         for notifier in map(_filled, self.notifiers):
             try:
@@ -120,7 +158,8 @@ class BrazePushNotifier(BaseNotifier):
         pushes = list(_pushes_of(context))
         lines = []
         for push in pushes:
-            complaints = list(self.bounds.complaints(push.report))
+            told = _has_told(context["ti"], push.task_id)
+            complaints = list(self.bounds.complaints(push.report, wait_told=told))
             if complaints:
                 lines += [f"{push.task_id}: {in_words(push.report)}", *(f"- {each}" for each in complaints)]
         failure = _failure(context)
@@ -132,15 +171,17 @@ class BrazePushNotifier(BaseNotifier):
                 lines += [f"{push.task_id}: {in_words(push.report)}" for push in pushes]
         if not lines:
             return None
+        what = "failed" if failure else "to be looked at"
+        return self._message(context, what, lines, self._link(context))
+
+    def _message(self, context: Mapping[str, Any], what: str, lines: list[str], link: str) -> Message:
         ti = context.get("ti")
         dag_id = str(getattr(ti, "dag_id", None) or getattr(context.get("dag"), "dag_id", "") or "a DAG")
-        subject = f"Braze pushes of {dag_id}: {'failed' if failure else 'to be looked at'}"
-        link = self._link(context)
         text = "\n".join([*lines, link] if link else lines)
         written = "<br>\n".join(map(html.escape, lines))
         if link:
             written += f'<br>\n<a href="{html.escape(link)}">{html.escape(link)}</a>'
-        return Message(subject, text, f"<p>{written}</p>", link)
+        return Message(f"Braze pushes of {dag_id}: {what}", text, f"<p>{written}</p>", link)
 
     def _link(self, context: Mapping[str, Any]) -> str:
         """Give the address of the Braze tab, of the run or of the task."""
@@ -192,11 +233,26 @@ def _pushes_of(context: Mapping[str, Any]) -> Iterator[_Push]:
         map_index = getattr(ti, "map_index", -1)
         yield from _reports(ti, ti.task_id, map_indexes=-1 if map_index is None else map_index)
         return
-    for task in getattr(context.get("dag"), "tasks", ()):
+    for task in _push_tasks(context.get("dag")):
+        yield from _reports(ti, task.task_id)
+
+
+def _push_tasks(dag: Any) -> Iterator[Any]:
+    for task in getattr(dag, "tasks", ()):
         # Of a mapped task, the class of each of its instances.
         kind = getattr(task, "operator_class", type(task))
         if isinstance(kind, type) and issubclass(kind, BrazeUserTrackOperator):
-            yield from _reports(ti, task.task_id)
+            yield task
+
+
+def _as_list(callbacks: Any) -> list[Any]:
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _has_told(ti: Any, task_id: str) -> bool:
+    """Whether it was told that a task, or an instance of it, waits for Braze."""
+    found = ti.xcom_pull(task_ids=task_id, key=WAIT_KEY)
+    return any(each is not None for each in _as_list(found))
 
 
 def _reports(ti: Any, task_id: str, **which: Any) -> Iterator[_Push]:

@@ -27,16 +27,25 @@ class Bounds:
     set_aside: bool
     wait_minutes: float | None
 
-    def complaints(self, report: Mapping[str, Any]) -> Iterator[str]:
-        """Give a line for each thing that should be told."""
+    def wait(self, seconds: float) -> str | None:
+        """Say that this is a long wait for Braze, if it is."""
+        if self.wait_minutes is None or seconds <= self.wait_minutes * 60:
+            return None
+        return f"{seconds / 60:.0f} minutes for Braze's limit"
+
+    def complaints(self, report: Mapping[str, Any], *, wait_told: bool = False) -> Iterator[str]:
+        """Give a line for each thing that should be told.
+
+        :param wait_told: that it waits for Braze was told while it did.
+        """
         if not report.get("dry_run"):
             yield from self._of_failed(report)
         points = report.get("data_points") or 0
         if self.data_points is not None and points > self.data_points:
             yield f"{points:,} data points, more than {self.data_points:,}"
-        waited = (report.get("waited_seconds") or 0) / 60
-        if self.wait_minutes is not None and waited > self.wait_minutes:
-            yield f"it waited {waited:.0f} minutes for Braze's limit"
+        waited = self.wait(report.get("waited_seconds") or 0)
+        if waited and not wait_told:
+            yield f"it waited {waited}"
         yield from self._of_exports(report)
 
     def _of_failed(self, report: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from airflow_provider_braze.operators.assets import tell_assets
 from airflow_provider_braze.operators.job import job_of
 from airflow_provider_braze.operators.lineage import PushLineage
 from airflow_provider_braze.operators.literals import check_literals
+from airflow_provider_braze.operators.long_wait import LongWait
 from airflow_provider_braze.operators.progress_writer import ListReportWriter, ProgressWriter
 from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
@@ -281,7 +282,11 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
             with running.told_apart():
                 tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
                 progress = ProgressWriter(
-                    self.log, store, self._facts(context, workspace, conn_id), also=tell.catch_up
+                    self.log,
+                    store,
+                    self._facts(context, workspace, conn_id),
+                    also=tell.catch_up,
+                    long_wait=LongWait(self.log, self, context),
                 )
                 job = job_of(
                     self,

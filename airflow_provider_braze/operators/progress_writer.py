@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_braze.operators.long_wait import LongWait
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY, progress_line
 
@@ -22,6 +23,7 @@ class ProgressWriter:
     :param store: the task state store.
     :param facts: what else to keep: the try, the endpoint and so on.
     :param also: called each time that there is a progress to tell.
+    :param long_wait: takes each progress, to tell others of long waits.
     """
 
     def __init__(
@@ -31,18 +33,24 @@ class ProgressWriter:
         facts: Mapping[str, Any],
         *,
         also: Callable[[], None] = lambda: None,
+        long_wait: LongWait | None = None,
     ) -> None:
         self._log, self._store, self._facts, self._also = log, store, dict(facts), also
+        self._long_wait = long_wait
 
     def begin(self, number: int) -> None:
         """Say which export of a list comes now, from 1 on."""
         self._facts["number"] = number
+        if self._long_wait is not None:
+            self._long_wait.begin()
 
     def __call__(self, progress: dict[str, Any]) -> None:
         """Log one line, and write the store."""
         self._log.info("%s", progress_line(progress))
         self._store.put(PROGRESS_KEY, {**progress, **self._facts})
         self._also()
+        if self._long_wait is not None:
+            self._long_wait(progress)
 
 
 class ListReportWriter:

@@ -264,6 +264,7 @@ class Attempt(ABC):
             about=about,
             share=share,
             paused_for=lambda: push.paused_for,
+            waited=lambda: self.checkpoints.waits["waited_seconds"],
             in_flight=lambda: push.in_flight,
             trouble=lambda: push.trouble,
         )

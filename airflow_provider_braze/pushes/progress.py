@@ -73,6 +73,7 @@ class Progress:
     :param in_flight: records in requests that are not answered yet.
     :param trouble: what Braze answers while something is tried again.
     :param paused_for: seconds for which Braze lets nothing through.
+    :param waited: seconds for which Braze had it wait so far, with earlier tries.
     :param clock: monotonic seconds.
     :param wall: the time of day.
     """
@@ -88,13 +89,14 @@ class Progress:
         in_flight: Callable[[], int] = lambda: 0,
         trouble: Callable[[], dict[str, Any] | None] = lambda: None,
         paused_for: Callable[[], float] = lambda: 0.0,
+        waited: Callable[[], float] = lambda: 0.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._ledger, self._tell = ledger, tell
         self._about = {"export": export, **(about or {})}
         self._in_flight, self._trouble = in_flight, trouble
-        self._share, self._paused_for = share, paused_for
+        self._share, self._paused_for, self._waited = share, paused_for, waited
         self._clock, self._wall = clock, wall
         self._started = clock()
         self._told_at = float("-inf")
@@ -155,6 +157,7 @@ class Progress:
             "records_per_second": round(self._pace(), 1),
             "requests": self._ledger.requests,
             "waiting_until": self._waiting_until(paused_for),
+            "waited_seconds": round(self._waited(), 1),
             "trouble": self._trouble() if self._ended is None else None,
             "elapsed": round(self._elapsed, 1),
             "samples": self.samples(),

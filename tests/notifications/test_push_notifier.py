@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +16,15 @@ from airflow.sdk import DAG, BaseNotifier
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.notifications.braze import BrazePushNotifier
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from tests.connections import connect
 from tests.notifications.mailbox import Mailbox, mailbox
 from tests.plugins.invented import report
 from tests.sandbox_process import SandboxProcess
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import TaskDeferred  # type: ignore[attr-defined,no-redef]
 
 RUN = "manual__2026-11-26T10:00:00+00:00"
 BASE = "https://airflow.example.com"
@@ -47,6 +54,9 @@ class TaskInstance(SimpleNamespace):
     def xcom_pull(self, *, task_ids: str, key: str = "return_value", map_indexes: Any = None) -> Any:
         found = self.left.get(task_ids, {}).get(key)
         return found if map_indexes in (None, -1) or not isinstance(found, list) else found[map_indexes]
+
+    def xcom_push(self, *, key: str, value: Any) -> None:
+        self.left.setdefault(self.task_id, {})[key] = value
 
 
 def of_a_task(error: Exception | None = None, **left: Any) -> dict[str, Any]:
@@ -161,6 +171,90 @@ def test_what_is_told_of(given: dict[str, Any], pushed: dict[str, Any], said: st
     assert (message and said is not None and said in message.text) or message is said
 
 
+def long_push(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, **given: Any) -> Any:
+    """A task whose push Braze lets wait; its DAG tells of long waits, and its context is given."""
+    connect(monkeypatch, sandbox)
+    tell = BrazePushNotifier(smtp(), base_url=BASE, wait_minutes=given.pop("wait_minutes"))
+    with DAG("nightly", schedule=None, on_success_callback=tell, on_failure_callback=[tell]) as dag:
+        rows = [{"external_id": f"U{number}"} for number in range(3)]
+        task = BrazeUserTrackOperator(task_id="push", attributes=rows, mode="upsert", **given)
+        BrazeUserTrackOperator(task_id="other", attributes=rows)
+    ti = TaskInstance(dag_id="nightly", run_id=RUN, task_id="push", map_index=-1, try_number=1, left={})
+    return task, tell, {"ti": ti, "dag": dag, "run_id": RUN}
+
+
+def test_a_wait_without_a_worker_is_told_when_it_begins_and_not_again(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, mails: Mailbox
+) -> None:
+    task, tell, context = long_push(monkeypatch, sandbox, wait_minutes=10)
+    sandbox.fault(status=429, retry_after=1200)
+
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+
+    (mail,) = mails.messages
+    assert mail["Subject"] == "Braze pushes of nightly: a push waits"
+    assert re.search(r"push waits 2[0-2] minutes for Braze&#x27;s limit, and goes on by itself.", body(mail))
+    assert f"{TAB}/tasks/push/plugin/braze_task" in body(mail)
+    # Another push of the run, and the same one after its wait.
+    context["ti"].task_id = "other"
+    assert tell.tell_wait(context, 3600)
+    context["ti"].task_id = "push"
+    sandbox.fault(status=429, retry_after=1200)
+    with pytest.raises(TaskDeferred):
+        task.resume(context, checkpoint=deferred.value.kwargs["checkpoint"])
+    done = report(accepted=3, waited_seconds=1200)
+    context["ti"].left["push"]["return_value"] = done
+    tell({**context, "reason": "success"})
+    assert len(mails.messages) == 1
+
+
+def test_a_wait_on_the_worker_is_told_while_it_lasts(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, mails: Mailbox
+) -> None:
+    monkeypatch.setattr("airflow_provider_braze.pushes.progress.EVERY", 0.0)
+    task, tell, context = long_push(monkeypatch, sandbox, wait_minutes=0.02, max_wait_on_worker=None)
+    sandbox.fault(status=429, retry_after=3)
+    sent_before: list[int] = []
+    told = tell.tell_wait
+
+    def seen(context: Any, seconds: float) -> bool:
+        sent_before.append(sandbox.stats()["requests"])
+        return told(context, seconds)
+
+    monkeypatch.setattr(tell, "tell_wait", seen)
+    done = task.execute(context)
+
+    assert done["accepted"] == 3
+    assert len(mails.messages) == 1
+    assert sent_before[0] == 1
+
+
+@pytest.mark.parametrize(("minutes", "seconds"), [(10, 500), (None, 90_000)])
+def test_a_short_wait_and_one_that_nobody_asks_for_are_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: SandboxProcess,
+    mails: Mailbox,
+    minutes: float | None,
+    seconds: float,
+) -> None:
+    task, _, context = long_push(monkeypatch, sandbox, wait_minutes=minutes)
+    sandbox.fault(status=429, retry_after=seconds)
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+    assert mails.messages == []
+
+
+def test_a_mail_server_that_is_gone_does_not_harm_the_push(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
+) -> None:
+    task, tell, context = long_push(monkeypatch, sandbox, wait_minutes=1)
+    monkeypatch.setattr(tell, "notifiers", (Broken(),))
+    sandbox.fault(status=429, retry_after=600)
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+
+
 def test_what_the_author_has_filled_in_stays(mails: Mailbox) -> None:
     mine = SmtpNotifier(
         to="team@example.com",
@@ -211,6 +305,11 @@ class Chat(BaseNotifier):
         self.said.append(self.text)
 
 
+class Broken(Chat):
+    def notify(self, context: Any) -> None:
+        raise ConnectionError("no chat")
+
+
 def test_a_default_text_is_no_text() -> None:
     chat = Chat()
     BrazePushNotifier(chat)(of_a_task(return_value=bad()))
@@ -218,10 +317,6 @@ def test_a_default_text_is_no_text() -> None:
 
 
 def test_one_that_cannot_be_reached_does_not_keep_the_others_from_it(mails: Mailbox) -> None:
-    class Broken(Chat):
-        def notify(self, context: Any) -> None:
-            raise ConnectionError("no chat")
-
     with pytest.raises(ConnectionError):
         BrazePushNotifier(Broken(), smtp())(of_a_task(return_value=bad()))
     assert len(mails.messages) == 1
