@@ -109,6 +109,27 @@ def test_requests_are_paced_and_never_more_in_flight_than_allowed() -> None:
     assert min(gaps) >= 1 / 20 - 1e-9
 
 
+@pytest.mark.parametrize("creep", [1e-5, 7e-5, 3e-4, 1.1e-3])
+def test_the_loop_does_not_sleep_through_a_moment_that_comes_while_it_looks(creep: float) -> None:
+    """A clock that goes on with each look at it: what was not yet allowed is allowed a line later."""
+
+    class Creeping(World):
+        def clock(self) -> float:
+            self.now += creep
+            return self.now
+
+        def wait(self, seconds: float) -> None:
+            super().wait(max(seconds, 1e-9))
+
+    world = Creeping(lambda *_: SUCCESS)
+    ledger = finish(*begin(world, people(75 * 300), settings={"requests_per_second": 20}))
+    assert ledger.outcomes == {"accepted": 75 * 300}
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(world.sent)]
+    # A twentieth of a second each, and what looking at the clock takes meanwhile.
+    assert max(gaps) < 1 / 20 + 0.1 + 100 * creep
+    assert world.sent[-1][0] - world.sent[0][0] == pytest.approx(299 / 20, rel=0.02)
+
+
 def test_trouble_is_tried_six_times_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.random", lambda: 1.0)
     world = World(lambda *_: Answer(500, {}, b""))

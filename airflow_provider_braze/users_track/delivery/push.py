@@ -251,10 +251,13 @@ class Push:
         """Send what the limiters let go; whether there was anything."""
         sent = False
         for lane in self._lanes:
-            while lane.limiter.ready_in() == 0 and (lane.ready or self._next_delivery(lane)):
+            while (wait := lane.limiter.ready_in()) == 0 and (lane.ready or self._next_delivery(lane)):
                 self._in_flight += 1
                 lane.send(lane.ready.popleft())
                 sent = True
+            # Kept, and not asked again before the loop waits: a limiter whose moment comes in between would say 0, as
+            # one does that held nothing back, and the loop would sleep through it.
+            lane.opens_at = self._clock() + wait if wait else float("inf")
         return sent
 
     def _can_send_at_once(self) -> bool:
@@ -325,11 +328,8 @@ class Push:
 
     def _seconds_until_something(self) -> float:
         """Seconds until the loop has something to do, should no answer come and nobody wake it before."""
-        seconds = self._seconds_until(self._schedule.next_at)
-        for lane in self._lanes:
-            if (lane.ready or self._has_more) and (wait := lane.limiter.ready_in()):
-                seconds = min(seconds, wait)
-        return seconds
+        opening = [lane.opens_at for lane in self._lanes if lane.ready or self._has_more]
+        return self._seconds_until(min((self._schedule.next_at, *opening)))
 
     def _seconds_until(self, moment: float) -> float:
         return max(0.0, min(_LONGEST_WAIT, min(moment, self._look_at) - self._clock()))

@@ -17,11 +17,14 @@ class Lane:
     """Requests to one endpoint: those that may go at once, in order, under the endpoint's limiter.
 
     :param send: sends one of them.
+    :param opens_at: when the limiter lets the next one go, if it held it back when it was last asked; never, where it
+        did not, or only an answer makes room.
     """
 
     limiter: Limiter
     send: Callable[[Any], None]
     ready: deque[Any] = field(default_factory=deque)
+    opens_at: float = float("inf")
 
 
 class Schedule:
