@@ -1,4 +1,4 @@
-"""On a real Airflow: a sync that waits in the triggerer, one mail about a run, and OpenLineage's events of it."""
+"""On a real Airflow: a sync that waits in the triggerer, mails about a run and meanwhile, and OpenLineage's events."""
 
 from __future__ import annotations
 
@@ -21,17 +21,29 @@ INTEGRATION = "11111111-2222-3333-4444-555555555555"
 
 DAG = """
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from datetime import timedelta
+
 from airflow.sdk import DAG, task
+from airflow.sdk.definitions.deadline import AsyncCallback, DeadlineAlert, DeadlineReference
 from airflow_provider_braze.notifications.braze import BrazePushNotifier
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.cdi import BrazeCdiSyncOperator
 from airflow_provider_braze.operators.users import BrazeUsersOperator
 from airflow_provider_braze.sensors.cdi import BrazeCdiSyncSensor
 
-tell = BrazePushNotifier(SmtpNotifier(to="team@example.com"))
+tell = BrazePushNotifier(SmtpNotifier(to="team@example.com"), wait_minutes=0.05)
+late = DeadlineAlert(
+    reference=DeadlineReference.DAGRUN_QUEUED_AT,
+    interval=timedelta(seconds=1),
+    callback=AsyncCallback(
+        SmtpNotifier, kwargs=dict(to="team@example.com", subject="Not over in time", html_content="Look at it.")
+    ),
+)
 
-with DAG("rest_of_braze", schedule=None, on_failure_callback=tell, on_success_callback=tell) as dag:
-    BrazeUserTrackOperator(task_id="push", export={export!r}, max_rejected=10_000)
+with DAG(
+    "rest_of_braze", schedule=None, on_failure_callback=tell, on_success_callback=tell, deadline=late
+) as dag:
+    BrazeUserTrackOperator(task_id="push", export={export!r}, max_rejected=10_000, max_wait_on_worker=2)
     BrazeUserTrackOperator(task_id="refused", export={refused!r})
 
     sync = BrazeCdiSyncOperator(task_id="sync", integration_id={integration!r}, poll_interval=3)
@@ -76,6 +88,8 @@ def test_the_rest_of_braze_on_a_real_airflow(sandbox: SandboxProcess, mails: Mai
             }
         }
     )
+    # The first push to come is refused, and waits: of the one with an export, without a worker.
+    sandbox.fault(status=429, retry_after=15, path="/users/track")
     smtp = {"disable_ssl": True, "disable_tls": True, "from_email": "airflow@example.com"}
     transport = {"type": "file", "log_file_path": str(log), "append": True}
 
@@ -99,10 +113,17 @@ def test_the_rest_of_braze_on_a_real_airflow(sandbox: SandboxProcess, mails: Mai
         assert airflow.xcom("rest_of_braze", run_id, "sync")["rows_synced"] == 3
         assert airflow.xcom("rest_of_braze", run_id, "wait")["rows_synced"] == 4
         assert airflow.xcom("rest_of_braze", run_id, "delete")["accepted"] == 1
-        airflow.wait_for(lambda: mails.messages, "the mail", 200)
+        airflow.wait_for(lambda: len(mails.messages) == 3, "the mails", 200)
         airflow.wait_for(lambda: len(_ended(log)) == 2, "OpenLineage's events", 200)
 
-    (mail,) = mails.messages
+    subjects = [mail["Subject"] for mail in mails.messages]
+    assert sorted(subjects) == [
+        "Braze pushes of rest_of_braze: a push waits",
+        "Braze pushes of rest_of_braze: failed",
+        "Not over in time",
+    ]
+    mail = mails.messages[subjects.index("Braze pushes of rest_of_braze: failed")]
+    assert subjects.index("Braze pushes of rest_of_braze: a push waits") < mails.messages.index(mail)
     said = str(mail.get_body(("html",)).get_content())
     assert "The run failed (task_failure)." in said
     assert "1 of 3 records failed" in said

@@ -23,6 +23,7 @@ from tests.system.real_airflow import REPOSITORY, RealAirflow
 pytestmark = pytest.mark.system
 
 DAG_ID, TASK_ID, WAITING_DAG_ID, EVENTS_DAG_ID = "push_one", "push", "push_one_and_wait", "push_events"
+SYNC_DAG_ID, INTEGRATION = "sync_one", "11111111-2222-3333-4444-555555555555"
 RECORDS = 12_000
 SOME = 1500
 HEARTBEAT_TIMEOUT = 15
@@ -38,6 +39,17 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.cdi import BrazeCdiSyncOperator
+
+with DAG("{SYNC_DAG_ID}", schedule=None) as sync_one:
+    BrazeCdiSyncOperator(
+        task_id="{TASK_ID}",
+        integration_id="{INTEGRATION}",
+        deferrable=False,
+        poll_interval=1,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
 
 for dag_id, wait in (("{DAG_ID}", 60), ("{WAITING_DAG_ID}", 2)):
     with DAG(dag_id, schedule=None, params={{"export": Param("", type="string")}}) as globals()[dag_id]:
@@ -103,6 +115,7 @@ def impatient(
         running.unpause(DAG_ID)
         running.unpause(WAITING_DAG_ID)
         running.unpause(EVENTS_DAG_ID)
+        running.unpause(SYNC_DAG_ID)
         yield running
 
 
@@ -304,3 +317,27 @@ def test_events_of_a_dag_are_not_sent_twice_when_its_task_is_killed(
     assert set(arrived.values()) == {1}
     assert report["accepted"] <= len(arrived) <= RECORDS
     assert run.kept() == 0
+
+
+def test_a_killed_wait_for_a_sync_starts_no_second_one_on_the_oldest_airflow_too(
+    impatient: RealAirflow, slow: SandboxProcess
+) -> None:
+    slow.put_cdi(**{INTEGRATION: {"next": [{"rows_synced": 5, "running_for": 10**6}]}})
+    run = Run(impatient, slow, SYNC_DAG_ID)
+
+    def waiting() -> psutil.Process | None:
+        with contextlib.suppress(AssertionError):
+            return run.processes()[1] if slow.stats()["requests"] >= 4 else None
+        return None
+
+    task = impatient.wait_for(waiting, "a task that waits for its sync", 120, 0.2)
+    task.kill()
+    impatient.wait_for(lambda: run.task()["try_number"] == 2, "another try", 120, 0.2)
+    looks = slow.stats()["requests"]
+    impatient.wait_for(lambda: slow.stats()["requests"] >= looks + 3, "looks of the other try", 120, 0.2)
+    (sync,) = slow.syncs(INTEGRATION)
+    sync["plan"]["running_for"] = 0
+    slow.put_cdi(**{INTEGRATION: {"syncs": [sync]}})
+
+    assert run.succeed()["rows_synced"] == 5
+    assert len(slow.syncs(INTEGRATION)) == 1
