@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ from airflow_provider_braze.pushes.given_exports import check
 from airflow_provider_braze.pushes.report import counts_line, too_many_failed, where_to_look
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.user_actions.actions import ACTIONS
+from airflow_provider_braze.user_actions.delivery import Reply
 from airflow_provider_braze.user_actions.given import IDENTIFIER, ExportGiven, RowsGiven
 from airflow_provider_braze.user_actions.run import UserActionRun
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
@@ -158,7 +161,7 @@ class BrazeUsersOperator(BaseOperator):
             action=action,
             rows=self._rows(),
             workspace=hook.workspace,
-            post=hook.post,
+            post=_InThreads(hook).post,
             braze_conn_id=conn_id,
             identity=push_identity(context, self.task_id),
             expect_at_most=expected,
@@ -178,6 +181,18 @@ class BrazeUsersOperator(BaseOperator):
     def _leave_report(self, context: Context, report: Mapping[str, Any] | None) -> None:
         if report is not None and (ti := context.get("ti")) is not None:
             ti.xcom_push(key=REPORT_KEY, value=report)
+
+
+class _InThreads(threading.local):
+    """A hook that several threads send through, each with sockets of its own; the connection is read once."""
+
+    def __init__(self, hook: BrazeHook) -> None:
+        self._own = copy.copy(hook)
+        self._own.__dict__.pop("session", None)
+
+    def post(self, endpoint: str, body: dict[str, Any]) -> Reply:
+        """Send one request, once."""
+        return self._own.post(endpoint, body)
 
 
 def _action(value: Any) -> str:

@@ -25,6 +25,7 @@ class Batch:
     :param shared: what all have in common.
     :param objects: what is sent, each with the rows that it comes from: rows that say the same are sent once.
     :param items: what of each goes into the array.
+    :param people: whom it touches; of a half, whom the whole did.
     """
 
     array: str
@@ -51,8 +52,8 @@ class Batch:
     def halves(self) -> tuple[Batch, Batch]:
         """Part it in two, to find what Braze refuses in it."""
         middle = len(self.items) // 2
-        first = Batch(self.array, self.shared, self.objects[:middle], self.items[:middle])
-        return first, Batch(self.array, self.shared, self.objects[middle:], self.items[middle:])
+        first = Batch(self.array, self.shared, self.objects[:middle], self.items[:middle], self.people)
+        return first, Batch(self.array, self.shared, self.objects[middle:], self.items[middle:], self.people)
 
 
 class Batches:

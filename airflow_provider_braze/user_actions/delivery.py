@@ -1,13 +1,18 @@
-"""One batch and Braze: sent, and sent again where that helps, until every row of it has its outcome.
+"""Batches and Braze: sent, and sent again where that helps, until every row has its outcome.
 
 All these changes may be asked for twice without harm: who is deleted, identified, merged or subscribed stays so.
+
+Several batches are under way at once: one after the other never come to 20,000 requests a minute. What always holds:
+nobody is in two of them, so that a user's rows arrive in their order. Threads only send and wait; the caller settles.
 """
 
 from __future__ import annotations
 
 import random
-import time
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from airflow_provider_braze.exceptions import BrazeRequestError, BrazeServerError, BrazeUnreachableError
@@ -21,9 +26,15 @@ from airflow_provider_braze.users_track.transport.limiter import Limiter
 MOST_TRIES = 6
 """Tries of one request that meet trouble; a 429 is none."""
 
+MOST_UNDER_WAY = 64
+"""Requests at once: at a fifth of a second each they come to 20,000 a minute."""
+
+_SMOOTH_BEFORE_MORE = 10
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 20.0
 _PARTED = frozenset({400, 413, 422})
+
+STOPPED = "the task stopped before Braze gave a final answer"
 
 
 class Reply(NamedTuple):
@@ -35,7 +46,7 @@ class Reply(NamedTuple):
 
 
 class Post(Protocol):
-    """Sends one request, once."""
+    """Sends one request, once; several threads call it."""
 
     def __call__(self, endpoint: str, body: dict[str, Any]) -> Reply:
         """Give the answer.
@@ -44,87 +55,181 @@ class Post(Protocol):
         """
 
 
+class _Exchange(NamedTuple):
+    """What came of one batch.
+
+    :param reply: an answer that says something; None where there is none, and none is waited for.
+    :param lost: whether an earlier try may have arrived.
+    :param smooth: whether the first try was answered.
+    :param error: what kept it from being answered.
+    """
+
+    reply: Reply | None
+    lost: bool
+    smooth: bool = False
+    error: BrazeRequestError | None = None
+
+
 class Delivery:
-    """Brings batches to their outcome, one request after the other.
+    """Brings batches to their outcome, several at a time.
+
+    It begins with one, and after so many smooth answers takes one more for each; trouble makes it one again.
 
     :param action: what is done.
     :param post: sends one request.
     :param limiter: says when one may go.
     :param ledger: counts requests, and takes the outcomes.
     :param redact: takes the API key out of a text.
+    :param most: batches under way at once.
     """
 
     def __init__(
-        self, action: Action, post: Post, limiter: Limiter, ledger: Ledger, redact: Callable[[str], str]
+        self,
+        action: Action,
+        post: Post,
+        limiter: Limiter,
+        ledger: Ledger,
+        redact: Callable[[str], str],
+        most: int = MOST_UNDER_WAY,
     ) -> None:
         self._action, self._post = action, post
         self._limiter, self._ledger, self._redact = limiter, ledger, redact
-        self._on_its_way: Batch | None = None
+        self._most, self._smooth = most, 0
+        self._pool = ThreadPoolExecutor(most, thread_name_prefix="braze-users")
+        self._under_way: dict[Future[_Exchange], Batch] = {}
+        # What an interruption may tear from our hands.
+        self._in_hand: Batch | None = None
+        # Of the limiter, and of the ledger's counts of requests.
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
 
     def send(self, batch: Batch) -> None:
-        """Send a batch, and settle every row of it.
+        """Send a batch as soon as there is room, and nobody of it is under way; settle what is answered meanwhile.
 
-        :raises BrazeRequestError: what makes all further requests pointless; the rows of this one are settled.
+        :raises BrazeRequestError: what makes all further requests pointless; the rows that met it are settled.
         """
-        waiting = [batch]
+        while len(self._under_way) >= self._room or any(
+            not batch.people.isdisjoint(other.people) for other in self._under_way.values()
+        ):
+            self._settle_some()
+        self._submit(batch)
+        if self._room == 1:
+            self.finish()
+
+    @property
+    def _room(self) -> int:
+        return min(max(1, 1 + self._smooth - _SMOOTH_BEFORE_MORE), self._most)
+
+    def finish(self) -> None:
+        """Settle all that is under way.
+
+        :raises BrazeRequestError: as :meth:`send`.
+        """
+        while self._under_way:
+            self._settle_some()
+
+    def end(self, reason: str, patience: float) -> None:
+        """Send nothing further; settle what is answered within so many seconds, and the rest with a reason of ours."""
+        self._stopping.set()
+        wait(self._under_way, timeout=patience)
+        while self._under_way:
+            future, batch = self._under_way.popitem()
+            never_begun = future.cancel()
+            if never_begun or not future.done():
+                self._ledger.leave(batch.objects, lost=not never_begun, reason=reason)
+                continue
+            unsent = [batch]
+            # Another error has ended it already; the rows that met this one are settled all the same.
+            with suppress(Exception):
+                unsent = self._settle_answered(batch, future.result())
+            for each in unsent:
+                self._ledger.leave(each.objects, lost=False, reason=reason)
+        if self._in_hand is not None:
+            self._ledger.leave(self._in_hand.objects, lost=True, reason=reason)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _submit(self, batch: Batch) -> None:
+        self._in_hand = batch
+        self._under_way[self._pool.submit(self._answer, batch)] = batch
+        self._in_hand = None
+
+    def _settle_some(self) -> None:
+        answered, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
+        for future in answered:
+            exchange = future.result()
+            self._smooth = self._smooth + 1 if exchange.smooth else 0
+            self._in_hand = self._under_way.pop(future)
+            try:
+                halves = self._settle_answered(self._in_hand, exchange)
+            except BrazeRequestError:
+                self._in_hand = None
+                raise
+            self._in_hand = None
+            for half in halves:
+                self._submit(half)
+
+    def _settle_answered(self, batch: Batch, exchange: _Exchange) -> list[Batch]:
+        """Give the rows of a batch their outcome, and the halves that are to be sent on their own."""
         try:
-            while waiting:
-                part = waiting[-1]
-                self._on_its_way = part
-                reply, lost = self._answer(part)
-                waiting.pop()
-                waiting += self._settle(part, reply, lost)
-                self._on_its_way = None
+            if exchange.error is not None:
+                raise exchange.error
+            if exchange.reply is None:
+                self._ledger.leave(batch.objects, lost=exchange.lost, reason=STOPPED)
+                return []
+            return self._settle(batch, exchange.reply, exchange.lost)
         except BrazeRequestError as error:
             may_have_arrived = isinstance(error, BrazeServerError | BrazeUnreachableError)
-            for part in reversed(waiting):
-                lost = may_have_arrived and part is self._on_its_way
-                self._ledger.leave(part.objects, lost=lost, reason=str(error))
-            self._on_its_way = None
+            self._ledger.leave(batch.objects, lost=may_have_arrived, reason=str(error))
             raise
 
-    def abandon(self, reason: str) -> None:
-        """Settle what was being sent when something else than an answer ended it."""
-        if self._on_its_way is not None:
-            self._ledger.leave(self._on_its_way.objects, lost=True, reason=reason)
-            self._on_its_way = None
-
-    def _answer(self, batch: Batch) -> tuple[Reply, bool]:
-        """Get an answer that says something, and tell whether an earlier try may have arrived."""
+    def _answer(self, batch: Batch) -> _Exchange:
+        """Get an answer that says something; in a thread, which settles nothing."""
         body = body_of(self._action, batch.array, batch.shared, batch.items)
-        tried, lost = 0, False
-        while True:
-            self._wait_for_the_limit()
-            self._limiter.take()
-            self._ledger.requests += 1
-            try:
-                reply = self._post(self._action.endpoint, body)
-            except BrazeUnreachableError:
-                self._limiter.answered()
+        tried, lost, smooth = 0, False, True
+        while self._may_go():
+            reply, trouble = self._try(body)
+            if reply is not None and trouble is None:
+                if reply.status != 429:
+                    return _Exchange(reply, lost, smooth)
+            else:
                 lost, tried = True, tried + 1
                 if tried >= MOST_TRIES:
-                    raise
-            except BaseException:
-                self._limiter.answered()
-                raise
-            else:
-                self._limiter.answered(reply.status, reply.headers)
-                if reply.status != 429 and reply.status < 500:
-                    return reply, lost
-                if reply.status != 429:
-                    lost, tried = True, tried + 1
-                    if tried >= MOST_TRIES:
-                        raise BrazeServerError(
-                            f"Braze has trouble: it answered {reply.status}.", status=reply.status
-                        )
-            self._ledger.retries += 1
+                    return _Exchange(None, lost, error=trouble)
+            smooth = False
+            with self._lock:
+                self._ledger.retries += 1
             if tried:
-                time.sleep(random.random() * min(_FIRST_PAUSE * 2.0**tried, _LONGEST_PAUSE))
+                self._stopping.wait(random.random() * min(_FIRST_PAUSE * 2.0**tried, _LONGEST_PAUSE))
+        return _Exchange(None, lost)
 
-    def _wait_for_the_limit(self) -> None:
-        while (wait := self._limiter.ready_in()) is None or wait > 0:
-            # None: only an answer makes room; there is none under way, so that its window ends soon.
-            time.sleep(min(wait or 0.1, 1.0))
+    def _try(self, body: dict[str, Any]) -> tuple[Reply | None, BrazeRequestError | None]:
+        """Send once; what came of it, or the trouble that another try may be spared."""
+        status: int | None = None
+        headers: Mapping[str, str] = {}
+        try:
+            reply = self._post(self._action.endpoint, body)
+            status, headers = reply.status, reply.headers
+        except BrazeUnreachableError as error:
+            return None, error
+        finally:
+            with self._lock:
+                self._limiter.answered(status, headers)
+        if status < 500:
+            return reply, None
+        return reply, BrazeServerError(f"Braze has trouble: it answered {status}.", status=status)
+
+    def _may_go(self) -> bool:
+        """Wait until the limit lets a request go, and take its place; False once nothing further is sent."""
+        while not self._stopping.is_set():
+            with self._lock:
+                ready = self._limiter.ready_in()
+                if ready is not None and ready <= 0:
+                    self._limiter.take()
+                    self._ledger.requests += 1
+                    return True
+            # None: only an answer makes room, after which its window ends soon.
+            self._stopping.wait(min(ready or 0.1, 1.0))
+        return False
 
     def _settle(self, batch: Batch, reply: Reply, lost: bool) -> list[Batch]:
         """Give the rows of a batch their outcome, and the halves that are to be sent on their own."""

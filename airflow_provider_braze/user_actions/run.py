@@ -14,13 +14,13 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeError, TooManyUsersError
 from airflow_provider_braze.memory.forgetting import Forgetting
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.pushes.running import PATIENCE, Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change, Person
 from airflow_provider_braze.user_actions.batches import Batch, Batches
-from airflow_provider_braze.user_actions.delivery import Delivery, Post
+from airflow_provider_braze.user_actions.delivery import MOST_UNDER_WAY, STOPPED, Delivery, Post
 from airflow_provider_braze.user_actions.given import GivenRow
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -35,7 +35,6 @@ FOLDER = "users"
 """Where such runs lie in a reports folder."""
 
 _STOPPED_BEFORE = "the task stopped before this row was sent"
-_STOPPED_AFTER = "the task stopped before Braze gave a final answer"
 _TELL_EVERY = 5.0
 
 
@@ -153,7 +152,8 @@ class UserActionRun:
         """Plan or send everything; what stopped it early."""
         action, batches = ACTIONS[self.action], Batches()
         pace = min(self.workspace.requests_per_second, action.per_minute / 60)
-        delivery = Delivery(action, self.post, Limiter(pace), ledger, self.workspace.redact)
+        most = min(self.workspace.max_in_flight, MOST_UNDER_WAY)
+        delivery = Delivery(action, self.post, Limiter(pace), ledger, self.workspace.redact, most)
         error: BaseException | None = None
         try:
             for batch in self._batches(batches, ledger):
@@ -167,10 +167,11 @@ class UserActionRun:
                 self._tell(ledger)
                 if ledger.trouble is not None:
                     raise ledger.trouble
+            delivery.finish()
         except BaseException as raised:
             error = self._running.what_ended(raised)
         self._running.over()
-        delivery.abandon(_STOPPED_AFTER)
+        delivery.end(STOPPED, PATIENCE)
         for batch in batches.rest():
             ledger.leave(batch.objects, lost=False, reason=_STOPPED_BEFORE)
         ledger.settle_rest("not_sent")

@@ -370,6 +370,49 @@ def test_a_connections_own_pace_is_kept_where_it_is_slower(
     assert sandbox.stats()["max_requests_in_3s"] <= 6
 
 
+def test_several_requests_are_under_way_and_each_users_rows_keep_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    group = {"subscription_group_id": "g1"}
+
+    def rows() -> Iterator[dict[str, Any]]:
+        # Everybody is unsubscribed in the end; some are named in every turn, others once in a while.
+        for turn in range(24):
+            state = "subscribed" if turn % 2 == 0 else "unsubscribed"
+            for number in range(50):
+                user = number if number < 5 else 1000 * (turn // 2) + number
+                yield {"external_id": f"P{user}", "subscription_state": state}
+
+    with SandboxProcess("--latency-ms", "100") as sandbox:
+        connect(monkeypatch, sandbox, requests_per_second=1000)
+        sandbox.put_profiles([{"external_id": f"P{number}"} for number in range(12_000)])
+        report = act("subscription_status", rows, common_fields=group)
+        alone = sandbox.stats()["max_in_flight"]
+        profiles = sandbox.profiles()
+        act("subscription_status", people(3000), common_fields={**group, "subscription_state": "subscribed"})
+        together = sandbox.stats()["max_in_flight"]
+
+    assert (report["accepted"], report["records"]) == (1200, 1200)
+    told = [each for each in profiles.values() if each.get("subscription_groups")]
+    assert {each["subscription_groups"][0]["subscription_state"] for each in told} == {"unsubscribed"}
+    # The five who are in every request let no other one go before it is answered.
+    assert alone == 1
+    assert together > 3
+
+
+def test_trouble_makes_it_one_request_at_a_time_and_loses_nobody(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.001)
+    connect(monkeypatch, sandbox, requests_per_second=1000)
+    sandbox.faults(*[{"status": 500, "after": 3 * number} for number in range(1, 6)])
+
+    report = act("delete", people(1500), expect_at_most=1500)
+    refused = sandbox.stats()["by_status"]["500"]
+    assert refused >= 3
+    assert (report["accepted"], report["requests"], report["retries"]) == (1500, 30 + refused, refused)
+
+
 def test_a_stop_leaves_a_true_report(sandbox: SandboxProcess) -> None:
     tasks = Tasks()
 
