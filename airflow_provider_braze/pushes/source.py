@@ -92,18 +92,16 @@ class ExportSource:
                 file, name=where.name, delimiter=reading.item.delimiter, dialect=reading.dialect
             )
         else:
-            identifier = reading.mapping.identifier
             self._reader = ExportReader(
-                file,
-                dialect=reading.dialect,
-                name=where.name,
-                trim=reading.mapping.trim,
-                identifier=identifier.column if identifier else "external_id",
+                file, dialect=reading.dialect, name=where.name, trim=reading.mapping.trim
             )
             if is_rejects(self._reader.columns):
                 # It was put in the export's place since that was looked at.
                 raise ExportRefusedError(f"{where.name} is a rejects file, not an export.")
         self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        if isinstance(self._reader, ExportReader):
+            # By whatever name and mapping: it decides which lines can be people.
+            self._reader.identified_by(self._mapper.identifier_index)
         self._trims = reading.mapping.trim
         self._expected = reading.item.channel_execution_id
         self._retry_events = reading.retry_events

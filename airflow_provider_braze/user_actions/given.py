@@ -97,9 +97,10 @@ class ExportGiven:
             if item.parent is not None:
                 reader = RejectsReader(file, name=name, delimiter=item.delimiter, dialect=self.dialect)
             else:
-                first = next(iter(self.columns.values()))
-                reader = ExportReader(file, name=name, dialect=self.dialect, identifier=first)
+                reader = ExportReader(file, name=name, dialect=self.dialect)
             places = self._places(name, reader.columns)
+            if isinstance(reader, ExportReader):
+                reader.identified_by(next(iter(places.values())))
             for record in reader:
                 if record.problem:
                     yield GivenRow(record.line, None, tuple(record.cells), record.problem)

@@ -63,3 +63,53 @@ def test_nobody_is_in_another_profile(
         assert not beyond
         assert in_doubt <= {"P4", "P7", "P10"}
     assert held == {user: name for user, name in sent.items() if user not in in_doubt}
+
+
+@pytest.mark.parametrize(
+    ("names", "mapping"),
+    [
+        (["external_id"], {}),
+        (["ExternalID"], {}),
+        (["external-id"], {}),
+        ([" External_Id "], {}),
+        (["braze_id"], {}),
+        (["user_alias_name", "user_alias_label"], {}),
+        (["cust_key"], {"rename": {"cust_key": "external_id"}}),
+        (["cust_key"], {"identifier": "Cust-Key"}),
+        (["email"], {"identifier": {"column": "email", "kind": "email"}}),
+        (["phone"], {"identifier": {"column": "phone", "kind": "phone"}}),
+        (["cust_key"], {"identifier": {"column": "cust_key", "kind": "user_alias", "label": "crm"}}),
+    ],
+    ids=lambda given: " ".join(given),
+)
+def test_nobody_is_in_another_profile_whatever_identifies_them(
+    names: list[str],
+    mapping: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sandbox: SandboxProcess,
+) -> None:
+    connect(monkeypatch, sandbox)
+    kind = {"email": "p{}@example.org", "phone": "+1555010{}"}.get(names[0], "P{}")
+    people = [["crm"] * (len(names) - 1) for _ in range(10, 22)]
+    rows = [[kind.format(n), *rest, f"N{n}", "Boise", "Idaho"] for n, rest in enumerate(people, 10)]
+    at = len(names)
+    rows[3][at], rows[8][at] = '"Jim', 'Bob"'
+    header = [*names, "nickname", "home_city", "state"]
+    path = tmp_path / "RPI_Export_7.txt"
+    path.write_text("".join("\t".join(row) + "\n" for row in (header, *rows)), "utf-8")
+
+    report = BrazeUserTrackOperator(
+        task_id="push",
+        export=str(path),
+        reports_path=str(tmp_path / "_braze"),
+        mode="upsert",
+        mapping={"extra_to": None, **mapping},
+        max_rejected=100,
+    ).execute({})
+
+    assert (report["records"], report["accepted"], report["invalid"]) == (12, 10, 2)
+    if names == ["braze_id"]:  # Braze makes no profile of one that it does not know
+        return
+    held = sorted(each["custom_attributes"]["nickname"] for each in sandbox.all_profiles())
+    assert held == [f"N{n}" for n in range(10, 22) if n not in (13, 18)]

@@ -142,7 +142,7 @@ class Judge:
         self._delimiter = cutter.delimiter
         self._qualifier = cutter.qualifier
         self._width = width
-        self._identifier_at = identifier_at
+        self.identifier_at = identifier_at
         self._execution_at = execution_at
         self._execution_id = ""
 
@@ -160,7 +160,7 @@ class Judge:
         """Whether a line is as wide as the header when it is read literally, and has an identifier."""
         if not self.may_be_whole(text):
             return False
-        at = self._identifier_at
+        at = self.identifier_at
         return at is None or bool(text.split(self._delimiter)[at].strip(BLANKS))
 
     def doubt(self, first: int, texts: Sequence[str], edges: Sequence[int], *, closed: bool) -> Doubt:

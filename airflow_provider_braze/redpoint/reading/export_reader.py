@@ -35,8 +35,8 @@ class ExportReader:
     :param prepended: whether RPI may have put two values in front of each row that the header does not name.
     :param trim: pass over blanks around a qualified value (``"P1", "Ann"``); without, a blank before a qualifier
         makes it a character like others.
-    :param identifier: name of the column that identifies the user. A qualifier that was found out may be a stray
-        character; which lines can be records tells it.
+    :param identifier: name of the column that identifies the user, until :meth:`identified_by` tells better. A
+        qualifier that was found out may be a stray character; which lines can be records tells it.
     :param is_no_column: whether the last name of the header row names no column (default: it always does); cells
         that records have there stay.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
@@ -99,6 +99,13 @@ class ExportReader:
     def bytes_read(self) -> int:
         """How far into the file its reading has come, by chunks: the numerator of a progress share."""
         return self._lines.bytes_read
+
+    def identified_by(self, at: int) -> None:
+        """Say which column identifies the user, once a mapping has told it and before a record is read.
+
+        :param at: its index among ``columns``.
+        """
+        self._scanner.identified_by(at)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(self._scanner)

@@ -149,13 +149,16 @@ class RecordScanner:
         self._header = header
         spanning = self._spanning
         spanning.judge = None
-        # Without an identifier no line is a record, whatever its width.
-        spanning.judges = spanning.judges and identifier_at is not None
         if spanning.judges:
             judge = Judge(self._cutter, width, identifier_at=identifier_at, execution_at=execution_at)
             if self._header_text is not None:
                 judge.wrapping.note_names(self._header_text, header, width - len(header))
             spanning.judge = judge
+
+    def identified_by(self, at: int) -> None:
+        """Say where the identifier stands in a record; a line without one is none."""
+        if self._spanning.judge:
+            self._spanning.judge.identifier_at = at
 
     def __iter__(self) -> Iterator[Record]:
         while (record := self._next()) is not None:

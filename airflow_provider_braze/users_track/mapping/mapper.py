@@ -70,7 +70,7 @@ class Mapper:
         self._mapping = mapping
         self._identities = Identities(layout, null_words_allowed=mapping.null_identifiers)
         self._kind = layout.identifier.kind
-        self._identifier_index = layout.identifier_index
+        self.identifier_index = layout.identifier_index
         self._identifier_null = layout.identifier_null
         self._guarded = _guarded(self._kind)
         self._append = mode == "append"
@@ -121,7 +121,7 @@ class Mapper:
     @property
     def identifier_name(self) -> str:
         """The column that identifies the user, as the header writes it."""
-        return self._columns[self._identifier_index]
+        return self._columns[self.identifier_index]
 
     def by_column(self) -> ByColumn | None:
         """Give what maps many records at once; None where this mapping goes beyond that."""
@@ -143,7 +143,7 @@ class Mapper:
             return None
         return ByColumn(
             kind=self._kind,
-            identifier_index=self._identifier_index,
+            identifier_index=self.identifier_index,
             identifier_null=self._identifier_null,
             null_words=mapping.null_identifiers,
             blanks=self._blanks,
