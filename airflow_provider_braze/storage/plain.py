@@ -52,7 +52,7 @@ def _leads_to(location: Location) -> str | None:
         return posixpath.normpath(location.path)
     try:
         return location.fs.real_path(location.path)
-    except (FileNotFoundError, NotADirectoryError, PermissionError, ServerRefusedError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ServerRefusedError, ExportRefusedError):
         return None
 
 

@@ -130,7 +130,7 @@ class PushedBefore:
             try:
                 written = json.loads(read_small(self._root.child(f"fields/{name}"), _MOST_FIELDS_BYTES))
                 self._fields[name] = frozenset(map(str, written))
-            except (FileNotFoundError, ValueError, TypeError):
+            except (FileNotFoundError, ValueError, TypeError, RecursionError):
                 # Half an index: better one more export called late than one that is not.
                 self._fields[name] = frozenset({EVERY_FIELD})
         return self._fields[name]

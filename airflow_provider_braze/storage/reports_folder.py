@@ -64,9 +64,13 @@ def safe_name(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReportsFolder:
-    """Names and reads what lies in a reports folder."""
+    """Names and reads what lies in a reports folder.
+
+    :param base: what it may not lead out of, where only its server can tell.
+    """
 
     root: Location
+    base: Location | None = None
 
     @classmethod
     def at(cls, url: str, base_path: str | None = None) -> ReportsFolder:
@@ -76,32 +80,28 @@ class ReportsFolder:
 
         :param base_path: where the exports are, if nobody chose the reports folder but it lies there: then it is as
             little trusted, and may only be a link to another place below.
-        :raises BrazeSetupError: it leads out of the base path.
+        :raises BrazeSetupError: it leads out of the base path. A server is asked that before something is written only.
         """
         root = locate(url)
         base = locate(base_path) if base_path else None
-        if not root.is_local:
-            return cls(replace(root, within=root.path))
         if base is None or not root.path.startswith(f"{base.path.rstrip('/')}/"):
             return cls(replace(root, within=root.path))
-        try:
-            return cls(settled(root, base))
-        except ExportRefusedError:
-            raise BrazeSetupError(
-                f"The reports folder {url} is a link that leads out of {base_path}: "
-                "give the place itself as reports_path."
-            ) from None
+        if not root.is_local:
+            return cls(replace(root, within=root.path), base)
+        return cls(_not_out_of(base, root))
 
     def check_writable(self) -> None:
         """Write and delete a small file, so that a push never finds out too late.
 
-        :raises BrazeSetupError: the folder cannot be written.
+        :raises BrazeSetupError: the folder cannot be written, or leads out of the base path.
         :raises ReportError: there is no room.
         :raises BrazeError: its server does not answer.
         """
         probe = self.root.child(f".writable-{uuid.uuid4().hex}")
         try:
             make_folders(self.root)
+            if self.base is not None:
+                _not_out_of(self.base, self.root)
             try:
                 with open_private(probe) as file:
                     # On a full disk, an empty file can be made all the same.
@@ -218,6 +218,20 @@ class ReportsFolder:
         parent = self.root.child(folder)
         make_folders(parent)
         write_whole(parent.child(name), marker.written())
+
+
+def _not_out_of(base: Location, root: Location) -> Location:
+    """Follow links to where a reports folder lies below a base path.
+
+    :raises BrazeSetupError: it does not.
+    """
+    try:
+        return settled(root, base)
+    except ExportRefusedError:
+        raise BrazeSetupError(
+            f"The reports folder {root.url} is a link that leads out of {base.url}: "
+            "give the place itself as reports_path."
+        ) from None
 
 
 def in_reports_folder(url: str, levels: int = 3) -> Location:

@@ -66,9 +66,10 @@ class SessionFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return self.sessions.ask(lambda session, _: session.info(asked))
 
     def real_path(self, path: str) -> str:
-        """Say where a path leads, links followed where the protocol tells: SFTP does, FTP and SMB have no word for it.
+        """Say where a path leads, links followed as far as the server tells of them.
 
         :raises FileNotFoundError: a folder above it is not there.
+        :raises ExportRefusedError: it leads through a link to where the server does not say.
         """
         asked = self._strip_protocol(path)
         return self.sessions.ask(lambda session, _: session.real_path(asked))

@@ -85,7 +85,10 @@ class Session(Protocol):
         """Say what lies at a path, links followed."""
 
     def real_path(self, path: str) -> str:
-        """Say where a path leads, as far as the protocol tells."""
+        """Say where a path leads, as far as the server tells.
+
+        :raises ExportRefusedError: through a link, to where it does not say.
+        """
 
     def make_folder(self, path: str) -> None:
         """Make one folder; it may be there already."""

@@ -114,7 +114,7 @@ class UserActionRun:
             folder = ReportsFolder.at(self.reports_path)
             folder.check_writable()
             home = folder.start_run(FOLDER, self.identity)
-            sink = RejectsFile(home.child(REJECTS_NAME), COLUMNS)
+            sink = RejectsFile(home.child(REJECTS_NAME), COLUMNS, token=self.identity.token)
         began, started_at = time.monotonic(), datetime.now(UTC)
         ledger = _FreeLedger(sink)
         forgetting = Forgetting(folder, self.braze_conn_id, ledger.note)

@@ -172,7 +172,9 @@ def test_rows_from_a_column_of_an_export(sandbox: SandboxProcess, tmp_path: Path
     assert (report["accepted"], report["invalid"]) == (2, 1)
     assert set(sandbox.profiles()) == {"P2"}
     with open(report["rejects_path"], newline="") as file:
-        (rejected,) = csv.DictReader(file)
+        (rejected,) = (rows := csv.DictReader(file))
+    # It says whose it is, as its report does.
+    assert [*(rows.fieldnames or ())][-2:] == ["row", f"_push_{report['token']}"]
     assert (rejected["_line"], rejected["_outcome"], rejected["_reason"]) == (
         "4",
         "invalid",

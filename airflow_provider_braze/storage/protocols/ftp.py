@@ -9,16 +9,28 @@ import os
 import posixpath
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_braze.storage.protocols.ftp_client import FtpServer
-from airflow_provider_braze.storage.protocols.ftp_listing import facts_of, moment, parse_line
+from airflow_provider_braze.storage.protocols.ftp_listing import (
+    facts_of,
+    links_in,
+    moment,
+    parse_line,
+    target_among,
+    target_in_facts,
+)
+from airflow_provider_braze.storage.protocols.links import followed
 from airflow_provider_braze.storage.session_files import SessionFileSystem
 from airflow_provider_braze.storage.sessions import Info, ServerRefusedError
 
 schemes = ["ftp"]
 """What Airflow asks a filesystem module for."""
+
+_FRESH_SECONDS = 2.0
+"""For so long a session knows of a folder which links are in it: thousands of markers in one are read one by one."""
 
 _NO_SPACE = frozenset({"452", "552"})
 
@@ -43,6 +55,8 @@ class FtpSession:
 
     def __init__(self, server: FtpServer) -> None:
         self._ftp = server.connect()
+        # When a folder was listed for them, and its links.
+        self._links: dict[str, tuple[float, list[str]]] = {}
         self._features = self._ask_features()
 
     def _ask_features(self) -> frozenset[str]:
@@ -74,12 +88,12 @@ class FtpSession:
         return [line.removesuffix("\r") for line in lines if line.strip()]
 
     def info(self, path: str) -> Info:
-        """Look at one path."""
+        """Look at one path, links followed."""
         with _answers(path):
             if "MLST" in self._features:
                 lines = self._ftp.sendcmd(f"MLST {_literal(path)}").splitlines()
                 found = facts_of(lines[1].removeprefix(" ")) if len(lines) > 1 else None
-                if found is not None:
+                if found is not None and found[1]["type"] != "link":
                     return {**found[1], "name": path}
             return self._info_by_parts(path)
 
@@ -100,8 +114,37 @@ class FtpSession:
             return None
 
     def real_path(self, path: str) -> str:
-        """Give the path itself: FTP has no word for a link."""
-        return posixpath.normpath(path)
+        """Say where a path leads, by what listings tell of links.
+
+        What they do not tell nobody can know: FTP has no question for it, some servers list what a link leads to, and
+        most leave out names that begin with a dot.
+        """
+        with _answers(path):
+            return followed(path, self._target_of)
+
+    def _target_of(self, path: str) -> str | None:
+        if "MLST" in self._features:
+            with contextlib.suppress(ftplib.error_perm):
+                lines = self._ftp.sendcmd(f"MLST {_literal(path)}").splitlines()
+                if len(lines) > 1 and (target := target_in_facts(lines[1])) is not None:
+                    return target
+        folder, name = posixpath.split(path)
+        return target_among(self._links_of(folder), name)
+
+    def _links_of(self, folder: str) -> list[str]:
+        """List the links in a folder; of a server with MLSD too, which may tell there what the links lead to."""
+        listed_at, links = self._links.get(folder, (float("-inf"), []))
+        if time.monotonic() - listed_at < _FRESH_SECONDS:
+            return links
+        try:
+            self._ftp.cwd(_literal(folder))
+            links = links_in(self._lines("LIST"))
+        except (ftplib.error_perm, ftplib.error_temp) as error:
+            if str(error)[:3] == "421":
+                raise
+            links = []  # it may not be listed, is empty, or is not there
+        self._links[folder] = time.monotonic(), links
+        return links
 
     def make_folder(self, path: str) -> None:
         """Make a folder."""
@@ -143,8 +186,12 @@ class FtpSession:
             return _Download(self._ftp, self._ftp.transfercmd(f"RETR {_literal(path)}", offset or None))
 
     def write_at(self, path: str, offset: int, data: bytes) -> None:
-        """Write into a file."""
+        """Write into a file; the first piece makes a new one in place of whatever is there, never through a link."""
         with _answers(path):
+            if not offset:
+                # Where it may not be deleted, or is not there, STOR says what it is.
+                with contextlib.suppress(ftplib.error_perm):
+                    self._ftp.delete(_literal(path))
             command = "STOR"
             if offset and "REST STREAM" not in self._features:
                 command, done = "APPE", (self._ftp.size(_literal(path)) or 0) - offset

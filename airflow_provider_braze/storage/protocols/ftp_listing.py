@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from airflow_provider_braze.storage.sessions import Info
@@ -12,10 +13,13 @@ _UNIX = re.compile(
     r"(?P<when>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4})) (?P<name>.+)$"
 )
 _WINDOWS = re.compile(
-    r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{2}:\d{2}\s*(?:[AP]M)?)\s+(?:<(?P<kind>DIR)>|(?P<size>\d+))"
+    r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{2}:\d{2}\s*(?:[AP]M)?)"
+    r"\s+(?:<(?P<kind>DIR|JUNCTION|SYMLINKD?)>|(?P<size>\d+))"
     r" +(?P<name>.+)$"
 )
+_UNIX_LINK = re.compile(r"l[-rwxsStTlL]{9}")
 _KINDS = {"-": "file", "d": "directory", "l": "link"}
+_WINDOWS_KINDS = {None: "file", "DIR": "directory"}
 _WINDOWS_TIMES = ("%m-%d-%y %I:%M%p", "%m-%d-%Y %I:%M%p", "%m-%d-%y %H:%M", "%m-%d-%Y %H:%M")
 
 
@@ -61,13 +65,51 @@ def parse_line(line: str, now: datetime | None = None) -> tuple[str, Info] | Non
         name = found["name"].split(" -> ")[0] if kind == "link" else found["name"]
         when = _unix_time(found["when"], now or datetime.now(UTC))
     elif found := _WINDOWS.match(line):
-        kind, name = "directory" if found["kind"] else "file", found["name"]
+        kind, name = _WINDOWS_KINDS.get(found["kind"], "link"), found["name"]
         when = _windows_time(found["when"])
     else:
         return None
     if name in (".", ".."):
         return None
     return name, {"type": kind, "size": int(found["size"] or 0), "mtime": when, "exact": False}
+
+
+def target_in_facts(line: str) -> str | None:
+    """Tell from a line of ``MLST`` where a link leads: ``""`` where that is not said, None where it is no link."""
+    facts = line.strip().partition(" ")[0]
+    kind = next((fact[5:] for fact in facts.split(";") if fact.lower().startswith("type=")), "")
+    # OS.unix=slink:<target>, OS.unix=symlink
+    return kind.partition(":")[2] if "link" in kind.partition(":")[0].lower() else None
+
+
+def links_in(lines: Iterable[str]) -> list[str]:
+    """Give of the lines of ``LIST`` that tell of a link what comes after the time: ``<name> -> <target>``, or a name.
+
+    Where the name ends cannot be told from that alone, since one may hold an arrow: :func:`target_among` is told it.
+    A line that is not understood, with a month in another language, is given from a blank on.
+    """
+    found = []
+    for line in lines:
+        if unix := _UNIX.match(line):
+            found += [unix["name"]] * (unix["kind"] == "l")
+        elif windows := _WINDOWS.match(line):
+            found += [windows["name"]] * (windows["kind"] not in _WINDOWS_KINDS)
+        elif _UNIX_LINK.match(line):
+            found += [line[at + 1 :] for at, character in enumerate(line) if character == " "]
+    return found
+
+
+def target_among(links: Iterable[str], name: str) -> str | None:
+    """Tell where the link of a name leads: ``""`` where that is not said, None where it is no link.
+
+    :param links: as :func:`links_in` gives them.
+    """
+    for link in links:
+        if link.startswith(f"{name} -> "):
+            return link[len(name) + 4 :]
+        if link == name or (link.startswith(f"{name} [") and link.endswith("]")):
+            return ""
+    return None
 
 
 def _unix_time(text: str, now: datetime) -> float | None:

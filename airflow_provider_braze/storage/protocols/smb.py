@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import posixpath
 import stat
 from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.protocols.connections import connection_of, flag
+from airflow_provider_braze.storage.protocols.links import followed
 from airflow_provider_braze.storage.session_files import SessionFileSystem
 from airflow_provider_braze.storage.sessions import TIMEOUT, Info
 
@@ -102,8 +102,31 @@ class SmbSession:
         return {"name": path, "type": kind, "size": found.st_size, "mtime": found.st_mtime}
 
     def real_path(self, path: str) -> str:
-        """Give the path itself: what is a link, and where it leads, the server alone decides."""
-        return posixpath.normpath(path)
+        """Say where a path leads, by the symbolic links and junctions that the server shows.
+
+        Samba follows links itself, and shows none: there its own setting ``wide links`` keeps them inside of the share.
+        """
+        with self._answers(path):
+            return followed(path, self._target_of)
+
+    def _target_of(self, path: str) -> str | None:
+        if "/" not in path[1:]:  # the share
+            return None
+        try:
+            found = self._smb.lstat(self._unc(path), **self._options)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOTDIR):
+                return None
+            raise
+        if not _is_link(found.st_file_attributes, found.st_reparse_tag):
+            return None
+        try:
+            target = str(self._smb.readlink(self._unc(path), **self._options))
+        except ValueError:  # a junction
+            return ""
+        start = f"\\\\{self._host}\\"
+        within = target.lower().startswith(start.lower())
+        return "/" + target[len(start) :].replace("\\", "/") if within else ""
 
     def make_folder(self, path: str) -> None:
         """Make a folder."""
@@ -135,7 +158,10 @@ class SmbSession:
             return file
 
     def write_at(self, path: str, offset: int, data: bytes) -> None:
-        """Write into a file; others may read it meanwhile."""
+        """Write into a file; others may read it meanwhile. The first piece takes the place of a link."""
+        with self._answers(path):
+            if not offset and self._target_of(path) is not None:
+                self._smb.remove(self._unc(path), **self._options)
         with (
             self._answers(path),
             self._smb.open_file(
@@ -164,10 +190,14 @@ class SmbSession:
 
         What is asked through an open file, as reading and writing are, raises the one that knows no numbers.
         """
-        from smbprotocol.exceptions import SMBOSError, SMBResponseException
+        from smbprotocol.exceptions import SMBLinkRedirectionError, SMBOSError, SMBResponseException
 
         try:
             yield
+        except SMBLinkRedirectionError as error:
+            raise PermissionError(
+                errno.EACCES, "a link that leads off the server is not followed", path
+            ) from error
         except (SMBOSError, SMBResponseException) as error:
             status = error.ntstatus if isinstance(error, SMBOSError) else error.status
             number = _ERRNOS.get(status) or getattr(error, "errno", None)
@@ -190,9 +220,21 @@ _ERRNOS = {
 """What smbclient has no number for; anything else is taken for a session that broke."""
 
 
+_STANDS_FOR_ANOTHER = 0x20000000
+"""The bit of a tag that says so: symbolic links and junctions have it, while what is stored in an odd way has not, such
+as deduplicated or offline files."""
+
+
+def _is_link(attributes: int, tag: int) -> bool:
+    return bool(attributes & stat.FILE_ATTRIBUTE_REPARSE_POINT and tag & _STANDS_FOR_ANOTHER)
+
+
 def _entry(path: str, entry: Any) -> Info:
     found = entry.smb_info
-    kind = "link" if entry.is_symlink() else "directory" if entry.is_dir() else "file"
+    is_folder = found.file_attributes & stat.FILE_ATTRIBUTE_DIRECTORY
+    # A listing has a link's tag where it has the size of extended attributes otherwise.
+    is_link = _is_link(found.file_attributes, found.ea_size)
+    kind = "link" if is_link else "directory" if is_folder else "file"
     return {
         "name": path,
         "type": kind,
