@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 PROVIDER = "airflow-provider-braze-redpoint"
 CHANNEL = Path("Braze Onboarding and Upsert", "Spring", "77")
@@ -46,6 +47,7 @@ def main() -> None:
     assert "site-packages" in str(airflow_provider_braze.__file__), airflow_provider_braze.__file__
     modules = import_everything()
     validate_provider_info()
+    find_example_dags()
     with tempfile.TemporaryDirectory(prefix="released-") as folder:
         profiles = push_one_export(Path(folder))
     print(
@@ -96,6 +98,17 @@ def validate_provider_info() -> None:
     jsonschema.validate(entry.load()(), schema)
 
 
+def find_example_dags() -> None:
+    """Look for our example DAGs as Airflow does with ``[core] load_examples``, from 3.3 on."""
+    from airflow.dag_processing.bundles import manager
+
+    if add := getattr(manager, "_add_provider_example_dags_to_bundle", None):
+        bundles: list[Any] = []
+        add(bundles)
+        names = [each.name for each in bundles]
+        assert f"{PROVIDER}-example-dags" in names, names
+
+
 def push_one_export(folder: Path) -> int:
     """Run a DAG of sensor and operator with Airflow's own command, and count the profiles that then are there."""
     from airflow_provider_braze.sandbox.testing import SandboxProcess
@@ -113,6 +126,8 @@ def push_one_export(folder: Path) -> int:
             "AIRFLOW_HOME": str(folder / "home"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # A busy machine reads hundreds of modules slowly.
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "600",
             "AIRFLOW_CONN_BRAZE_DEFAULT": json.dumps(connection),
             # Of Python itself: a warning that nobody shows would be none.
             "PYTHONWARNINGS": "always::DeprecationWarning",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+
+_DISTRIBUTION = "airflow-provider-braze-redpoint"
 
 _INTEGRATIONS: list[dict[str, Any]] = [
     {
@@ -102,8 +105,11 @@ def _asset_uri(scheme: str, *, factory: str) -> dict[str, Any]:
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, which is also the only source of the connection form in Airflow 3.3."""
+    # With [core] load_examples, Airflow 3.3 takes the distribution's name for the package's, and logs a traceback where
+    # there is none. Breaks when it reads the package from the metadata: then this can go.
+    sys.modules.setdefault(_DISTRIBUTION.replace("-", "_"), sys.modules[__name__.partition(".")[0]])
     return {
-        "package-name": "airflow-provider-braze-redpoint",
+        "package-name": _DISTRIBUTION,
         "name": "Braze",
         "description": "Pushes `Redpoint Interaction` exports to `Braze <https://www.braze.com/>`__ user profiles.",
         "integrations": _INTEGRATIONS,

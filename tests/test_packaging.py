@@ -10,6 +10,7 @@ import sys
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,17 @@ def built(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, b
 def wheel(built: dict[str, bytes]) -> zipfile.ZipFile:
     (content,) = (content for name, content in built.items() if name.endswith(".whl"))
     return zipfile.ZipFile(io.BytesIO(content))
+
+
+def test_airflow_finds_the_example_dags(caplog: pytest.LogCaptureFixture) -> None:
+    manager = pytest.importorskip("airflow.dag_processing.bundles.manager")
+    if not hasattr(manager, "_add_provider_example_dags_to_bundle"):
+        pytest.skip("Airflow looks for the example DAGs of providers from 3.3 on")
+    bundles: list[Any] = []
+    manager._add_provider_example_dags_to_bundle(bundles)
+    (ours,) = [each for each in bundles if each.name == "airflow-provider-braze-redpoint-example-dags"]
+    assert Path(ours.kwargs["path"]) == ROOT / "airflow_provider_braze" / "example_dags"
+    assert "airflow_provider_braze" not in caplog.text
 
 
 def test_what_is_built_again_elsewhere_is_the_same_bytes(
