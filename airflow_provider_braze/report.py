@@ -115,6 +115,7 @@ class Report(_Common, total=False):
     normalised: dict[str, int]
     execution_id_mismatches: int
     upper_bounds: list[str]
+    users_identified_by: list[str]
     sample_payloads: list[dict[str, Any]]
     failed_rows: list[dict[str, Any]]
     exports: list[ExportEntry]

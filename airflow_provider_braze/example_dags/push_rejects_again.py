@@ -6,7 +6,8 @@ Takes the rejects file of one push, mended, and pushes it into Braze with the mo
 1. Download the rejects from the card of the push in the tab *Braze*, or take them from the reports folder.
 2. Mend the cells, and leave the columns that start with `_` in place. Records that you delete are not pushed.
 3. Put the file beside the report that the card names, under any name.
-4. Press *Trigger* and fill in the id that the card names. The file that was changed last is taken.
+4. Press *Push rejects again* on the card, where all is filled in; or *Trigger* here, with the id that the card names.
+   The file that was changed last is taken.
 
 The new report names the old one as its `parent`. What fails again is in a new rejects file, which has an id of its own.
 

@@ -61,10 +61,17 @@ def question(size: dict[str, Any], where: dict[str, str], exports: list[dict[str
         named.append(f"- and {len(exports) - MOST_NAMED:,} more")
     saved = size.get("data_points_saved", 0)
     more = f" ({size['data_points'] + saved:,} if everything were sent)" if saved else ""
+    kinds = size["users_identified_by"]
+    # Nobody can tell that an external id and an e-mail address are of the same person.
+    counted = (
+        f"Users are identified in several ways ({', '.join(kinds)}); who is there in two of them is counted twice."
+        if len(kinds) > 1
+        else "Each user is counted once, however many of the exports they are in."
+    )
     return f"""\
-{size["exports"]:,} exports, {size["users"]:,} users, at most {size["data_points"]:,} data points{more}, an estimate; \
+{size["exports"]:,} exports, {users(size)}, at most {size["data_points"]:,} data points{more}, an estimate; \
 {size["failed"]:,} records cannot be sent, {size["unplanned"]:,} exports could not be planned. \
-Each user is counted once, however many of the exports they are in.
+{counted}
 
 Workspace: `{where["endpoint"]}`, connection `{where["connection"]}`. \
 Cluster: {cluster_of(where["endpoint"]) or "none of Braze's list"}.
@@ -76,6 +83,12 @@ Cluster: {cluster_of(where["endpoint"]) or "none of Braze's list"}.
 No answer within {HOURS_TO_ANSWER} hours means *Reject*: then nothing is pushed, and the exports are found again by \
 the next run.
 """
+
+
+def users(size: dict[str, Any]) -> str:
+    """Say how many users there are, as far as that is known."""
+    most = "at most " if len(size["users_identified_by"]) > 1 else ""
+    return f"{most}{size['users']:,} users"
 
 
 def plain(text: Any) -> str:
@@ -166,6 +179,7 @@ with DAG(
             "exports": len(exports),
             "unplanned": len(exports) - len(planned),
             **{name: found.get(name, 0) for name in ("users", "failed", "data_points", "data_points_saved")},
+            "users_identified_by": found.get("users_identified_by", []),
         }
         where = {
             "endpoint": found.get("endpoint") or "unknown",
@@ -173,7 +187,11 @@ with DAG(
             "plans": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/redpoint_with_approval"
             f"/runs/{quote(run_id or '', safe='')}/plugin/braze",
         }
-        return {**size, "question": question(size, where, exports)}
+        return {
+            **size,
+            "subject": f"Push {users(size)} to Braze?",
+            "question": question(size, where, exports),
+        }
 
     @task.branch(task_display_name="Within the limits?")
     def by_size(size: dict[str, Any], params: dict[str, Any] | None = None) -> str:
@@ -189,7 +207,7 @@ with DAG(
     ask = ApprovalOperator(
         task_id="ask",
         task_display_name="Ask a person",
-        subject="Push {{ '{:,}'.format(ti.xcom_pull(task_ids='sum_of_plans').users) }} users to Braze?",
+        subject="{{ ti.xcom_pull(task_ids='sum_of_plans').subject }}",
         body="{{ ti.xcom_pull(task_ids='sum_of_plans').question }}",
         # Who is not asked in time has not agreed.
         defaults="Reject",

@@ -21,6 +21,7 @@ from airflow_provider_braze.airflow_compat.api_server import (
     readable,
 )
 from airflow_provider_braze.plugins.addresses import pages, quoted, root_path
+from airflow_provider_braze.plugins.again import again
 from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
 from airflow_provider_braze.plugins.history import MOST, NOTHING_TO_SAY, dags_that_push, history
 from airflow_provider_braze.plugins.line import UNDER_WAY
@@ -43,6 +44,7 @@ _SECONDS_OF_ALL = 20
 NO_SUCH_RUN = "There is no such run."
 NO_PUSH_IN_RUN = "No task of this run pushes anything to Braze."
 NO_PUSH_IN_TASK = "This task does not push to Braze. The run's own Braze tab shows all of its pushes."
+NO_REJECTS = "This push left no rejects that could be pushed again."
 NOT_SIGNED_IN = "Your session has ended. Sign in to Airflow again, then reload this page."
 NOT_ALLOWED = "You may not see what this DAG pushed: reading its tasks and XComs takes Airflow's permission."
 
@@ -118,10 +120,9 @@ def download_rejects(
 
     :param export: number of the export in the list that the task pushed, from 1 on; 0 where it pushed one alone.
     """
-    found = one_by_one(_pushes(dag_id, run_id, (task_id, _map_index(map_index))))
-    tasks = [task for task in found if task.number == export]
-    path = card_of(tasks[0], has_store=HAS_STORE).rejects_path if tasks else ""
-    report = _own_report((dag_id, run_id), tasks[0], path) if path and rejects.in_ui() else None
+    card = _card((dag_id, run_id), (task_id, _map_index(map_index)), export)
+    path = card.rejects_path if card else ""
+    report = _own_report((dag_id, run_id), card.task, path) if card and path and rejects.in_ui() else None
     if report is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, rejects.SWITCHED_OFF if path else NO_SUCH_RUN)
     try:
@@ -135,6 +136,31 @@ def download_rejects(
             "Content-Disposition": f'attachment; filename="{rejects.download_name(report)}"',
             **_headers(),
         },
+    )
+
+
+@app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}/again", dependencies=MAY_READ)
+def show_again(
+    dag_id: str, run_id: str, task_id: str, map_index: str, export: Annotated[int, Query(ge=0)] = 0
+) -> HTMLResponse:
+    """Show the page from which the rejects of a push are pushed again. It starts nothing itself.
+
+    :param export: as for the rejects file.
+    """
+    where = (dag_id, run_id)
+    card = _card(where, (task_id, _map_index(map_index)), export)
+    push_id = id_of(card.rejects_path) if card else ""
+    if card is None or not push_id:
+        raise HTTPException(HTTPStatus.NOT_FOUND, NO_REJECTS)
+    return _html(
+        "again.html",
+        card=card,
+        again=again(push_id, where, card.task),
+        back=_links(where, card)["run"],
+        dag_id=rejects.PUSH_AGAIN_DAG,
+        dag=f"{root_path()}/dags/{rejects.PUSH_AGAIN_DAG}",
+        api=f"{root_path()}/api/v2/dags/{rejects.PUSH_AGAIN_DAG}",
+        live=False,
     )
 
 
@@ -158,6 +184,12 @@ def _pushes(dag_id: str, run_id: str, place: tuple[str, int | None] | None = Non
     if said and not tasks:
         raise HTTPException(HTTPStatus.OK, said)
     return [replace(task, said=said) for task in tasks]
+
+
+def _card(where: tuple[str, str], place: tuple[str, int], export: int) -> Card | None:
+    """Make the card of one push of a task; None where there is no such push."""
+    found = [task for task in one_by_one(_pushes(*where, place)) if task.number == export]
+    return card_of(found[0], has_store=HAS_STORE) if found else None
 
 
 def _map_index(text: str) -> int:
@@ -218,8 +250,9 @@ def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     index = map_index if map_index >= 0 else "-"
     export = f"?export={card.task.number}" if card.task.number else ""
     return {
-        "again": f"{root_path()}/dags/{rejects.PUSH_AGAIN_DAG}",
+        "again": f"{pages()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/again{export}",
         "id": id_of(card.rejects_path),
+        "run": f"{pages()}/dags/{dag_id}/runs/{run_id}?card={quoted(card.anchor)}#{quoted(card.anchor)}",
         "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
         "rejects": f"{pages()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
     }

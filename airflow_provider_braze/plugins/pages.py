@@ -34,6 +34,7 @@ def _environment() -> Environment:
         "css": _own_file("tab.css", _css),
         "css_of_all": _own_file("all.css", _css),
         "js": _own_file("tab.js", _js),
+        "js_of_again": _own_file("again.js", _js),
     }
     return environment
 

@@ -158,7 +158,9 @@ class ListPush:
         """The list's report as it is now."""
         own = [turn.report for turn in self._turns if turn.report is not None]
         # Who is in several of the plans is one user.
-        users = {} if self._users is None else {"users": self._users.total}
+        users: dict[str, Any] = {}
+        if self._users is not None:
+            users = {"users": self._users.total, "users_identified_by": sorted(self._users.kinds)}
         return {
             **summed(own, [turn.status for turn in self._turns]),
             **users,

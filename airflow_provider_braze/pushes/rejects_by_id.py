@@ -38,22 +38,43 @@ def find_rejects(
     :return: its URL, and the report beside it.
     :raises BrazeSetupError: the id is none, or no rejects file or no report lies there.
     """
+    place, header = _beside(reports_path, push_id, file_name)[0]
+    return place.url, parent_report(place.url, header)
+
+
+def names_beside(reports_path: str, push_id: str) -> tuple[list[str], Mapping[str, Any]]:
+    """List the rejects files of a push by their names, the one that was changed last first, and read its report.
+
+    :raises BrazeSetupError: as :func:`find_rejects`.
+    """
+    found = _beside(reports_path, push_id)
+    place, header = found[0]
+    return [_name(each) for each, _ in found], parent_report(place.url, header)
+
+
+def _beside(
+    reports_path: str, push_id: str, file_name: str | None = None
+) -> list[tuple[Location, RejectsHeader]]:
+    """Find the rejects files in the folder of a push, the one that was changed last first; none is an error."""
     if not re.fullmatch(ID_PATTERN, push_id.strip()):
         raise BrazeSetupError(
             f"{push_id!r} is no id of a push: it is the last two folders of the report's path, as the card in the "
             "Braze tab names it."
         )
     folder = reports_folder_of(reports_path).root.child(push_id.strip())
-    found = {place.url.rpartition("/")[2]: (place, header) for place, header in _rejects_in(folder)}
+    found = _rejects_in(folder)
     if file_name:
-        found = {name: each for name, each in found.items() if name == file_name.strip()}
+        found = [each for each in found if _name(each[0]) == file_name.strip()]
     if not found:
         raise BrazeSetupError(
             f"{folder.url} holds no rejects file{f' called {file_name!r}' if file_name else ''}: no record of the push "
             "failed, or it was tidied away. A mended file belongs there, beside the report."
         )
-    place, header = max(found.values(), key=lambda each: (each[0].stat().modified or 0, each[0].url))
-    return place.url, parent_report(place.url, header)
+    return sorted(found, key=lambda each: (each[0].stat().modified or 0, each[0].url), reverse=True)
+
+
+def _name(place: Location) -> str:
+    return place.url.rpartition("/")[2]
 
 
 def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:

@@ -168,6 +168,17 @@ def test_the_question_says_what_a_person_has_to_know(
     assert "No answer within 12 hours means *Reject*: then nothing is pushed" in said
 
 
+def test_users_of_several_kinds_of_identifiers_are_at_most_so_many(with_approval: DAG) -> None:
+    found = plan(16_800, 100) | {"users_identified_by": ["email", "external_id"]}
+    said = function(with_approval, "sum_of_plans")([{}], found, "braze_prod", run_id="run")
+    assert said["subject"] == "Push at most 16,800 users to Braze?"
+    assert "1 exports, at most 16,800 users, at most 100 data points" in said["question"]
+    assert "(email, external_id); who is there in two of them is counted twice" in said["question"]
+    assert "counted once" not in said["question"]
+    exact = function(with_approval, "sum_of_plans")([{}], plan(5, 1), "braze_prod", run_id="run")
+    assert exact["subject"] == "Push 5 users to Braze?"
+
+
 def test_a_search_that_failed_is_not_added_up(with_approval: DAG) -> None:
     with pytest.raises(AirflowFailException, match="the task before this one says why"):
         function(with_approval, "sum_of_plans")(None, None, "braze_default")

@@ -84,9 +84,13 @@ class ApiServer(RealAirflow):
         )
         return str(answer.json()["access_token"])
 
+    def be_admin(self) -> None:
+        """Call Airflow's public API as an administrator from now on."""
+        self._session.headers["Authorization"] = f"Bearer {self.sign_in(ADMIN)}"
+
     def runs_of(self, dag_id: str) -> list[tuple[str, dict[str, Any], str]]:
         """List the runs of a DAG, each with its conf and the user who started it."""
-        self._session.headers["Authorization"] = f"Bearer {self.sign_in(ADMIN)}"
+        self.be_admin()
         return [(run["dag_run_id"], run["conf"], run["triggering_user_name"]) for run in self.runs(dag_id)]
 
     def get(self, path: str, user: str | None = VIEWER, *, cookie: bool = False) -> requests.Response:

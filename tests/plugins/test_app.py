@@ -276,9 +276,9 @@ class TestRejects:
         path = f"{tmp_path}/_braze/{push_id}/rejects.csv"
         page = show({"report": report(invalid=1, rejects_path=path)})
         assert f"<code>{push_id}</code>" in page
-        assert "/dags/push_rejects_again" in page
+        assert "/tasks/push/0/again" in page
         elsewhere = show({"report": report(invalid=1, rejects_path="/somewhere/rejects.csv")})
-        assert "/dags/push_rejects_again" not in elsewhere
+        assert "/again" not in elsewhere
 
     @pytest.mark.usefixtures("allowed")
     def test_those_of_an_export_in_a_list_are_downloaded_by_its_number(

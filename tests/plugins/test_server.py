@@ -130,6 +130,7 @@ PAGES = [
     f"dags/one/runs/{RUN}",
     f"dags/one/runs/{RUN}/tasks/push/0",
     f"dags/one/runs/{RUN}/tasks/push/0/rejects.csv",
+    f"dags/one/runs/{RUN}/tasks/push/0/again",
 ]
 
 
@@ -152,12 +153,16 @@ class TestPermission:
         assert server.get(page, user=VIEWER, cookie=True).status_code not in (401, 403)
 
 
+def test_no_route_changes_anything() -> None:
+    assert {method for route in module.app.routes for method in getattr(route, "methods", ())} == {"GET"}
+
+
 def test_every_route_asks_for_permission() -> None:
     routes = {route.path: route for route in module.app.routes if hasattr(route, "dependencies")}
     # That of all DAGs asks for each of them, once it knows who asks.
     (who, _) = routes.pop("/pushes").dependant.dependencies
     assert who.call is SIGNED_IN.dependency
-    assert len(routes) == 4
+    assert len(routes) == 5
     assert all(route.dependencies == module.MAY_READ for route in routes.values())
 
 

@@ -311,6 +311,7 @@ class TestDryRun:
             invalid=1,
             requests=0,
             users=100,
+            users_identified_by=["external_id"],
             planned_requests=2,
         )
         assert sandbox.stats()["requests"] == 0

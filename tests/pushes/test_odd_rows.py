@@ -55,6 +55,10 @@ class Share(float, enum.Enum):
     HALF = 0.5
 
 
+class Endless(float, enum.Enum):
+    YES = float("inf")
+
+
 class Flags(enum.Flag):
     BOLD = 1
 
@@ -150,10 +154,29 @@ ODD: dict[str, tuple[Any, str]] = {
     "the same long text often": ([["x" * 1_000_000] * 9], "larger than a request may be (4000000 bytes)"),
     "5,000 digits": (10**5000, "a number that is too large"),
     "no float": (Decimal("1E+400"), "a number that is too large"),
-    "NaN": (float("nan"), "not JSON: a number that is infinite or not a number"),
-    "a Decimal NaN": (Decimal("NaN"), "not JSON: a number that is infinite or not a number"),
-    "a NaN that raises": (Decimal("sNaN"), "not JSON: InvalidOperation"),
-    "inf": (float("inf"), "not JSON: a number that is infinite or not a number"),
+    "NaN": (float("nan"), "not JSON: a value of type float that is infinite or not a number"),
+    "a Decimal NaN": (Decimal("NaN"), "not JSON: a value of type Decimal that is infinite or not a number"),
+    "a NaN that raises": (
+        Decimal("sNaN"),
+        "not JSON: a value of type Decimal that is infinite or not a number",
+    ),
+    "an infinite Decimal": (
+        Decimal("-Infinity"),
+        "not JSON: a value of type Decimal that is infinite or not a number",
+    ),
+    "an infinite number with a name": (
+        Endless.YES,
+        "not JSON: a value of type Endless that is infinite or not a number",
+    ),
+    "infinite, of numpy": (
+        numpy.float16("inf"),
+        "not JSON: a value of type float16 that is infinite or not a number",
+    ),
+    "NaN of numpy's own float": (
+        numpy.float64("nan"),
+        "not JSON: a value of type float64 that is infinite or not a number",
+    ),
+    "inf": (float("inf"), "not JSON: a value of type float that is infinite or not a number"),
     "half a character": ("\ud800", "not JSON: UnicodeEncodeError"),
     "str that raises": (Raising(), "not JSON: a value of type Raising"),
     "a dict that raises": (RaisingDict(), "not JSON: LookupError"),
@@ -179,7 +202,10 @@ ODD: dict[str, tuple[Any, str]] = {
     "a record of numpy": (numpy.void(b"abc"), "not JSON: a value of type void"),
     "a masked value": (numpy.ma.masked, "not JSON: a value of type MaskedConstant"),
     "complex of numpy": (numpy.complex64(1), "not JSON: a value of type complex64"),
-    "NaN of numpy": (numpy.float32("nan"), "not JSON: a number that is infinite or not a number"),
+    "NaN of numpy": (
+        numpy.float32("nan"),
+        "not JSON: a value of type float32 that is infinite or not a number",
+    ),
     "pandas' NA": (NAType(), "not JSON: a value of type NAType"),
     "pandas' NaT": (NaTType(2026, 1, 2), "not JSON: a value of type NaTType"),
     "flags": (Flags.BOLD, "not JSON: a value of type Flags"),

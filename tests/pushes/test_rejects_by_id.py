@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects, id_of
+from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects, id_of, names_beside
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 
@@ -43,6 +43,7 @@ def test_the_mended_file_beside_the_report_is_found_and_keeps_its_parent(
     path, report = find_rejects(base_of(first), f" {push_id} ")
 
     assert path == str(mended)
+    assert names_beside(base_of(first), push_id) == ([mended.name, "rejects.csv"], report)
     assert report["export"] == first["export"]
     again = push(path, run="again")
     check(again, status="complete", records=1, accepted=1)

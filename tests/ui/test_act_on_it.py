@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import time
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_a_question_is_understood_and_answered(
     assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
 
 
-def test_mended_rejects_go_out_by_the_id_on_their_card(
+def test_mended_rejects_go_out_from_their_card(
     ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess, base_path: Path
 ) -> None:
     airflow.unpause(PUSH)
@@ -85,22 +86,20 @@ def test_mended_rejects_go_out_by_the_id_on_their_card(
     card = ui.page.frame_locator("iframe")
     push_id = card.get_by_role("paragraph").filter(has_text="Push again").locator("code").inner_text()
     assert push_id == "/".join(written.parts[-3:-1])
-    card.get_by_role("link", name="Push rejects again").first.click()
-    # No link can fill in a form of Airflow's; the id is pasted.
-    ui.page.get_by_role("button", name="Trigger").first.click()
-    ui.dialog.get_by_role("button", name="Advanced Options").wait_for()
-    ui.fill(rejects="/etc/passwd")
-    assert ui.press_trigger() == (400, "")
-    expect(ui.dialog.get_by_text("the id that the card of the push names")).to_be_visible()
-    ui.trigger_form(AGAIN)
-    ui.fill(rejects=push_id)
-
-    status, again = ui.press_trigger()
-
-    assert status == 200
-    assert airflow.wait_for_run(AGAIN, again) == "success"
-    report = airflow.xcom(AGAIN, again, "push_export")
-    assert (report["accepted"], report["parent"]) == (1, first["report_path"])
+    card.get_by_role("link", name="Push rejects again").click()
+    expect(card.get_by_text("mended.csv was changed last")).to_be_visible()
+    # First the plan, then the push; nothing is typed.
+    for dry_run, status in ((True, "planned"), (False, "complete")):
+        card.get_by_role("checkbox", name="Dry run").set_checked(dry_run)
+        with ui.page.expect_response(re.compile(r"/dagRuns$")) as answered:
+            card.get_by_role("button", name="Push").click()
+        again = answered.value.json()["dag_run_id"]
+        assert airflow.wait_for_run(AGAIN, again) == "success"
+        report = airflow.xcom(AGAIN, again, "push_export")
+        assert (report["status"], report["parent"]) == (status, first["report_path"])
+    assert report["accepted"] == 1
+    card.get_by_role("link", name="The run of the push").click()
+    expect(ui.page).to_have_url(re.compile(rf"/dags/{AGAIN}/runs/{re.escape(quote(again, safe=''))}$"))
     profile = sandbox.profile("U2")
     assert profile is not None
     assert profile["email"] == "bo@example.com"

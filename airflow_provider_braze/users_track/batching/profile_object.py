@@ -103,7 +103,7 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
             return TOO_DEEP
         # Such a number would be written as null, which unsets what Braze has stored.
         if b"null" in body and _holds_no_number(content):
-            return "not JSON: a number that is infinite or not a number"
+            return "not JSON: a value of type float that is infinite or not a number"
         self.become(content, body)
         self.weight = len(body) + sum([reference.weight for reference in self.references])
         return None

@@ -23,6 +23,11 @@ def key_of(identity: Identity) -> Key:
     return first if kind == _PLAIN and first is not None else identity
 
 
+def kind_of(key: Key) -> str:
+    """Say what kind of identifier a key is."""
+    return _PLAIN if isinstance(key, str) else str(key[0])
+
+
 class RecordBlock:
     """The attributes objects of consecutive records, of one segment, which counts their data points already.
 

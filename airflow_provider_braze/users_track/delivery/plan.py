@@ -31,6 +31,8 @@ class Plan:
     :param planned_requests: requests it would send.
     :param planned_bytes: bytes of their bodies.
     :param users: users in its requests, each once; 0 where nobody asked for it.
+    :param users_identified_by: kinds of identifiers by which they were told apart; of several kinds, ``users`` is an
+        upper bound.
     :param seconds_at_limit: how long that takes at the workspace's limit.
     :param sample_payloads: the first objects as they would be sent.
     """
@@ -38,6 +40,7 @@ class Plan:
     planned_requests: int = 0
     planned_bytes: int = 0
     users: int = 0
+    users_identified_by: list[str] = field(default_factory=list)
     seconds_at_limit: float = 0.0
     sample_payloads: list[dict[str, Any]] = field(default_factory=list)
 
@@ -47,6 +50,7 @@ class Plan:
             "planned_requests": self.planned_requests,
             "planned_bytes": self.planned_bytes,
             "users": self.users,
+            "users_identified_by": self.users_identified_by,
             "seconds_at_limit": round(self.seconds_at_limit, 3),
             "sample_payloads": self.sample_payloads if show_values else mask(self.sample_payloads),
         }
@@ -97,7 +101,7 @@ def plan(
         raise ledger.trouble
     if users is not None:
         users.settle()
-        planned.users = users.here
+        planned.users, planned.users_identified_by = users.here, sorted(users.kinds_here)
     planned.seconds_at_limit = planned.planned_requests / workspace.requests_per_second
     return planned
 

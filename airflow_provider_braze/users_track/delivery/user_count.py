@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.users_track.batching.record_block import Key
+from airflow_provider_braze.users_track.batching.record_block import Key, kind_of
 
 _DIGEST_BYTES = 8
 """Of ten million users, two have the same digest with a chance of one in 300,000: then one is not counted."""
@@ -36,11 +36,15 @@ class UserCount:
     :raises BrazeError: from every method: there is no room for the file.
 
     ``total`` counts each user once; ``here`` those since the last :meth:`begin`. Both are right after :meth:`settle`.
+    ``kinds`` are the kinds of identifiers that were counted, ``kinds_here`` those since then: nobody can tell that an
+    external id and an e-mail address are of the same user, so of several kinds the counts are an upper bound.
     """
 
     def __init__(self) -> None:
         self.total = 0
         self.here = 0
+        self.kinds: set[str] = set()
+        self.kinds_here: set[str] = set()
         self._export = 0
         self._key = secrets.token_bytes(32)
         self._waiting: set[int] = set()
@@ -51,14 +55,17 @@ class UserCount:
         self.settle()
         self._export += 1
         self.here = 0
+        self.kinds_here = set()
 
     def add(self, users: Iterable[Key]) -> None:
         """Count some users."""
-        waiting, key = self._waiting, self._key
+        waiting, key, kinds = self._waiting, self._key, self.kinds_here
         for user in users:
+            kinds.add(kind_of(user))
             # A name of an identifier beside its value is a tuple, and so never looks like an external id alone.
             digest = blake2b(repr(user).encode(), digest_size=_DIGEST_BYTES, key=key).digest()
             waiting.add(int.from_bytes(digest, signed=True))
+        self.kinds |= kinds
         if len(waiting) >= _AT_ONCE:
             self.settle()
 

@@ -5,6 +5,7 @@ Above: rows of an author's own, and what a mapping's transform returns. Below: J
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -77,11 +78,18 @@ def _number(value: float | Decimal) -> float | Decimal:
         plain = Decimal(value)
     else:
         plain = int.__pos__(value) if isinstance(value, int) else float.__pos__(value)
-    if plain != plain or plain in (float("inf"), float("-inf")):
-        raise NotPlainError("not JSON: a number that is infinite or not a number")
+    finite = (
+        plain.is_finite() if isinstance(plain, Decimal) else isinstance(plain, int) or math.isfinite(plain)
+    )
+    if not finite:
+        raise _no_number(value)
     if not -_LARGEST <= plain <= _LARGEST:
         raise NotPlainError("a number that is too large")
     return plain
+
+
+def _no_number(value: Any) -> NotPlainError:
+    return NotPlainError(f"not JSON: a value of type {type(value).__name__} that is infinite or not a number")
 
 
 def _day_or_time(value: date) -> str:
@@ -107,4 +115,6 @@ def _of_numpy(value: Any, numpy: Any) -> Any:
         understood = isinstance(plain, bool | int | float | str)
     if not understood:
         raise NotPlainError(f"not JSON: a value of type {type(value).__name__}")
+    if isinstance(plain, float) and not math.isfinite(plain):
+        raise _no_number(value)
     return plain_scalar(plain)

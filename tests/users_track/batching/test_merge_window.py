@@ -384,9 +384,9 @@ class TestLimits:
     @pytest.mark.parametrize(
         ("value", "problem"),
         [
-            (float("nan"), "a number that is infinite or not a number"),
-            (float("inf"), "a number that is infinite or not a number"),
-            ({"deep": [1, {"x": -math.inf}]}, "a number that is infinite or not a number"),
+            (float("nan"), "a value of type float that is infinite or not a number"),
+            (float("inf"), "a value of type float that is infinite or not a number"),
+            ({"deep": [1, {"x": -math.inf}]}, "a value of type float that is infinite or not a number"),
             (object(), "TypeError"),
             ({None: 1}, "TypeError"),
             ("\ud800", "UnicodeEncodeError"),

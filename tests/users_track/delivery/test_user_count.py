@@ -66,3 +66,13 @@ def test_a_folder_without_room_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     with pytest.raises(BrazeError, match="Make room there, or let SQLITE_TMPDIR name another") as raised:
         count.add(f"P{number}" for number in range(20_000))
     assert raised.value.retryable
+
+
+def test_kinds_of_identifiers_are_told_for_each_export_and_for_all() -> None:
+    count = UserCount()
+    count.begin()
+    count.add(["U1", "U2"])
+    count.begin()
+    count.add([("email", "ann@example.com"), ("user_alias", "a", "shop")])
+    assert count.kinds_here == {"email", "user_alias"}
+    assert count.kinds == {"external_id", "email", "user_alias"}
