@@ -6,6 +6,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from playwright.sync_api import Browser
@@ -164,6 +165,21 @@ class Photographer:
         self.ui.braze_tab().get_by_text("First records: who, and the cell at fault").click()
         self.take("braze-tab-rejects", height=1060, settle=4)
 
+    def push_again(self, run_id: str) -> None:
+        """Take the page that pushes rejects again, of a push whose rejects somebody has mended."""
+        written = [Path(report["rejects_path"]) for report in self._reports(run_id) if report["rejects_path"]]
+        for path in written:
+            path.with_name("mended.csv").write_bytes(path.read_bytes())
+        self.ui.open_run(DAG_ID, run_id)
+        tab = self.ui.braze_tab()
+        tab.get_by_role("link", name="Push rejects again").first.click()
+        tab.get_by_text("mended.csv").first.wait_for()
+        self.take("push-rejects-again", height=640)
+
+    def _reports(self, run_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.airflow.xcom(DAG_ID, run_id, "push_export")["exports"]
+        return found
+
     def started_by_file(self) -> None:
         """Take the run that an export has started by landing."""
         self.airflow.pause(DAG_ID)
@@ -227,6 +243,7 @@ def take_all() -> int:
             photographer.trigger_form()
             run_id = photographer.pushes()
             photographer.tabs(run_id)
+            photographer.push_again(run_id)
             photographer.running_push()
             photographer.task(run_id)
             photographer.approval()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, literal_column, select
 
 from airflow_provider_braze.airflow_compat.api_server import TaskInstance, TaskStateStoreModel, XComModel
 from airflow_provider_braze.plugins.card import UNDER_WAY, UNFINISHED, PushTask, moment, said_of
@@ -211,8 +211,7 @@ class _Stored:
     def _read_reports(self, session: Session, rows: Sequence[Any]) -> None:
         run_ids, oldest = {row.run_id for row in rows}, rows[-1][-1]
         place = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
-        # As text: the database's own reading of JSON fails for all of them where one cannot be read.
-        asked = select(*place, XComModel.key, cast(XComModel.value, Text)).where(
+        asked = select(*place, XComModel.key, _as_text(session)).where(
             XComModel.dag_id.in_({row.dag_id for row in rows}),
             XComModel.task_id.in_({row.task_id for row in rows}),
             XComModel.key.in_((RETURN_VALUE, REPORT_KEY)),
@@ -239,6 +238,14 @@ class _Stored:
         for dag_id, run_id, task_id, map_index, value in found:
             if (progress := read_object(value)) is not None:
                 self.progress[dag_id, run_id, task_id, map_index] = progress
+
+
+def _as_text(session: Session) -> Any:
+    """Ask for a value as text: the database's own reading of JSON fails for all of them where one cannot be read."""
+    if session.get_bind().dialect.name == "postgresql":
+        # What is text in JSON comes as that text, which takes PostgreSQL a third of the time of writing it as JSON.
+        return XComModel.value.op("#>>", return_type=Text())(literal_column("'{}'"))
+    return cast(XComModel.value, Text)
 
 
 def _slim(text: str | None) -> Mapping[str, Any] | None:

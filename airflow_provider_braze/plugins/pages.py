@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from airflow_provider_braze.plugins import wording
 
@@ -28,6 +28,7 @@ def _environment() -> Environment:
         "percent": wording.percent,
         "duration": wording.duration,
         "spaced": wording.spaced,
+        "breakable": _breakable,
     }
     environment.globals |= {
         "meanings": wording.OUTCOME_MEANINGS,
@@ -37,6 +38,17 @@ def _environment() -> Environment:
         "js_of_again": _own_file("again.js", _js),
     }
     return environment
+
+
+_SHORT = 24
+"""Characters of a name that is never broken."""
+
+
+def _breakable(name: str) -> Markup:
+    """Let a long name be broken after its signs, and nowhere in a word while there is room for it."""
+    # What is escaped has none of these signs in it, and what is put in is ours.
+    shown = escape(name)
+    return Markup(re.sub(r"(?<=[_/.-])(?=\w)", "<wbr>", shown)) if len(name) > _SHORT else shown  # nosec B704
 
 
 def _read(name: str) -> str:

@@ -70,7 +70,7 @@ def test_a_mended_file_can_be_chosen_by_its_name(show: Show, client: TestClient,
     path.with_name(f"mended {SCRIPT.replace('/', '')}.csv").write_bytes(path.read_bytes())
     path.with_name("notes.txt").write_text("called Bo\n")
     page = again_of(show, client, rejects_path=str(path))
-    assert "that the push did not write" in text_of(page)
+    assert "was changed last of 2 files beside the report" in text_of(page)
     options = re.findall(r"<option[^>]*>([^<]*)</option>", page)
     assert len(options) == 3
     assert "rejects.csv" in options

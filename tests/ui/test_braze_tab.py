@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pytest
@@ -69,6 +69,7 @@ def pushes(rejects_path: str) -> list[dict[str, Any]]:
                 error="Braze answered 500.",
                 offer=UNICODE,
                 export=f"/exports/Braze Append/{UNICODE}/8828/{LONG}.txt",
+                braze_conn_id="braze_production_of_the_whole_of_europe_and_beyond",
             ),
         },
         {"state": "failed", "report": report(status="failed", not_sent=2000, error="Wrong key (401).")},
@@ -126,6 +127,8 @@ def test_the_tab_looks_like_airflow_around_it(themed: Screen) -> None:
     themed.open_run(DAG_ID, RUN)
     tab = themed.braze_tab()
     expect(card(tab, 0)).to_be_visible()
+    # A refresh would take the cards away between two looks at one of them.
+    tab.get_by_role("button", name="Pause").click()
 
     assert colour(tab.locator("body")) == colour(themed.page.locator("html"))
     assert colour(tab.locator("body"), "color") == colour(themed.page.locator("body"), "color")
@@ -295,6 +298,45 @@ def test_a_narrow_window_hides_nothing(browser: Browser, server: ApiServer) -> N
         narrow.open(f"braze/dags/{DAG_ID}/runs/{RUN}")
         card(narrow.page, 8).wait_for()
         assert narrow.page.evaluate("document.documentElement.scrollWidth") <= 480
+
+
+BROKEN = """() => {
+  const broken = [];
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest("option, svg, code")) continue;
+    for (const word of node.data.matchAll(/[^\\s]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const lines = new Set([...range.getClientRects()].map((line) => Math.round(line.top)));
+      if (lines.size > 1 && word[0].length <= 20 && !/[-\u3000-\u9fff]/.test(word[0])) broken.push(word[0]);
+    }
+  }
+  return broken;
+}"""
+"""Words of a usual length that stand on two lines; beside a hyphen, and in Japanese, a line may end."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_word_is_broken_and_no_page_is_wider_than_its_window(
+    browser: Browser, server: ApiServer, theme: Literal["light", "dark"]
+) -> None:
+    # Of 1,280 and 1,024 pixels, also at 200 %.
+    for width in (1280, 1024, 640, 512):
+        with screen(browser, server.url, width=width, theme=theme) as ui:
+            sign_in(ui, server, VIEWER)
+            for page in (
+                "pushes",
+                f"dags/{DAG_ID}",
+                *(f"dags/{DAG_ID}/runs/{run}" for run in (RUN, RUN_OF_100)),
+            ):
+                ui.open(f"braze/{page}")
+                ui.page.locator("#rows").wait_for()
+                assert ui.page.evaluate(BROKEN) == [], (page, width)
+                too_wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                assert ui.page.evaluate(too_wide) <= 0, (page, width)
 
 
 def test_rejects_show_who_and_the_cell_at_fault_and_can_be_downloaded(viewer: Screen) -> None:
