@@ -93,6 +93,13 @@ _CONNECTION_TYPES: list[dict[str, Any]] = [
 ]
 
 
+_OPERATORS = [
+    "airflow_provider_braze.operators.braze",
+    "airflow_provider_braze.operators.cdi",
+    "airflow_provider_braze.operators.users",
+]
+
+
 def _asset_uri(scheme: str, *, factory: str) -> dict[str, Any]:
     assets = "airflow_provider_braze.lineage.assets"
     return {
@@ -113,16 +120,7 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Braze",
         "description": "Pushes `Redpoint Interaction` exports to `Braze <https://www.braze.com/>`__ user profiles.",
         "integrations": _INTEGRATIONS,
-        "operators": [
-            {
-                "integration-name": "Braze",
-                "python-modules": [
-                    "airflow_provider_braze.operators.braze",
-                    "airflow_provider_braze.operators.cdi",
-                    "airflow_provider_braze.operators.users",
-                ],
-            },
-        ],
+        "operators": [{"integration-name": "Braze", "python-modules": _OPERATORS}],
         "sensors": [
             {
                 "integration-name": "Redpoint Interaction",
