@@ -54,6 +54,12 @@ def outcome(found: list[Record], *names: str) -> list[str | None]:
 
 
 class TestDoubt:
+    def test_a_row_that_is_too_wide_says_nothing_of_the_one_before_it(self) -> None:
+        """They are cut one by one then: the last of them has each value wrapped, and the others have not."""
+        too_wide = WRAPPED + '\t"x"'
+        found = records([WIDE, row(1), too_wide, row(2, '"Jim'), row(3), row(4, 'Bob"'), row(5)])
+        assert outcome(found) == ["Ann", None, None, "Ann", None, "Ann"]
+
     def test_a_few_records_between_two_stray_ones(self) -> None:
         found = records([WIDE, row(1), row(2, '"Jim'), row(3), row(4), row(5, 'Bob"'), row(6)])
         assert outcome(found) == ["Ann", None, "Ann", "Ann", None, "Ann"]

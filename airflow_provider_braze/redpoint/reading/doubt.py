@@ -6,7 +6,6 @@ and a line of a long text can look like a person. What was read up to the closin
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -65,9 +64,8 @@ class Wrapping:
         # Those in which each value was wrapped or empty.
         self._never_bare = list(range(width))
         self._width = width
-        # Columns that were always wrapped, and always empty, when that last changed; what is like them.
+        # Columns that were always wrapped, and always empty, when that last changed.
         self._known: tuple[set[int], set[int]] | None = None
-        self._like: re.Pattern[str] | None = None
 
     def always(self, column: int) -> bool:
         """Whether values of a column were wrapped, all that were not empty."""
@@ -79,20 +77,24 @@ class Wrapping:
         self._wrapped |= {column + in_front for column in wrapped}
         self.any = bool(wrapped)
 
-    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, all_wrapped: bool = False) -> None:
+    def note(
+        self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, cut_together: bool = False
+    ) -> None:
         """Learn from records that were read well.
 
-        :param all_wrapped: every value of them was wrapped, as far as that is known.
+        :param cut_together: they are what the cutter cut last, so that what it has seen by the way is true of them.
         """
         self.records += len(rows)
         if self.any and not self._never_bare:
             return
-        if all_wrapped:
+        if cut_together and self._cutter.all_wrapped:
             self.any = True
             self._wrapped.update(range(len(rows[0])))
             return
         qualifier = self._cutter.qualifier
         self._note_plain([row for text, row in zip(texts, rows, strict=True) if qualifier not in text])
+        if cut_together and self._cutter.as_usual:
+            return
         qualified = [(text, row) for text, row in zip(texts, rows, strict=True) if qualifier in text]
         if qualified and not self._are_as_before([text for text, _ in qualified]):
             self._note_qualified(qualified)
@@ -120,11 +122,11 @@ class Wrapping:
         known = always, never
         if known != self._known:
             # Not yet: what was just learnt may change with the next record, and the pattern is costly to make.
-            self._known, self._like = known, None
+            self._known, self._cutter.usual = known, None
             return False
-        if self._like is None:
-            self._like = self._cutter.like(self._width, always=always, never=never)
-        return self._like.fullmatch("\0".join(texts)) is not None
+        if self._cutter.usual is None:
+            self._cutter.usual = self._cutter.like(self._width, always=always, never=never)
+        return self._cutter.usual.fullmatch("\0".join(texts)) is not None
 
 
 class Judge:
@@ -146,11 +148,13 @@ class Judge:
         self._execution_at = execution_at
         self._execution_id = ""
 
-    def note(self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, all_wrapped: bool = False) -> None:
+    def note(
+        self, texts: Sequence[str], rows: Sequence[Sequence[str]], *, cut_together: bool = False
+    ) -> None:
         """Learn from records that were read well; a text is empty when it was read without qualifiers."""
         if not self._execution_id and self._execution_at is not None:
             self._execution_id = rows[0][self._execution_at]
-        self.wrapping.note(texts, rows, all_wrapped=all_wrapped)
+        self.wrapping.note(texts, rows, cut_together=cut_together)
 
     def may_be_whole(self, text: str) -> bool:
         """Whether a line is as wide as the header when it is read literally."""

@@ -98,6 +98,7 @@ class RecordScanner:
         self._by_csv = self._cutter.by_csv and not counts
         self._csv_line: deque[str] = deque()
         self._csv = self._cutter.csv_reader(iter(self._csv_line.popleft, None)) if self._by_csv else None
+        self._cut_together = False
         self._together = _MOST_TOGETHER
         self._number = 0
         while self._number < skipped and (lines.queue or lines.fill()):
@@ -195,7 +196,8 @@ class RecordScanner:
         self._number += read
         rows = Rows(starts[: len(cells)], texts[: len(cells)], cells)
         if self._spanning.judge:
-            self._spanning.judge.note(rows.texts, rows.cells, all_wrapped=self._cutter.all_wrapped)
+            # Of rows that were cut one by one, the cutter has seen only the last, and maybe one that is none of them.
+            self._spanning.judge.note(rows.texts, rows.cells, cut_together=self._cut_together)
         return rows
 
     def _odd(self, texts: list[str]) -> list[int]:
@@ -235,11 +237,13 @@ class RecordScanner:
         if not texts or (self._lines.dubious and not are_plain(texts)):
             return []
         cells: list[list[str]] = []
+        self._cut_together = False
         if not (self._line_end_declared and any(map(_ends_raw, texts))):
             with suppress(csv.Error, StopIteration):
                 cells = self._cutter.cut(texts)
         alike = set(map(len, cells)) == {self._width} and all(texts)
         if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
+            self._cut_together = True
             return cells
         return self._until_special(texts)
 

@@ -69,7 +69,7 @@ def test_it_is_learnt_many_at_once_as_one_by_one(blocks: list[tuple[list[str], i
         # The same again: only then they are compared with what is known already.
         for _ in range(times if texts else 0):
             rows = cutter.cut(texts)
-            fast.note(texts, rows, all_wrapped=cutter.all_wrapped)
+            fast.note(texts, rows, cut_together=True)
             for text, row in zip(texts, rows, strict=True):
                 slow.note(text, row)
             assert fast.any == slow.any
@@ -81,7 +81,7 @@ def test_one_bare_value_among_thousands_of_wrapped_ones_is_seen() -> None:
     wrapping = Wrapping(cutter, WIDTH)
 
     def note(*texts: str) -> list[bool]:
-        wrapping.note(texts, cutter.cut(texts))
+        wrapping.note(texts, cutter.cut(texts), cut_together=True)
         return [*map(wrapping.always, range(WIDTH))]
 
     usual = ['1,"Ann","Smith, Jr."', '2,"Bob",""', '3,,"x ""y"", z"'] * 100
@@ -95,7 +95,7 @@ def test_a_column_that_was_empty_for_long_can_still_be_wrapped_always_or_not() -
         cutter = Cutter(",", '"', trim=True)
         wrapping = Wrapping(cutter, WIDTH)
         for texts in [['1,"a",'] * 10] * 5 + [['1,"a",', f'1,"a",{later}']]:
-            wrapping.note(texts, cutter.cut(texts))
+            wrapping.note(texts, cutter.cut(texts), cut_together=True)
         assert wrapping.always(2) == always
 
 
