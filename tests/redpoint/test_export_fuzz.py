@@ -159,6 +159,16 @@ def test_rows_are_the_same_one_by_one_and_together(
     declared=st.booleans(),
     most=st.sampled_from([1, 7, 1 << 20]),
 )
+@example(
+    rows=[["", "", ""], ["", ",\r,", ""]],
+    delimiter=",",
+    qualifier='"',
+    line_end="\r\n",
+    encoding="utf-8",
+    wrapped=False,
+    declared=False,
+    most=1,
+)
 def test_what_is_written_well_is_read_back(
     rows: list[list[str]],
     delimiter: str,
@@ -190,5 +200,7 @@ def test_what_is_written_well_is_read_back(
         Trickle(text.getvalue().encode(encoding), most), dialect=Dialect.from_dict(given), name="fuzz"
     )
     assert export.columns == tuple(names)
+    # As a push says: each row has an identifier, and a line of a value that looks like a row has none.
+    export.identified_by(0)
     assert [(record.cells, record.problem) for record in export] == [(row, None) for row in written]
     assert list(export) == []
