@@ -4,7 +4,8 @@ Airflow checks each of them in the form and by REST with the same JSON schema, a
 a value. Numbers are lines of text here: the browser's own field for numbers takes ``500.000`` for 500, and only says
 500 to the server. By REST a number may be a number.
 
-Above: DAGs. Below: Airflow's Variables, which are read when the DAG is parsed: a form shows what was there then.
+Above: DAGs. Below: Airflow's Variables and connections, which are read when the DAG is parsed: a form shows what was
+there then.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import Param, Variable
+
+from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.users_track.transport.clusters import cluster_of
 
 CONNECTION_VARIABLE = "redpoint_braze_conn_id"
 CHOICES_VARIABLE = "redpoint_braze_conn_ids"
@@ -42,7 +46,7 @@ def connection_param(section: str | None = None) -> Param:
     """Make a field that chooses one of the connections that the Variable ``redpoint_braze_conn_ids`` names.
 
     Nothing else can be chosen, also by REST. Left empty, it is the connection of the Variable
-    ``redpoint_braze_conn_id``, else ``braze_default``.
+    ``redpoint_braze_conn_id``, else ``braze_default``. Each is shown with its endpoint and cluster.
 
     :param section: of the form; None for the first.
     """
@@ -53,7 +57,10 @@ def connection_param(section: str | None = None) -> Param:
         None,
         type=["null", "string"],
         enum=[None, *choices],
-        values_display={"None": f"{default} (unless chosen otherwise)", **{name: name for name in choices}},
+        values_display={
+            "None": f"{_workspace_of(default)} (unless chosen otherwise)",
+            **{name: _workspace_of(name) for name in choices},
+        },
         title="Connection",
         description=(
             "Which Braze workspace: one of the connections that the Variable redpoint_braze_conn_ids names. "
@@ -61,6 +68,16 @@ def connection_param(section: str | None = None) -> Param:
         ),
         **_in(section),
     )
+
+
+def _workspace_of(conn_id: str) -> str:
+    """Say which Braze a connection leads to: its id, the endpoint and the cluster."""
+    try:
+        endpoint = BrazeHook(conn_id).workspace.endpoint
+    except Exception:
+        # Not there, not set up, or out of reach: *Test* and the push say why; a form must not cost the DAG.
+        return conn_id
+    return " · ".join(filter(None, (conn_id, endpoint, cluster_of(endpoint))))
 
 
 def folder_param(title: str, description: str) -> Param:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import warnings
 from datetime import timedelta
 from pathlib import Path
@@ -132,11 +133,17 @@ def test_a_connection_is_one_of_those_that_a_variable_names(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_IDS", " braze_sandbox, braze_prod,,braze_prod ")
     monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_ID", "braze_sandbox")
+    connection = {"conn_type": "braze", "host": "https://rest.fra-01.braze.eu", "password": "not-a-real-key"}
+    monkeypatch.setenv("AIRFLOW_CONN_BRAZE_SANDBOX", json.dumps(connection))
     dag = load(name)
 
     schema = dag.params.get_param("connection").schema
     assert schema["enum"] == [None, "braze_sandbox", "braze_prod"]
-    assert schema["values_display"]["None"] == "braze_sandbox (unless chosen otherwise)"
+    assert schema["values_display"]["None"] == (
+        "braze_sandbox · https://rest.fra-01.braze.eu · EU-01 (unless chosen otherwise)"
+    )
+    # What is not set up is named all the same.
+    assert schema["values_display"]["braze_prod"] == "braze_prod"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate("braze_default", schema)
     for task in dag.tasks:

@@ -42,6 +42,20 @@ def test_the_form_explains_itself(ui: Screen) -> None:
     expect(ui.dialog.get_by_text("Most data points")).to_be_visible()
 
 
+def test_the_form_says_which_braze_each_connection_leads_to(
+    ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess
+) -> None:
+    airflow.parse_again(DAG_ID)
+    airflow.wait_for(
+        lambda: sandbox.url in str(airflow.api("GET", f"dags/{DAG_ID}/details")["params"]["connection"]),
+        "the endpoint in the form",
+        120,
+    )
+    ui.trigger_form(DAG_ID)
+    ui.section("How to push them")
+    assert ui.choices("connection") == [f"braze_default · {sandbox.url} (unless chosen otherwise)"]
+
+
 def test_what_is_filled_in_is_pushed(ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess) -> None:
     ui.trigger_form(DAG_ID)
     ui.choose("channel", "Braze Onboarding and Upsert")
