@@ -26,6 +26,7 @@ from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, car
 from airflow_provider_braze.plugins.history import MOST, NOTHING_TO_SAY, dags_that_push, history
 from airflow_provider_braze.plugins.line import UNDER_WAY
 from airflow_provider_braze.plugins.lists import one_by_one
+from airflow_provider_braze.plugins.others import Other, others_of
 from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, overview
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import has_run, nothing_found, pushes_of
@@ -95,7 +96,9 @@ def show_dag(dag_id: str, of_all: Annotated[AskedOfAll, Depends(asked_of_all)]) 
 @app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
 def show_run(dag_id: str, run_id: str, of_table: Annotated[Asked, Depends(asked)]) -> HTMLResponse:
     """Show every push of a run."""
-    return _page(_pushes(dag_id, run_id), of_table, where=(dag_id, run_id), in_run=True, empty=NO_PUSH_IN_RUN)
+    others = _others(dag_id, run_id)
+    pushes = _pushes(dag_id, run_id)
+    return _page(pushes, of_table, others, where=(dag_id, run_id), in_run=True, empty=NO_PUSH_IN_RUN)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}", dependencies=MAY_READ)
@@ -109,7 +112,8 @@ def show_task(
     mapped = index < 0 and not tasks
     if mapped:
         tasks = _pushes(dag_id, run_id, (task_id, None))
-    return _page(tasks, of_table, where=(dag_id, run_id), in_run=mapped, empty=NO_PUSH_IN_TASK)
+    others = [] if tasks else _others(dag_id, run_id, (task_id, index))
+    return _page(tasks, of_table, others, where=(dag_id, run_id), in_run=mapped, empty=NO_PUSH_IN_TASK)
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}/rejects.csv", dependencies=MAY_READ)
@@ -192,13 +196,24 @@ def _card(where: tuple[str, str], place: tuple[str, int], export: int) -> Card |
     return card_of(found[0], has_store=HAS_STORE) if found else None
 
 
+def _others(dag_id: str, run_id: str, place: tuple[str, int | None] | None = None) -> list[Other]:
+    with create_session(scoped=False) as session:
+        return others_of(session, dag_id, run_id, place)
+
+
 def _map_index(text: str) -> int:
     """Read a map index; a task that is not mapped leaves Airflow's placeholder in the address."""
     return int(text) if text.isdecimal() and text.isascii() else -1
 
 
 def _page(
-    tasks: Sequence[PushTask], of_table: Asked, *, where: tuple[str, str], in_run: bool, empty: str
+    tasks: Sequence[PushTask],
+    of_table: Asked,
+    others: Sequence[Other],
+    *,
+    where: tuple[str, str],
+    in_run: bool,
+    empty: str,
 ) -> HTMLResponse:
     pushes = one_by_one(tasks)
     table = Table.of(pushes, of_table)
@@ -208,7 +223,8 @@ def _page(
     return _html(
         "run.html",
         cards=[(card, _links(where, card), _rejects(where, card)) for card in cards],
-        live=any(task.state in UNFINISHED for task in tasks),
+        others=[(other, _task_page(where, other)) for other in others],
+        live=any(task.state in UNFINISHED for task in tasks) or any(other.live for other in others),
         in_run=in_run,
         sums=summaries(pushes),
         table=table if len(pushes) > 1 else None,
@@ -246,16 +262,22 @@ def _all_pushes(dag_ids: Iterable[str], of_all: AskedOfAll, *, of_dag: bool) -> 
 def _links(where: tuple[str, str], card: Card) -> dict[str, str]:
     dag_id, run_id = (quoted(part) for part in where)
     task_id, map_index = quoted(card.task.task_id), card.task.map_index
-    mapped = f"/mapped/{map_index}" if map_index >= 0 else ""
     index = map_index if map_index >= 0 else "-"
     export = f"?export={card.task.number}" if card.task.number else ""
     return {
         "again": f"{pages()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/again{export}",
         "id": id_of(card.rejects_path),
         "run": f"{pages()}/dags/{dag_id}/runs/{run_id}?card={quoted(card.anchor)}#{quoted(card.anchor)}",
-        "task": f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}{mapped}",
+        "task": _task_page(where, card.task),
         "rejects": f"{pages()}/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{index}/rejects.csv{export}",
     }
+
+
+def _task_page(where: tuple[str, str], task: PushTask | Other) -> str:
+    """Give the address of a task instance in Airflow."""
+    dag_id, run_id = (quoted(part) for part in where)
+    mapped = f"/mapped/{task.map_index}" if task.map_index >= 0 else ""
+    return f"{root_path()}/dags/{dag_id}/runs/{run_id}/tasks/{quoted(task.task_id)}{mapped}"
 
 
 def _own_report(where: tuple[str, str], task: PushTask, path: str) -> Mapping[str, Any] | None:

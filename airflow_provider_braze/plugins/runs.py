@@ -59,7 +59,7 @@ def pushes_of(
             rows = rows.where(TaskInstance.map_index == place[1])
     found = session.execute(rows.order_by(TaskInstance.task_id, TaskInstance.map_index)).all()
     task_ids = {row.task_id for row in found}
-    reports = _reports(session, dag_id, run_id, task_ids)
+    reports = reports_of(session, dag_id, run_id, task_ids)
     progress = _progress(session, dag_id, run_id, task_ids)
     return [
         PushTask(
@@ -96,7 +96,7 @@ def _columns() -> list[Any]:
     return [getattr(TaskInstance, name) for name in names]
 
 
-def _reports(
+def reports_of(
     session: Session, dag_id: str, run_id: str, task_ids: set[str]
 ) -> dict[_Place, Mapping[str, Any] | None]:
     """Read the reports of tasks; None stands for a value that is there, and is no report."""
@@ -113,7 +113,8 @@ def _reports(
     for row in session.execute(rows.order_by(XComModel.key)).all():
         place = (row.task_id, row.map_index)
         found = read_object(row.value)
-        if found is not None and isinstance(found.get("status"), str):
+        # A push says its status, and what Braze says of a sync that of its job.
+        if found is not None and isinstance(found.get("status", found.get("job_status")), str):
             reports[place] = found
         elif not is_kept_elsewhere(row.value):
             reports.setdefault(place, None)

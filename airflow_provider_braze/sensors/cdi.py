@@ -39,6 +39,7 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = ("integration_id", "started_after", "braze_conn_id")
     ui_color = "#d8d0ff"
+    custom_operator_name = "BrazeCdiSyncSensor"
 
     def __init__(
         self,

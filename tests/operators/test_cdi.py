@@ -55,6 +55,10 @@ class Store(dict[str, Any]):
 class Ti:
     def __init__(self, try_number: int = 1) -> None:
         self.try_number = try_number
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
 
 
 def past(number: int, **more: Any) -> dict[str, Any]:
@@ -142,8 +146,10 @@ def test_a_bad_end_fails_with_the_counts(sandbox: SandboxProcess, deferrable: bo
     sandbox.put_cdi(**{ID: {"next": [plan]}})
 
     error = BrazeSyncError if status == "error" else AirflowFailException
+    ti = Ti()
     with pytest.raises(error, match=f"ended with {status}: .*7 synced, 3 failed"):
-        executed(deferrable=deferrable)
+        executed({"ti": ti}, deferrable=deferrable)
+    assert (ti.xcoms["report"]["job_status"], ti.xcoms["report"]["rows_synced"]) == (status, 7)
 
 
 @DEFERRABLE

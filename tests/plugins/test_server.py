@@ -43,6 +43,15 @@ def rows() -> dict[str, Any]:
         pushes[2]["progress"] = progress()
     mapped = [{"task_id": "push", "map_index": n, "name": "Push", **push} for n, push in enumerate(pushes)]
     other = {"task_id": "other", "state": "success", "operator": "PythonOperator"}
+    deleted = {**report(accepted=1198, rejected=2, report_path="/r/report.json"), "action": "delete"}
+    synced = {"job_status": "success", "rows_synced": 4711, "rows_failed_with_errors": 0, "ambiguous": True}
+    partial = {"job_status": "partial", "rows_synced": 5, "rows_failed_with_errors": 3, "error": SCRIPT}
+    others = [
+        {"task_id": "delete", "state": "success", "operator": "BrazeUsersOperator", "return_value": deleted},
+        {"task_id": "sync", "state": "success", "operator": "BrazeCdiSyncOperator", "return_value": synced},
+        {"task_id": "bad", "state": "failed", "operator": "BrazeCdiSyncOperator", "report": partial},
+        {"task_id": "wait", "state": "deferred", "operator": "BrazeCdiSyncSensor"},
+    ]
     hidden = report(accepted=77, offer="Secret offer")
     return {
         "one": {
@@ -53,6 +62,7 @@ def rows() -> dict[str, Any]:
             ],
             OTHER_RUN: [other, {"task_id": "single", "state": None}],
         },
+        "rest": {RUN: others},
         HIDDEN_DAG: {RUN: [{"task_id": "push", "state": "success", "return_value": hidden}]},
     }
 
@@ -63,6 +73,23 @@ def server() -> Iterator[ApiServer]:
     settings = {"AIRFLOW__CORE__AUTH_MANAGER": manager, "PYTHONPATH": str(REPOSITORY)}
     with ApiServer(rows(), settings) as running:
         yield running
+
+
+def test_a_run_shows_what_became_of_users_and_syncs(server: ApiServer) -> None:
+    text = server.get(f"dags/rest/runs/{RUN}").text
+    assert "delete: 1,200 rows, 1,198 accepted, 2 rejected" in text
+    assert "<code>/r/report.json</code>" in text
+    assert "sync success: 4,711 rows synced, 0 failed" in text
+    assert "which sync it was is not certain" in text
+    assert "sync partial: 5 rows synced, 3 failed" in text
+    assert SCRIPT not in text
+    assert "data-live" in text or "Refreshes by itself" in text
+    assert "No task" not in text
+    alone = server.get(f"dags/rest/runs/{RUN}/tasks/delete/-").text
+    assert "1,198 accepted" in alone
+    assert "4,711" not in alone
+    # They are no pushes.
+    assert "1,198" not in server.get("pushes").text
 
 
 def test_a_run_shows_all_of_its_pushes_and_nothing_else(server: ApiServer) -> None:

@@ -1,0 +1,120 @@
+"""What else of ours a run did, a line for each task: changes of users, and syncs of Cloud Data Ingestion.
+
+These are no pushes: they count in no sum of a run, and are not on the page of all pushes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from airflow_provider_braze.airflow_compat.api_server import TaskInstance
+from airflow_provider_braze.plugins import wording
+from airflow_provider_braze.plugins.card import TONES, UNFINISHED, Badge, state_word, text
+from airflow_provider_braze.plugins.charts import count
+from airflow_provider_braze.plugins.runs import reports_of
+from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+OPERATORS = ("BrazeUsersOperator", "BrazeCdiSyncOperator", "BrazeCdiSyncSensor")
+"""``custom_operator_name`` of their tasks."""
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """One task.
+
+    :param anchor: id of its row in the page.
+    :param name: what the UI calls it.
+    :param said: what it did, in counts; empty while nothing is known.
+    :param error: what ended it.
+    """
+
+    task_id: str
+    map_index: int
+    name: str
+    badge: Badge
+    said: str
+    error: str
+    report_path: str
+    rejects_path: str
+    live: bool
+
+    @property
+    def anchor(self) -> str:
+        """Name it in a page."""
+        return f"other-{self.task_id}-{self.map_index}"
+
+
+def others_of(
+    session: Session, dag_id: str, run_id: str, place: tuple[str, int | None] | None = None
+) -> list[Other]:
+    """Find them in the order of their tasks.
+
+    :param place: only this task id and map index; None for all that a mapped task was expanded to.
+    """
+    task = TaskInstance
+    names: tuple[Any, ...] = (
+        task.task_id,
+        task.map_index,
+        task.state,
+        task.task_display_name,
+        task.rendered_map_index,
+    )
+    rows = select(*names).where(
+        task.dag_id == dag_id, task.run_id == run_id, task.custom_operator_name.in_(OPERATORS)
+    )
+    if place is not None:
+        rows = rows.where(task.task_id == place[0])
+        if place[1] is not None and place[1] >= 0:
+            rows = rows.where(task.map_index == place[1])
+    found = session.execute(rows.order_by(task.task_id, task.map_index)).all()
+    reports = reports_of(session, dag_id, run_id, {row.task_id for row in found})
+    return [_other(row, reports.get((row.task_id, row.map_index))) for row in found]
+
+
+def _other(row: Any, report: Mapping[str, Any] | None) -> Other:
+    state = None if row.state is None else str(row.state)
+    live = state in UNFINISHED
+    # Under way it is of an earlier try.
+    report = _NOTHING if live or report is None else report
+    name = row.task_display_name or row.task_id
+    return Other(
+        task_id=row.task_id,
+        map_index=row.map_index,
+        name=name if row.rendered_map_index is None else f"{name} [{row.rendered_map_index}]",
+        badge=Badge(state_word(state), TONES.get(str(state), "")),
+        said=_of_sync(report) if "job_status" in report else _of_users(report),
+        error=text(report, "error"),
+        report_path=text(report, "report_path"),
+        rejects_path=text(report, "rejects_path"),
+        live=live,
+    )
+
+
+def _of_users(report: Mapping[str, Any]) -> str:
+    if not report:
+        return ""
+    counts = [f"{count(report, 'records'):,} rows"]
+    counts += [
+        f"{found:,} {wording.spaced(outcome)}" for outcome in OUTCOMES if (found := count(report, outcome))
+    ]
+    return f"{wording.spaced(text(report, 'action'))}: {', '.join(counts)}"
+
+
+def _of_sync(report: Mapping[str, Any]) -> str:
+    status = text(report, "job_status").replace("_", " ")
+    if status == "started":
+        return "sync started; nothing waited for it here"
+    synced, failed = count(report, "rows_synced"), count(report, "rows_failed_with_errors")
+    said = (
+        f"sync {status}: {synced:,} rows synced, {failed:,} failed, begun {text(report, 'sync_start_time')}"
+    )
+    return f"{said}; which sync it was is not certain" if report.get("ambiguous") is True else said
