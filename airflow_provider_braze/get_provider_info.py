@@ -110,11 +110,18 @@ def _asset_uri(scheme: str, *, factory: str) -> dict[str, Any]:
     }
 
 
+def _be_found_by_the_distribution() -> None:
+    """Have the package imported by the distribution's name, too.
+
+    With ``[core] load_examples``, Airflow 3.3 takes that for the package's, and logs a traceback where there is none.
+    Breaks when it reads the package from the metadata: then this can go.
+    """
+    sys.modules.setdefault(_DISTRIBUTION.replace("-", "_"), sys.modules[__name__.partition(".")[0]])
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata, which is also the only source of the connection form in Airflow 3.3."""
-    # With [core] load_examples, Airflow 3.3 takes the distribution's name for the package's, and logs a traceback where
-    # there is none. Breaks when it reads the package from the metadata: then this can go.
-    sys.modules.setdefault(_DISTRIBUTION.replace("-", "_"), sys.modules[__name__.partition(".")[0]])
+    _be_found_by_the_distribution()
     return {
         "package-name": _DISTRIBUTION,
         "name": "Braze",

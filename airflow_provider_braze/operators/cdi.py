@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -185,9 +186,7 @@ class _SyncTask:
             return None
         before = before_running(self._hook.newest_cdi_syncs(self._id))
         if before is not None:
-            self._log.info(
-                "This is a retry, and a job is in progress: it is waited for, and none is started."
-            )
+            self._log.info("This is a retry, and a job is in progress: it is waited for.")
             self._kept.write({"phase": "started", "before": before.as_dict()})
         return before
 
@@ -228,12 +227,8 @@ class _SyncTask:
         self._log.info("Braze has taken the start of a sync of %s.", self._id)
         self._kept.write({"phase": "started", "before": before.as_dict()})
         if look and self._wait:
-            try:
+            with self._better_times():
                 before = before.told_by(self._hook.newest_cdi_syncs(self._id, before))
-            except BrazeError as error:
-                if not error.retryable:
-                    raise
-                self._log.warning("Cannot look at the syncs, waiting for better times: %s", error)
             self._kept.write({"phase": "started", "before": before.as_dict()})
         return self._await(before, give_up_at)
 
@@ -253,7 +248,7 @@ class _SyncTask:
             # It has ended just now, or is not listed yet.
             time.sleep(min(self._poll, 1.0))
             return None
-        self._log.info("Another job of %s is in progress: joining it, none is started.", self._id)
+        self._log.info("Another job of %s is in progress: joining it.", self._id)
         self._kept.write({"phase": "started", "before": found.as_dict()})
         return found
 
@@ -294,28 +289,30 @@ class _SyncTask:
             time.sleep(min(self._poll, left))
 
     def _look(self, goal: Goal, before: Before | None) -> dict[str, Any] | None:
-        try:
+        with self._better_times():
             return look(self._hook, self._id, goal, before)
+        return None
+
+    @contextmanager
+    def _better_times(self) -> Iterator[None]:
+        """Wait out what may pass."""
+        try:
+            yield
         except BrazeError as error:
             if not error.retryable:
                 raise
             self._log.warning("Cannot look at the syncs, waiting for better times: %s", error)
-            return None
 
     def _defer(self, goal: Goal, before: Before | None, give_up_at: float | None) -> None:
-        written = before.as_dict() if before is not None else None
-        self._operator.defer(
-            trigger=BrazeCdiSyncTrigger(
-                integration_id=self._id,
-                braze_conn_id=self._hook.braze_conn_id,
-                goal=goal,
-                before=written,
-                poll_interval=self._poll,
-                give_up_at=give_up_at,
-            ),
-            method_name="resume",
-            kwargs={"state": {"before": written, "give_up_at": give_up_at}},
+        state: dict[str, Any] = {"before": before and before.as_dict(), "give_up_at": give_up_at}
+        trigger = BrazeCdiSyncTrigger(
+            integration_id=self._id,
+            braze_conn_id=self._hook.braze_conn_id,
+            goal=goal,
+            poll_interval=self._poll,
+            **state,
         )
+        self._operator.defer(trigger=trigger, method_name="resume", kwargs={"state": state})
 
     def _give_up_at(self) -> float | None:
         return None if self._timeout is None else time.time() + self._timeout
