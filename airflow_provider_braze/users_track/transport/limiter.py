@@ -31,6 +31,9 @@ LONGEST_PAUSE = 2 * 3600.0
 _CATCH_UP = 0.1
 """Seconds of pace that may be made up after a delay of ours, so that a late wake-up costs nothing."""
 
+_CATCH_UP_TOGETHER = 0.02
+"""The same where others share the limit: what is missed is made up for within the window anyway."""
+
 _MANY = 100
 """Requests of a window from which on the last is never sent: its answer would say that nothing remains until the reset,
 which is told in whole seconds, so that up to one of them would be lost each time."""
@@ -62,9 +65,10 @@ class Limiter:
         jitter: Callable[[], float] = random.random,
         after: Limiter | None = None,
     ) -> None:
-        self._share: Share = after._share if after else Share(requests_per_second * share)
-        most = max(1, int(requests_per_second * share * limits.WINDOW_SECONDS))
-        self._most = most - (most >= _MANY)
+        self._share: Share = (
+            after._share if after else Share(requests_per_second, requests_per_second * share)
+        )
+        self._window = requests_per_second * limits.WINDOW_SECONDS, share
         self._clock, self._wall, self._jitter = clock, wall, jitter
         self._next_at = clock()
         # Before the first request there is nothing to make up for.
@@ -95,16 +99,28 @@ class Limiter:
         while self._answered and self._answered[0] <= now:
             self._answered.popleft()
         wait = max(0.0, self._paused_until - now, self._next_at - now)
-        if self._unanswered + len(self._answered) < self._most:
+        wait = max(wait, self._share.holds(now, self._unanswered))
+        if self._unanswered + len(self._answered) < self._most():
             return wait
         if not self._answered:
             return None
         return max(wait, self._answered[0] - now)
 
+    def _most(self) -> int:
+        """Most requests that may occupy the window of 3 s."""
+        share = self._share
+        window = self._window[0] if share.told else self._window[0] * self._window[1]
+        if share.told and share.alone and share.windows.seconds >= limits.WINDOW_SECONDS:
+            window = min(window, share.windows.limit)
+        most = max(1, int(window))
+        return most - (most >= _MANY)
+
     def take(self) -> None:
         """Note that a request goes out now, as :meth:`ready_in` allowed; :meth:`answered` must follow."""
-        self._next_at = max(self._next_at, self._clock() - self._catch_up) + 1.0 / self._share.pace
-        self._catch_up = _CATCH_UP
+        now = self._clock()
+        self._share.sent(now)
+        self._next_at = max(self._next_at, now - self._catch_up) + 1.0 / self._share.pace(now)
+        self._catch_up = _CATCH_UP if self._share.alone else _CATCH_UP_TOGETHER
         self._unanswered += 1
 
     def answered(self, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
@@ -122,7 +138,9 @@ class Limiter:
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
         """Learn what is left of the limit, and pause when that is nothing."""
         if self._learn(headers, now) == 0:
-            self._pause_until(now + (self._reset(headers) or 0.0), now)
+            reset = self._reset(headers) or 0.0
+            left = self._share.left(now)
+            self._pause_until(now + (reset if left is None else min(left, reset)), now)
 
     def _learn(self, headers: Mapping[str, str], now: float) -> float | None:
         """Learn what the others use of the limit; give what is left of it, where the headers tell."""
@@ -130,8 +148,17 @@ class Limiter:
         if remaining is not None:
             reset = self._reset(headers) or 0.0
             limit = _number(headers.get("X-RateLimit-Limit")) or 0.0
-            own = self._unanswered + len(self._answered)
-            self._share.observe(limit=limit, remaining=remaining, reset=reset, own=own, now=now)
+            until = _number(headers.get("X-RateLimit-Reset"))
+            until = until if until is not None and until > _EPOCH else None
+            self._share.observe(
+                limit=limit,
+                remaining=remaining,
+                reset=reset,
+                until=until,
+                unanswered=self._unanswered,
+                own=self._unanswered + len(self._answered),
+                now=now,
+            )
         return remaining
 
     def _refused(self, headers: Mapping[str, str], now: float) -> None:

@@ -2,129 +2,126 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import random
-from collections import deque
-from collections.abc import Mapping
-
 import pytest
 
 from airflow_provider_braze.users_track.transport.limit_sharing import Share
-from airflow_provider_braze.users_track.transport.limiter import Limiter
-from tests.users_track import virtual_time
-from tests.users_track.virtual_time import acquire, now
+from tests.users_track.transport.together import Pusher, Together, by_clock, sliding
 
-SECONDS = 3.0
-LIMIT = 3000
-
-
-class Workspace:
-    """Takes 3,000 requests in 3 s: in any 3 s, or in those of the clock."""
-
-    def __init__(self, *, by_clock: bool, latency: float = 0.1) -> None:
-        self.by_clock = by_clock
-        self.latency = latency
-        self.chance = random.Random(1)
-        self.taken: deque[float] = deque()
-        self.accepted: list[tuple[float, int]] = []
-        self.refused: list[tuple[float, int]] = []
-
-    async def post(self, who: int) -> tuple[int, Mapping[str, str]]:
-        await asyncio.sleep(self.chance.uniform(0.05, 0.45) * self.latency)
-        answer = self._answer(who)
-        await asyncio.sleep(self.chance.uniform(0.05, 0.45) * self.latency)
-        return answer
-
-    def _answer(self, who: int) -> tuple[int, Mapping[str, str]]:
-        start = now() // SECONDS * SECONDS if self.by_clock else now() - SECONDS
-        while self.taken and (self.taken[0] < start if self.by_clock else self.taken[0] <= start):
-            self.taken.popleft()
-        status = 201 if len(self.taken) < LIMIT else 429
-        (self.accepted if status == 201 else self.refused).append((now(), who))
-        if status == 201:
-            self.taken.append(now())
-        reset = start + SECONDS if self.by_clock else self.taken[0] + SECONDS
-        return status, {
-            "X-RateLimit-Limit": str(LIMIT),
-            "X-RateLimit-Remaining": str(LIMIT - len(self.taken)),
-            "X-RateLimit-Reset": str(math.ceil(reset - now())),
-        }
-
-    def rate(self, since: float, until: float, who: int | None = None) -> float:
-        found = [at for at, other in self.accepted if since <= at < until and who in (None, other)]
-        return len(found) / (until - since)
+NEAR, USUAL, FAR = (0.001, 0.003), (0.02, 0.08), (0.1, 0.2)
+SETTLED = 10.0
+"""Seconds after which the shares are fair."""
 
 
-async def push(who: int, workspace: Workspace, start: float, end: float) -> None:
-    under = Limiter(LIMIT / SECONDS, clock=now, wall=now, jitter=random.Random(who).random)
-
-    async def work() -> None:
-        while now() < 1000 + end:
-            await acquire(under)
-            under.answered(*await workspace.post(who))
-
-    await asyncio.sleep(start)
-    await asyncio.gather(*(work() for _ in range(96)))
+def assert_fair(together: Together, rate: float, since: float, until: float) -> None:
+    """Check that those who push in a span use nine tenths of the limit, each near its fair part of it."""
+    pushers = [each for each in together.pushers if each.begins <= since and each.ends >= until]
+    assert together.rate(since + SETTLED, until) >= 0.9 * rate
+    for pusher in pushers:
+        assert pusher.rate(since + SETTLED, until) == pytest.approx(rate / len(pushers), rel=0.25)
 
 
-def together(workspace: Workspace, *spans: tuple[float, float]) -> None:
-    async def main() -> None:
-        await asyncio.gather(*(push(who, workspace, *span) for who, span in enumerate(spans)))
-
-    virtual_time.run(main())
-
-
-@pytest.mark.parametrize(("count", "by_clock", "rate"), [(4, False, 900), (4, True, 850), (6, False, 800)])
-def test_several_use_nearly_the_whole_limit_and_are_hardly_refused(
-    count: int, by_clock: bool, rate: float
+@pytest.mark.parametrize("family", ["epoch", "seconds"])
+@pytest.mark.parametrize("latency", [NEAR, USUAL, FAR])
+@pytest.mark.parametrize("count", [2, 4])
+def test_each_gets_its_fair_share_within_ten_seconds(
+    count: int, latency: tuple[float, float], family: str
 ) -> None:
-    workspace = Workspace(by_clock=by_clock)
-    together(workspace, *[(0.0, 40.0)] * count)
-    assert workspace.rate(1000, 1040) >= rate
-    assert len(workspace.refused) < 0.01 * len(workspace.accepted)
+    pushers = [
+        Pusher(begins=0.1 * number, latency=latency, requests_per_second=100) for number in range(count)
+    ]
+    together = Together(by_clock(300, 3, family), *pushers)
+    assert_fair(together, 100, 0.31, 60)
+    assert together.refused < 0.005
 
 
-@pytest.mark.parametrize("latency", [0.1, 0.001])
-@pytest.mark.parametrize("by_clock", [False, True])
-def test_alone_nothing_is_lost_and_nothing_refused(by_clock: bool, latency: float) -> None:
-    workspace = Workspace(by_clock=by_clock, latency=latency)
-    together(workspace, (0.0, 30.0))
-    assert workspace.rate(1004, 1030) >= 970
-    assert not workspace.refused
+@pytest.mark.parametrize("family", ["epoch", "seconds"])
+@pytest.mark.parametrize("latency", [NEAR, USUAL])
+def test_they_come_and_go(latency: tuple[float, float], family: str) -> None:
+    spans = [(0, 140), (20, 110), (50, 80), (50.7, 80)]
+    pushers = [
+        Pusher(begins=begins, ends=ends, latency=latency, requests_per_second=100) for begins, ends in spans
+    ]
+    together = Together(by_clock(300, 3, family), *pushers)
+    for since, until in [(0, 20), (20, 50), (50.7, 80), (80, 110), (110, 140)]:
+        assert_fair(together, 100, since, until)
+    assert together.rate(0, 140) >= 90
+    assert together.refused < 0.005
 
 
-def test_who_comes_later_gets_a_share_and_who_stays_takes_over() -> None:
-    workspace = Workspace(by_clock=False)
-    together(workspace, (0.0, 120.0), (10.0, 60.0))
-    assert workspace.rate(1050, 1060, 1) >= 100
-    assert workspace.rate(1030, 1060) >= 900
-    assert workspace.rate(1090, 1120, 0) >= 960
-    assert len(workspace.refused) < 0.01 * len(workspace.accepted)
+@pytest.mark.parametrize("count", [2, 4])
+def test_at_brazes_own_limit(count: int) -> None:
+    together = Together(by_clock(3000, 3), *[Pusher(ends=30, begins=0.2 * number) for number in range(count)])
+    assert_fair(together, 1000, 0.61, 30)
+    assert together.refused < 0.005
 
 
-def test_who_is_refused_before_the_crowd_is_seen_knows_its_share_at_once() -> None:
-    """When many start together, the last answer before a refusal may tell of a limit that is half free."""
+def test_with_windows_of_a_second() -> None:
+    pushers = [Pusher(begins=5.0 * number, requests_per_second=100) for number in range(4)]
+    together = Together(by_clock(100, 1), *pushers)
+    assert_fair(together, 100, 15, 60)
+    assert together.refused < 0.005
 
-    async def main() -> int:
-        under = Limiter(LIMIT / SECONDS, clock=now, wall=now, jitter=lambda: 0.0)
-        for _ in range(100):
-            await acquire(under)
-        left = {"X-RateLimit-Limit": str(LIMIT), "X-RateLimit-Reset": "1"}
-        for _ in range(99):
-            under.answered(201, {**left, "X-RateLimit-Remaining": str(LIMIT // 2)})
-        under.answered(429, {**left, "X-RateLimit-Remaining": "0"})
-        await asyncio.sleep(SECONDS)
-        sent, end = 0, now() + 1.0
-        while now() < end:
-            await acquire(under)
-            sent += 1
-        return sent
 
-    assert virtual_time.run(main()) < 0.1 * LIMIT / SECONDS
+def test_a_lower_limit_than_the_connection_says_is_learnt_from_the_headers() -> None:
+    together = Together(by_clock(300, 3), *[Pusher(begins=10.0 * number) for number in range(2)])
+    assert_fair(together, 100, 10, 60)
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("latency", [NEAR, USUAL])
+@pytest.mark.parametrize("limit", [300, 3000])
+@pytest.mark.parametrize("family", ["epoch", "seconds"])
+def test_alone_nothing_is_lost_and_nothing_refused(
+    family: str, limit: int, latency: tuple[float, float]
+) -> None:
+    together = Together(
+        by_clock(limit, 3, family), Pusher(ends=30, latency=latency, requests_per_second=limit / 3)
+    )
+    assert together.rate(0, 30) >= 0.98 * limit / 3
+    assert not together.refused
+
+
+def test_what_one_cannot_use_is_for_the_others() -> None:
+    slow = Pusher(requests_per_second=100, slowest=0.2)
+    together = Together(by_clock(300, 3), slow, Pusher(requests_per_second=100))
+    assert slow.rate(SETTLED, 60) >= 4
+    assert together.rate(SETTLED, 60) >= 80
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("wrong_by", [-0.4, 0.4, 30.0])
+def test_a_wrong_clock_costs_nobody_its_share(wrong_by: float) -> None:
+    pushers = [Pusher(requests_per_second=100), Pusher(requests_per_second=100, wrong_by=wrong_by)]
+    Together(by_clock(300, 3), *pushers)
+    assert all(pusher.rate(SETTLED, 60) >= 35 for pusher in pushers)
+
+
+def test_the_shards_of_a_push_keep_to_their_part_where_nothing_is_told() -> None:
+    pushers = [Pusher(requests_per_second=100, share=0.25) for _ in range(4)]
+    together = Together(by_clock(300, 3, "none"), *pushers)
+    assert together.rate(SETTLED, 60) >= 95
+    assert together.refused < 0.005
+
+
+def test_a_shard_that_is_left_alone_takes_all_where_the_headers_tell() -> None:
+    together = Together(by_clock(300, 3), Pusher(requests_per_second=100, share=0.25))
+    assert together.rate(SETTLED, 60) >= 97
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_window_that_slides_is_shared_too(count: int) -> None:
+    pushers = [Pusher(begins=0.1 * number, requests_per_second=100) for number in range(count)]
+    together = Together(sliding(300, 3), *pushers)
+    assert together.rate(20, 60) >= 80
+    assert min(pusher.rate(20, 60) for pusher in pushers) >= 0.3 * 100 / count
+    assert together.refused < 0.05
 
 
 def test_an_hourly_limit_tells_nothing_of_the_pace() -> None:
-    share = Share(1000.0)
-    share.observe(limit=250_000, remaining=1000, reset=1800, own=10, now=1.0)
-    assert share.pace == 1000.0
+    share = Share(1000.0, 1000.0)
+    told = {"limit": 250_000, "remaining": 1000, "until": None, "unanswered": 0, "own": 10}
+    share.observe(**told, reset=1800, now=1.0)
+    # Nor does it in its last seconds.
+    share.observe(**told, reset=2, now=2.0)
+    assert share.pace(3.0) == 1000.0
+    assert share.holds(3.0, 1) == 0.0
