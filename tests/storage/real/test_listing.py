@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable
 
 import pytest
 
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
 from tests.storage.real.ftp_doors import Ftp, FtpWithoutTimes
-from tests.storage.real.object_doors import ObjectDoor
+from tests.storage.real.object_doors import S3, Azure, Gcs, ObjectDoor
 from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 
 
@@ -80,6 +82,25 @@ def test_a_look_into_a_bucket_asks_once_for_each_folder_that_can_match(
         base_path=base, settle_seconds=0, only_new=False, channel=CHANNEL, offer="Offer 3", workflow_id="13"
     )
     assert asked(narrow, 1) <= 4 + 1 + 1 + 1
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.xdist_group(kind.name)) for kind in (S3, Gcs, Azure)]
+)
+@pytest.mark.parametrize("prefix", ["new prefix", "new/prefix %41#x [a]", "rpi new/", ""])
+def test_a_prefix_without_an_object_is_empty_and_a_bucket_that_is_not_there_an_error(
+    opened: Callable[[type[Door]], Door], kind: type[ObjectDoor], prefix: str
+) -> None:
+    door = opened(kind)
+    scheme_and_connection = door.root.partition("@")[0]
+    # Nothing lies in it at all: a store may know such a bucket in another way.
+    locate(door.root).fs.mkdir(name := f"empty-{zlib.crc32(prefix.encode())}")
+    for bucket in (name, "exports"):
+        url = f"{scheme_and_connection}@{bucket}/{prefix}".rstrip("/")
+        if prefix or bucket == name:
+            assert items(url) == []
+    with pytest.raises(BrazeSetupError, match="does not exist"):
+        items(f"{scheme_and_connection}@no-such-bucket/{prefix}".rstrip("/"))
 
 
 class TestWithoutTimes:
