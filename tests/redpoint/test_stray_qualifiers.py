@@ -140,6 +140,14 @@ class TestDoubt:
         found = records([WIDE, row(1, f'"Jim\n{text}\nBob"')])
         assert outcome(found) == [f"Jim\n{text}\nBob"]
 
+    @pytest.mark.parametrize("lone", ['"x"', '"a note"', '""', '"1"\t"2"', '"x" ', ' "x"'])
+    @pytest.mark.parametrize("before", [1, 4, 90])
+    def test_a_line_of_another_width_says_nothing_of_the_columns(self, lone: str, before: int) -> None:
+        # It is all between qualifiers, while each record before it is bare.
+        plain = [row(n) for n in range(before)]
+        lines = [WIDE, *plain, lone, row(901, '"Jim'), row(902), row(903, 'Bob"'), row(904)]
+        assert outcome(records(lines))[before:] == [None, None, "Ann", None, "Ann"]
+
 
 class TestValues:
     def test_a_line_that_is_not_whole_makes_it_a_value(self) -> None:
