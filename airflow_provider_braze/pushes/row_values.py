@@ -26,7 +26,7 @@ _MOST_CONTAINERS = 100_000
 _MOST_WRITTEN = 64_000_000
 """Characters of one row in a rejects file."""
 
-_NO_KEYS = frozenset({"true", "false", "null"})
+_NO_KEYS = frozenset({"true", "false", "null", "NaN", "Infinity", "-Infinity"})
 """What is no text and no number, as JSON, and so cannot be a key."""
 
 _LISTS = (list, tuple, set, frozenset)
@@ -44,11 +44,12 @@ def as_json(row: Any) -> dict[str, Any]:
 
     :raises BadRowError: it is no dict, or holds what Braze has no JSON for.
     """
-    if not isinstance(row, Mapping):
-        raise BadRowError(f"a row must be a dict, not {type(row).__name__}")
     if type(row) is dict and _is_flat(row):
         return row
     try:
+        # Even to ask what something is may raise.
+        if not isinstance(row, Mapping):
+            raise BadRowError(f"a row must be a dict, not {type(row).__name__}")
         return _Conversion().mapping(row, 1)
     except BadRowError:
         raise

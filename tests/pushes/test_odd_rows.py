@@ -116,6 +116,12 @@ class Raising:
     __repr__ = __str__
 
 
+class Nameless:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise LookupError("a value")
+
+
 class RaisingDict(UserDict[str, Any]):
     def items(self) -> Any:
         raise LookupError("a value")
@@ -178,6 +184,7 @@ ODD: dict[str, tuple[Any, str]] = {
     ),
     "inf": (float("inf"), "not JSON: a value of type float that is infinite or not a number"),
     "half a character": ("\ud800", "not JSON: UnicodeEncodeError"),
+    "a key that is no number": ({float("nan"): 1}, "not JSON: a number that is infinite or not a number"),
     "str that raises": (Raising(), "not JSON: a value of type Raising"),
     "a dict that raises": (RaisingDict(), "not JSON: LookupError"),
     "bytes": (b"x", "not JSON: a value of type bytes"),
@@ -278,6 +285,12 @@ def test_an_odd_row_is_invalid_alone(push_rows: PushRows, odd: str) -> None:
 def test_so_is_what_is_no_dict(push_rows: PushRows, tmp_path: Path, row: Any) -> None:
     report = push_rows(attributes=[row, {"external_id": "U1", "x": 1}], reports_path=str(tmp_path))
     check(report, records=2, accepted=1, invalid=1, status="complete")
+
+
+def test_so_is_one_that_raises_when_it_is_asked_what_it_is(push_rows: PushRows, tmp_path: Path) -> None:
+    rows = [Nameless(), {"external_id": "U1", "x": Nameless()}, {"external_id": "U1", "x": 1}]
+    report = push_rows(attributes=rows, reports_path=str(tmp_path))
+    check(report, records=3, accepted=1, invalid=2, reasons={"not JSON: LookupError": 2})
 
 
 @pytest.mark.parametrize(
