@@ -259,8 +259,6 @@ class RecordScanner:
             if len(row) != self._width or self._repeats_header(row):
                 break
             found.append(row)
-        # The cutter knows it of the last text only, which may be the very one that is none of these.
-        self._cutter.all_wrapped = False
         return found
 
     def _next(self) -> Record | None:
