@@ -184,7 +184,10 @@ ODD: dict[str, tuple[Any, str]] = {
     ),
     "inf": (float("inf"), "not JSON: a value of type float that is infinite or not a number"),
     "half a character": ("\ud800", "not JSON: UnicodeEncodeError"),
-    "a key that is no number": ({float("nan"): 1}, "not JSON: a number that is infinite or not a number"),
+    "a key that is no number": (
+        {float("nan"): 1},
+        "not JSON: a value of type float that is infinite or not a number",
+    ),
     "str that raises": (Raising(), "not JSON: a value of type Raising"),
     "a dict that raises": (RaisingDict(), "not JSON: LookupError"),
     "bytes": (b"x", "not JSON: a value of type bytes"),
