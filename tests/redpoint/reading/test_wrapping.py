@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_braze.blanks import BLANKS
 from airflow_provider_braze.redpoint.reading.cutting import Cutter
 from airflow_provider_braze.redpoint.reading.doubt import Wrapping
 
@@ -97,6 +98,24 @@ def test_a_column_that_was_empty_for_long_can_still_be_wrapped_always_or_not() -
         for texts in [['1,"a",'] * 10] * 5 + [['1,"a",', f'1,"a",{later}']]:
             wrapping.note(texts, cutter.cut(texts), cut_together=True)
         assert wrapping.always(2) == always
+
+
+@pytest.mark.parametrize("padded", [' "Ann"', '"Ann" ', '\t"Ann"', ' "Smith, Jr." ', '\u00a0"x"'])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_blanks_around_a_value_are_seen_among_texts_that_look_as_before(padded: str, at: int) -> None:
+    cutter = Cutter(",", '"', trim=True)
+    wrapping = Wrapping(cutter, WIDTH)
+    # Never, now and then, and always wrapped: a pattern of these is made, by which blanks need not be looked for.
+    usual = ['1,"Ann","Smith, Jr."', '2,Bob,"Lee"', '3,,"x"'] * 10
+    for _ in range(3):
+        wrapping.note(usual, cutter.cut(usual))
+    assert cutter.usual is not None
+    cells = ["4", "Cy", '"z"']
+    cells[at] = padded
+    text = ",".join(cells)
+    found = cutter.cut([*usual, text, *usual])[len(usual)]
+    assert found == [cell.strip(BLANKS).removeprefix('"').removesuffix('"') for cell in cells]
+    assert cutter.cut([text]) == [found]
 
 
 @given(texts=st.lists(TEXTS, min_size=1, max_size=4))
