@@ -13,7 +13,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.notifications.complaints import Bounds, in_words
+from airflow_provider_braze.notifications.complaints import Bounds, outcome_line
 from airflow_provider_braze.operators.braze import REPORT_KEY, BrazeUserTrackOperator
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -161,14 +161,17 @@ class BrazePushNotifier(BaseNotifier):
             told = _has_told(context["ti"], push.task_id)
             complaints = list(self.bounds.complaints(push.report, wait_told=told))
             if complaints:
-                lines += [f"{push.task_id}: {in_words(push.report)}", *(f"- {each}" for each in complaints)]
+                lines += [
+                    f"{push.task_id}: {outcome_line(push.report)}",
+                    *(f"- {each}" for each in complaints),
+                ]
         failure = _failure(context)
         if failure:
             lines.insert(0, failure)
             if not pushes:
                 lines.append("Nothing was pushed.")
             elif len(lines) == 1:
-                lines += [f"{push.task_id}: {in_words(push.report)}" for push in pushes]
+                lines += [f"{push.task_id}: {outcome_line(push.report)}" for push in pushes]
         if not lines:
             return None
         what = "failed" if failure else "to be looked at"

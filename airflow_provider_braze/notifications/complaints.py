@@ -66,7 +66,7 @@ class Bounds:
                 yield f"and {len(met) - _MOST_NAMED} more {name.replace('_', ' ')}"
 
 
-def in_words(report: Mapping[str, Any]) -> str:
+def outcome_line(report: Mapping[str, Any]) -> str:
     """Say what became of a push's records."""
     counts = [f"{report.get(name) or 0:,} {name}" for name in ("records", "accepted", "failed")]
     return f"{report.get('status')}: {', '.join(counts)}"

@@ -1,4 +1,7 @@
-"""What a later try goes on from: how far Braze has acknowledged everything, and the counts up to there."""
+"""What a later try goes on from: how far Braze has acknowledged everything, and the counts up to there.
+
+Each attempt stands above; below are the ledger and the rejects file, of which it keeps what belongs together.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The objects of an export, or of a rejects file that is pushed again, one for each record."""
+"""The objects of an export, or of a rejects file that is pushed again, one for each record.
+
+The export's push stands above; below are reading, mapping and blocks of records. Nothing here sends.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.records import Record, Rows
+from airflow_provider_braze.redpoint.reading.records import PlainRecords, Record
 from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 from airflow_provider_braze.storage.archives import unpacked
 from airflow_provider_braze.storage.location import Location
@@ -198,7 +201,7 @@ class ExportSource:
             yield list(self._parts(read, mapped, ledger, segment, by_column.kind, reader.cut))
 
     def _parts(
-        self, read: Rows, mapped: Mapped, ledger: Ledger, segment: Segment, kind: str, cut: Cut
+        self, read: PlainRecords, mapped: Mapped, ledger: Ledger, segment: Segment, kind: str, cut: Cut
     ) -> Iterator[RecordBlock | ProfileObject | None]:
         """Give what lies between records that need the slow path as blocks, and these one by one."""
         start = 0

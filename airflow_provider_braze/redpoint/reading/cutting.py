@@ -1,4 +1,7 @@
-"""Cut one text into cells: at delimiters, and around qualified values."""
+"""Cut one text into cells: at delimiters, and around qualified values.
+
+The scanner in ``records`` stands above, which knows lines; below it there is nothing but csv and ``re``.
+"""
 
 from __future__ import annotations
 

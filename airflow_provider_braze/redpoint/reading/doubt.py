@@ -2,6 +2,8 @@
 
 Two readings are possible then, and each can be wrong: a stray one makes a value of all the people up to the next one,
 and a line of a long text can look like a person. What was read up to the closing line decides, or it stays in doubt.
+
+The scanner and the reader of spanning records stand above, and ask; below is the cutter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Read an export as RPI wrote it: dialect, columns, and records with their line numbers."""
+"""Read an export as RPI wrote it: dialect, columns, and records with their line numbers.
+
+The source in ``pushes``, ``rejects`` and ``user_actions`` stand above; below are detection, the scanner and the lines.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from airflow_provider_braze.redpoint.reading.foreign import (
 )
 from airflow_provider_braze.redpoint.reading.header import PREPENDED, check_names, check_readable, normalised
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineReader, Readable
-from airflow_provider_braze.redpoint.reading.records import Record, RecordScanner, Rows
+from airflow_provider_braze.redpoint.reading.records import PlainRecords, Record, RecordScanner
 
 _NAMED_DELIMITER = re.compile(r'"?sep=([^\w"\'\r\n\0]{1,2}?)"?[\t,;|]*', re.IGNORECASE)
 HEAD_BYTES = 64 * 1024
@@ -110,12 +113,12 @@ class ExportReader:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._scanner)
 
-    def take(self, most: int) -> Rows | Record | None:
+    def take(self, most: int) -> PlainRecords | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
         return self._scanner.take(most)
 
     def cut(self, text: str) -> list[str]:
-        """Cut a line that is one of :class:`Rows`."""
+        """Cut a line that is one of :class:`PlainRecords`."""
         return self._scanner.cut(text)
 
     def _read_header(

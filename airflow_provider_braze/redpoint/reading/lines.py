@@ -1,4 +1,7 @@
-"""From bytes to physical lines, in bounded memory whatever the bytes are."""
+"""From bytes to physical lines, in bounded memory whatever the bytes are.
+
+Everything that reads stands above; below is a file that is only ever read onwards.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Record(NamedTuple):
     problem: str | None
 
 
-class Rows(NamedTuple):
+class PlainRecords(NamedTuple):
     """Consecutive data rows without a problem.
 
     ``lines`` are the physical lines where they start, ``texts`` what is written there (without the last line end), and
@@ -166,10 +166,10 @@ class RecordScanner:
             yield record
 
     def cut(self, text: str) -> list[str]:
-        """Cut a line that is one of :class:`Rows`."""
+        """Cut a line that is one of :class:`PlainRecords`."""
         return self._cutter.cut([text])[0]
 
-    def take(self, most: int) -> Rows | Record | None:
+    def take(self, most: int) -> PlainRecords | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
         lines, queue = self._lines, self._lines.queue
         most = min(most, self._together)
@@ -194,7 +194,7 @@ class RecordScanner:
         if not cells:
             return self._next()
         self._number += read
-        rows = Rows(starts[: len(cells)], texts[: len(cells)], cells)
+        rows = PlainRecords(starts[: len(cells)], texts[: len(cells)], cells)
         if self._spanning.judge:
             # Of rows that were cut one by one, the cutter has seen only the last, and maybe one that is none of them.
             self._spanning.judge.note(rows.texts, rows.cells, cut_together=self._cut_together)

@@ -1,4 +1,7 @@
-"""Read a record over as many lines as its qualified values go on, and say so where it is in doubt whether they do."""
+"""Read a record over as many lines as its qualified values go on, and say so where it is in doubt whether they do.
+
+The scanner in ``records`` stands above; below are the queue of lines, the cutter and the judge.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The objects of one request."""
+"""The objects of one request.
+
+The window and ``delivery`` stand above; below are objects and blocks.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Objects to batches: the look-ahead window in which a user's records are merged, and requests within the limits."""
+"""Objects to batches: the look-ahead window in which a user's records are merged, and requests within the limits.
+
+The loop in ``delivery`` stands above, puts in what the source gives and takes batches; below are what waits, and
+merging.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ from airflow_provider_braze.users_track.batching.batch import (
 )
 from airflow_provider_braze.users_track.batching.merging import merge
 from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
-from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, RecordBlock, key_of
+from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, RecordBlock, user_key
 from airflow_provider_braze.users_track.batching.waiting import Waiting
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.rules.values import to_json
@@ -161,6 +165,7 @@ class MergeWindow:
 
     def _join_block(self, block: RecordBlock) -> None:
         """Note whose objects a block holds; those of users who have objects already are detached from it."""
+        # Sets are asked, not each record: of hundreds, few have to do with another one.
         users = dict.fromkeys(block.keys, block)
         needs_slow_path = self._last.keys() & users.keys()
         needs_slow_path.update(block.keys[at] for at in block.detached)
@@ -171,6 +176,7 @@ class MergeWindow:
         self._last.update(users)
         for at in block.about(needs_slow_path):
             key = block.keys[at]
+            # The first of its user stays in the block; each further one is joined to it in file order.
             if key not in self._last:
                 self._last[key] = block
                 continue
@@ -180,7 +186,7 @@ class MergeWindow:
 
     def _join(self, item: ProfileObject) -> None:
         """Fold an object into the user's last one, or put it behind that."""
-        key = key_of(item.identity)
+        key = user_key(item.identity)
         last = self._last.get(key)
         if isinstance(last, RecordBlock):
             last = self._last[key] = self._detach(last, last.find(key))
@@ -232,6 +238,7 @@ class MergeWindow:
         body = to_json(merged)
         if len(body) > self.room:
             return False
+        # Both were counted as two objects; from here on the one that is sent is.
         last.unbill(older)
         item.unbill(newer)
         weight = last.weight + item.weight - len(item.body) + len(body) - len(last.body)
@@ -257,6 +264,7 @@ class MergeWindow:
 
         The batch's users are in flight until :meth:`release`.
         """
+        # Asked for a batch when none is whole, the file is at its end or the window full: then look-aheads end early.
         waiting, most = self._waiting, self.objects_per_request
         while waiting.in_look_ahead and (
             not waiting.ready or (waiting.ready < most and self.characters >= MOST_CHARACTERS)
@@ -315,7 +323,7 @@ class MergeWindow:
             item.after = after.before = None
             if after.past_look_ahead and not after.taken:
                 self._waiting.queue(after)
-        elif self._last.get(key := key_of(item.identity)) is item:
+        elif self._last.get(key := user_key(item.identity)) is item:
             del self._last[key]
 
     def drain(self) -> list[ProfileObject]:

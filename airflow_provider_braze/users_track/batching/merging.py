@@ -1,4 +1,7 @@
-"""Two profile objects of one user folded into one, where that means the same to Braze as sending both in turn."""
+"""Two profile objects of one user folded into one, where that means the same to Braze as sending both in turn.
+
+The window stands above, which knows what came when; below are the rules of what Braze takes.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +41,9 @@ _SETTLED = frozenset({*_SAME_IN_BOTH, _MERGE, _ALIAS})
 
 _CANNOT = object()
 
+_REPLACED = frozenset({str, bool, int, float})
+"""Types of values that only take the place of the older one: all but arrays, objects, and the null that unsets."""
+
 
 def merge(
     older: dict[str, Any],
@@ -53,10 +59,12 @@ def merge(
     :return: one object for both, or None where Braze must get them one after the other: also where Braze may
         refuse or ignore a part of one, which must not take the other with it.
     """
+    # Of the two, Braze would create the profile with one and not with the other.
     if any(older.get(flag) != newer.get(flag) for flag in _SAME_IN_BOTH):
         return None
     if not checked and _may_be_refused(older, newer):
         return None
+    # How objects are taken is said once for a whole profile object; where both have such, it must be the same.
     both_deep = older.get(_MERGE) is True and newer.get(_MERGE) is True
     deciding = newer if both_deep or _has_objects(newer) else older
     deep = deciding.get(_MERGE) is True
@@ -64,13 +72,14 @@ def merge(
         return None
     merged = dict(older)
     for key, value in newer.items():
-        if key in older and not (checked and value.__class__ is str and key not in _MAY_BE_IGNORED):
+        if key in older and not (checked and value.__class__ in _REPLACED and key not in _MAY_BE_IGNORED):
             if key in _SETTLED:
                 continue
             value = _both(key, older[key], value, deep=deep, unite=key in united, checked=checked)
             if value is _CANNOT:
                 return None
         merged[key] = value
+    # Anew, and last: it may have come from the one that does not decide.
     merged.pop(_MERGE, None)
     if _MERGE in deciding:
         merged[_MERGE] = deciding[_MERGE]
@@ -105,6 +114,7 @@ def _is_simple_change(value: dict[str, Any]) -> bool:
 
 
 def _both(key: str, old: Any, new: Any, *, deep: bool, unite: bool, checked: bool) -> Any:
+    # What is the same needs no rule, whatever Braze makes of it.
     if isinstance(new, str) and new == old:
         return new
     if key in _MAY_BE_IGNORED and new is not None and new not in LANGUAGES:

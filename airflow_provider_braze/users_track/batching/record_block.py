@@ -1,4 +1,7 @@
-"""Objects of consecutive records, held together: few of those that wait ever need an object of their own."""
+"""Objects of consecutive records, held together: few of those that wait ever need an object of their own.
+
+The window stands above, and detaches single objects; below it are only records and objects.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ Key = str | Identity
 _PLAIN = "external_id"
 
 
-def key_of(identity: Identity) -> Key:
+def user_key(identity: Identity) -> Key:
     """Give the key of a user."""
     kind, first = identity[:2]
     return first if kind == _PLAIN and first is not None else identity
@@ -166,6 +169,7 @@ class RecordBlock:
         :param room: bytes that they may take, with a comma between any two.
         :return: None when none is left, or not even one fits.
         """
+        # What was detached lies between and counts for nothing, so that more records hold as many objects.
         start, stop = self.taken, self.taken + most
         for at in self._detached_within(start, self.past_look_ahead):
             if at < stop:
@@ -174,6 +178,7 @@ class RecordBlock:
         objects = self.count(start, stop)
         size = sum(map(len, self.bodies[start:stop])) + objects - 1
         while objects and size > room:
+            # From the end: what is left over is the next to be taken.
             stop -= 1
             if last := self.bodies[stop]:
                 objects -= 1

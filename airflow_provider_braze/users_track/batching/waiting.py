@@ -1,4 +1,7 @@
-"""What waits in the window: first until its look-ahead is over, then for its turn in a batch."""
+"""What waits in the window: first until its look-ahead is over, then for its turn in a batch.
+
+The window stands above, which knows users; here there is only order. Below are blocks and objects.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,7 @@ class Waiting:
         :param ended: takes single objects, to queue them when it is their turn.
         """
         in_look_ahead, detached = self._in_look_ahead, self._detached_in_look_ahead
+        # What was detached has no place among the blocks any more: the ordinal of its record says when it is over.
         while detached and detached[0][0] < oldest:
             ended(heapq.heappop(detached)[1])
         while in_look_ahead and (first := in_look_ahead[0]).position < oldest:
@@ -63,6 +67,7 @@ class Waiting:
                 in_look_ahead.popleft()
                 ended(first)
             elif not self._end_look_ahead_of_block(first, oldest - first.position):
+                # The rest of it, and all behind it, is younger.
                 break
 
     def end_first_look_ahead(self) -> ProfileObject | None:
@@ -82,11 +87,13 @@ class Waiting:
 
     def _end_look_ahead_of_block(self, first: RecordBlock, count: int) -> bool:
         """End the look-ahead of so many of the first block, or more if they are already; whether all are."""
+        # It never goes back: a full window may have ended the look-ahead of more than so many.
         before, first.past_look_ahead = (
             first.past_look_ahead,
             max(first.past_look_ahead, min(count, len(first))),
         )
         self.ready += first.count(before, first.past_look_ahead)
+        # A block stands in the queue once, however many of it can be taken, and comes back when more can.
         if not first.queued:
             first.queued = True
             self._queue.append(first)
@@ -113,6 +120,7 @@ class Waiting:
                     most -= len(block_slice)
                     room -= block_slice.size + 1
                 elif first.taken < first.past_look_ahead:
+                    # Its next one does not fit any more; a smaller one behind it must not overtake.
                     break
                 self._unqueue_taken(first)
                 continue
@@ -120,6 +128,7 @@ class Waiting:
                 break
             queue.popleft()
             self.ready -= 1
+            # What Braze processes in this order within one request goes out together, and waits for no answer between.
             item: ProfileObject | None = first
             while item is not None and most and len(item.body) <= room:
                 taken.append(item)

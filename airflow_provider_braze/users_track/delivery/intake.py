@@ -62,10 +62,12 @@ class Intake:
         What the source raises ends the reading for good.
         """
         window, feed = self._window, self._feed
+        # Records, not bytes: a file that has nothing but invalid ones would never fill the window.
         last = window.read + _READ_AT_ONCE
         read = False
         try:
             while not (self.exhausted or window.full or self._ledger.crowded or window.read >= last):
+                # Asked before each read, which would block: the loop has answers to take meanwhile.
                 if feed is not None and not feed.ready(self._wake):
                     break
                 read = True

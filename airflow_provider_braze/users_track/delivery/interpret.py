@@ -1,4 +1,7 @@
-"""Response to outcome: what an answer of /users/track says of each object (Braze docs: API errors)."""
+"""Response to outcome: what an answer of /users/track says of each object (Braze docs: API errors).
+
+The sender stands above, which does what is said here; below are batches and what may be shown of a reason.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from airflow_provider_braze.users_track.batching.merge_window import (
     ProfileObject,
     SourceItem,
 )
-from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, key_of
+from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, user_key
 from airflow_provider_braze.users_track.delivery.sieve import Changes, Sieve
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -154,7 +154,7 @@ def _users(batch: Batch) -> Iterable[Key]:
         if isinstance(part, BlockSlice):
             yield from part.keys
         else:
-            yield key_of(part.identity)
+            yield user_key(part.identity)
 
 
 def refuse_above(

@@ -2,6 +2,8 @@
 
 A delivery says in plain fields what is still to be sent, how often that met trouble, and since when. Nothing here
 waits, or knows the time but by the clock it is given: the loop in ``push`` does the waiting.
+
+The loop stands above; below are the interpretation of answers, the ledger, the client and the limiter.
 """
 
 from __future__ import annotations
@@ -166,6 +168,7 @@ class Sender:
         answer = result if isinstance(result, Answer) else None
         delivery.silence = 0.0 if answer else delivery.silence + now - delivery.began
         if interpretation.action is Action.WAIT:
+            # A 429 processed nothing and is no try; the limiter knows how long to wait.
             return now
         if interpretation.action is Action.RETRY:
             pause = self._after_trouble(delivery, answer, reason)
@@ -220,6 +223,7 @@ class Sender:
             delivery.body = batch.body(self._workspace.partner)
         if not batch.items:
             return None
+        # Either would do for a host that is down; silence also ends what takes its whole timeout each time.
         if delivery.attempts >= MOST_ATTEMPTS or delivery.silence >= LONGEST_SILENCE:
             self._give_up(delivery, answer, reason)
             return None
@@ -260,6 +264,7 @@ class Sender:
             if interpretation.too_many:
                 self._too_many(len(batch.items))
             _forget(batch)
+            # The next one last: of a user with objects in both, the older goes first.
             first, second = batch.halves()
             delivery.batches[-1:] = [second, first]
             return

@@ -58,7 +58,7 @@ class Taking:
     open: int
 
 
-Waiting = tuple[ProfileObject, Taking]
+Taken = tuple[ProfileObject, Taking]
 
 
 def reduced(
@@ -85,7 +85,7 @@ class Sieve:
         self, window: MergeWindow, changes: Changes, ledger: Ledger, most: Callable[[], int]
     ) -> None:
         self._window, self._changes, self._ledger, self._most = window, changes, ledger, most
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Taken] = deque()
         window.objects_per_request = max(TAKEN_TOGETHER, most())
 
     @property
@@ -125,9 +125,9 @@ class Sieve:
         self._settled(taking, len(items) - len(changed))
         return True
 
-    def _choose(self) -> list[Waiting]:
+    def _choose(self) -> list[Taken]:
         most, room = self._most(), self._window.room
-        chosen: list[Waiting] = []
+        chosen: list[Taken] = []
         while self._waiting and most > 0:
             run = self._run_of(self._waiting[0][0])
             size = sum(len(each.body) + 1 for each, _ in run)
@@ -138,9 +138,9 @@ class Sieve:
             most, room = most - len(run), room - size
         return chosen
 
-    def _run_of(self, first: ProfileObject) -> list[Waiting]:
+    def _run_of(self, first: ProfileObject) -> list[Taken]:
         """Give the first objects that wait, as long as they are of one user: Braze processes them in their order."""
-        run: list[Waiting] = []
+        run: list[Taken] = []
         for each in self._waiting:
             if each[0].identity != first.identity:
                 break

@@ -2,6 +2,8 @@
 
 Most records are. What is not — a bad value, an identifier that is none, a cell too long — is left to the mapper, which
 looks at one record at a time and knows what to do with it.
+
+The source in ``pushes`` stands above, and the mapper makes it; below are cells, types of objects and the rules.
 """
 
 from __future__ import annotations
@@ -119,6 +121,7 @@ class ByColumn:
         """
         written: list[Cells] = list(zip(*rows, strict=True))
         columns = self._blanks.cut_columns(written, self._cut_first) if self._blanks else written
+        # From here on cells are without blanks; as they were written they are kept only to count what was cut.
         needs_slow_path = self._slow_ones(columns, sizes)
         read = [values.read(columns, index, needs_slow_path) for index, _, values in self._read]
         ruled = [values.read(columns, index, needs_slow_path) for index, _, values in self._ruled]
@@ -131,6 +134,7 @@ class ByColumn:
             return mapped._replace(
                 needs_slow_path=[*range(len(rows))] if mapped.needs_slow_path else sorted(needs_slow_path)
             )
+        # By column, since it is the same for each value of one: what is sent is what is not empty.
         data_points = self._count(columns, ruled)
         nested = self._nested.objects(columns, nested_read) if self._nested else []
         ids = columns[self._id]
@@ -199,6 +203,7 @@ class ByColumn:
             or self._may_be_null_words(ids, min(lengths))
         ):
             needs_slow_path.update(at for at, cell in enumerate(ids) if not self._identifies(cell))
+        # Of a record that is short as a whole no value is too long: nearly always that is all there is to look at.
         longest = max(sizes)
         if longest > limits.STRING_CHARACTERS:
             for index in self._texts:
