@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from random import Random
 from typing import Any
+from uuid import UUID
 
 from tests import samples
 
@@ -257,3 +261,66 @@ def _entry(rng: Random) -> Any:
 def wire(rng: Random) -> bytes:
     """Give what a server writes for an answer, down to its status line."""
     return damaged(rng, WIRE, WIRE_PIECES)
+
+
+class _Raising:
+    def __str__(self) -> str:
+        raise LookupError(KEY)
+
+    __repr__ = __str__
+
+
+class _Nameless:
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # type: ignore[override]
+        raise LookupError(KEY)
+
+
+_ODD_VALUES = (
+    "", "P1", "\ud800", "a\0b", "NaN", "<float>", True, None, 0, -1, 2**63, 10**5000, 1.5, -0.0,
+    float("nan"), float("inf"), float("-inf"), Decimal("1.10"), Decimal("NaN"), Decimal("1e999999"), 1j,
+    b"x", bytearray(b"x"), date.min, datetime.max, timedelta(1), UUID(int=1), Fraction(1, 3), range(3), ...,
+    _Raising(), _Nameless(), object, "[" * 5000, "{" * 5000, "x" * 100_000,
+)  # fmt: skip
+_ODD_KEYS = (
+    "x",
+    "a",
+    "",
+    "NaN",
+    "null",
+    "\ud800",
+    1,
+    1.5,
+    "1",
+    True,
+    None,
+    float("nan"),
+    float("inf"),
+    b"x",
+    (1, 2),
+)
+
+
+def row(rng: Random) -> Any:
+    """Give a row of an author's own."""
+    if not rng.randrange(8):
+        return _value(rng, 0)
+    return {"external_id": rng.choice(("U1", "U1", *_ODD_VALUES)), "x": _value(rng, 0)}
+
+
+def _value(rng: Random, depth: int) -> Any:
+    kind = rng.randrange(9 if depth < 4 else 5)
+    if kind < 5:
+        return rng.choice(_ODD_VALUES)
+    some = [_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    if kind == 5:
+        return {rng.choice(_ODD_KEYS): each for each in some}
+    if kind == 6:
+        return tuple(some)
+    if kind == 7:
+        deep: Any = some
+        for _ in range(rng.choice((1, 60, 3000))):
+            deep = [deep] if rng.randrange(2) else {"x": deep}
+        return deep
+    # One that holds itself.
+    return some.append(some) or some

@@ -11,6 +11,8 @@ from random import Random
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportError, MappingError
+from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.pushes.rows_source import _content_of
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
@@ -93,6 +95,33 @@ def _map(mapper: Mapper, cells: list[str]) -> tuple[BadRecordError | None, tuple
         return None, mapper.map(cells)
     except BadRecordError as error:
         return error, ((), {})
+
+
+def read_row(row: Any) -> None:
+    """Give JSON or say why not, without a value. Pushed again from a rejects file, an invalid row is invalid again."""
+    body, reason = _body_of(lambda: as_json(row))
+    text = as_text(row)
+    assert inputs.KEY not in f"{reason}{text}"
+    text.encode()
+    again, reason = _body_of(lambda: _read_back(text))
+    assert again in (body, None) if body else again is None, (body, again, reason)
+
+
+def _read_back(text: str) -> dict[str, Any]:
+    content, problem = _content_of(text)
+    if content is None:
+        raise BadRowError(str(problem))
+    return content
+
+
+def _body_of(read: Callable[[], dict[str, Any]]) -> tuple[bytes | None, str]:
+    """Give what would be sent of a row, or why nothing is."""
+    try:
+        item = ProfileObject("attributes", (), read(), [])
+    except BadRowError as bad:
+        return None, str(bad)
+    reason = item.encode()
+    return (bytes(item.body), "") if reason is None else (None, reason)
 
 
 _JITTER = itertools.cycle([0.0, 0.5, 1.0]).__next__
@@ -186,7 +215,8 @@ class Target:
 
 
 TARGETS = {
-    "export reader": Target(read_file, inputs.file_and_dialect, 390),
+    "export reader": Target(read_file, inputs.file_and_dialect, 340),
+    "rows": Target(read_row, inputs.row, 50),
     "mapper": Target(map_records, inputs.records, 300),
     "response reader": Target(read_answer, inputs.answer, 300),
     "client": Target(Wire(), inputs.wire, 10),
