@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath, segments
+from airflow_provider_braze.storage.azure_listing import listed
 from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.plain import lies_below
 
@@ -136,7 +137,7 @@ def _has_bucket(base: Location) -> bool:
 def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, Any]]:
     folder = base.child(relative)
     try:
-        return list(folder.fs.ls(folder.path, detail=True))
+        return listed(folder)
     except FileNotFoundError:  # gone since its parent was listed
         return []
     except Exception as error:  # each storage has its own errors, and one folder must not hide the others

@@ -24,14 +24,15 @@ class Counting:
 
     def __init__(self, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.questions = 0
-        sessions = locate(base).fs.sessions
-        ask = sessions.ask
+        # Of all of their kind: after a minute a storage is opened anew, with sessions of its own.
+        kind = type(locate(base).fs.sessions)
+        ask = kind.ask
 
-        def counted(question: Callable[..., object]) -> object:
+        def counted(sessions: object, question: Callable[..., object]) -> object:
             self.questions += 1
-            return ask(question)
+            return ask(sessions, question)
 
-        monkeypatch.setattr(sessions, "ask", counted)
+        monkeypatch.setattr(kind, "ask", counted)
 
 
 def fill(door: Door, base: str, folders: int) -> None:

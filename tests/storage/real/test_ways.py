@@ -134,7 +134,7 @@ def test_a_push_whose_process_is_killed_goes_on_from_its_checkpoint(
     command = python("tests.storage.real.killed_push", json.dumps(item), str(kept), sandbox.url, sandbox.key)
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
-            until = time.monotonic() + 120
+            until = time.monotonic() + 300
             while process.poll() is None and not (kept.exists() and settled(read(kept)) >= 1_500):
                 assert time.monotonic() < until, "no checkpoint was kept"
                 time.sleep(0.02)
