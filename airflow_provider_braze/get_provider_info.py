@@ -57,13 +57,18 @@ _CONNECTION_FIELDS: dict[str, Any] = {
     },
     "objects_per_request": {
         "label": "Objects per request",
-        "description": "Most objects together in one request, as your contract allows; 75 if empty.",
-        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 225},
+        "description": "Most objects together in one request, as your contract allows; 75 if empty, 1000 in bulk.",
+        "schema": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
     },
     "partner": {
         "label": "Partner",
         "description": "Partner name sent with every request; none if empty.",
         "schema": {"type": ["string", "null"]},
+    },
+    "bulk": {
+        "label": "Bulk endpoint",
+        "description": "Send to /users/track/bulk, which Braze must have given you: 1000 objects and 2 MB a request.",
+        "schema": {"type": ["boolean", "null"]},
     },
     "allow_http": {
         "label": "Allow plain http",

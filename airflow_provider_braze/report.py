@@ -70,6 +70,7 @@ class _Common(Counts, Saved, total=False):
     data_points_by_attribute: dict[str, int]
     dry_run: bool
     endpoint: str
+    request_path: str
     try_number: int
     token: str
     channel: str

@@ -25,8 +25,8 @@ from airflow_provider_braze.users_track.delivery.interpret import (
     quotable,
     refusal,
 )
-from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.transport.limiter import Limiter
+from airflow_provider_braze.users_track.transport.workspace import TRACK
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response

@@ -33,7 +33,6 @@ from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.hooks.users import UserCalls
-from airflow_provider_braze.users_track.delivery.sender import TRACK
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.transport.clusters import CLUSTERS
@@ -190,7 +189,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         partner: str | None = None,
     ) -> dict[str, Any]:
         """
-        Send one ``/users/track`` request, once.
+        Send one ``/users/track`` request (``/users/track/bulk`` with the extra ``bulk``), once.
 
         For more than one request, and for an outcome of every row, use ``BrazeUserTrackOperator``.
 
@@ -213,7 +212,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
             )
         if partner or self.workspace.partner:
             body["partner"] = partner or self.workspace.partner
-        return self.answer_to(TRACK, msgspec.json.encode(body))
+        return self.answer_to(self.workspace.path, msgspec.json.encode(body))
 
     def export_users(
         self,
@@ -270,16 +269,19 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
     def test_connection(self) -> tuple[bool, str]:
         """Ask Braze with an empty ``/users/track`` request, which changes nothing, and say what is wrong."""
         try:
-            response = self.run(TRACK, {}, method="POST", extra_options={"check_response": False})
+            response = self.run(
+                self.workspace.path, {}, method="POST", extra_options={"check_response": False}
+            )
             if is_braze_on_nothing(response):
-                return True, "Braze knows the key, and it may push (permission users.track)."
+                return True, f"Braze knows the key, and it may push (permission {self.workspace.permission})."
             self.check_response(response)
         except BrazeAuthError:
             return False, self._whose_key()
         except BrazePermissionError:
             return (
                 False,
-                "Missing permission (403): the key is right, but lacks users.track or is not allowed from here.",
+                f"Missing permission (403): the key is right, but lacks {self.workspace.permission} or is not allowed "
+                "from here.",
             )
         except BrazeUnreachableError as error:
             return False, f"Unreachable host: {error}"

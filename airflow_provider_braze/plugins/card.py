@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_braze.plugins import wording
 from airflow_provider_braze.plugins.charts import RateChart, Segment, Share, count, number, settled_of
 from airflow_provider_braze.users_track.transport.clusters import cluster_of, dashboard_of
+from airflow_provider_braze.users_track.transport.workspace import TRACK
 
 RUNNING = "running"
 DEFERRED = "deferred"
@@ -181,7 +182,7 @@ def places_of(record: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def workspace_of(record: Mapping[str, Any]) -> str:
-    """Say which Braze it is: connection, endpoint and cluster."""
+    """Say which Braze it is: connection, endpoint and cluster, with the path where that is not the usual one."""
     endpoint = text(record, "endpoint")
     if not endpoint:
         return text(record, "braze_conn_id")
@@ -189,7 +190,9 @@ def workspace_of(record: Mapping[str, Any]) -> str:
         cluster = cluster_of(endpoint)
     except ValueError:
         cluster = None
-    return " · ".join(filter(None, (text(record, "braze_conn_id"), endpoint, cluster or wording.NO_CLUSTER)))
+    path = text(record, "request_path")
+    where = endpoint + path if path != TRACK else endpoint
+    return " · ".join(filter(None, (text(record, "braze_conn_id"), where, cluster or wording.NO_CLUSTER)))
 
 
 def name_of(task: PushTask) -> str:

@@ -55,6 +55,7 @@ _OF_EACH = (
     "started_at",
     "dry_run",
     "endpoint",
+    "request_path",
     "try_number",
     "token",
     "only_changed",

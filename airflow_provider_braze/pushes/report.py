@@ -78,6 +78,7 @@ def setting(
     return {
         "braze_conn_id": braze_conn_id,
         "endpoint": workspace.endpoint,
+        "request_path": workspace.path,
         "dry_run": dry_run,
         "error": workspace.redact(describe(error)) if error is not None else None,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from airflow_provider_braze.sandbox.identifiers import BadIdentifierError, ident
 from airflow_provider_braze.sandbox.messaging import Messaging
 from airflow_provider_braze.sandbox.rate import RateLimit, empty_headers
 from airflow_provider_braze.sandbox.reasons import spoken
-from airflow_provider_braze.sandbox.routes import ENDPOINTS, EXPORT, TRACK, route_of
+from airflow_provider_braze.sandbox.routes import BULK, ENDPOINTS, EXPORT, TRACK, route_of
 from airflow_provider_braze.sandbox.sent import Sent
 from airflow_provider_braze.sandbox.stats import Stats
 from airflow_provider_braze.sandbox.store import Store
@@ -23,6 +24,9 @@ MAX_OBJECTS = 75
 
 MAX_BODY_BYTES = 4_000_000
 """Braze docs say 4 MB; the smaller reading is taken, so that what passes here passes there."""
+
+MAX_BULK_OBJECTS, MAX_BULK_BYTES, MAX_OBJECTS_OF_A_USER = 1000, 2_000_000, 100
+"""Of one request to /users/track/bulk (Braze docs: its page; API limits)."""
 
 MAX_EXPORT_IDS = 50
 
@@ -41,6 +45,7 @@ class Rules:
     :param keys: each REST API key with its permissions, None for all.
     :param limits: limits of the other endpoints, by their names in ``routes``; without one there is none.
     :param objects_per_request: how many objects one request may hold.
+    :param bulk_objects_per_request: the same for ``/users/track/bulk``, whatever array they are in.
     :param per_array: count them in each array by itself, as legacy contracts do.
     :param oversize_status: the status for a body that is too large; Braze's endpoints differ, 413 or 400.
     :param require_fields: refuse an export without ``fields_to_export``, as newer workspaces do.
@@ -52,6 +57,7 @@ class Rules:
     export_limit: RateLimit = field(default_factory=RateLimit)
     limits: Mapping[str, RateLimit] = field(default_factory=dict)
     objects_per_request: int = MAX_OBJECTS
+    bulk_objects_per_request: int = MAX_BULK_OBJECTS
     per_array: bool = False
     oversize_status: int = 413
     require_fields: bool = False
@@ -69,6 +75,7 @@ class Api:
         self._no_limit = RateLimit(family=rules.track_limit.family)
         self._answers: dict[str, Callable[[Sent], Answer]] = {
             TRACK: self._track,
+            BULK: self._track_bulk,
             EXPORT: self._export,
             **Users(store.profiles).answers,
             **{path: messaging.answer for method, path in ENDPOINTS if method == "GET"},
@@ -111,7 +118,8 @@ class Api:
         if sent.content_type.partition(";")[0].strip().lower() != "application/json":
             return refusal(415, "Unsupported Media Type", limit.headers())
         if sent.oversize:
-            return refusal(self.rules.oversize_status, "Request Entity Too Large", limit.headers())
+            status = 400 if sent.path == BULK else self.rules.oversize_status
+            return refusal(status, "Request Entity Too Large", limit.headers())
         if not isinstance(sent.value, dict):
             return Answer(400, {"error": NOT_JSON}, limit.headers())
         return None
@@ -121,6 +129,22 @@ class Api:
         sizes = [len(items) for items in arrays.values()]
         if (max(sizes, default=0) if self.rules.per_array else sum(sizes)) > self.rules.objects_per_request:
             return refusal(400, TOO_MANY_OBJECTS)
+        return self._take(arrays)
+
+    def _track_bulk(self, sent: Sent) -> Answer:
+        # Which words Braze has for these is not documented.
+        if len(sent.body) > MAX_BULK_BYTES:
+            return refusal(400, "Request Entity Too Large")
+        arrays = sent.arrays()
+        if sum(map(len, arrays.values())) > self.rules.bulk_objects_per_request:
+            return refusal(400, TOO_MANY_OBJECTS)
+        users = Counter(sent.users())
+        if max(users.values(), default=0) > MAX_OBJECTS_OF_A_USER:
+            return refusal(400, "Too many objects of one user profile")
+        return self._take(arrays)
+
+    def _take(self, arrays: dict[str, list[Any]]) -> Answer:
+        sizes = [len(items) for items in arrays.values()]
         tracked = self._store.track(arrays)
         taken = sum(tracked.processed.values())
         self._stats.objects += sum(sizes)

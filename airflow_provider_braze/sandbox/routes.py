@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 TRACK = "/users/track"
+BULK = "/users/track/bulk"
 EXPORT = "/users/export/ids"
 
 
@@ -29,6 +30,7 @@ Route = tuple[str, str]
 
 ENDPOINTS: dict[Route, Endpoint] = {
     ("POST", TRACK): Endpoint("users.track", "track"),
+    ("POST", BULK): Endpoint("users.track.bulk", "bulk"),
     ("POST", EXPORT): Endpoint("users.export.ids", "export"),
     ("POST", "/users/delete"): Endpoint("users.delete", "users"),
     ("POST", "/users/identify"): Endpoint("users.identify", "users"),
@@ -49,7 +51,14 @@ ENDPOINTS: dict[Route, Endpoint] = {
     ("GET", "/segments/details"): Endpoint("segments.details", has_body=False),
 }
 
-PER_MINUTE = {"users": 20_000, "subscription": 5_000, "cdi_list": 50, "cdi_sync": 20, "cdi_status": 100}
+PER_MINUTE = {
+    "bulk": 3_000,
+    "users": 20_000,
+    "subscription": 5_000,
+    "cdi_list": 50,
+    "cdi_sync": 20,
+    "cdi_status": 100,
+}
 """Requests a minute by the name of the limit; what is not here has a part of 250,000 an hour."""
 
 PERMISSIONS = frozenset(endpoint.permission for endpoint in ENDPOINTS.values())

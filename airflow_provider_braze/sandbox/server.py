@@ -22,7 +22,7 @@ from airflow_provider_braze.sandbox.control import PREFIX, Control
 from airflow_provider_braze.sandbox.faults import Fault, Faults
 from airflow_provider_braze.sandbox.messaging import Messaging
 from airflow_provider_braze.sandbox.recording import Recording
-from airflow_provider_braze.sandbox.routes import TRACK
+from airflow_provider_braze.sandbox.routes import BULK, TRACK
 from airflow_provider_braze.sandbox.sent import Sent
 from airflow_provider_braze.sandbox.stats import Stats
 from airflow_provider_braze.sandbox.store import Store
@@ -127,7 +127,7 @@ class _Exchange:
 
     def received(self, sent: Sent) -> None:
         self._stats.sized(len(sent.body), sum(map(len, sent.arrays().values())))
-        if sent.path == TRACK:
+        if sent.path in (TRACK, BULK):
             self._users = sent.users()
             self._stats.users_arrived(self._users)
 

@@ -64,10 +64,17 @@ class Interpretation:
     error: BrazeRequestError | None = None
 
 
-def interpret(status: int, body: bytes, batch: Batch, redact: Callable[[str], str] = str) -> Interpretation:
+def interpret(
+    status: int,
+    body: bytes,
+    batch: Batch,
+    redact: Callable[[str], str] = str,
+    permission: str = "users.track",
+) -> Interpretation:
     """Read an answer.
 
     :param redact: takes the API key out of a text; Braze's 401 echoes it.
+    :param permission: what the key needs for the endpoint.
     """
     if 200 <= status < 300:
         return _interpret_success(status, body, batch, redact)
@@ -78,7 +85,7 @@ def interpret(status: int, body: bytes, batch: Batch, redact: Callable[[str], st
     answer = parse(body)
     if status in _SPLIT_STATUSES:
         return _interpret_refused_batch(status, answer, batch, redact)
-    return Interpretation(Action.STOP, error=refusal(status, message_of(answer), redact))
+    return Interpretation(Action.STOP, error=refusal(status, message_of(answer), redact, permission))
 
 
 def _interpret_success(
@@ -262,7 +269,9 @@ def quotable(message: str, redact: Callable[[str], str]) -> str:
     return shown if any(map(str.isalpha, shown)) else ""
 
 
-def refusal(status: int, message: str, redact: Callable[[str], str]) -> BrazeRefusedError:
+def refusal(
+    status: int, message: str, redact: Callable[[str], str], permission: str = "users.track"
+) -> BrazeRefusedError:
     """Say what to fix after an answer that makes every further request pointless."""
     quoted = quotable(message, redact)
     said = f' Braze said: "{quoted}"' if quoted else ""
@@ -276,7 +285,7 @@ def refusal(status: int, message: str, redact: Callable[[str], str]) -> BrazeRef
     if status == 403:
         return BrazePermissionError(
             "Braze denies access (403): give the API key the permission for this endpoint "
-            f"(users.track to push, users.export.ids to look up) and check its IP allowlist.{said}",
+            f"({permission} to push, users.export.ids to look up) and check its IP allowlist.{said}",
             status=status,
         )
     if 300 <= status < 400:

@@ -75,7 +75,9 @@ def plan(
     planned = Plan()
     if users is not None:
         users.begin()
-    window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
+    window = MergeWindow(
+        workspace.objects_per_request, workspace.bytes_per_request, united=united, partner=workspace.partner
+    )
     taker = _Taker(window, changes, ledger, workspace)
 
     def count(batch: Batch) -> None:

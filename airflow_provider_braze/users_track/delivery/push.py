@@ -14,10 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, describe
-from airflow_provider_braze.users_track.batching.merge_window import (
-    MergeWindow,
-    SourceItem,
-)
+from airflow_provider_braze.users_track.batching.merge_window import MergeWindow, SourceItem
 from airflow_provider_braze.users_track.delivery.confirming import Confirming
 from airflow_provider_braze.users_track.delivery.intake import Feed, Intake
 from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
@@ -80,7 +77,12 @@ class Push:
         self.error: BaseException | None = None
         self._clock = clock
         self._most_deliveries = workspace.max_in_flight
-        self._window = MergeWindow(workspace.objects_per_request, united=united, partner=workspace.partner)
+        self._window = MergeWindow(
+            workspace.objects_per_request,
+            workspace.bytes_per_request,
+            united=united,
+            partner=workspace.partner,
+        )
         self._objects_per_request = workspace.objects_per_request
         self._client = client or Client(workspace)
         self._intake = Intake(source, self._window, ledger, feed, self._client.wake)

@@ -24,8 +24,6 @@ from airflow_provider_braze.users_track.transport.client import Answer, Client, 
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
-TRACK = "/users/track"
-
 MOST_ATTEMPTS = 6
 """Tries of one batch that meet trouble; a 429 is none."""
 
@@ -154,7 +152,7 @@ class Sender:
         self._limiter.take()
         # From here on, until there is an answer, Braze may have got it, whatever ends the push.
         batch.sending = True
-        self._client.start(TRACK, delivery.body, delivery)
+        self._client.start(self._workspace.path, delivery.body, delivery)
 
     def answered(self, delivery: Delivery, result: Answer | NoAnswerError) -> float | None:
         """Take what became of a request.
@@ -191,7 +189,9 @@ class Sender:
                 self._count(delivery, -1)
             return self._unanswered(result)
         self._limiter.answered(result.status, result.headers)
-        interpretation = interpret(result.status, result.body, batch, self._workspace.redact)
+        interpretation = interpret(
+            result.status, result.body, batch, self._workspace.redact, self._workspace.permission
+        )
         trouble = interpretation.action is Action.RETRY
         # What Braze has settled stays "may have got it" until it is in the ledger, should the push be torn away.
         batch.lost = lost_before or trouble or interpretation.action in (Action.ACCEPT, Action.SETTLE)

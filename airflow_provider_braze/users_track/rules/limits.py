@@ -11,6 +11,15 @@ BYTES_PER_REQUEST = 4_000_000
 REQUESTS_PER_SECOND = 1000.0
 """A third of the burst limit of 3,000 requests per 3 s (Braze docs: API limits)."""
 
+BULK_OBJECTS_PER_REQUEST = 1000
+"""The same of POST /users/track/bulk (Braze docs: its page; an account's policy may be lower)."""
+
+BULK_BYTES_PER_REQUEST = 2_000_000
+"""Largest body there (Braze docs: API limits say 2 MB)."""
+
+BULK_REQUESTS_PER_SECOND = 50.0
+"""Its base limit (Braze docs: its page; newer contracts differ)."""
+
 WINDOW_SECONDS = 3.0
 """The burst limit is counted per 3 s, not per second (Braze docs: API limits)."""
 

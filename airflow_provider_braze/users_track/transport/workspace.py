@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.endpoint import is_loopback, read_endpoint
 
-EXTRAS = ("requests_per_second", "max_in_flight", "timeout", "objects_per_request", "partner", "allow_http")
+__all__ = ["BULK", "EXTRAS", "TRACK", "Workspace", "is_loopback", "read_extra"]
+
+TRACK = "/users/track"
+BULK = "/users/track/bulk"
+
+EXTRAS = (
+    "requests_per_second",
+    "max_in_flight",
+    "timeout",
+    "objects_per_request",
+    "partner",
+    "allow_http",
+    "bulk",
+)
 """The connection extras that mean something; every other one is ignored, and never sent."""
 
 CONNECT_TIMEOUT = 5.0
 TIMEOUT = 30.0
 MAX_IN_FLIGHT = 96
-_DEFAULT_PORTS = {"https": 443, "http": 80}
 _SHORTEST_RECOGNISED = 12
 MOST_IN_FLIGHT = 1000
 MOST_SECONDS = 3600
-_SCHEME = re.compile(r"(?:(https?)(?:[:;.]*[/\\]+|[:;](?=\D))|[:/\\]+)", re.IGNORECASE)
-"""A beginning of an address: the right one, or one such as ``https//``, ``https:/`` and ``//``."""
-_NAME = re.compile(r"[\w.-]+|[0-9a-f:.]+", re.ASCII)
 MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
@@ -44,6 +52,7 @@ class Workspace:
     :param partner: partner name that Braze assigned, sent with every request (default none).
     :param share: part of ``requests_per_second`` that a push begins with, and keeps where Braze's answers tell nothing
         of the limit, above 0 and at most 1 (default 1: all of it).
+    :param bulk: send to ``/users/track/bulk`` (default false: to ``/users/track``).
     """
 
     endpoint: str
@@ -55,6 +64,22 @@ class Workspace:
     objects_per_request: int = limits.OBJECTS_PER_REQUEST
     partner: str | None = None
     share: float = 1.0
+    bulk: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where objects are sent to: ``/users/track``, or ``/users/track/bulk``."""
+        return BULK if self.bulk else TRACK
+
+    @property
+    def permission(self) -> str:
+        """What the key needs for that."""
+        return "users.track.bulk" if self.bulk else "users.track"
+
+    @property
+    def bytes_per_request(self) -> int:
+        """Bytes of the largest body that goes there."""
+        return limits.BULK_BYTES_PER_REQUEST if self.bulk else limits.BYTES_PER_REQUEST
 
     @classmethod
     def from_settings(
@@ -74,20 +99,20 @@ class Workspace:
         _check_names(extras or {})
         given = {key: value for key, value in (extras or {}).items() if value is not None and value != ""}
         connect_timeout, timeout = _timeouts(given.get("timeout", TIMEOUT))
-        partner = given.get("partner")
+        partner, bulk = given.get("partner"), _boolean("bulk", given.get("bulk", False))
+        pace = limits.BULK_REQUESTS_PER_SECOND if bulk else limits.REQUESTS_PER_SECOND
         return cls(
-            endpoint=_endpoint(
+            endpoint=read_endpoint(
                 host, scheme, port, allow_http=_boolean("allow_http", given.get("allow_http", False))
             ),
             api_key=_key(api_key),
-            requests_per_second=_positive(
-                "requests_per_second", given.get("requests_per_second", limits.REQUESTS_PER_SECOND)
-            ),
+            requests_per_second=_positive("requests_per_second", given.get("requests_per_second", pace)),
             max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT), MOST_IN_FLIGHT),
             connect_timeout=connect_timeout,
             timeout=timeout,
-            objects_per_request=_objects(given.get("objects_per_request", limits.OBJECTS_PER_REQUEST)),
+            objects_per_request=_objects(given.get("objects_per_request"), bulk=bulk),
             partner=_partner(partner),
+            bulk=bulk,
         )
 
     def for_partner(self, partner: str) -> Workspace:
@@ -149,91 +174,6 @@ def _check_names(extras: Mapping[str, Any]) -> None:
             raise BrazeSetupError(
                 f"The Braze connection's extra {name!r} means nothing here: write {close[0]}, or remove it."
             )
-
-
-def _endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_http: bool) -> str:
-    text = (host or "").strip()
-    if not text:
-        raise BrazeSetupError(
-            "The Braze connection has no host: put your REST endpoint there, such as https://rest.iad-01.braze.com."
-        )
-    if "@" in text:
-        raise BrazeSetupError(
-            "The Braze connection's host holds credentials: put the key in the password field only."
-        )
-    _check_beginning(host, text)
-    if "://" not in text:
-        text = f"{scheme if scheme in ('http', 'https') else 'https'}://{text}"
-    try:
-        parts = urlsplit(text)
-        name, given_port = (parts.hostname or "").lower(), parts.port
-    except ValueError as error:
-        raise BrazeSetupError(f"The Braze connection's host is not a valid address: {error}.") from None
-    if parts.scheme not in ("http", "https") or not name:
-        raise BrazeSetupError(f"The Braze connection's host {host!r} is not an http(s) address.")
-    may_be_http = parts.scheme == "http" and (allow_http or is_loopback(name))
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        raise BrazeSetupError(
-            f"The Braze connection's host {host!r} has a path: give only the REST endpoint, such as "
-            f"{_origin('http' if may_be_http else 'https', name, given_port)}."
-        )
-    _check_name(name)
-    if parts.scheme == "http" and not may_be_http:
-        raise BrazeSetupError(
-            f"The Braze connection's host {host!r} would send the key unencrypted: use https://, "
-            "or set the extra allow_http."
-        )
-    if port and not 0 < port < 65536:
-        raise BrazeSetupError(f"The Braze connection's port must be from 1 to 65535, not {port}.")
-    return _origin(parts.scheme, name, given_port or port)
-
-
-def _check_beginning(host: str | None, text: str) -> None:
-    """Refuse ``https//host`` and the like, which would be read as a path on a host called https."""
-    rest, scheme = text, "https"
-    while found := _SCHEME.match(rest):
-        scheme, rest = (found[1] or scheme).lower(), rest[found.end() :]
-    if rest != (text.partition("://")[2] if "://" in text else text):
-        name = re.split(r"[/\\?#]", rest)[0]
-        raise BrazeSetupError(
-            f"The Braze connection's host {host!r} is not an http(s) address: write {scheme}://{name or 'rest...'}."
-        )
-
-
-def _origin(scheme: str, name: str, port: int | None) -> str:
-    literal = f"[{name}]" if ":" in name else name
-    # The endpoint is compared with those of Braze's clusters, which name no port.
-    return (
-        f"{scheme}://{literal}" if port in (None, _DEFAULT_PORTS[scheme]) else f"{scheme}://{literal}:{port}"
-    )
-
-
-def _check_name(name: str) -> None:
-    if not name.isascii():
-        raise BrazeSetupError(
-            f"The Braze connection's host {name!r} is not written in ASCII: write it as DNS does, xn--..."
-        )
-    if not _NAME.fullmatch(name):
-        raise BrazeSetupError(f"The Braze connection's host {name!r} has a character that no host name has.")
-    if name.startswith("sdk."):
-        raise BrazeSetupError(
-            f"{name} is Braze's SDK endpoint: use the REST endpoint of the same cluster, such as "
-            f"{name.replace('sdk.', 'rest.', 1)}."
-        )
-    if name.startswith("dashboard"):
-        raise BrazeSetupError(
-            f"{name} is Braze's dashboard: use the REST endpoint of the same cluster, such as https://rest.iad-01.braze.com."
-        )
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host name means this very machine."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def _key(api_key: str | None) -> str:
@@ -316,12 +256,19 @@ def _whole(name: str, value: Any, most: int | None = None) -> int:
     return int(number)
 
 
-def _objects(value: Any) -> int:
+def _objects(value: Any, *, bulk: bool) -> int:
+    if value is None:
+        return limits.BULK_OBJECTS_PER_REQUEST if bulk else limits.OBJECTS_PER_REQUEST
     number = _whole("objects_per_request", value)
-    if number > MOST_OBJECTS:
+    if bulk and number > limits.BULK_OBJECTS_PER_REQUEST:
+        raise BrazeSetupError(
+            f"The Braze connection's extra objects_per_request must be at most {limits.BULK_OBJECTS_PER_REQUEST}, as "
+            f"{BULK} allows, not {value!r}."
+        )
+    if not bulk and number > MOST_OBJECTS:
         raise BrazeSetupError(
             f"The Braze connection's extra objects_per_request must be at most {MOST_OBJECTS}, 75 of each kind as old "
-            f"contracts allow, not {value!r}."
+            f"contracts allow, not {value!r}; more need the extra bulk."
         )
     return number
 
