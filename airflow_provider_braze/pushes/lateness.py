@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.storage.markers import seconds
 from airflow_provider_braze.storage.pushed_before import Newer
 
 MOST_FIELDS = 20
@@ -15,13 +16,13 @@ def age_of(item: ExportItem, modified: float | None) -> float | None:
     """Say when an export was last changed, in seconds since the epoch; a rejects file is as old as its first parent."""
     if item.parent is None:
         return modified
-    inherited = item.parent.get("modified")
-    if isinstance(inherited, int | float):
-        return float(inherited)
+    inherited = seconds(item.parent.get("modified"))
+    if inherited is not None:
+        return inherited
     try:
         # Reports of older versions do not say it: it was there when its push began.
         return datetime.fromisoformat(str(item.parent.get("started_at"))).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return modified
 
 

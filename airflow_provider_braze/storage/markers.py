@@ -56,7 +56,7 @@ class Marker:
             _text(written.get("pushed_at")),
             _text(written.get("report")),
             _text(written.get("path")),
-            _seconds(written.get("modified")),
+            seconds(written.get("modified")),
             frozenset(map(str, fields)) if isinstance(fields, list) else None,
         )
 
@@ -77,7 +77,8 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _seconds(value: Any) -> float | None:
+def seconds(value: Any) -> float | None:
+    """Read seconds since the epoch out of JSON that anybody may have written; None where they are no moment."""
     # An integer of hundreds of digits is no float.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and abs(value) < 1e15 else None

@@ -86,6 +86,17 @@ def test_with_its_report_it_may_lie_anywhere(push: Push, first: dict[str, Any], 
     assert Path(report["report_path"]).parents[2] == Path(first["report_path"]).parents[2]
 
 
+@pytest.mark.parametrize("odd", ["1e999", "NaN", "-1e999", "1" + "0" * 400, "true", '"x"', "[]", "null"])
+@pytest.mark.parametrize("field", ["modified", "started_at"])
+def test_a_report_in_which_no_moment_stands_ends_no_push(
+    push: Push, first: dict[str, Any], odd: str, field: str
+) -> None:
+    path = Path(first["report_path"])
+    marked = json.loads(path.read_text()) | ({"modified": None} if field == "started_at" else {})
+    path.write_text(json.dumps(marked | {field: "odd"}).replace('"odd"', odd))
+    check(push(mended(first, "again.csv"), run="again"), status="complete", records=1, accepted=1)
+
+
 def test_among_the_exports_it_is_none(push: Push, first: dict[str, Any], sandbox: SandboxProcess) -> None:
     channel = Path(first["export"]).parent
     path = mended(first, "RPI_Export_5720.txt", channel)
