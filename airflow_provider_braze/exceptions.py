@@ -25,6 +25,10 @@ class BrazeSetupError(BrazeError):
     retryable = False
 
 
+class HalfPushedError(BrazeSetupError):
+    """Some shards of the export have gone through, and it is now to be pushed with another number of shards."""
+
+
 class MappingError(BrazeSetupError):
     """The mapping does not fit the export's columns or Braze's fields."""
 

@@ -73,6 +73,7 @@ class _Common(Counts, Saved, total=False):
     request_path: str
     try_number: int
     token: str
+    shard: str | None
     channel: str
     offer: str
     workflow_id: str

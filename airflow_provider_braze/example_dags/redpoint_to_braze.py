@@ -19,6 +19,7 @@ and is not there *fails* the run.
 | where the exports lie | Variable `redpoint_base_path` | the folder or URL above `[Channel]/[Offer]/[Workflow ID]` |
 | the Braze workspace | connection `braze_default` | another one: its id in Variable `redpoint_braze_conn_id` |
 | only what changed is sent | Variable `redpoint_only_changed` | `true`; everything if not set (docs: *Data points*) |
+| how many workers push at once | Variable `redpoint_shards` | each a part of the users; 1 if not set |
 | when a file counts as landed | Variable `redpoint_settle_seconds` | seconds without a change, 30 if not set |
 | a choice of workspaces | Variable `redpoint_braze_conn_ids` | their ids, such as `braze_sandbox, braze_prod` |
 | channels with other names | `CHANNEL_MODES` at the top of this file | each with its mode; the form lists them |
@@ -27,8 +28,9 @@ and is not there *fails* the run.
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
-from airflow.sdk import DAG, Asset, Param
+from airflow.sdk import DAG, Asset, Param, Variable
 
 from airflow_provider_braze.forms import (
     BRAZE_CONN_ID,
@@ -45,7 +47,8 @@ from airflow_provider_braze.forms import (
     only_changed_param,
     workflow_id_param,
 )
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
+from airflow_provider_braze.pushes.shards import every_shard
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 # The names of your Redpoint channels, and what a push of their exports may do: the form lists them, the sensor looks
@@ -59,6 +62,9 @@ MOST_WAIT_MINUTES = 12
 
 # Fields without a section come first, and only theirs are open when the form opens.
 HOW, GUARDS = "How to push them", "When to refuse"
+
+# Read with the file, because it decides how many tasks there are. While an export is half pushed, leave it as it is.
+SHARDS = every_shard("The Variable redpoint_shards", Variable.get("redpoint_shards", default="1"))
 
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
@@ -153,20 +159,27 @@ with DAG(
         soft_fail=True,
     )
 
-    BrazeUserTrackOperator(
-        task_id="push_export",
-        task_display_name="Push to Braze",
-        mode="{{ params.mode }}",
-        dry_run="{{ params.dry_run }}",
-        max_rejected="{{ params.max_rejected }}",
-        max_data_points="{{ params.max_data_points }}",
-        only_changed=ONLY_CHANGED,
-        memory_path=MEMORY_PATH,
-        channel_modes=CHANNEL_MODES,
-        braze_conn_id=BRAZE_CONN_ID,
+    push: dict[str, Any] = {
+        "task_id": "push_export",
+        "task_display_name": "Push to Braze",
+        "mode": "{{ params.mode }}",
+        "dry_run": "{{ params.dry_run }}",
+        "max_rejected": "{{ params.max_rejected }}",
+        "max_data_points": "{{ params.max_data_points }}",
+        "only_changed": ONLY_CHANGED,
+        "memory_path": MEMORY_PATH,
+        "channel_modes": CHANNEL_MODES,
+        "braze_conn_id": BRAZE_CONN_ID,
         # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
-        export=find_exports.output,
-        retries=2,
-        retry_delay=timedelta(seconds=30),
-        outlets=[PUSHES],
-    )
+        "export": find_exports.output,
+        "retries": 2,
+        "retry_delay": timedelta(seconds=30),
+        "outlets": [PUSHES],
+    }
+    if len(SHARDS) == 1:
+        BrazeUserTrackOperator(**push)
+    else:
+        # Each shard pushes the whole list, for its own people alone.
+        BrazeUserTrackOperator.partial(
+            **push, doc_md=TASK_DOC, map_index_template="shard {{ task.shard }}"
+        ).expand(shard=SHARDS)

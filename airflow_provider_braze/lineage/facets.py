@@ -39,6 +39,7 @@ class BrazePushRunFacet(RunFacet):
     reportPath: str | None = None
     rejectsPath: str | None = None
     rejectsPaths: list[str] = attr.Factory(list)
+    shard: str | None = None
     error: str | None = None
     providerVersion: str = __version__
 
@@ -98,5 +99,6 @@ def _facet(report: Mapping[str, Any], exports: list[Mapping[str, Any]]) -> Braze
         reportPath=report.get("report_path"),
         rejectsPath=report.get("rejects_path"),
         rejectsPaths=rejects[:_MOST_EXPORTS],
+        shard=report.get("shard"),
         error=report.get("error"),
     )

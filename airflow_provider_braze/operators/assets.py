@@ -27,17 +27,19 @@ _TOLD_TO_ASSETS = (
     "dry_run",
     "export",
     "fingerprint",
+    "shard",
     "report_path",
     "rejects_path",
 )
 
-_ONLY_WITH_A_MEMORY = frozenset(
+_ONLY_AT_TIMES = frozenset(
     {
         "only_changed",
         "values_saved",
         "data_points_saved",
         "data_points_saved_by_attribute",
         "data_points_saved_since",
+        "shard",
     }
 )
 
@@ -51,7 +53,7 @@ def tell_assets(outlets: Iterable[Any], context: Context, report: Mapping[str, A
     extra: dict[str, Any] = {
         name: report.get(name)
         for name in _TOLD_TO_ASSETS
-        if name in report or name not in _ONLY_WITH_A_MEMORY
+        if report.get(name) is not None or name not in _ONLY_AT_TIMES
     }
     for asset in outlets:
         if events is not None and isinstance(asset, Asset):

@@ -24,6 +24,7 @@ from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
 from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.progress import Tell
+from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -42,6 +43,7 @@ class Asked(AskedOfTheMemory, Protocol):
     mode: Any
     reports_path: Any
     retry_events: Any
+    shard: Any
     task_id: str
 
     @property
@@ -71,16 +73,18 @@ def job_of(
     :param checkpoint: what the task left when it was deferred.
     :raises BrazeSetupError: a parameter cannot be used.
     """
+    shard = Shard.read("shard", task.shard)
     in_airflow = context.get("ti") is not None
     return Job(
-        workspace=workspace,
+        workspace=workspace.shared_by(shard.of),
         braze_conn_id=conn_id,
-        identity=push_identity(context, task.task_id),
+        identity=push_identity(context, task.task_id, shard.text),
         mode=as_optional_text("mode", task.mode) or AUTO,
         reports_path=as_optional_text("reports_path", task.reports_path),
         dry_run=as_bool("dry_run", task.dry_run, default=False),
         max_data_points=as_optional_whole_number("max_data_points", task.max_data_points),
         max_rejected=as_threshold("max_rejected", task.max_rejected),
+        shard=shard,
         retry_events=as_bool("retry_events", task.retry_events, default=False),
         memory=wish_of(task),
         # Outside of Airflow nothing goes on after a wait.
@@ -93,12 +97,17 @@ def job_of(
     )
 
 
-def push_identity(context: Mapping[str, Any], task_id: str) -> PushIdentity:
-    """Tell whose push this is; outside of Airflow there is neither a DAG nor a run, and the time stands for both."""
+def push_identity(context: Mapping[str, Any], task_id: str, shard: str | None = None) -> PushIdentity:
+    """Tell whose push this is; outside of Airflow there is neither a DAG nor a run, and the time stands for both.
+
+    :param shard: which part of the push, where it has several.
+    """
     ti = context.get("ti")
     run_id = getattr(ti, "run_id", None)
     if not run_id:
-        return PushIdentity(run_id=f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}", task_id=task_id)
+        return PushIdentity(
+            run_id=f"script-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}", task_id=task_id, shard=shard
+        )
     map_index = getattr(ti, "map_index", None)
     return PushIdentity(
         dag_id=getattr(ti, "dag_id", None),
@@ -106,6 +115,7 @@ def push_identity(context: Mapping[str, Any], task_id: str) -> PushIdentity:
         task_id=task_id,
         map_index=-1 if map_index is None else map_index,
         try_number=getattr(ti, "try_number", 1),
+        shard=shard,
     )
 
 

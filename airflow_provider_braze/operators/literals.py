@@ -20,6 +20,7 @@ from airflow_provider_braze.parameters import (
 from airflow_provider_braze.pushes.export_item import AUTO, check_mode
 from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
 from airflow_provider_braze.pushes.given_rows import read_rows
+from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
@@ -65,6 +66,7 @@ _CHECKS: Mapping[str, Any] = {
     "retry_events": lambda name, value: as_bool(name, value, default=False),
     "confirm": lambda name, value: as_bool(name, value, default=False),
     "late": lambda _, value: late(value),
+    "shard": Shard.read,
     **REMEMBERING_CHECKS,
     "durable": _switch,
     "max_wait_on_worker": as_optional_seconds,

@@ -163,9 +163,9 @@ def empty_card(task: PushTask) -> Card:
 
 
 def title_of(task: PushTask, record: Mapping[str, Any]) -> str:
-    """Name a push by the file that it pushes, or else by its task."""
-    export = _slashed(record)
-    return export.rpartition("/")[2] or name_of(task)
+    """Name a push by the file that it pushes, and which shard of it, or else by its task."""
+    named, shard = _slashed(record).rpartition("/")[2], text(record, "shard")
+    return f"{named} (shard {shard})" if named and shard else named or name_of(task)
 
 
 def place_of(record: Mapping[str, Any]) -> str:

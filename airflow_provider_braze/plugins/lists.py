@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_braze.plugins.cards import HELD_UP, UNDER_WAY, UNFINISHED, WAITING, PushTask
 
-_OF_ALL = ("braze_conn_id", "endpoint", "request_path", "dry_run", "max_rejected")
+_OF_ALL = ("braze_conn_id", "endpoint", "request_path", "dry_run", "max_rejected", "shard")
 """What the report of a list says of all of its exports."""
 
 

@@ -14,7 +14,7 @@ from airflow_provider_braze.plugins.card import own_names
 from airflow_provider_braze.plugins.charts import Bar, bars
 from airflow_provider_braze.plugins.history import History
 from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
-from airflow_provider_braze.plugins.sums import last_tries
+from airflow_provider_braze.plugins.sums import last_tries, whole_of
 from airflow_provider_braze.plugins.table import ROWS_PER_PAGE, Asked, rank, tone_of
 
 SPANS = {1: "today", 7: "7 days", 30: "30 days", 90: "90 days", 365: "365 days"}
@@ -73,9 +73,9 @@ class Total:
     failed: int = 0
     data_points: int = 0
 
-    def add(self, line: Line) -> None:
-        """Add one push."""
-        self.pushes += 1
+    def add(self, line: Line, *, is_new: bool = True) -> None:
+        """Add one push; a further shard of an export that is counted already is none."""
+        self.pushes += is_new
         self.records += line.row.records
         self.failed += line.row.failed
         self.data_points += line.data_points
@@ -165,17 +165,23 @@ def _picks(asked: AskedOfAll, line: Line) -> bool:
 
 
 def _add_up(page: Overview, lines: Iterable[Line]) -> None:
-    """Add up pushes and plans apart; of an export that a run tried more than once, its tries are one."""
+    """Add up pushes and plans apart; of an export that a run tried more than once, its tries are one.
+
+    An export that was pushed in shards is one push, with what all of them count.
+    """
     by_day = {date.fromisoformat(day.day): day for day in page.days}
     runs: dict[tuple[str, str, bool], dict[int, Line]] = {}
     for line in lines:
         runs.setdefault((line.dag_id, line.run_id, line.is_plan), {})[id(line.push)] = line
     for (_, _, are_plans), of_run in runs.items():
-        for push, _ in last_tries([line.push for line in of_run.values()]):
-            line = of_run[id(push)]
-            (page.plans if are_plans else page.pushes).add(line)
+        exports = set()
+        for place, (push, said) in enumerate(last_tries([line.push for line in of_run.values()])):
+            line, export = of_run[id(push)], whole_of(said) or place
+            is_new = export not in exports
+            exports.add(export)
+            (page.plans if are_plans else page.pushes).add(line, is_new=is_new)
             if not are_plans:
-                by_day[line.began.date()].add(line)
+                by_day[line.began.date()].add(line, is_new=is_new)
 
 
 def _tone(state: str) -> str:

@@ -18,7 +18,8 @@ _OF_ONE_EXPORT = ("export", "fingerprint", "braze_conn_id", "endpoint", "shard")
 class Summary:
     """All pushes of a run together, or all of its plans.
 
-    :param exports: how many they are; of an export that was tried more than once, its tries are one.
+    :param exports: how many they are; of an export that was tried more than once, its tries are one, and so are its
+        shards.
     :param data_points: of a plan, what it would cost; an estimate.
     """
 
@@ -43,7 +44,7 @@ class Summary:
                 totals[name] += count(record, name)
             segments.update(parts(record, running=task.state in UNDER_WAY))
         return cls(
-            len(said),
+            len({whole_of(record) or place for place, (_, record) in enumerate(said)}),
             sum(task.state in UNDER_WAY for task, _ in said),
             totals["records"],
             totals["failed"],
@@ -65,6 +66,14 @@ def summaries(tasks: Sequence[PushTask]) -> list[Summary]:
 def is_plan(task: PushTask) -> bool:
     """Tell whether it is a dry run; one of which nothing is known counts as a push."""
     return said_of(task).get("dry_run") is True
+
+
+def whole_of(record: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Name the export of which a shard was pushed, alike for all of its shards; None of what is no shard."""
+    if not text(record, "shard"):
+        return None
+    # One that is under way does not tell the fingerprint.
+    return tuple(repr(record.get(name)) for name in ("export", "braze_conn_id", "endpoint"))
 
 
 def last_tries(tasks: Sequence[PushTask]) -> Iterator[tuple[PushTask, Mapping[str, Any]]]:

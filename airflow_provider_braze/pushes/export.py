@@ -11,7 +11,6 @@ from airflow_provider_braze.exceptions import (
     BrazeSetupError,
     ExportChangedError,
     ExportGoneError,
-    ExportRefusedError,
     describe,
 )
 from airflow_provider_braze.memory.memory import Wish
@@ -19,8 +18,11 @@ from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.half_pushed import HalfPushed, part_of
 from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, lateness_line
+from airflow_provider_braze.pushes.marking import Marking
 from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.pushes.shards import EVERYTHING, Shard
 from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
@@ -31,6 +33,7 @@ from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.markers import Marker, now
 from airflow_provider_braze.storage.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.shard_marks import ShardMarks
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
@@ -125,12 +128,20 @@ class _ExportAttempt(Attempt):
         self.before = before
         self.source: ExportSource | None = None
         self.modified = age_of(reading.item, before.modified)
+        job = push.job
         self.before_it = (
-            push.pushed_before(folder) if push.pushed_before else PushedBefore(folder, push.job.braze_conn_id)
+            push.pushed_before(folder)
+            if push.pushed_before
+            else PushedBefore(folder, job.braze_conn_id, part_of(job.shard))
         )
         self.late: Newer | None = None
         self.held = False
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
+        marks = ShardMarks(folder, job.braze_conn_id)
+        self.half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
+        self.marking = Marking(folder, job.braze_conn_id, self.before_it, self.half)
+        if not job.dry_run:
+            self.half.check()
         start = Start.of(push.job, self._binding(), folder, self.fingerprint)
         super().__init__(push, running, mode=reading.mode, start=start, ledger=Ledger(start.rejects))
 
@@ -151,6 +162,7 @@ class _ExportAttempt(Attempt):
                 if name != "skip_lines" or value
             },
             self.push.confirm,
+            *filter(None, [job.shard.text]),
         )
 
     def _go(self) -> BaseException | None:
@@ -166,8 +178,8 @@ class _ExportAttempt(Attempt):
 
     def _read(self) -> BaseException | None:
         with open_buffered(self.location) as file:
-            self.source = source = self._open(file)
-            if self._is_held(source):
+            self.source = source = self._open(file, self.job.shard)
+            if self._went_through_before() or self._is_held(source):
                 return None
             if self.job.max_data_points is not None and not self.job.dry_run and self.resume_state is None:
                 self._guard_data_points(self.job.max_data_points)
@@ -195,11 +207,23 @@ class _ExportAttempt(Attempt):
                 share=share,
             )
 
-    def _open(self, file: Readable) -> ExportSource:
-        source = ExportSource(file, self.reading)
+    def _open(self, file: Readable, shard: Shard = EVERYTHING) -> ExportSource:
+        source = ExportSource(file, self.reading, shard)
         if isinstance(self.rejects, RejectsFile):
             self.rejects.columns = source.columns
         return source
+
+    def _went_through_before(self) -> bool:
+        """Tell whether another task has brought this shard through, while others are still to come, and say so."""
+        if self.job.dry_run:
+            if (why := self.half.why_refused) is not None:
+                self.ledger.note(f"A push would be refused. {why}")
+            return False
+        if self.half.earlier is None:
+            return False
+        self.ledger.note(self.half.told)
+        self.job.log(self.half.told)
+        return True
 
     def _is_held(self, source: ExportSource) -> bool:
         """Look whether the export is late, say so, and tell whether it is to be left alone."""
@@ -207,13 +231,15 @@ class _ExportAttempt(Attempt):
         if late is None:
             return False
         # What went out in part is finished: left as it is, nobody could say what is in Braze.
-        self.held = self.push.hold_late and not self.job.dry_run and self.resume_state is None
+        begun = self.resume_state is not None or bool(self.half.parts.found)
+        self.held = self.push.hold_late and not self.job.dry_run and not begun
         text = lateness_line(self.reading.item.path, late, held=self.held)
         self.ledger.note(text)
         self.job.log(text)
         return self.held
 
     def _guard_data_points(self, most: int) -> None:
+        # What an export costs is asked of all of it, whichever part of it is pushed here.
         with open_buffered(self.location) as file:
             source = self._open(file)
             ledger = Ledger(NullSink())
@@ -235,21 +261,13 @@ class _ExportAttempt(Attempt):
             )
 
     def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
-        conn_id = self.job.braze_conn_id
         set_fields = self.source.set_fields if self.source and report["accepted"] else frozenset()
         marker = Marker(
             self.identity, now(), report["report_path"], self.location.url, self.modified, set_fields
         )
         try:
-            if report["status"] == reports.COMPLETE:
-                self.reports_folder.mark_pushed(conn_id, self.fingerprint, marker)
-                self.before_it.add(self.fingerprint, self.modified, set_fields)
-            elif not self.job.dry_run and (
-                isinstance(error, ExportRefusedError)
-                or (report["status"] == reports.FAILED and error is None)
-            ):
-                # Refused for what it is, by us or by Braze record for record: not to be offered for ever.
-                self.reports_folder.mark_refused(conn_id, self.fingerprint, self.identity.folder_name, marker)
+            if not self.job.dry_run and not self.held:
+                self.marking.mark(marker, report, error)
         except Exception as failed:
             raise reports.unwritable(self.reports_folder.root, failed) from failed
 

@@ -24,6 +24,7 @@ from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.checkpoint import Save
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.given_exports import Export, path_of
+from airflow_provider_braze.pushes.half_pushed import part_of
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.list_report import WAITING, entry, summed
 from airflow_provider_braze.pushes.running import Stop
@@ -213,7 +214,9 @@ class ListPush:
         """Give what knows of earlier pushes: one for all exports, so that it lists but once."""
         known = self._known.get(folder.root.url)
         if known is None:
-            known = self._known[folder.root.url] = PushedBefore(folder, self._job.braze_conn_id)
+            known = self._known[folder.root.url] = PushedBefore(
+                folder, self._job.braze_conn_id, part_of(self._job.shard)
+            )
         return known
 
     @staticmethod

@@ -29,6 +29,7 @@ class Row(NamedTuple):
     :param cells: it, in the rejects file.
     :param outcome: of a rejects file, what had become of it.
     :param problem: why it cannot be sent.
+    :param passed_over: how many rows of other shards lie between the one before and this one.
     """
 
     line: int
@@ -37,6 +38,7 @@ class Row(NamedTuple):
     cells: Sequence[str] = ()
     outcome: str = ""
     problem: str | None = None
+    passed_over: int = 0
 
 
 def read_rows(name: str, rows: Rows) -> Iterable[Any]:

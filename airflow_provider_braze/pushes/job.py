@@ -14,6 +14,7 @@ from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes.checkpoint import Save
 from airflow_provider_braze.pushes.export_item import AUTO
 from airflow_provider_braze.pushes.progress import Tell
+from airflow_provider_braze.pushes.shards import EVERYTHING, Shard
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
 from airflow_provider_braze.users_track.transport.limiter import Limiter
@@ -42,6 +43,7 @@ class Job:
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
+    :param shard: whose records are pushed (default: all).
     :param memory: what is asked of the memory of what Braze was told (default: nothing is left out).
     :param users: counts the users of a plan together with those of others (default: by themselves).
     """
@@ -62,5 +64,6 @@ class Job:
     log: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None
+    shard: Shard = EVERYTHING
     memory: Wish = field(default_factory=Wish)
     users: UserCount | None = None

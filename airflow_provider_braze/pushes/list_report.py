@@ -58,6 +58,7 @@ _OF_EACH = (
     "request_path",
     "try_number",
     "token",
+    "shard",
     "only_changed",
     *_SUMS_OF_THE_MEMORY,
     *_SUMS_OF_PLANS,

@@ -9,6 +9,7 @@ from typing import Any
 from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazeRefusedError,
+    HalfPushedError,
     RejectsError,
     ReportError,
     describe,
@@ -102,11 +103,12 @@ def is_set_aside(status: str, error: BaseException | None) -> bool:
     """Tell whether an export is a case of its own, which neither a retry nor another export has to do with.
 
     It was refused for what it is, or failed in every record. Where Braze refuses the workspace's requests (401, 403),
-    every export is concerned.
+    every export is concerned; and one that waits for its other shards holds up those after it.
     """
     if error is None:
         return status == FAILED
-    return isinstance(error, BrazeError) and not error.retryable and not isinstance(error, BrazeRefusedError)
+    of_all = isinstance(error, BrazeRefusedError | HalfPushedError)
+    return isinstance(error, BrazeError) and not error.retryable and not of_all
 
 
 def too_many_failed(report: Mapping[str, Any], max_rejected: int | float | None) -> str | None:

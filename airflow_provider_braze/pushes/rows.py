@@ -11,7 +11,7 @@ from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
-from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, rejected_rows
+from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, own_rows, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -100,6 +100,7 @@ class _RowsAttempt(Attempt):
             job.workspace.partner,
             job.mode,
             folder is not None,
+            *filter(None, [job.shard.text]),
         )
         start = Start.of(job, bound_to, folder, ROWS_FOLDER, ROWS_COLUMNS)
         self.log = WriteAheadLog(start.resume_state.write_ahead_log if start.resume_state else None)
@@ -134,7 +135,8 @@ class _RowsAttempt(Attempt):
         most = self.job.max_data_points
         if most is not None and not self.job.dry_run and self.resume_state is None:
             guarded = Ledger(NullSink())
-            source = RowsSource(self._rows(self.given.again()), mode=self.job.mode)
+            # What they cost is asked of all of them, whichever part is pushed here.
+            source = RowsSource(self._all_rows(self.given.again()), mode=self.job.mode)
             with self.remembering.preview() as memory:
                 refuse_above(most, source.objects(guarded), self.job.workspace, guarded, changes=memory)
         rows = self._rows(self.given)
@@ -159,10 +161,14 @@ class _RowsAttempt(Attempt):
         if not self.resumable:
             return frozenset()
         if self.push.rejects is not None:
-            return counted_users(rejected_rows(self.push.rejects, self.push.dialect))
-        return counted_users(self.given.rows(with_cells=False))
+            return counted_users(self._rows(self.given))
+        return counted_users(own_rows(self.given.rows(with_cells=False), self.job.shard))
 
     def _rows(self, given: GivenRows) -> Iterator[Row]:
+        rows, shard = self._all_rows(given), self.job.shard
+        return rows if shard.is_everything else own_rows(rows, shard)
+
+    def _all_rows(self, given: GivenRows) -> Iterator[Row]:
         if self.push.rejects is not None:
             return rejected_rows(self.push.rejects, self.push.dialect)
         return given.rows(with_cells=self.folder is not None)

@@ -11,6 +11,7 @@ from airflow_provider_braze.pushes import source
 from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json
+from airflow_provider_braze.pushes.shards import Shard, same_for_all_spellings
 from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowReference, WriteAheadLog
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader
@@ -18,6 +19,7 @@ from airflow_provider_braze.users_track.batching.merge_window import (
     ARRAYS,
     Identity,
     ProfileObject,
+    Single,
     why_never_sent,
 )
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -82,6 +84,18 @@ def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[Row]:
             yield Row(index, array, content, tuple(cells), outcome, problem)
 
 
+def own_rows(rows: Iterator[Row], shard: Shard) -> Iterator[Row]:
+    """Give the rows of a shard; those that name nobody are of the first one."""
+    passed_over = 0
+    for row in rows:
+        identity = identity_of(row.content) if isinstance(row.content, Mapping) else None
+        if shard.takes(identity and same_for_all_spellings(identity)):
+            yield row._replace(passed_over=passed_over) if passed_over else row
+            passed_over = 0
+        else:
+            passed_over += 1
+
+
 def counted_users(rows: Iterator[Row]) -> frozenset[Identity]:
     """Find the users with increments: to set one of their values again could undo one."""
     return frozenset(
@@ -126,7 +140,7 @@ class RowsSource:
         self._settled = 0
         self._next: Row | None = None
 
-    def objects(self, ledger: Ledger) -> Iterator[ProfileObject | None]:
+    def objects(self, ledger: Ledger) -> Iterator[Single]:
         """Give the object of each row that can be sent; any other is settled at once, and gives None.
 
         What an earlier try has settled is passed over. Only the last attributes of it are given once more, because
@@ -137,11 +151,13 @@ class RowsSource:
         self._look_ahead()
         return self._objects(ledger)
 
-    def _objects(self, ledger: Ledger) -> Iterator[ProfileObject | None]:
+    def _objects(self, ledger: Ledger) -> Iterator[Single]:
         while (row := self._take()) is not None:
             ordinal = self.read
             self.read += 1
             self._look_ahead()
+            if row.passed_over:
+                yield row.passed_over
             if ordinal < self._settled:
                 yield self._replayed(row) if ordinal >= self._settled - source.REPLAYED_RECORDS else None
             else:

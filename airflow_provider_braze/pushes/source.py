@@ -5,7 +5,6 @@ The export's push stands above; below are reading, mapping and blocks of records
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from typing import Any, TypeVar
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.selection import Selection, first_own
+from airflow_provider_braze.pushes.shards import EVERYTHING, Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
@@ -28,6 +29,7 @@ from airflow_provider_braze.users_track.batching.merge_window import (
     LOOK_AHEAD_RECORDS,
     ProfileObject,
     RecordBlock,
+    Single,
     SourceItem,
 )
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -83,11 +85,12 @@ class ExportSource:
 
     :param file: the opened export or rejects file.
     :param reading: how to read it.
+    :param shard: whose records are given; those of others are read, and passed over before anything else is done.
     :raises ExportRefusedError: the file is refused for what it is.
     :raises MappingError: the mapping does not fit its columns.
     """
 
-    def __init__(self, file: Readable, reading: ResolvedExport) -> None:
+    def __init__(self, file: Readable, reading: ResolvedExport, shard: Shard = EVERYTHING) -> None:
         where = reading.item.where
         self._reader: ExportReader | RejectsReader
         if reading.item.parent is not None:
@@ -108,6 +111,7 @@ class ExportSource:
         self._trims = reading.mapping.trim
         self._expected = reading.item.channel_execution_id
         self._retry_events = reading.retry_events
+        self._selection = Selection(shard, self._mapper.identities)
         self.execution_id_mismatches = 0
         # While what an earlier try has settled is passed over, its facts are the facts.
         self._settled_facts: dict[str, Any] | None = None
@@ -168,10 +172,10 @@ class ExportSource:
         ledger.facts = self.facts
         settled = ledger.settled.records
         self._settled_facts = dict(ledger.settled_facts) if settled else None
-        for _ in itertools.islice(self._records(), max(0, settled - REPLAYED_RECORDS)):
-            yield None
+        for found in first_own(max(0, settled - REPLAYED_RECORDS), self._own()):
+            yield found if isinstance(found, int) else None
         if settled:
-            last = itertools.islice(self._records(), min(settled, REPLAYED_RECORDS))
+            last = first_own(min(settled, REPLAYED_RECORDS), self._own())
             yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
             facts, self._settled_facts = ledger.settled_facts, None
             self.execution_id_mismatches = facts["execution_id_mismatches"]
@@ -181,32 +185,71 @@ class ExportSource:
                 counter.update(facts.get(name, {}))
         by_column = self._mapper.by_column()
         if by_column is None or isinstance(self._reader, RejectsReader):
-            yield from self._map(self._records(), ledger)
+            yield from self._map(self._own(), ledger)
         else:
             yield from self._map_together(self._reader, by_column, ledger)
 
     def _map_together(
         self, reader: ExportReader, by_column: ByColumn, ledger: Ledger
     ) -> Iterator[SourceItem]:
-        while (read := reader.take(ledger.room())) is not None:
+        # Of so many rows about as many are of this shard as there is room for.
+        while (read := reader.take(ledger.room() * self._selection.shard.of)) is not None:
             if isinstance(read, Record):
-                yield self._map_one(read, ledger, ledger.begin())
-                continue
-            mapped = by_column.map(read.cells, [*map(len, read.texts)])
-            # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
-            segment = ledger.begin(len(read.cells))
-            segment.data_points.add_counted(mapped.data_points)
-            self._mapper.count_all(mapped)
-            self._meet_execution_ids(_without(read.cells, mapped.needs_slow_path))
-            yield list(self._parts(read, mapped, ledger, segment, by_column.kind, reader.cut))
+                yield self._map_one(read, ledger, ledger.begin()) if self._selection.takes(read) else 1
+            elif self._selection.shard.is_everything:
+                yield self._map_rows(read, range(len(read.lines)), by_column, ledger, reader.cut)
+            else:
+                yield from self._map_own(read, by_column, ledger, reader.cut)
+
+    def _map_own(
+        self, read: PlainRecords, by_column: ByColumn, ledger: Ledger, cut: Cut
+    ) -> Iterator[SourceItem]:
+        """Map those rows that are of this shard, and say where others were passed over."""
+        own, passed = self._selection.among(read), 0
+        while own:
+            now, own = own[: ledger.room()], own[ledger.room() :]
+            places = [at - passed for at in now]
+            passed = now[-1] + 1
+            of_now = PlainRecords(
+                [read.lines[at] for at in now],
+                [read.texts[at] for at in now],
+                [read.cells[at] for at in now],
+            )
+            yield self._map_rows(of_now, places, by_column, ledger, cut)
+        yield len(read.lines) - passed
+
+    def _map_rows(
+        self, read: PlainRecords, places: Sequence[int], by_column: ByColumn, ledger: Ledger, cut: Cut
+    ) -> list[RecordBlock | Single]:
+        """Map rows at once.
+
+        :param places: how many records lie before each of them, with those between them that were passed over.
+        """
+        mapped = by_column.map(read.cells, [*map(len, read.texts)])
+        # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
+        segment = ledger.begin(len(read.cells))
+        segment.data_points.add_counted(mapped.data_points)
+        self._mapper.count_all(mapped)
+        self._meet_execution_ids(_without(read.cells, mapped.needs_slow_path))
+        return list(self._parts(read, places, mapped, ledger, segment, by_column.kind, cut))
 
     def _parts(
-        self, read: PlainRecords, mapped: Mapped, ledger: Ledger, segment: Segment, kind: str, cut: Cut
-    ) -> Iterator[RecordBlock | ProfileObject | None]:
+        self,
+        read: PlainRecords,
+        places: Sequence[int],
+        mapped: Mapped,
+        ledger: Ledger,
+        segment: Segment,
+        kind: str,
+        cut: Cut,
+    ) -> Iterator[RecordBlock | Single]:
         """Give what lies between records that need the slow path as blocks, and these one by one."""
-        start = 0
+        start = reached = 0
         for met, at in enumerate([*mapped.needs_slow_path, len(read.lines)]):
             if start < at:
+                if passed := places[start] - reached:
+                    yield passed
+                reached = places[at - 1] + 1
                 yield RecordBlock(
                     kind,
                     mapped.ids[start - met : at - met],
@@ -215,15 +258,23 @@ class ExportSource:
                     texts=read.texts[start:at],
                     segment=segment,
                     cut=cut,
+                    places=_since_the_first(places[start:at]),
                 )
             if at < len(read.lines):
+                if passed := places[at] - reached:
+                    yield passed
+                reached = places[at] + 1
                 yield self._map_one(Record(read.lines[at], read.cells[at], None), ledger, segment)
             start = at + 1
 
     def _map(
-        self, records: Iterable[tuple[Record, str]], ledger: Ledger, segment: Segment | None = None
-    ) -> Iterator[ProfileObject | None]:
-        for record, outcome in records:
+        self, records: Iterable[tuple[Record, str] | int], ledger: Ledger, segment: Segment | None = None
+    ) -> Iterator[Single]:
+        for found in records:
+            if isinstance(found, int):
+                yield found
+                continue
+            record, outcome = found
             item = self._map_one(record, ledger, segment or ledger.begin())
             if item and outcome == "unknown" and not self._retry_events and not item.repeatable:
                 ledger.settle(item, "unknown", MAY_HAVE_ARRIVED)
@@ -252,6 +303,10 @@ class ExportSource:
                 others = [cell for cell in others if cut(cell) != self._expected]
             self.execution_id_mismatches += len(others)
 
+    def _own(self) -> Iterator[tuple[Record, str] | int]:
+        """Give the records of this shard, and how many of others lie between them."""
+        return self._selection.of(self._records())
+
     def _records(self) -> Iterator[tuple[Record, str]]:
         """Give the records, those of a rejects file with the outcome they had."""
         if isinstance(self._reader, RejectsReader):
@@ -265,3 +320,9 @@ def _without(values: Sequence[T], left_out: Sequence[int]) -> Sequence[T]:
         return values
     absent = frozenset(left_out)
     return [value for at, value in enumerate(values) if at not in absent]
+
+
+def _since_the_first(places: Sequence[int]) -> Sequence[int] | None:
+    """Count from the first of some places; None where they follow one another."""
+    first = places[0]
+    return None if isinstance(places, range) else [place - first for place in places]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ class Marker:
     :param path: URL of the export.
     :param modified: when the export was last changed, in seconds since the epoch.
     :param set_fields: top-level attributes that the push set, as opposed to added to; None: not known.
+    :param brought: of a shard that went through, whether anything reached Braze: True, or False where all that it had
+        has failed; None where it had nothing, or of anything else.
     """
 
     identity: PushIdentity | None = None
@@ -40,6 +42,7 @@ class Marker:
     path: str | None = None
     modified: float | None = None
     set_fields: frozenset[str] | None = None
+    brought: bool | None = None
 
     @classmethod
     def read(cls, content: bytes) -> Marker:
@@ -58,7 +61,12 @@ class Marker:
             _text(written.get("path")),
             seconds(written.get("modified")),
             frozenset(map(str, fields)) if isinstance(fields, list) else None,
+            found if isinstance(found := written.get("brought"), bool) else None,
         )
+
+    def of_all(self, fields: frozenset[str], brought: bool | None) -> Marker:
+        """Give the same of an export all of whose shards have gone through."""
+        return replace(self, set_fields=fields, brought=brought)
 
     def written(self) -> bytes:
         """Give the content of its file."""
@@ -69,6 +77,7 @@ class Marker:
             "path": self.path,
             "modified": self.modified,
             "set_fields": None if self.set_fields is None else sorted(self.set_fields),
+            **({} if self.brought is None else {"brought": self.brought}),
         }
         return json.dumps(content, indent=1).encode()
 

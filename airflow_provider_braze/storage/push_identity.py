@@ -28,6 +28,7 @@ class PushIdentity:
 
     :param dag_id: None outside of Airflow, as ``run_id`` and ``task_id`` may be.
     :param map_index: -1 where the task is not mapped.
+    :param shard: ``k/n`` where it is one of several parts of a push; else None.
     :param token: random; a push that goes on from a checkpoint keeps that of the try which made it. So what the same
         try wrote before it was deferred has the same name, and what another try wrote has another.
     """
@@ -38,11 +39,12 @@ class PushIdentity:
     map_index: int = -1
     try_number: int = 1
     token: str = field(default_factory=new_token)
+    shard: str | None = None
 
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> PushIdentity:
         """Read what ``as_dict`` wrote, from a report or a marker; what is not there, or no such value, is left out."""
-        texts = {name: _text(written.get(name)) for name in ("dag_id", "run_id", "task_id")}
+        texts = {name: _text(written.get(name)) for name in ("dag_id", "run_id", "task_id", "shard")}
         return cls(
             **texts,
             map_index=_number(written.get("map_index"), -1),
@@ -72,6 +74,8 @@ class PushIdentity:
         parts = [_part(text) for text in (self.dag_id, self.run_id, self.task_id) if text]
         if self.map_index >= 0:
             parts.append(str(self.map_index))
+        if self.shard:
+            parts.append(_part(self.shard.replace("/", "of")))
         return "--".join([*parts, f"try{self.try_number}", _part(self.token)])
 
 

@@ -22,8 +22,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from airflow_provider_braze.exceptions import ExportRefusedError, ReportError
+from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.plain import make_folders, read_small, write_whole
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
+from airflow_provider_braze.storage.shard_marks import ALL, Part, Parts, ShardMarks
 
 EVERY_FIELD = "*"
 """Stands among the fields of a push whose mapping has a transform: it may set any."""
@@ -66,13 +68,21 @@ class PushedBefore:
 
     :param folder: the reports folder.
     :param braze_conn_id: the connection.
+    :param part: whose users are asked about: of exports that are half pushed, those count that went out to them.
     :param clock: monotonic seconds.
     """
 
     def __init__(
-        self, folder: ReportsFolder, braze_conn_id: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: ReportsFolder,
+        braze_conn_id: str,
+        part: Part = ALL,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._conn_id, self._clock = folder, braze_conn_id, clock
+        self._part, self._marks = part, ShardMarks(folder, braze_conn_id)
+        self._half: dict[str, Parts] = {}
         self._root = folder.root.child(f"order/{safe_name(braze_conn_id)}")
         self._entries: list[_Entry] = []
         self._fields: dict[str, frozenset[str]] = {}
@@ -117,13 +127,31 @@ class PushedBefore:
         names = self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
         listed = [entry for name in names if (entry := _Entry.of(name)) is not None]
         # Listed after the index: what is marked between the two is read, rather than missed.
+        marks = self._marks.all()
         pushed = self._folder.pushed(self._conn_id)
-        self._entries = sorted(entry for entry in listed if entry.fingerprint in pushed)
-        if unknown := pushed - {entry.fingerprint for entry in listed}:
-            for fingerprint, marker in self._folder.markers(self._conn_id, unknown).items():
+        part = self._part
+        self._half = {
+            fingerprint: parts
+            for fingerprint, parts in marks.items()
+            if fingerprint not in pushed and parts.concern(part.number, part.of)
+        }
+        known = pushed | self._half.keys()
+        self._entries = sorted(entry for entry in listed if entry.fingerprint in known)
+        if unknown := known - {entry.fingerprint for entry in listed}:
+            for fingerprint, marker in self._markers(unknown).items():
                 # A marker of an older version tells nothing; that is noted, too.
                 self.add(fingerprint, marker.modified, marker.set_fields)
         self._listed_at = self._clock()
+
+    def _markers(self, among: Collection[str]) -> dict[str, Marker]:
+        """Read the markers of some exports; of those that are half pushed, the mark of a shard."""
+        half = {
+            each: mark
+            for each in among
+            if (parts := self._half.get(each)) is not None
+            and (mark := self._marks.read(each, min(parts.found))) is not None
+        }
+        return half | self._folder.markers(self._conn_id, among)
 
     def _fields_of(self, name: str) -> frozenset[str]:
         if name not in self._fields:
@@ -136,7 +164,7 @@ class PushedBefore:
         return self._fields[name]
 
     def _read(self, entry: _Entry, common: frozenset[str]) -> Newer | None:
-        marker = self._folder.markers(self._conn_id, [entry.fingerprint]).get(entry.fingerprint)
+        marker = self._markers([entry.fingerprint]).get(entry.fingerprint)
         if marker is None:
             return None
         return Newer(marker.path or entry.fingerprint, entry.modified / 1e6, tuple(sorted(common)))

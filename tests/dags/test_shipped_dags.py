@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG
 from jinja2 import Template
 
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.parameters import as_bool
 
 DAGS = Path(__file__).resolve().parents[2] / "airflow_provider_braze" / "example_dags"
@@ -59,6 +60,23 @@ def test_a_shipped_dag_is_paused_documented_and_renders_text(name: str) -> None:
 def test_exports_are_pushed_one_at_a_time(redpoint: DAG) -> None:
     assert redpoint.max_active_runs == 1
     assert is_given_the_whole_list(redpoint, "find_exports")
+
+
+def test_a_variable_says_how_many_workers_push_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_SHARDS", "3")
+    push = load("redpoint_to_braze").get_task("push_export")
+    assert push.is_mapped
+    assert push.expand_input.value == {"shard": ["1/3", "2/3", "3/3"]}
+    assert push.partial_kwargs["export"].operator.task_id == "find_exports"
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_SHARDS", " 1 ")
+    assert is_given_the_whole_list(load("redpoint_to_braze"), "find_exports")
+
+
+@pytest.mark.parametrize("wrong", ["two", "0", "-1", "1.5", "101"])
+def test_a_wrong_number_of_workers_is_named(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_SHARDS", wrong)
+    with pytest.raises(BrazeSetupError, match="Variable redpoint_shards must be a whole number of shards"):
+        load("redpoint_to_braze")
 
 
 def test_waiting_ends_before_the_next_run_begins(redpoint: DAG) -> None:

@@ -69,6 +69,18 @@ def test_plans_are_summed_apart() -> None:
     assert "Plans would cost, estimated50" in text
 
 
+def test_an_export_that_was_pushed_in_shards_is_one_push_with_all_that_they_count() -> None:
+    def shard(number: int, export: str = "a", **given: Any) -> Line:
+        said = report(export=export, fingerprint=export, shard=f"{number + 1}/2", data_points=5, **given)
+        return line(number, run_id="run", report=said)
+
+    found = page(shard(0, accepted=10), shard(1, accepted=7, invalid=1), shard(0, "b", accepted=4))
+    assert (found.pushes.pushes, found.pushes.records, found.pushes.failed) == (2, 22, 1)
+    assert found.pushes.data_points == 15
+    assert [each.row.title for each in found.lines] == ["a (shard 1/2)", "a (shard 2/2)", "b (shard 1/2)"]
+    assert [day.pushes for day in found.days_with_pushes] == [2]
+
+
 def test_days_have_what_was_pushed_on_them_and_no_plans() -> None:
     found = page(*PUSHES, days=7)
     assert len(found.days) == 7

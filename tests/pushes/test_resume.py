@@ -23,6 +23,7 @@ from airflow_provider_braze.exceptions import (
     ExportChangedError,
     PushStoppedError,
 )
+from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -153,6 +154,42 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
         assert resumed["resumed_after"] == settled(kept)
         assert slow.stats()["objects"] <= RECORDS - settled(kept) + 100
         assert slow.profiles() == profiles
+
+
+def test_from_every_checkpoint_of_a_shard(slow: SandboxProcess, land: Land) -> None:
+    """Only its own records count, and how far the file was read follows from them."""
+    path = land(export_text())
+    first = Try(slow, path, shard=Shard(1, 2))
+    parts: dict[str, bytes] = {}
+    original_keep = first.save
+
+    def keep(kept: dict[str, Any] | None) -> None:
+        for part in parts_of(kept) if kept else ():
+            parts.setdefault(part, Path(part).read_bytes())
+        assert original_keep is not None
+        original_keep(kept)
+
+    first.save = keep
+    whole = first.execute()
+    other = Try(slow, path, "other", shard=Shard(2, 2)).execute()
+    assert whole["records"] + other["records"] == RECORDS
+    assert min(whole["merged"], whole["invalid"], other["merged"]) > 10
+    assert other["invalid"] == 0
+    found = [kept for kept in first.kept if kept is not None]
+    profiles = slow.profiles()
+    for n, kept in enumerate(random.Random(2).sample(found, 3)):
+        for part in parts_of(kept):
+            Path(part).write_bytes(parts[part])
+        slow.reset_stats()
+        resumed = Try(slow, path, f"try{n + 2}", shard=Shard(1, 2), checkpoint=kept).execute()
+        compare(resumed, whole)
+        assert resumed["resumed_after"] == settled(kept)
+        assert slow.stats()["objects"] <= whole["records"] - settled(kept) + 100
+        assert slow.profiles() == profiles
+    # What one shard has settled is nothing of another one's.
+    anew = Try(slow, path, "anew", shard=Shard(2, 2), checkpoint=found[-1]).execute()
+    compare(anew, other)
+    assert anew["resumed_after"] == 0
 
 
 KILLED = """

@@ -38,8 +38,10 @@ __all__ = [
     "why_never_sent",
 ]
 
-SourceItem = ProfileObject | list[RecordBlock | ProfileObject | None] | None
-"""What a source yields: an object, None for a record that was settled at once, or several of these and blocks."""
+Single = ProfileObject | int | None
+SourceItem = Single | list[RecordBlock | Single]
+"""What a source yields: an object, None for a record that was settled at once, a number of records that were passed
+over because they are not this push's, or several of these and blocks."""
 
 LOOK_AHEAD_RECORDS = 5000
 """Records of one user that lie within this many records of the first of them are merged."""
@@ -115,11 +117,13 @@ class MergeWindow:
             return [refused for part in found for refused in self._take_in(part)]
         return self._take_in(found)
 
-    def _take_in(self, found: RecordBlock | ProfileObject | None) -> Sequence[tuple[ProfileObject, str]]:
+    def _take_in(self, found: RecordBlock | Single) -> Sequence[tuple[ProfileObject, str]]:
         if isinstance(found, RecordBlock):
             return self.add_block(found)
         if found is None:
             self.skip()
+        elif isinstance(found, int):
+            self.skip(found)
         elif (reason := self.add(found)) is not None:
             return [(found, reason)]
         return ()
@@ -144,7 +148,7 @@ class MergeWindow:
         :return: those that can never be sent, which the window does not hold, and why.
         """
         block.position = self.read
-        self.read += len(block)
+        self.read += block.span
         weight = block.weight(0, len(block))
         too_large = self._detach_too_large(block) if weight > self.room else ()
         left = len(block) - len(too_large)
@@ -213,9 +217,9 @@ class MergeWindow:
         self._waiting.take_over(item)
         return item
 
-    def skip(self) -> None:
-        """Note that a record was read; one that is invalid counts for the look-ahead too."""
-        self.read += 1
+    def skip(self, records: int = 1) -> None:
+        """Note that records were read; those that are invalid or passed over count for the look-ahead too."""
+        self.read += records
         self._end_look_aheads()
 
     def _end_look_aheads(self) -> None:

@@ -44,11 +44,14 @@ class RecordBlock:
     :param texts: the records as they were read; another list of its own.
     :param segment: where they are counted.
     :param cut: takes the cells out of such a text.
+    :param places: how many records lie before each of them since the first, where others were passed over between them
+        (default: none were).
     """
 
     __slots__ = (
         "_cut",
         "_lines",
+        "_places",
         "_texts",
         "bodies",
         "detached",
@@ -71,6 +74,7 @@ class RecordBlock:
         texts: list[str],
         segment: Segment,
         cut: Callable[[str], Sequence[str]],
+        places: Sequence[int] | None = None,
     ) -> None:
         self.keys: Sequence[Key] = ids if kind == _PLAIN else list(zip(repeat(kind), ids))
         self.bodies = bodies
@@ -78,6 +82,7 @@ class RecordBlock:
         self._lines = lines
         self._texts = texts
         self._cut = cut
+        self._places = range(len(bodies)) if places is None else places
         # Of its place in the window: the ordinal of its first record, how many are looked ahead for no longer, how
         # many were taken or passed over, and whether it stands in the queue for that.
         self.position = 0
@@ -91,6 +96,19 @@ class RecordBlock:
 
     def __len__(self) -> int:
         return len(self.bodies)
+
+    @property
+    def span(self) -> int:
+        """Count the records from its first to its last, with those between them that were passed over."""
+        return self._places[-1] + 1 if self._places else 0
+
+    def position_of(self, at: int) -> int:
+        """Give the ordinal of the record that one of them comes from."""
+        return self.position + self._places[at]
+
+    def count_before(self, position: int) -> int:
+        """Count those whose records lie before an ordinal."""
+        return bisect_left(self._places, position - self.position)
 
     def weight(self, start: int, stop: int) -> int:
         """Count the characters that some of them take of the window."""
@@ -112,7 +130,7 @@ class RecordBlock:
             weight=len(body) + len(text),
             checked=True,
             billed_ahead=True,
-            position=self.position + at,
+            position=self.position_of(at),
             past_look_ahead=at < self.past_look_ahead,
             taken=at < self.taken,
         )

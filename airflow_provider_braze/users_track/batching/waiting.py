@@ -66,17 +66,14 @@ class Waiting:
             if isinstance(first, ProfileObject):
                 in_look_ahead.popleft()
                 ended(first)
-            elif not self._end_look_ahead_of_block(first, oldest - first.position):
+            elif not self._end_look_ahead_of_block(first, first.count_before(oldest)):
                 # The rest of it, and all behind it, is younger.
                 break
 
     def end_first_look_ahead(self) -> ProfileObject | None:
         """End the look-ahead of the one that was read first, and give it, unless it is one of a block."""
         in_look_ahead, detached = self._in_look_ahead, self._detached_in_look_ahead
-        if detached and (
-            not in_look_ahead
-            or detached[0][0] <= in_look_ahead[0].position + _past_look_ahead(in_look_ahead[0])
-        ):
+        if detached and (not in_look_ahead or detached[0][0] <= _first_in_look_ahead(in_look_ahead[0])):
             return heapq.heappop(detached)[1]
         first = in_look_ahead[0]
         if isinstance(first, ProfileObject):
@@ -150,8 +147,8 @@ class Waiting:
         self.ready = 0
 
 
-def _past_look_ahead(first: ProfileObject | RecordBlock) -> int:
-    return first.past_look_ahead if isinstance(first, RecordBlock) else 0
+def _first_in_look_ahead(first: ProfileObject | RecordBlock) -> int:
+    return first.position_of(first.past_look_ahead) if isinstance(first, RecordBlock) else first.position
 
 
 def _together(item: ProfileObject) -> ProfileObject | None:

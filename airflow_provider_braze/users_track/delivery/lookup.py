@@ -83,7 +83,9 @@ class Lookup:
         limiter: Limiter | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.limiter = limiter or Limiter(limits.EXPORT_IDS_PER_MINUTE / 60, clock=clock)
+        self.limiter = limiter or Limiter(
+            limits.EXPORT_IDS_PER_MINUTE / 60, share=workspace.share, clock=clock
+        )
         self._ledger, self._client, self._workspace, self._clock = ledger, client, workspace, clock
 
     def questions(self, items: Sequence[ProfileObject], about: Any) -> list[Question]:

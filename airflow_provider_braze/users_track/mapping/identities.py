@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from airflow_provider_braze.blanks import cut, cut_all
 from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS
 from airflow_provider_braze.users_track.mapping.columns import Layout
 from airflow_provider_braze.users_track.rules import checks, limits, null_words, standard_fields
@@ -30,9 +31,10 @@ class Identities:
 
     :param layout: where the identifier is.
     :param null_words_allowed: whether words for no value are identifiers.
+    :param trims: whether blanks around cells are none of theirs.
     """
 
-    def __init__(self, layout: Layout, *, null_words_allowed: bool) -> None:
+    def __init__(self, layout: Layout, *, null_words_allowed: bool, trims: bool) -> None:
         self.kind = layout.identifier.kind
         self._column = layout.identifier.column
         self._index = layout.identifier_index
@@ -41,6 +43,7 @@ class Identities:
         self._label_column = layout.identifier.label_column or ""
         self._null = layout.identifier_null
         self._null_words_allowed = null_words_allowed
+        self._trims = trims
 
     def of(self, cells: Sequence[str]) -> tuple[Identity, Any]:
         """Tell whom a record is about (equal for two spellings of one email or phone), and what is sent to say so.
@@ -63,6 +66,32 @@ class Identities:
         except ValueError as error:
             raise BadRecordError(self._column, str(error)) from None
 
+    def whom(self, cells: Sequence[str]) -> Identity | None:
+        """Tell whom a record is about, its cells as they were read; None where it tells nobody."""
+        try:
+            return self.of([*map(cut, cells)] if self._trims else cells)[0]
+        except BadRecordError:
+            return None
+
+    def plain_ids(self, rows: Sequence[Sequence[str]]) -> Sequence[str] | None:
+        """Give the identifiers of many records as they were read; None where one has to be looked at for itself."""
+        most = MOST_ID_CHARACTERS.get(self.kind)
+        if most is None or not rows:
+            return None
+        ids: Sequence[str] = [row[self._index] for row in rows]
+        if self._trims:
+            ids = cut_all(ids)
+        shortest, longest = min(map(len, ids)), max(map(len, ids))
+        surely = (
+            0 < shortest <= longest <= most
+            and (self._null is None or self._null not in ids)
+            and not any(map(str.isspace, ids))
+            and (
+                self._null_words_allowed or shortest > null_words.LONGEST or not null_words.may_be_among(ids)
+            )
+        )
+        return ids if surely else None
+
     def _check_there(self, cell: str) -> None:
         if not cell or cell.isspace() or cell == self._null:
             raise ValueError(_EMPTY)
@@ -78,7 +107,7 @@ class Identities:
         if kind == "email":
             return (kind, standard_fields.email(cell).lower()), cell
         if kind == "phone":
-            return (kind, _digits(checks.text(cell))), cell
+            return (kind, digits_of(checks.text(cell))), cell
         _check_bytes(cell, limits.EXTERNAL_ID_BYTES if kind == "external_id" else limits.STRING_CHARACTERS)
         return (kind, cell), cell
 
@@ -94,7 +123,7 @@ class Identities:
         return label
 
 
-def _digits(phone: str) -> str:
+def digits_of(phone: str) -> str:
     """Reduce a phone to what Braze compares: ten digits alone are a number of the US (Braze docs: phone numbers)."""
     digits = re.sub(r"[^0-9]", "", phone)
     if not digits:

@@ -45,7 +45,7 @@ class Mapper:
 
     Of records that were mapped, ``omitted``, ``trimmed`` and ``normalised`` count by column the bad values that were
     left out, the values whose blanks were cut, and the words that became codes. ``execution_id_index`` is the position
-    of ChannelExecutionID or None.
+    of ChannelExecutionID or None; ``identities`` tells whom a record is about.
 
     :param columns: header of the export.
     :param mapping: what the author declared.
@@ -68,7 +68,7 @@ class Mapper:
         )
         self._normalised = layout.normalised() if mapping.normalise else ()
         self._mapping = mapping
-        self._identities = Identities(layout, null_words_allowed=mapping.null_identifiers)
+        self.identities = Identities(layout, null_words_allowed=mapping.null_identifiers, trims=mapping.trim)
         self._kind = layout.identifier.kind
         self.identifier_index = layout.identifier_index
         self._identifier_null = layout.identifier_null
@@ -167,7 +167,7 @@ class Mapper:
         trimmed: Sequence[str] = ()
         if self._blanks is not None:
             cells, trimmed = self._blanks.cut_row(cells)
-        identity, identifier = self._identities.of(cells)
+        identity, identifier = self.identities.of(cells)
         profile: Profile = {self._kind: identifier, ONLY_EXISTING: self._append}
         self._fill(profile, cells, self._top)
         if self._nested is not None:

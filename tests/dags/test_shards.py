@@ -1,0 +1,78 @@
+"""Shards as mapped tasks of Airflow's own, one of which fails and is retried alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+A_DAG = """
+import os
+from datetime import timedelta
+from airflow.sdk import DAG, task
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+
+with DAG("sharded", schedule=None) as dag:
+    @task
+    def exports():
+        return [os.environ["EXPORT"]]
+
+    BrazeUserTrackOperator.partial(
+        task_id="push", export=exports(), reports_path=os.environ["REPORTS"], retries=1, retry_delay=timedelta(0)
+    ).expand(shard=["1/2", "2/2"])
+"""
+
+ITS_RUN = """
+import json, runpy, subprocess, sys
+from airflow_provider_braze.sandbox.testing import running_sandbox
+from airflow_provider_braze.users_track.delivery import sender
+
+sender._FIRST_BACKOFF = 0.01
+subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+with running_sandbox() as sandbox:
+    sandbox.fault(status=500, after=1, count=5)
+    run = runpy.run_path("dags/sharded.py")["dag"].test()
+    said = {
+        "tasks": sorted([ti.task_id, ti.map_index, ti.try_number, str(ti.state)] for ti in run.get_task_instances()),
+        "profiles": len(sandbox.all_profiles()),
+        "objects": sandbox.stats()["objects"],
+    }
+print("said:", json.dumps(said))
+"""
+
+
+def test_a_mapped_task_pushes_in_shards(tmp_path: Path) -> None:
+    export = tmp_path / "rpi" / "Braze Onboarding and Upsert" / "Spring" / "8828" / "RPI_Export_1.txt"
+    export.parent.mkdir(parents=True)
+    export.write_text("external_id,nickname\n" + "".join(f"U{n},Bo\n" for n in range(20)))
+    reports = tmp_path / "reports"
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "sharded.py").write_text(A_DAG)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    own = {
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "EXPORT": str(export),
+        "REPORTS": str(reports),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ITS_RUN],
+        cwd=tmp_path,
+        env=inherited | own,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    said = json.loads(done.stdout.rpartition("said: ")[2].splitlines()[0])
+    assert [each[3] for each in said["tasks"]] == ["success"] * 3
+    assert said["profiles"] == said["objects"] == 20
+    assert len([*(reports / "pushed").glob("*/*")]) == 1
+    found = [json.loads(path.read_text()) for path in reports.rglob("report.json")]
+    whole = [report for report in found if report["status"] == "complete"]
+    assert sorted(report["shard"] for report in whole) == ["1/2", "2/2"]
+    assert sum(report["accepted"] for report in whole) == 20
