@@ -213,7 +213,7 @@ def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
         fits = isinstance(report["export"], str)
     else:
         fits = isinstance(report.get("failed_rows"), list) and header.original == ROWS_COLUMNS
-    if not fits:
+    if not fits or not _is_well_formed(report):
         raise BrazeSetupError(
             f"The {REPORT_NAME} beside {path} is not that of the push which wrote these rejects: it names no export "
             "that they are records of, and they are no rows of your own. Put the report of its push there."
@@ -225,6 +225,16 @@ def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
             f"taken for it. Put the {REPORT_NAME} of its own push beside it, or push it from the folder of its push."
         )
     return report
+
+
+def _is_well_formed(report: Mapping[str, Any]) -> bool:
+    """Tell whether what is taken from a report, which anybody may have written, is what a push writes there."""
+    try:
+        for name in ("channel", "offer", "workflow_id"):
+            str(report.get(name)).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return isinstance(report.get("mapping"), Mapping | None)
 
 
 def lies_in_place(path: str) -> bool:

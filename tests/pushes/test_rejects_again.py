@@ -97,6 +97,20 @@ def test_a_report_in_which_no_moment_stands_ends_no_push(
     check(push(mended(first, "again.csv"), run="again"), status="complete", records=1, accepted=1)
 
 
+@pytest.mark.parametrize(
+    ("field", "odd"),
+    [("mapping", 5), ("mapping", "x"), ("mapping", ["a"]), ("mapping", True)]
+    + [(name, "\ud800") for name in ("channel", "offer", "workflow_id")],
+)
+def test_one_that_no_push_has_written_is_refused(
+    push: Push, first: dict[str, Any], field: str, odd: object
+) -> None:
+    path = Path(first["report_path"])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: odd}))
+    with pytest.raises(BrazeSetupError, match="is not that of the push which wrote these rejects"):
+        push(mended(first, "again.csv"), run="again")
+
+
 def test_among_the_exports_it_is_none(push: Push, first: dict[str, Any], sandbox: SandboxProcess) -> None:
     channel = Path(first["export"]).parent
     path = mended(first, "RPI_Export_5720.txt", channel)
