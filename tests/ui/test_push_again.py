@@ -62,6 +62,7 @@ def page_of(ui: Screen, run_id: str = RUN) -> FrameLocator:
     tab = ui.braze_tab()
     tab.get_by_role("link", name="Push rejects again").click()
     expect(tab.get_by_role("heading", name="Push rejects again")).to_be_visible()
+    expect(tab.get_by_role("link", name="Open this page alone")).to_be_visible()
     return tab
 
 

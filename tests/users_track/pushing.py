@@ -133,7 +133,7 @@ def start(
     return Push(counted(items, ledger), where, ledger, **options), ledger, written
 
 
-def run_within(push: Push, seconds: float = 120) -> None:
+def run_within(push: Push, seconds: float = 600) -> None:
     """Run a push on this thread, and never wait for ever."""
     endless = TimeoutError(f"it still ran after {seconds} s")
     timer = threading.Timer(seconds, push.stop_from_outside, (endless, 1.0))
@@ -146,7 +146,7 @@ def run_within(push: Push, seconds: float = 120) -> None:
 
 
 def run(
-    items: Iterable[ProfileObject | None], where: Workspace, seconds: float = 120, **options: Any
+    items: Iterable[ProfileObject | None], where: Workspace, seconds: float = 600, **options: Any
 ) -> Pushed:
     """Push, check the sum, and never wait for ever."""
     push, ledger, written = start(items, where, **options)
