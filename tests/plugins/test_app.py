@@ -57,6 +57,7 @@ def show(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> Show:
             for n, task in enumerate(tasks)
         ]
         monkeypatch.setattr(module, "_pushes", lambda *_: made)
+        monkeypatch.setattr(module, "_others", lambda *_: [])
         return str(client.get(page).raise_for_status().text)
 
     return get
