@@ -144,6 +144,26 @@ def _older(part: Mapping[str, Any]) -> str:
     )
 
 
+def _shards(part: Mapping[str, Any]) -> str:
+    found, records, of_all = runs(part), part["records"], part["shards"]
+    start = middle(of(found, "start"), lambda run: run.cpu)
+    mapped, mostly = (
+        max(middle(of(found, name), lambda run: run.cpu) - start, 1e-3) / records
+        for name in ("mapped", "passed over")
+    )
+    # One in a hundred is mapped.
+    passed = (mostly - mapped / of_all) / (1 - 1 / of_all)
+    alone, both = (
+        middle(of(found, name), lambda run: run.rows_per_second)
+        for name in ("one process, no limit", "two shards, no limit")
+    )
+    return (
+        f"{_runs(part)}\n\nWithout a limit, two shards push {both / alone:.2f}x as many rows/s as one process. "
+        f"Without the start of a process, a mapped record costs {mapped * 1e6:.2f} CPU µs, one that is passed over "
+        f"{passed * 1e6:.2f}, which is {passed / mapped:.0%} of that."
+    )
+
+
 def _entered(part: Mapping[str, Any]) -> str:
     return f"{part['functions']} functions in {part['files']} files."
 
@@ -192,6 +212,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "limit": _runs,
     "third": _runs,
     "sharing": _runs,
+    "shards": _shards,
     "course": _course,
     "small": _small,
     "older": _older,

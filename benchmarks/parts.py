@@ -17,6 +17,9 @@ LATENCY_MS = 50
 LIMIT = 3_000
 """Requests in 3 s."""
 
+MOST_SHARDS = 100
+_UNLIMITED = ("--requests-per-second", "100000")
+
 SMALL = 75
 CLIENT_RECORDS = 20_000
 """Of these the bodies are made that the clients post."""
@@ -106,6 +109,24 @@ def third(scale: Scale, say: Callable[[str], None]) -> Result:
     return _rounds(scale, say, alone | _sharing(scale, sink, *pace))
 
 
+def shards(scale: Scale, say: Callable[[str], None]) -> Result:
+    """Two shards of one export as two processes, at the limit and without; and what a passed-over record costs."""
+    path = _export(scale.sizes[1])
+    least = ("--shard", f"1/{MOST_SHARDS}")
+    variants = {
+        "two shards at the limit": lambda: _in_shards("two shards at the limit", 2, path, _sink(LIMIT)),
+        "two shards, no limit": lambda: _in_shards("two shards, no limit", 2, path, _late_sink(), _UNLIMITED),
+        "one process, no limit": lambda: push(
+            "one process, no limit", PRODUCT, path, *_late_sink(), options=_UNLIMITED
+        ),
+        # Of a hundred records, 99 are passed over: what they cost beside one that is mapped.
+        "mapped": lambda: push("mapped", PRODUCT, path),
+        "passed over": lambda: push("passed over", PRODUCT, path, options=least),
+        "start": lambda: push("start", PRODUCT, _export(SMALL)),
+    }
+    return _rounds(scale, say, variants) | {"records": scale.sizes[1], "shards": MOST_SHARDS}
+
+
 def course(scale: Scale, say: Callable[[str], None]) -> Result:
     """How a push goes on: the share of the limit in every 3 s, and the memory over the records, as plots."""
     watched = []
@@ -174,6 +195,7 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "limit": limit,
     "third": third,
     "sharing": sharing,
+    "shards": shards,
     "course": course,
     "small": small,
     "older": older,
@@ -223,10 +245,25 @@ def _sharing(scale: Scale, sink: Sequence[str], *options: str) -> dict[str, Call
     }
 
 
+def _late_sink() -> tuple[str, ...]:
+    return "--latency-ms", str(LATENCY_MS)
+
+
+def _in_shards(variant: str, of: int, path: str, sink: Sequence[str], options: Sequence[str] = ()) -> Run:
+    """Push one export with a process for each shard, and take them together as one."""
+    each = [("--shard", f"{number}/{of}", *options) for number in range(1, of + 1)]
+    return _together(variant, path, sink, each)
+
+
 def _share(variant: str, processes: int, path: str, sink: Sequence[str], options: Sequence[str]) -> Run:
     """Push the same export with several processes at once, and take them together as one."""
+    return _together(variant, path, sink, [options] * processes)
+
+
+def _together(variant: str, path: str, sink: Sequence[str], options: Sequence[Sequence[str]]) -> Run:
+    """Push with a process for each of the options at once."""
     with SinkProcess(*sink) as server:
-        children = [Child(PRODUCT, [path, "--host", server.url, *options]) for _ in range(processes)]
+        children = [Child(PRODUCT, [path, "--host", server.url, *own]) for own in options]
         ended = [child.reap() for child in children]
     each = [run_of(variant, measured, server.counts) for measured in ended]
     wall = max(measured.ended for measured in ended) - min(measured.started for measured in ended)

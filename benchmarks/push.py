@@ -11,6 +11,7 @@ import tempfile
 
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.job import Job
+from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -25,7 +26,9 @@ def main() -> None:
     parser.add_argument("--api-key", default="benchmark-key")
     parser.add_argument("--requests-per-second", type=float, help="default: the product's")
     parser.add_argument("--max-in-flight", type=int, help="default: the product's")
+    parser.add_argument("--shard", help="k/n: only this part of the users")
     options = parser.parse_args()
+    shard = Shard.read("shard", options.shard)
     extras = {
         "requests_per_second": options.requests_per_second,
         "max_in_flight": options.max_in_flight,
@@ -34,7 +37,8 @@ def main() -> None:
         push = ExportPush(
             export=options.export,
             job=Job(
-                workspace=Workspace.from_settings(options.host, options.api_key, extras),
+                workspace=Workspace.from_settings(options.host, options.api_key, extras).shared_by(shard.of),
+                shard=shard,
                 braze_conn_id="benchmark",
                 identity=PushIdentity(run_id="benchmark"),
                 reports_path=reports,
