@@ -61,6 +61,7 @@ class _Common(Counts, Saved, total=False):
     rate_limited: int
     resumed_after: int
     sent_again: int
+    upper_bounds: list[str]
     max_rejected: int | float | None
     reasons: dict[str, int]
     notes: list[str]
@@ -116,7 +117,6 @@ class Report(_Common, total=False):
     trimmed: dict[str, int]
     normalised: dict[str, int]
     execution_id_mismatches: int
-    upper_bounds: list[str]
     users_identified_by: list[str]
     sample_payloads: list[dict[str, Any]]
     failed_rows: list[dict[str, Any]]

@@ -92,7 +92,8 @@ def job_of(
         progress=progress,
         checkpoint=_checkpoint(context, store, task.log, checkpoint) if task.durable else checkpoint,
         save=partial(store.put, CHECKPOINT_KEY) if task.durable and store.exists else None,
-        is_saved=lambda: store.idle,
+        is_saved=partial(store.holds, CHECKPOINT_KEY),
+        sent_before=_sent_before(context, task, store),
         log=task.log.info,
     )
 
@@ -117,6 +118,11 @@ def push_identity(context: Mapping[str, Any], task_id: str, shard: str | None = 
         try_number=getattr(ti, "try_number", 1),
         shard=shard,
     )
+
+
+def _sent_before(context: Context, task: Asked, store: StateStore) -> bool:
+    """Tell whether an earlier try may have sent some of it and left no checkpoint, because none was to be kept."""
+    return getattr(context.get("ti"), "try_number", 1) > 1 and not (task.durable and store.exists)
 
 
 def _checkpoint(

@@ -39,6 +39,7 @@ class StateStore:
         self._log, self._store = log, store
         self._latest: dict[str, Any] = {}
         self._known: set[str] = set()
+        self._unwritten: set[str] = set()
         self._changed = threading.Lock()
         self._writing: threading.Thread | None = None
         self._failed_before = False
@@ -93,6 +94,12 @@ class StateStore:
         """Whether everything that was put is written, or could not be."""
         return self._writing is None
 
+    def holds(self, key: str) -> bool | None:
+        """Whether the last value of a key is written; None: it could not be."""
+        if self._writing is not None:
+            return False
+        return None if key in self._unwritten else True
+
     def close(self) -> None:
         """Let the store have the last word, within a few seconds."""
         writing = self._writing
@@ -116,7 +123,10 @@ class StateStore:
             else:
                 self._store.set(key, value)
         except Exception as error:
+            self._unwritten.add(key)
             self._warn("written", error)
+        else:
+            self._unwritten.discard(key)
 
     def _warn(self, what: str, error: Exception) -> None:
         if not self._failed_before:

@@ -136,6 +136,10 @@ def _reasons(report: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _notes(report: Mapping[str, Any]) -> list[str]:
-    interrupted = wording.interrupted(count(report, "resumed_after"), count(report, "sent_again"))
+    interrupted = wording.interrupted(
+        count(report, "resumed_after"),
+        count(report, "sent_again"),
+        at_most="sent_again" in listed(report.get("upper_bounds")),
+    )
     given = [note for note in listed(report.get("notes")) if isinstance(note, str)]
     return [interrupted, *given] if interrupted else given

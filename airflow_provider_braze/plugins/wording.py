@@ -132,11 +132,12 @@ def about(seconds: float) -> str:
     return f"about {minutes} min" if minutes < 60 else f"about {minutes // 60} h {minutes % 60} min"
 
 
-def interrupted(resumed_after: int, sent_again: int) -> str:
+def interrupted(resumed_after: int, sent_again: int, *, at_most: bool) -> str:
     """Say that a push did not come through in one go; nothing where it did."""
     if not resumed_after and not sent_again:
         return ""
-    twice = f"; {sent_again:,} of the others were sent twice" if sent_again else ""
+    number = f"at most {sent_again:,}" if at_most else f"{sent_again:,}"
+    twice = f"; {number} of the others were sent twice" if sent_again else ""
     return f"Was interrupted and went on: {resumed_after:,} records were settled before{twice}."
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
 from airflow_provider_braze.memory import opening
+from airflow_provider_braze.pushes import allowance
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.checkpoint import Checkpoints, ResumeState
 from airflow_provider_braze.pushes.job import Job
@@ -73,6 +75,7 @@ class Start:
     :param folder: the try's own, in the reports folder; None: there are no files.
     :param rejects: takes its failed records.
     :param memory: folder of the memory that it has to do with.
+    :param killed: folders of the tries just before that were killed before they had kept anything.
     """
 
     bound_to: str | None
@@ -81,6 +84,7 @@ class Start:
     folder: Location | None
     rejects: RejectsFile | RejectsInReport
     memory: Location | None
+    killed: tuple[Location, ...] = ()
 
     @classmethod
     def of(
@@ -101,11 +105,16 @@ class Start:
         memory = opening.find(job.memory, reports_folder, job.braze_conn_id)
         state = ResumeState.of(job.checkpoint, bound_to) if bound_to else None
         identity = replace(job.identity, token=state.token) if state and state.token else job.identity
+        killed = []
+        if reports_folder and bound_to and identity.try_number > 1:
+            kept = state.attempt_folders if state else ()
+            found = reports_folder.killed_tries(named, identity)
+            killed = [*takewhile(lambda each: each.url not in kept, found)]
         folder = reports_folder.start_run(named, identity) if reports_folder else None
         if folder is not None:
             parts = state.parts if state else ()
             rejects = RejectsFile(folder.child(REJECTS_NAME), columns, parts, token=identity.token)
-            return cls(bound_to, state, identity, folder, rejects, memory)
+            return cls(bound_to, state, identity, folder, rejects, memory, tuple(killed))
         in_report = RejectsInReport()
         if state and state.failed_rows:
             in_report.resume(state.failed_rows)
@@ -143,10 +152,19 @@ class Attempt(ABC):
         self.folder, self.rejects = start.folder, start.rejects
         if self.resume_state:
             ledger.resume(self.resume_state.ledger)
+            if self.resume_state.broke_promise:
+                self._sent_before()
         elif self.resumable and self.job.checkpoint:
             self.job.log(
                 "What an earlier try has kept is not of this push as it is now: another content, another setting, or "
                 "its rejects are gone. It starts over."
+            )
+            self._sent_before()
+        elif self.job.sent_before and not self.job.dry_run:
+            self._sent_before()
+        for number, folder in enumerate(start.killed):
+            self._sent_before(
+                allowance.of_a_try_without_checkpoint(folder), again=bool(number or self.resume_state)
             )
         self.remembering = Remembering(
             self.job.memory, start.memory, self.job.workspace, self.identity.token, self._warn
@@ -162,6 +180,16 @@ class Attempt(ABC):
             before=self.remembering.flush,
             token=self.identity.token,
         )
+
+    def _sent_before(self, most: int | None = None, *, again: bool = False) -> None:
+        """Say that an earlier try may have sent so many more of the records that this one sends; None: any number.
+
+        :param again: those had been sent before by the one before it.
+        """
+        counts = self.ledger.sent_again
+        counts.beyond = None if most is None or counts.beyond is None else counts.beyond + most
+        counts.counted += (most or 0) if again else 0
+        self.ledger.upper_bounds.add("sent_again")
 
     def _warn(self, text: str) -> None:
         self.job.log(text)
@@ -256,6 +284,7 @@ class Attempt(ABC):
             limiter=self.job.limiter and self.job.limiter(),
             feed=feed,
             changes=self.remembering.open(self.ledger),
+            may_send=self.checkpoints.may_send,
         )
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(

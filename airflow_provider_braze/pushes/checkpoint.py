@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError, describe
+from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError, ReportError, describe
+from airflow_provider_braze.pushes import allowance
+from airflow_provider_braze.pushes.allowance import Allowance
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, parts_of
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import in_reports_folder
@@ -26,6 +28,9 @@ CHECKPOINT_KEY = "braze_checkpoint"
 
 EVERY = 2.0
 """Seconds between two checkpoints; the first is kept as soon as there is anything to keep."""
+
+SAVED_WITHIN = 2.0
+"""Seconds in which a checkpoint should be in its store; after that the push goes on without its promise."""
 
 _LOOK_AGAIN = 0.005
 """Seconds between two looks whether the store has a checkpoint."""
@@ -57,6 +62,7 @@ class ResumeState:
     :param rate_limited: how often Braze answered 429.
     :param paced_seconds: how long they waited for the connection's own limit.
     :param token: of the push that they are tries of; None where an older version kept the checkpoint.
+    :param broke_promise: whether the last of them has sent more than its last checkpoint had promised.
     """
 
     ledger: Mapping[str, Any]
@@ -70,6 +76,7 @@ class ResumeState:
     write_ahead_log: Mapping[str, Any] | None = None
     token: str | None = None
     paced_seconds: float = 0.0
+    broke_promise: bool = False
 
     @classmethod
     def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> ResumeState | None:
@@ -93,6 +100,7 @@ class ResumeState:
             checkpoint.get("handed"),
             checkpoint.get("token"),
             checkpoint.get("paced_seconds", 0.0),
+            allowance.is_broken(checkpoint.get("homes", ()), checkpoint["account"]),
         )
 
 
@@ -104,7 +112,7 @@ class Checkpoints:
     :param rejects: its rejects file, of which every checkpoint ends a part.
     :param resume_state: what it goes on from.
     :param save: saves them.
-    :param is_saved: whether what was given to ``save`` is in its store.
+    :param is_saved: whether what was given to ``save`` is in its store; None: it could not be brought there.
     :param announced: what of the write-ahead log goes into each of them.
     :param before: called before each is taken: what it says is settled is remembered by then.
     :param token: of the push, which each later try keeps.
@@ -118,7 +126,7 @@ class Checkpoints:
         *,
         resume_state: ResumeState | None = None,
         save: Save | None = None,
-        is_saved: Callable[[], bool] = lambda: True,
+        is_saved: Callable[[], bool | None] = lambda: True,
         announced: Callable[[], Mapping[str, Any]] | None = None,
         before: Callable[[], None] = lambda: None,
         token: str = "",
@@ -139,10 +147,24 @@ class Checkpoints:
         self._saved_at = float("-inf")
         self._saved_records = ledger.settled.records
         self._limiter: Limiter | None = None
+        self._is_over = False
+        self._allowance = Allowance(ledger, self._extend, rejects.folder)
+
+    def _extend(self) -> Future[bool]:
+        return self._begin(SAVED_WITHIN)
+
+    def may_send(self, records: int, wake: Callable[[], None]) -> bool:
+        """Whether so many records more may count as sent: never more than the checkpoints that are kept promise.
+
+        :param wake: called from another thread when asking again tells more.
+        """
+        return self._allowance.lets(records, wake)
 
     def watch(self, limiter: Limiter) -> None:
-        """Count what the limit costs, too."""
+        """Begin, and count what the limit costs, too."""
         self._limiter = limiter
+        if self._save is not None:
+            self._allowance.begin()
 
     @property
     def keeping(self) -> bool:
@@ -184,7 +206,7 @@ class Checkpoints:
                 return
             if (failed := self._what_failed()) is not None:
                 raise failed
-        self._begin(0.0)
+        self._extend()
 
     def ahead(self, seconds: float, wake: Callable[[], None]) -> bool | None:
         """Keep a checkpoint, and see to it that it is in its store before anything further happens.
@@ -204,10 +226,11 @@ class Checkpoints:
     def _begin(self, seconds: float) -> Future[bool]:
         """Take a checkpoint of now, and have it written."""
         self._saved_at, self._saved_records = time.monotonic(), self._ledger.settled.records
-        self._writing = self._writer.submit(self._write, self._take(), seconds)
+        until = self._allowance.next_until()
+        self._writing = self._writer.submit(self._write, self._take(until), until, seconds)
         return self._writing
 
-    def _write(self, checkpoint: dict[str, Any], seconds: float) -> bool:
+    def _write(self, checkpoint: dict[str, Any], until: int | None, seconds: float) -> bool:
         """Write a checkpoint, on the thread for that; whether it is in its store after so many seconds."""
         try:
             # On an object store, the end of a part is an upload. What names a part must not be there before it is.
@@ -220,12 +243,24 @@ class Checkpoints:
         except BaseException as error:
             self._failed = error
             return False
-        until = time.monotonic() + seconds
-        while seconds and not self._is_saved():
-            if time.monotonic() > until:
+        end = time.monotonic() + seconds
+        while not (is_saved := self._is_saved()):
+            if self._is_over:
+                return False
+            if is_saved is None or time.monotonic() > end:
+                self._give_up()
                 return False
             time.sleep(_LOOK_AGAIN)
+        self._allowance.extend(until)
         return True
+
+    def _give_up(self) -> None:
+        try:
+            self._allowance.give_up()
+        except Exception as error:
+            self._ledger.trouble = ReportError(
+                f"Neither Airflow's task state store nor the reports folder can be written: {describe(error)}."
+            )
 
     def _what_failed(self) -> BaseException | None:
         failed, self._failed = self._failed, None
@@ -236,6 +271,7 @@ class Checkpoints:
 
         A checkpoint that could not be saved is only noted: the push is over. Rejects that could not are lost.
         """
+        self._is_over = True
         self._writer.shutdown()
         failed = self._what_failed()
         if error is not None:
@@ -247,6 +283,7 @@ class Checkpoints:
 
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
+        self._allowance.tidy()
         if self._resume_state is not None:
             self._rejects.tidy(in_reports_folder(folder, 2) for folder in self._resume_state.attempt_folders)
 
@@ -262,19 +299,23 @@ class Checkpoints:
             return False
         waiting = isinstance(error, BrazeLongWaitError)
         try:
-            checkpoint = self._take(waiting=waiting)
+            checkpoint = self._take(self._ledger.sent, waiting=waiting)
             self._rejects.finish_parts()
         except RejectsError:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        if self._save is not None and (self._ledger.settled.records or self._announced is not None):
+        if self._save is not None and (self._ledger.settled.records or self._writing is not None):
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
             self._save({**checkpoint, "waiting_since": None})
         return self._save is not None or waiting
 
-    def _take(self, *, waiting: bool = False) -> dict[str, Any]:
-        """Write the checkpoint of this moment as JSON; ``waiting``: from now on it waits for Braze."""
+    def _take(self, sent_until: int | None, *, waiting: bool = False) -> dict[str, Any]:
+        """Write the checkpoint of this moment as JSON.
+
+        :param sent_until: records that count as sent before the next one is kept, at most; None: nobody knows.
+        :param waiting: from now on it waits for Braze.
+        """
         self._before()
         self._rejects.cut()
         rejects = self._rejects.checkpoint()
@@ -285,7 +326,7 @@ class Checkpoints:
         return {
             "bound_to": self._bound_to,
             "token": self._token,
-            "account": self._ledger.checkpoint(),
+            "account": self._ledger.checkpoint(sent_until),
             "started_at": self.started_at,
             "seconds": self.seconds,
             "waiting_since": time.time() if waiting else None,

@@ -107,6 +107,7 @@ class ListPush:
         begin: Callable[[int], None] = lambda _: None,
         tell: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
+        self._begun_before: _Turn | None = None
         self._turns = [_Turn(export) for export in exports]
         self._make, self._job = make, job
         self._begin, self._tell = begin, tell
@@ -196,6 +197,8 @@ class ListPush:
         done = whole + (aside if len(whole) + len(aside) < len(self._turns) else [])
         for turn, report in done:
             turn.settle(report, self._job.max_rejected)
+        # One goes after the other: of what it had not settled, the earlier try had begun the first one at most.
+        self._begun_before = next((turn for turn in self._turns if turn.status == WAITING), None)
         if done:
             self._job.log(f"{len(done)} of {len(self._turns)} exports are settled already; the rest goes on.")
 
@@ -205,6 +208,7 @@ class ListPush:
             self._job,
             checkpoint=checkpoint if checkpoint and checkpoint.get(_EXPORT) == turn.path else None,
             save=save and self._saving(save, turn.path),
+            sent_before=self._job.sent_before and turn is self._begun_before,
             limiter=self._next_limiter,
             users=self._users,
         )

@@ -39,7 +39,8 @@ class Job:
     :param progress: takes the progress every few seconds, as JSON.
     :param checkpoint: what an earlier try saved; one of something else, or of the same pushed another way, is not used.
     :param save: saves checkpoints, so that a later try can go on from them.
-    :param is_saved: whether what was given to ``save`` is in its store by now.
+    :param is_saved: whether what was given to ``save`` is in its store by now; None: it could not be brought there.
+    :param sent_before: whether an earlier try may have sent some of it, of which there is no checkpoint.
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
@@ -60,7 +61,8 @@ class Job:
     progress: Tell | None = None
     checkpoint: Mapping[str, Any] | None = None
     save: Save | None = None
-    is_saved: Callable[[], bool] = lambda: True
+    is_saved: Callable[[], bool | None] = lambda: True
+    sent_before: bool = False
     log: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None

@@ -49,6 +49,8 @@ _SAID = (
 def counts(ledger: Ledger) -> dict[str, Any]:
     """Write the counts of a ledger; the outcomes add up to ``records``."""
     total = ledger.total
+    sent_again = ledger.sent_again.total(ledger.sent)
+    bounds = ledger.upper_bounds | ({"sent_again"} if ledger.sent_again.is_short(ledger.sent) else set())
     return {
         "records": total.records,
         **{outcome: total.outcomes[outcome] for outcome in OUTCOMES},
@@ -60,8 +62,8 @@ def counts(ledger: Ledger) -> dict[str, Any]:
         "data_points": total.data_points.total(),
         "data_points_by_attribute": total.data_points.by_attribute(),
         "resumed_after": ledger.resumed_after,
-        "sent_again": ledger.sent_again,
-        "upper_bounds": sorted(ledger.upper_bounds),
+        "sent_again": sent_again,
+        "upper_bounds": sorted(bounds if sent_again else bounds - {"sent_again"}),
         "reasons": dict(total.reasons.most_common()),
         "notes": list(ledger.notes),
     }

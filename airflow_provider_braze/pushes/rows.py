@@ -109,7 +109,7 @@ class _RowsAttempt(Attempt):
             running,
             mode=job.mode,
             start=start,
-            ledger=RowsLedger(start.rejects, self.log),
+            ledger=RowsLedger(start.rejects, self.log, only_once=self._only_once()),
             announced=self._announced,
         )
 
@@ -125,6 +125,10 @@ class _RowsAttempt(Attempt):
             # To be said when it is opened.
             return None
         return fingerprint(rejects.where, found.size, found.modified, found.etag)
+
+    def _only_once(self) -> bool:
+        push = self.push
+        return not (push.attributes or push.rejects or push.job.retry_events)
 
     def _announced(self) -> Mapping[str, Any]:
         return self.log.as_dict(self.ledger.settled.records, self.source.read if self.source else 0)

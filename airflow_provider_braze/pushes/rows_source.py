@@ -12,7 +12,14 @@ from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
 from airflow_provider_braze.pushes.given_rows import Row
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.shards import Shard, same_for_all_spellings
-from airflow_provider_braze.pushes.write_ahead_log import FREE, MERGED, UNKNOWN, RowReference, WriteAheadLog
+from airflow_provider_braze.pushes.write_ahead_log import (
+    FREE,
+    MERGED,
+    UNKNOWN,
+    RowReference,
+    RowsLedger,
+    WriteAheadLog,
+)
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.users_track.batching.merge_window import (
@@ -227,6 +234,7 @@ class RowsSource:
         if row.outcome == UNKNOWN and not self._retry_events and _counts_each_time(row):
             self._settle(ledger, item, UNKNOWN)
             return None
+        _may_go_again(ledger)
         return item
 
     def _object_sent_once(
@@ -238,22 +246,26 @@ class RowsSource:
             RowReference(reference.line, reference.packed, reference.segment, reference.cut, ordinal)
         ]
         before = self._log.take(ordinal)
-        if before == UNKNOWN and self._retry_events:
-            before = FREE
+        if self._retry_events:
+            _may_go_again(ledger)
+            before = FREE if before == UNKNOWN else before
         if before == FREE:
             if row.outcome == UNKNOWN and not self._retry_events:
                 self._settle(ledger, item, UNKNOWN)
                 return None
             return item
-        self._settle(ledger, item, before, sent=1)
+        self._settle(ledger, item, before)
         return None
 
-    def _settle(self, ledger: Ledger, item: ProfileObject, outcome: str, *, sent: int = 0) -> None:
-        """Settle an object that is not sent now, unless it never could be: then it was not sent before either."""
+    def _settle(self, ledger: Ledger, item: ProfileObject, outcome: str) -> None:
+        """Settle an object that went out before and does not now.
+
+        One that can never be sent was not sent before either.
+        """
         if (reason := why_never_sent(item, self._partner)) is not None:
             ledger.settle(item, "invalid", reason)
             return
-        ledger.sent += sent
+        ledger.sent += 1
         if outcome == MERGED:
             # With what it was merged is not known any more: some of its attributes may be counted there too.
             ledger.count_data_points(item, item.references[0].segment)
@@ -265,6 +277,11 @@ class RowsSource:
         if self._mode != "auto":
             sent["_update_existing_only"] = self._mode == "append"
         return sent
+
+
+def _may_go_again(ledger: Ledger) -> None:
+    if isinstance(ledger, RowsLedger):
+        ledger.may_go_again()
 
 
 def _counts_each_time(row: Row) -> bool:

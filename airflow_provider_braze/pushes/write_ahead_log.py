@@ -119,11 +119,13 @@ class RowsLedger(Ledger):
     """A ledger that logs what became of rows that may be sent but once.
 
     :param log: where.
+    :param only_once: whether none of the rows may be sent twice: the log sees to it, and nothing else is kept for that.
     """
 
-    def __init__(self, sink: Sink, log: WriteAheadLog) -> None:
+    def __init__(self, sink: Sink, log: WriteAheadLog, *, only_once: bool = False) -> None:
         super().__init__(sink)
         self.log = log
+        self.sent_again.never = only_once
 
     def settle(self, item: ProfileObject, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records."""
@@ -140,8 +142,16 @@ class RowsLedger(Ledger):
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Go on where an earlier try was; of what that had sent beyond, some is not sent again."""
         super().resume(checkpoint)
-        before = checkpoint["sent_again"]
-        self.sent_again = max(before, self.sent_again - self.log.not_again)
+        again = self.sent_again
+        if "sent_again" in self.upper_bounds:
+            again.most = 0
+        elif again.beyond is not None:
+            again.beyond = max(0, again.beyond - self.log.not_again)
+
+    def may_go_again(self) -> None:
+        """Note that a row is read which an earlier try may have sent, and this one may send, too."""
+        if self.sent_again.most is not None:
+            self.sent_again.most += 1
 
     def _holder(self, references: Sequence[RecordReference]) -> Segment:
         """Count an object of rows that may be sent but once with its first row: a later try does not send it again."""

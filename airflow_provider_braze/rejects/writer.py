@@ -49,7 +49,7 @@ class RejectsFile(Sink):
         *,
         token: str = "",
     ) -> None:
-        self.location = location
+        self.location, self.folder = location, location.parent
         self.written = 0
         self.columns = columns
         self._token = [token_name(token)] if token else []
@@ -244,6 +244,7 @@ class RejectsInReport(Sink):
     """
 
     is_report = True
+    folder = None
 
     def __init__(self, most: int = 1000) -> None:
         self.rows: list[dict[str, Any]] = []

@@ -198,6 +198,21 @@ class ReportsFolder:
                     written.append((found.try_number, str(report.get("started_at")), len(written), report))
         return [report for _, _, _, report in sorted(written)]
 
+    def killed_tries(self, fingerprint: str, identity: PushIdentity) -> list[Location]:
+        """Find the folders of the tries just before this one that wrote no report; the last one first.
+
+        On an object store a folder without files is not seen.
+        """
+        names, found = self._names(fingerprint), []
+        begin = identity.folder_name.rpartition("--try")[0]
+        for number in range(identity.try_number - 1, 0, -1):
+            of_it = [name for name in names if name.startswith(f"{begin}--try{number}--")]
+            folders = [self.root.child(f"{fingerprint}/{name}") for name in of_it]
+            if any(folder.child("report.json").exists() for folder in folders):
+                break
+            found += folders
+        return found
+
     def _report(self, folder: str) -> dict[str, Any] | None:
         try:
             report = json.loads(read_small(self.root.child(f"{folder}/report.json"), MOST_REPORT_BYTES))

@@ -62,6 +62,10 @@ class TestEnded:
                 {"resumed_after": 3000, "sent_again": 1200},
                 ["3,000 records were settled before; 1,200 of the others were sent twice."],
             ),
+            (
+                {"resumed_after": 3000, "sent_again": 1200, "upper_bounds": ["sent_again"]},
+                ["3,000 records were settled before; at most 1,200 of the others were sent twice."],
+            ),
             ({"resumed_after": "many", "sent_again": None}, []),
         ],
     )

@@ -52,7 +52,6 @@ AS_BEFORE = (
     "objects",
     "data_points",
     "data_points_by_attribute",
-    "upper_bounds",
     "started_at",
 )
 
@@ -225,14 +224,11 @@ def test_a_worker_that_is_killed(slow: SandboxProcess, land: Land, tmp_path: Pat
         process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     kept = json.loads(store.read_text())
-    before = slow.stats()["objects"]
     second = Try(slow, path, "try2", checkpoint=kept)
     report = second.execute()
     assert second.kept[-1] is None
     check(report, **{name: report[name] for name in OUTCOMES}, status="complete", records=RECORDS)
     assert report["resumed_after"] == settled(kept) > 0
-    again = slow.stats()["objects"] + before - slow.stats()["objects"]
-    assert again >= 0
     slow.reset()
     compare(report, Try(slow, path, "whole").execute())
 

@@ -15,17 +15,12 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, describe
 from airflow_provider_braze.users_track.batching.merge_window import MergeWindow, SourceItem
+from airflow_provider_braze.users_track.delivery import sender
 from airflow_provider_braze.users_track.delivery.confirming import Confirming
 from airflow_provider_braze.users_track.delivery.intake import Feed, Intake
 from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
 from airflow_provider_braze.users_track.delivery.schedule import Lane, Schedule
-from airflow_provider_braze.users_track.delivery.sender import (
-    STOPPED_BEFORE,
-    Delivery,
-    Sender,
-    records_in_flight,
-    worst_trouble,
-)
+from airflow_provider_braze.users_track.delivery.sender import Delivery, Sender
 from airflow_provider_braze.users_track.delivery.sieve import Changes, Sieve
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.rules import limits
@@ -53,6 +48,7 @@ class Push:
     :param limiter: decides when a request may go (default: one for this push alone).
     :param feed: the file behind the source, where it has one.
     :param changes: leaves out what Braze was told before (default: nothing is left out).
+    :param may_send: whether so many records more may count as sent; if not, wakes when asking again tells more.
     :param client: sends the requests (default: libcurl).
     :param clock: monotonic seconds, the same as the limiter's.
     """
@@ -69,6 +65,7 @@ class Push:
         limiter: Limiter | None = None,
         feed: Feed | None = None,
         changes: Changes | None = None,
+        may_send: sender.MaySend = sender.always,
         client: Client | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -94,6 +91,7 @@ class Push:
             retry_events=retry_events,
             stop=self.stop,
             too_many=self._take_fewer,
+            may_send=may_send,
             clock=clock,
         )
         self._sieve = (
@@ -105,7 +103,7 @@ class Push:
         # Every delivery is in one place only: in flight, in a lane, or in the schedule. Here are all of them.
         self._deliveries: dict[Delivery, None] = {}
         self._in_flight = 0
-        self._track = Lane(self.limiter, self._sender.send)
+        self._track = Lane(self.limiter, self._sender.send, self._sender.may_go)
         self._lanes = [self._track]
         self._schedule = Schedule(clock)
         self._confirming = self._confirm(workspace, changes) if confirm else None
@@ -145,7 +143,7 @@ class Push:
             self._sender.abandon(delivery)
         self._deliveries.clear()
         waiting = self._sieve.drain() if self._sieve is not None else []
-        self.ledger.leave([*waiting, *self._window.drain()], lost=False, reason=STOPPED_BEFORE)
+        self.ledger.leave([*waiting, *self._window.drain()], lost=False, reason=sender.STOPPED_BEFORE)
         self.ledger.settle_rest("not_sent" if whole else "unknown")
         self.ledger.flush()
         self._stop_on_trouble()
@@ -165,12 +163,12 @@ class Push:
     @property
     def in_flight(self) -> int:
         """Records in requests that Braze has not answered yet."""
-        return records_in_flight(self._deliveries)
+        return sender.records_in_flight(self._deliveries)
 
     @property
     def trouble(self) -> dict[str, Any] | None:
         """What Braze answers while something is tried again: ``reason``, ``next_try``, ``most_tries``."""
-        return worst_trouble(self._deliveries)
+        return sender.worst_trouble(self._deliveries)
 
     def stop(self, error: BaseException) -> None:
         """Send nothing further; what is in flight may still get its answer."""
@@ -254,6 +252,8 @@ class Push:
         sent = False
         for lane in self._lanes:
             while (wait := lane.limiter.ready_in()) == 0 and (lane.ready or self._next_delivery(lane)):
+                if not lane.lets(lane.ready[0]):
+                    break
                 self._in_flight += 1
                 lane.send(lane.ready.popleft())
                 sent = True
@@ -263,7 +263,7 @@ class Push:
         return sent
 
     def _can_send_at_once(self) -> bool:
-        return any(lane.ready and lane.limiter.ready_in() == 0 for lane in self._lanes)
+        return any(lane.is_open for lane in self._lanes)
 
     def _next_delivery(self, lane: Lane) -> bool:
         """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""

@@ -17,14 +17,21 @@ class Lane:
     """Requests to one endpoint: those that may go at once, in order, under the endpoint's limiter.
 
     :param send: sends one of them.
+    :param lets: whether one of them may go yet, as far as its records are concerned.
     :param opens_at: when the limiter lets the next one go, if it held it back when it was last asked; never, where it
         did not, or only an answer makes room.
     """
 
     limiter: Limiter
     send: Callable[[Any], None]
+    lets: Callable[[Any], bool] = lambda _: True
     ready: deque[Any] = field(default_factory=deque)
     opens_at: float = float("inf")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the next of those that are ready may go at once."""
+        return bool(self.ready) and self.limiter.ready_in() == 0 and self.lets(self.ready[0])
 
 
 class Schedule:

@@ -35,6 +35,9 @@ _LONGEST_BACKOFF = 20.0
 _SURELY_UNPROCESSED = frozenset({502, 503})
 """502 never reached Braze's server, 503 found no capacity (Braze docs: API errors): events may be sent again."""
 
+MaySend = Callable[[int, Callable[[], None]], bool]
+"""Whether so many records more may count as sent; if not, the other is called when asking again tells more."""
+
 STOPPED_BEFORE = "the push stopped before this record was sent"
 STOPPED_AFTER = "the push stopped before Braze gave a final answer"
 
@@ -76,6 +79,11 @@ class Delivery:
         return self.batches[-1]
 
 
+def always(records: int, wake: Callable[[], None]) -> bool:  # noqa: ARG001 a MaySend
+    """Nothing bounds what is sent."""
+    return True
+
+
 def _forget(batch: Batch) -> None:
     """Let the memory keep nothing of a batch, whatever Braze answers later: it may have got it more than once."""
     for item in batch.items:
@@ -109,6 +117,7 @@ class Sender:
     :param retry_events: send events, purchases and increments again when an answer was lost.
     :param stop: ends the push, for a reason that no repeat mends.
     :param too_many: told how many objects Braze refused as too many for one request.
+    :param may_send: see ``MaySend``.
     :param clock: monotonic seconds.
     """
 
@@ -122,12 +131,14 @@ class Sender:
         retry_events: bool,
         stop: Callable[[BaseException], None],
         too_many: Callable[[int], None],
+        may_send: MaySend,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._limiter = client, limiter
         self._ledger, self._workspace = ledger, workspace
         self._retry_events = retry_events
         self._stop, self._too_many, self._clock = stop, too_many, clock
+        self._may_send = may_send
         self._last_conclusive = float("-inf")
 
     def begin(self, delivery: Delivery) -> bool:
@@ -141,6 +152,10 @@ class Sender:
         delivery.trouble = ""
         delivery.body, delivery.last_body = delivery.batch.body(self._workspace.partner), b""
         return True
+
+    def may_go(self, delivery: Delivery) -> bool:
+        """Whether the present batch may be sent, as far as the number of its records is concerned."""
+        return self._may_send(delivery.batch.records, self._client.wake)
 
     def send(self, delivery: Delivery) -> None:
         """Send the present batch once."""

@@ -11,6 +11,7 @@ from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.ledger.outcomes import FAILED, SENT, WRITTEN_DOWN
 from airflow_provider_braze.users_track.ledger.reasons import public_words, shortened, without_values
+from airflow_provider_braze.users_track.ledger.sent_again import SentAgain
 from airflow_provider_braze.users_track.ledger.sink import HeldRecords, Sink
 from airflow_provider_braze.users_track.records import (
     ALREADY_SETTLED,
@@ -54,10 +55,9 @@ class Ledger:
     :param facts: what the source knows of what it has read so far, as JSON.
     :param settled_facts: what it knew at the end of that beginning.
     :param sent: records that were handed to Braze, each once.
-    :param sent_again: records that an earlier try had handed to Braze, and this one too.
+    :param sent_again: counts those that an earlier try had handed to Braze, too.
     :param resumed_after: records that earlier tries had settled.
-    :param upper_bounds: names of counts that may be too high, because what an earlier try had counted is not known
-        precisely.
+    :param upper_bounds: names of counts that may be too high: what an earlier try had counted is not known precisely.
     :param remember: takes what the memory keeps of an object that Braze accepted.
     """
 
@@ -70,7 +70,7 @@ class Ledger:
     retries: int = 0
     bytes: int = 0
     sent: int = 0
-    sent_again: int = 0
+    sent_again: SentAgain = field(default_factory=SentAgain)
     resumed_after: int = 0
     upper_bounds: set[str] = field(default_factory=set)
     remember: Callable[[Any], None] = _forget
@@ -228,7 +228,7 @@ class Ledger:
         # An earlier try has counted the object of these as accepted.
         mine = [reference for reference in references if reference.segment is not ALREADY_SETTLED]
         if outcome in SENT:
-            self.sent_again += len(references) - len(mine)
+            self.sent_again.counted += len(references) - len(mine)
         return mine, "merged"
 
     def leave(self, items: Iterable[ProfileObject], *, lost: bool, reason: str, final: bool = False) -> None:
@@ -320,8 +320,8 @@ class Ledger:
             quantity = item.content.get("quantity") if item.array == "purchases" else 1
             data_points.add_other(item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)
 
-    def checkpoint(self) -> dict[str, Any]:
-        """Write what a later try needs to go on after the settled beginning, as JSON."""
+    def checkpoint(self, sent_until: int | None = None) -> dict[str, Any]:
+        """Write what a later try needs to go on after the settled beginning, as JSON (see ``SentAgain.promised``)."""
         return {
             "settled": self.settled.as_dict(),
             "facts": dict(self.settled_facts),
@@ -330,7 +330,7 @@ class Ledger:
             "retries": self.retries,
             "bytes": self.bytes,
             "sent": self.sent,
-            "sent_again": self.sent_again,
+            **self.sent_again.promised(self.sent, sent_until),
             "upper_bounds": sorted(self.upper_bounds),
         }
 
@@ -344,6 +344,6 @@ class Ledger:
         self.bytes = checkpoint["bytes"]
         # Older versions counted an object with its first record, so that it may be settled and yet be sent again.
         self.upper_bounds = set(checkpoint.get("upper_bounds", COUNTED_BY_OBJECT))
-        settled = sum(self.settled.outcomes[outcome] for outcome in SENT)
-        # What was sent beyond the settled beginning is sent again.
-        self.sent, self.sent_again = settled, checkpoint["sent_again"] + max(0, checkpoint["sent"] - settled)
+        self.sent = sum(self.settled.outcomes[outcome] for outcome in SENT)
+        if not self.sent_again.resume(checkpoint, self.sent):
+            self.upper_bounds.add("sent_again")
