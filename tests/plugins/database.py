@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.models import import_all_models
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, insert, text
 from sqlalchemy.orm import Session
 
 from airflow_provider_braze.airflow_compat.api_server import (
@@ -33,6 +33,29 @@ def database() -> Iterator[Session]:
     DagRun.metadata.create_all(engine, tables=[model.__table__ for model in models])
     with Session(engine) as session:
         yield session
+    engine.dispose()
+
+
+@contextmanager
+def on_postgres(url: str) -> Iterator[Session]:
+    """Give a session with Airflow's tables on a PostgreSQL; what is written is undone in the end.
+
+    :param url: of a server that has them, see :func:`make_tables`.
+    """
+    engine = create_engine(url)
+    with Session(engine) as session:
+        # A push is looked at without all the rows that Airflow has beside it.
+        session.execute(text("SET LOCAL session_replication_role = replica"))
+        yield session
+        session.rollback()
+    engine.dispose()
+
+
+def make_tables(url: str) -> None:
+    """Make all of Airflow's tables."""
+    import_all_models()
+    engine = create_engine(url)
+    DagRun.metadata.create_all(engine)
     engine.dispose()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,16 +17,28 @@ from airflow_provider_braze.plugins.history import History, dags_that_push, hist
 from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
 from airflow_provider_braze.plugins.stored import read_object
 from airflow_provider_braze.pushes.list_report import entry
-from tests.plugins.database import NOON, add_push, database
+from tests.plugins.database import NOON, add_push, database, make_tables, on_postgres
 from tests.plugins.invented import progress, report
+from tests.system.postgres import IS_INSTALLED, Postgres
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    if not IS_INSTALLED:
+        assert os.environ.get("CI") != "true"
+        pytest.skip("apt-get install postgresql")
+    with Postgres() as server:
+        make_tables(server.url)
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def session(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     monkeypatch.setattr(module, "_memory", module._Memory())
-    with database() as opened:
+    is_postgres = request.param == "postgres"
+    with on_postgres(request.getfixturevalue("postgres")) if is_postgres else database() as opened:
         yield opened
 
 
