@@ -82,7 +82,7 @@ test-ui: install  ## Of make test: the forms and the Braze tab in a real browser
 
 test-system: install  ## Of make test: the DAGs on a real Airflow 3.3
 	@echo "== Airflow 3.3: the DAGs on a real Airflow"
-	$(BIN)/python -m pytest -m system tests/system
+	$(BIN)/python -m pytest -m "system and not full" tests/system
 
 test-storages: install  ## Of make test: every storage on a real server; where its client or server is missing, one is skipped
 	@if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory storages; fi

@@ -77,11 +77,15 @@ class Postgres:
             check=True,
             capture_output=True,
         )
+        self.serve()
+
+    def serve(self) -> None:
+        """Start the server on the data that are there, and wait until it answers."""
         self._process = subprocess.Popen(
             [
                 _BINARIES[-1] / "postgres",
                 "-D",
-                data,
+                self.home / "data",
                 "-h",
                 "127.0.0.1",
                 "-p",
@@ -109,13 +113,17 @@ class Postgres:
                 raise RuntimeError(f"PostgreSQL did not start within {_SECONDS:.0f} s ({process.poll()})")
             time.sleep(0.1)
 
-    def stop(self) -> None:
-        """End the server and remove its data."""
+    def end(self) -> None:
+        """End the server; its data stay."""
         if self._process is not None:
             # Its word for ending at once, without waiting for those connected.
             self._process.send_signal(signal.SIGINT)
             self._process.wait(timeout=_SECONDS)
             self._process = None
+
+    def stop(self) -> None:
+        """End the server and remove its data."""
+        self.end()
         shutil.rmtree(self.home, ignore_errors=True)
 
 

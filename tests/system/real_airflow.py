@@ -143,10 +143,16 @@ class RealAirflow:
                 f"airflow db migrate failed:\n{migration.stdout[-2000:]}{migration.stderr[-2000:]}"
             )
         self._commands = {
-            "api-server": ("--host", "127.0.0.1", "--port", port, "--workers", "1"),
-            "scheduler": ("--skip-serve-logs",),
-            "triggerer": ("--skip-serve-logs",),
-            "dag-processor": (),
+            "api-server": ("api-server", "--host", "127.0.0.1", "--port", port, "--workers", "1"),
+            "scheduler": (
+                "scheduler",
+                "--skip-serve-logs",
+            ),
+            "triggerer": (
+                "triggerer",
+                "--skip-serve-logs",
+            ),
+            "dag-processor": ("dag-processor",),
         }
         for name in self._commands:
             self.spawn(name)
@@ -174,7 +180,7 @@ class RealAirflow:
         """Start one component, with further ``AIRFLOW__SECTION__KEY`` environment variables if need be."""
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [self.python, "-m", "airflow", name, *self._commands[name]],
+                [self.python, "-m", "airflow", *self._commands[name]],
                 env=self._environment | settings,
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
