@@ -16,6 +16,7 @@ EXTRAS = [
     "Timeout",
     "Objects per request",
     "Partner",
+    "Bulk endpoint",
     "Allow plain http",
 ]
 
