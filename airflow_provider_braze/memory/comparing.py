@@ -136,9 +136,9 @@ class Comparer:
     ) -> None:
         own, older = ([entry for entry in some if entry[0] not in forgotten] for some in entries)
         if len(own) + len(older) < sum(map(len, entries)):
-            found.before = Row.of(row.whole_at, row.push, own if row.push == self.push else (), older)
+            found.before = row.telling(row.push, own if row.push == self.push else (), older)
         if self.remembers:
             fresh = list(dict.fromkeys([*told, *own]))
             again = frozenset(fresh)
             others = [entry for entry in kept if entry not in again]
-            found.after = Row.of(row.whole_at, self.push, fresh, [*older, *others])
+            found.after = row.telling(self.push, fresh, [*older, *others])

@@ -17,22 +17,29 @@ Entry = tuple[int, int]
 
 _ENTRY = struct.Struct("<Iq")
 
+ENTRY_BYTES = _ENTRY.size
+"""Of one entry, packed: four of the slot's number, then those of the hash."""
+
 
 class Row(NamedTuple):
     """A user of the memory.
 
+    :param at: its place in the file, in the order in which users were met; negative while it is not there.
     :param whole_at: when all that is remembered was last taken for out of date, in seconds since the epoch.
     :param push: the push that wrote last.
     :param fresh: how many of the entries are its own; they come first.
     :param entries: all of them, packed.
-    :param steady: hash of all at once that an object said beside tags, while every bit of it is remembered; else 0.
+    :param whole: hash of the last object as a whole, while every bit that it said is remembered; else 0.
+    :param shape: number of what that object costs.
     """
 
+    at: int
     whole_at: int
     push: int
     fresh: int
     entries: bytes
-    steady: int = 0
+    whole: int = 0
+    shape: int = 0
 
     def parted(self, push: int) -> tuple[list[Entry], list[Entry]]:
         """Give what a push told itself, and what was told before."""
@@ -40,11 +47,15 @@ class Row(NamedTuple):
         own = self.fresh if self.push == push else 0
         return entries[:own], entries[own:]
 
-    @classmethod
-    def of(cls, whole_at: int, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> Row:
-        """Pack entries."""
+    def said(self) -> set[bytes]:
+        """Give the entries, each packed."""
+        entries = self.entries
+        return {entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)}
+
+    def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> Row:
+        """Give the same user with other entries, of which nothing is known as a whole."""
         own = [*fresh]
-        return cls(whole_at, push, len(own), pack([*own, *older]))
+        return self._replace(push=push, fresh=len(own), entries=pack([*own, *older]), whole=0, shape=0)
 
 
 def pack(entries: list[Entry]) -> bytes:

@@ -5,15 +5,19 @@ Above: the memory. Below: comparing, rules and entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.comparing import Compared
 from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.shapes import billed_of
+from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from airflow_provider_braze.users_track.rules.data_points import Saved
+from airflow_provider_braze.users_track.batching.record_block import BlockSlice
+from airflow_provider_braze.users_track.rules.data_points import Billed, Saved
 from airflow_provider_braze.users_track.rules.values import to_json
 
 PLAIN = "external_id"
@@ -38,14 +42,109 @@ class Reduced:
     unchanged: list[ProfileObject] = field(default_factory=list)
 
 
-class Decision(NamedTuple):
-    """What was found out about one object: whose it is, all that it says, and what of it goes."""
+@dataclass(slots=True)
+class Sifted:
+    """What becomes of consecutive objects of a block of which something is left out, or of an unchanged one.
 
-    user: int
-    content: dict[str, Any]
-    parts: list[rules.Statement]
-    compared: Compared
-    unchanged: bool
+    :param items: an unchanged object of its own.
+    :param unchanged: what those cost of which nothing is left.
+    :param changed: the others, in their order.
+    """
+
+    items: list[ProfileObject] = field(default_factory=list)
+    unchanged: list[Billed] = field(default_factory=list)
+    changed: list[ProfileObject] = field(default_factory=list)
+
+
+class Decision(NamedTuple):
+    """What was found out about one object, and what is to be done to it.
+
+    :param told: what is remembered of it once Braze has accepted it.
+    :param unchanged: nothing of it is left: what it costs.
+    :param values: how many values are left out.
+    :param saved: the data points of these, by attribute.
+    :param content: what it said.
+    :param left: what is left of it, where something but not all is left out.
+    """
+
+    told: Told | None = None
+    unchanged: Billed | None = None
+    values: int = 0
+    saved: Mapping[str, int] = MappingProxyType({})
+    content: dict[str, Any] | None = None
+    left: dict[str, Any] | None = None
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether something is left out."""
+        return self.unchanged is not None or self.left is not None
+
+
+AS_IT_IS = Decision()
+"""Send all of it, and remember nothing."""
+
+
+def decision_of(
+    user: int,
+    content: dict[str, Any],
+    parts: list[rules.Statement],
+    compared: Compared,
+    *,
+    unchanged: bool,
+) -> Decision:
+    """Decide of an object that was compared statement by statement."""
+    if unchanged:
+        return Decision(unchanged=billed_of(content))
+    told = compared.after and Told(user, compared.after)
+    if not compared.values:
+        return Decision(told)
+    sent = iter(compared.sent)
+    left = rules.without(content, lambda _: next(sent), parts)
+    return Decision(told, None, compared.values, compared.saved, content, left)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Objects of a taking.
+
+    :param users: the ``external_id`` of each; None where the memory does not know the user.
+    :param bodies: each as JSON.
+    :param checked: whether Braze surely takes every value of each.
+    :param shared: those attributes objects whose users are named in another way.
+    """
+
+    users: list[str | None] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
+    checked: list[bool] = field(default_factory=list)
+    shared: list[bytes] = field(default_factory=list)
+
+
+def gathered(parts: Sequence[Part]) -> Gathered:
+    """Gather what was taken, object by object."""
+    found = Gathered()
+    for part in parts:
+        if isinstance(part, BlockSlice):
+            _gather_slice(part, found)
+            continue
+        found.users.append(str(part.identity[1]) if is_plain(part) else None)
+        found.bodies.append(part.body)
+        found.checked.append(part.checked)
+        if part.array == "attributes" and not is_plain(part):
+            found.shared.append(part.body)
+    return found
+
+
+def _gather_slice(part: BlockSlice, found: Gathered) -> None:
+    block, places = part.block, part.places
+    bodies = [block.bodies[at] for at in places]
+    keys = [block.keys[at] for at in places]
+    found.bodies += bodies
+    found.checked += [True] * len(bodies)
+    if keys and isinstance(keys[0], str):
+        found.users += keys  # type: ignore[arg-type]  # all of a block are named in the same way
+    else:
+        found.users += [None] * len(bodies)
+        found.shared += bodies
 
 
 def is_plain(item: ProfileObject) -> bool:
@@ -53,26 +152,43 @@ def is_plain(item: ProfileObject) -> bool:
     return item.array == "attributes" and item.identity[0] == PLAIN
 
 
-def applied(items: Sequence[ProfileObject], decided: Sequence[Decision | None]) -> Reduced:
-    """Take out of objects what is decided; of one without a decision, nothing."""
+def applied(items: Sequence[ProfileObject], decided: Sequence[Decision]) -> Reduced:
+    """Take out of objects what is decided."""
     found = Reduced()
     for item, decision in zip(items, decided, strict=True):
-        if decision is None:
-            item.told = None
-            found.changed.append(item)
-            continue
-        compared = decision.compared
-        item.saved = Saved(compared.values, compared.saved) if compared.values else None
-        if decision.unchanged:
+        if (billed := decision.unchanged) is not None:
+            item.saved = Saved(billed.values, billed.points) if billed.values else None
             found.unchanged.append(item)
-            continue
-        item.told = compared.after and Told(decision.user, compared.after)
-        if compared.values:
-            sent = iter(compared.sent)
-            content = rules.without(decision.content, lambda _, sent=sent: next(sent), decision.parts)  # type: ignore[misc]
-            if content is not None:
-                item.unbill(decision.content)
-                item.more = None
-                item.become(content, to_json(content))
-        found.changed.append(item)
+        else:
+            take_out(item, decision)
+            found.changed.append(item)
+    return found
+
+
+def take_out(item: ProfileObject, decision: Decision) -> None:
+    """Take out of an object of which something is left what is decided."""
+    item.told = decision.told
+    item.saved = Saved(decision.values, decision.saved) if decision.values else None
+    if decision.left is not None:
+        item.unbill(decision.content)
+        item.more = None
+        item.become(decision.left, to_json(decision.left))
+
+
+def sifted(part: Part, decided: Sequence[Decision]) -> Sifted | None:
+    """Take out of what was taken what is decided; None where it can be sent as it is then."""
+    if isinstance(part, ProfileObject):
+        unchanged = applied([part], decided).unchanged
+        return Sifted(items=unchanged) if unchanged else None
+    if not any(decision.leaves_out for decision in decided):
+        part.told = [decision.told for decision in decided]
+        return None
+    found = Sifted()
+    for at, decision in zip(part.places, decided, strict=True):
+        if decision.unchanged is not None:
+            found.unchanged.append(decision.unchanged)
+        else:
+            item = part.block.item(at)
+            take_out(item, decision)
+            found.changed.append(item)
     return found

@@ -10,8 +10,7 @@ Above: the memory. Below: what Braze takes as a value.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
@@ -94,14 +93,14 @@ def statements(
     for name, value in content.items():
         if name in NO_VALUES:
             continue
-        remembered = name not in ALWAYS_SENT and not (always_send and normalised(name) in always_send)
+        remembered = name not in ALWAYS_SENT and not is_always_sent((name,), always_send)
         if checked and value.__class__ is str:
             found.append(Statement(name, WHOLE, "", (value,), remembered))
         elif name.strip() in odd or not (checked or _is_taken(name, value)):
             found.append(Statement(name.strip(), UNSAFE, "", (value,), False))
-        elif _is_object(name, value) and merges and value:
+        elif is_object(name, value) and merges and value:
             found += _of_object(name, value, always_send, remembered=remembered)
-        elif _is_object(name, value) or not _is_change(name, value):
+        elif is_object(name, value) or not _is_change(name, value):
             found.append(Statement(name, WHOLE, "", (value,), remembered))
         else:
             found.append(_change(name, value, remembered=remembered))
@@ -112,13 +111,19 @@ def _of_object(
     name: str, value: Mapping[str, Any], always_send: AbstractSet[str], *, remembered: bool
 ) -> Iterator[Statement]:
     for key, item in value.items():
-        is_always_sent = always_send and not always_send.isdisjoint(
-            (normalised(key), normalised(f"{name}.{key}"))
-        )
-        yield Statement(name, KEY, key, (item,), remembered and not is_always_sent)
+        always = is_always_sent((key, f"{name}.{key}"), always_send)
+        yield Statement(name, KEY, key, (item,), remembered and not always)
 
 
-def _is_object(name: str, value: Any) -> bool:
+def is_always_sent(names: Iterable[str], always_send: AbstractSet[str]) -> bool:
+    """Tell whether an author wants something always to be sent.
+
+    :param names: what it may be called.
+    """
+    return bool(always_send) and not always_send.isdisjoint(map(normalised, names))
+
+
+def is_object(name: str, value: Any) -> bool:
     """Tell whether ``_merge_objects`` means anything to a value."""
     return isinstance(value, dict) and name not in FIELDS and not checks.is_change(value)
 
@@ -150,37 +155,9 @@ def _is_taken(name: str, value: Any) -> bool:
     return True
 
 
-def parted(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Part an object into what is mostly the same each time, and what is compared for itself.
-
-    The latter are tags, and what always goes. Flags are in both.
-    """
-    steady: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
-    for name, value in content.items():
-        if name in NO_VALUES:
-            steady[name] = rest[name] = value
-        elif name in ALWAYS_SENT or (value.__class__ is dict and value.keys() <= checks.ARRAY_CHANGES):
-            rest[name] = value
-        else:
-            steady[name] = value
-    return steady, rest
-
-
-def saved_by(steady: Mapping[str, Any]) -> tuple[int, Counter[str]]:
-    """Count the values of what is left out as a whole, and their data points by attribute."""
-    values, found = 0, Counter[str]()
-    merges = steady.get(MERGE) is True
-    for name, value in steady.items():
-        if name in NO_VALUES:
-            continue
-        if value.__class__ is dict and merges and _is_object(name, value):
-            values += len(value)
-            found[name] = sum([points("", item) for item in value.values()])
-        else:
-            values += 1
-            found[name] = points(name, value)
-    return values, found
+def values_of(content: Mapping[str, Any]) -> int:
+    """Count the values that an object tells: each key of an object, and each tag."""
+    return sum(len(part.values) for part in statements(content, checked=True))
 
 
 def are_rivals(kind: str, key: str, other_kind: str, other_key: str) -> bool:

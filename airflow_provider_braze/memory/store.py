@@ -3,6 +3,9 @@
 Everything is read and written in batches, each in one transaction. What a transaction wrote is on disk when it ends:
 the memory has forgotten what is about to be changed at Braze before the request goes out.
 
+Users lie in the order in which they were met first, as the next export will most likely have them again: so a batch is
+read from one stretch of the file, and new users are written at its end. Where a user lies, a table of its own tells.
+
 Above: the memory, which knows what the entries mean. Below: the standard library.
 """
 
@@ -12,16 +15,17 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.shapes import Shapes
 from airflow_provider_braze.memory.slots import Slots
 
-VERSION = 1
+VERSION = 2
 
 NAME = "memory.sqlite"
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
@@ -32,7 +36,9 @@ _WAIT_SECONDS = 60.0
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE slots (number INTEGER PRIMARY KEY, attribute TEXT, kind TEXT, key TEXT);
-CREATE TABLE users (id INTEGER PRIMARY KEY, whole_at INT, push INT, fresh INT, entries BLOB, steady INT);
+CREATE TABLE users (at INTEGER PRIMARY KEY, whole INT, shape INT, whole_at INT, push INT, fresh INT, entries BLOB);
+CREATE TABLE places (id INTEGER PRIMARY KEY, at INT);
+CREATE TABLE shapes (number INTEGER PRIMARY KEY, names TEXT, more TEXT, "values" INT);
 CREATE TABLE pushes (number INTEGER PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -94,7 +100,10 @@ class Store:
             for number, attribute, kind, key in db.execute("SELECT number, attribute, kind, key FROM slots")
         ]
         self.slots = Slots(known, self.meta("next_slot"))
-        db.execute("SELECT id, whole_at, push, fresh, entries, steady FROM users LIMIT 1").fetchone()
+        self.shapes = Shapes(db.execute('SELECT number, names, more, "values" FROM shapes'))
+        db.execute("SELECT at, whole_at, push, fresh, entries, whole, shape FROM users LIMIT 1").fetchone()
+        db.execute("SELECT id FROM places LIMIT 1").fetchone()
+        self._last_place = int(db.execute("SELECT COALESCE(MAX(at), 0) FROM users").fetchone()[0])
 
     def close(self) -> None:
         """Write everything into the one file, and close it."""
@@ -113,14 +122,14 @@ class Store:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
-            self._write_new_slots()
+            self._write_new_numbers()
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             raise
 
-    def _write_new_slots(self) -> None:
+    def _write_new_numbers(self) -> None:
         slots: Slots | None = getattr(self, "slots", None)
         if slots is not None and slots.new:
             self._db.executemany(
@@ -128,6 +137,9 @@ class Store:
             )
             self.put_meta("next_slot", slots.next_number)
             slots.new = []
+        shapes: Shapes | None = getattr(self, "shapes", None)
+        if shapes is not None and (new := shapes.new()):
+            self._db.executemany("INSERT INTO shapes VALUES (?, ?, ?, ?)", new)
 
     def meta(self, name: str, default: Any = None) -> Any:
         """Read a fact about the memory."""
@@ -146,22 +158,74 @@ class Store:
         """Hash something with the memory's own salt."""
         return int.from_bytes(blake2b(content, digest_size=8, key=self._salt).digest(), "big", signed=True)
 
-    def rows(self, ids: Sequence[int]) -> dict[int, Row]:
+    def hasher(self, prefix: bytes) -> Callable[[bytes], int]:
+        """Make what hashes something as :meth:`digest` does of a prefix and it."""
+        begun = blake2b(prefix, digest_size=8, key=self._salt)
+
+        def digest(content: bytes) -> int:
+            hashing = begun.copy()
+            hashing.update(content)
+            return int.from_bytes(hashing.digest(), "big", signed=True)
+
+        return digest
+
+    def rows(self, ids: Iterable[int]) -> dict[int, Row]:
         """Read some users, those that are known."""
         found = self._db.execute(
-            "SELECT id, whole_at, push, fresh, entries, steady FROM users "
-            "WHERE id IN (SELECT value FROM json_each(?))",
-            (json.dumps(ids),),
+            "SELECT places.id, users.at, whole_at, push, fresh, entries, whole, shape FROM json_each(?) "
+            "CROSS JOIN places ON places.id = value CROSS JOIN users ON users.at = places.at",
+            # Neighbours in the file are read one after the other.
+            (json.dumps(sorted(ids)),),
         )
         return {user: Row(*row) for user, *row in found}
 
-    def put(self, rows: Iterable[tuple[int, Row]]) -> None:
-        """Write users, of each the last that is given."""
-        if self._only_read:
-            return
-        self._db.executemany(
-            "INSERT OR REPLACE INTO users VALUES (?, ?, ?, ?, ?, ?)", [(user, *row) for user, row in rows]
+    def wholes(self, first: int, last: int, push: int, after: float) -> dict[int, tuple[int, int]]:
+        """Read of which users in a stretch of the file one object as a whole is remembered.
+
+        :param push: what this one has told itself is left out.
+        :param after: what was not taken for up to date since then is left out, in seconds since the epoch.
+        :return: by the hash of the object the user's place, and the object's shape.
+        """
+        found = self._db.execute(
+            "SELECT whole, at, shape FROM users WHERE at BETWEEN ? AND ? AND whole <> 0 AND whole_at > ? "
+            "AND (push <> ? OR fresh = 0)",
+            (first, last, after, push),
         )
+        return {whole: (at, shape) for whole, at, shape in found}
+
+    def new_place(self) -> int:
+        """Give a place at the end of the file to a user who is not in it; negative, until something is put there."""
+        self._last_place += 1
+        return -self._last_place
+
+    def put(self, rows: Collection[tuple[int, Row]]) -> None:
+        """Write users, each at most once."""
+        if self._only_read or not rows:
+            return
+        if new := sorted((user, -row.at) for user, row in rows if row.at < 0):
+            before = self._db.total_changes
+            # Sorted, they go into the tree from one end to the other.
+            self._db.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", new)
+            if self._db.total_changes - before < len(new):
+                rows = self._at_their_places(rows)
+        self._db.executemany(
+            "INSERT OR REPLACE INTO users (at, whole_at, push, fresh, entries, whole, shape) "
+            "VALUES (abs(?), ?, ?, ?, ?, ?, ?)",
+            [row for _, row in rows],
+        )
+
+    def _at_their_places(self, rows: Collection[tuple[int, Row]]) -> list[tuple[int, Row]]:
+        """Keep users where they lie already: nobody may be at two places."""
+        places = self.places([user for user, row in rows if row.at < 0])
+        return [(user, row._replace(at=places.get(user, row.at))) for user, row in rows]
+
+    def places(self, ids: Iterable[int]) -> dict[int, int]:
+        """Tell where some users lie, those that are known."""
+        found = self._db.execute(
+            "SELECT places.id, at FROM json_each(?) CROSS JOIN places ON places.id = value",
+            (json.dumps(sorted(ids)),),
+        )
+        return dict(found.fetchall())
 
     def begin_push(self, number: int, at: str) -> None:
         """Note when a push began, which users name as the last that told something of them."""
@@ -171,21 +235,25 @@ class Store:
     def last_told(self, external_id: str) -> str | None:
         """Tell when the push began of which Braze accepted something of a user last, ISO 8601."""
         found = self._db.execute(
-            "SELECT at FROM users JOIN pushes ON number = push WHERE id = ?", (self.user_id(external_id),)
+            "SELECT pushes.at FROM places JOIN users ON users.at = places.at JOIN pushes ON number = push WHERE id = ?",
+            (self.user_id(external_id),),
         ).fetchone()
         return None if found is None else str(found[0])
 
     def forget_users(self, ids: Iterable[int]) -> int:
         """Forget users, so that nothing of them is left in the file; how many were known."""
         self._db.execute("PRAGMA secure_delete=ON")
+        users = [(user,) for user in ids]
+        self._db.executemany("DELETE FROM users WHERE at = (SELECT at FROM places WHERE id = ?)", users)
         before = self._db.total_changes
-        self._db.executemany("DELETE FROM users WHERE id = ?", [(user,) for user in ids])
+        self._db.executemany("DELETE FROM places WHERE id = ?", users)
         return self._db.total_changes - before
 
     def forget_everybody(self) -> int:
         """Forget all users; how many there were."""
         self._db.execute("PRAGMA secure_delete=ON")
-        return self._db.execute("DELETE FROM users").rowcount
+        self._db.execute("DELETE FROM users")
+        return self._db.execute("DELETE FROM places").rowcount
 
     def forget_attribute(self, attribute: str) -> bool:
         """Forget an attribute for all users; whether anything was known of it."""
@@ -200,7 +268,7 @@ class Store:
 
     def users(self) -> int:
         """Count the users."""
-        return int(self._db.execute("SELECT COUNT(*) FROM users").fetchone()[0])
+        return int(self._db.execute("SELECT COUNT(*) FROM places").fetchone()[0])
 
     def add_saved(self, points: Mapping[str, int]) -> None:
         """Add data points that were saved, by attribute."""

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.users_track.rules.data_points import DataPoints, Saved
+from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints, Saved
 
 MOST_REASONS = 50
+_MOST_LEFT_OUT = 2_000
+_PLAIN = "external_id"
 _OTHER_REASONS = "other reasons"
 
 
@@ -35,6 +37,8 @@ class Counts:
         self.objects = 0
         self.values_saved = 0
         self.saved: Counter[str] = Counter()
+        # Objects that are counted by what they cost; by attribute only when it is asked for.
+        self._left_out: Counter[Billed] = Counter()
 
     @staticmethod
     def of(all_counts: Iterable[Counts]) -> Counts:
@@ -56,6 +60,28 @@ class Counts:
         if other.values_saved:
             self.values_saved += other.values_saved
             self.saved.update(other.saved)
+        if other._left_out:
+            self._left_out.update(other._left_out)
+            self._bound()
+
+    def leave_out(self, billed: Iterable[Billed]) -> None:
+        """Count objects that are left out as a whole, and take back their data points, which were counted ahead."""
+        self._left_out.update(billed)
+        self._bound()
+
+    def _bound(self) -> None:
+        if len(self._left_out) > _MOST_LEFT_OUT:
+            self.resolve()
+
+    def resolve(self) -> Counts:
+        """Count by attribute what was left out as a whole; only then what it cost and saved is in the counts."""
+        left_out, self._left_out = self._left_out, Counter()
+        for billed, objects in left_out.items():
+            self.values_saved += billed.values * objects
+            for name, points in billed.points.items():
+                self.saved[name] += points * objects
+            self.data_points.deduct(_PLAIN, billed.names, billed.more, objects)
+        return self
 
     def save(self, saved: Saved) -> None:
         """Count what was left out of an object."""
@@ -64,6 +90,7 @@ class Counts:
 
     def as_dict(self) -> dict[str, Any]:
         """Write the counts as JSON."""
+        self.resolve()
         return {
             "records": self.records,
             "outcomes": dict(self.outcomes),

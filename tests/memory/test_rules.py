@@ -213,7 +213,7 @@ def test_all_of_a_user_is_sent_again_when_it_is_too_old(desk: Desk, days: int) -
 
     def push(at: float) -> list[str]:
         memory = desk.opened(wish, token=str(at))
-        memory._clock = lambda: 1_800_000_000 + at * 86_400
+        memory._decider._clock = lambda: 1_800_000_000 + at * 86_400
         reduced = memory.reduce([an_object(user, x=1, y=1) for user in users])
         desk.accept(memory, reduced.changed)
         memory.close()
@@ -233,7 +233,7 @@ def test_never_too_old(desk: Desk) -> None:
     wish = Wish(only_changed=True, refresh_after=None)
     told(desk, {"x": 1}, wish=wish)
     memory = desk.opened(wish, token="much later")
-    memory._clock = lambda: 9e9
+    memory._decider._clock = lambda: 9e9
     assert memory.reduce([an_object("ada", x=1)]).changed == []
     memory.close()
 

@@ -92,7 +92,7 @@ def test_profiles_equal_the_twins(pushes: list[Any]) -> None:
                         memory.accepted(each.told)
             if memory:
                 if end == "killed":
-                    memory._accepted = []
+                    memory._decider.accepted.clear()
                 memory.close()
             assert shape(desk.profiles) == shape(twin)
 
@@ -119,7 +119,7 @@ class Several:
     def end(self, who: int, *, dies: bool = False) -> None:
         memory = self.running.pop(who, None)
         if dies and isinstance(memory, Memory):
-            memory._accepted = []
+            memory._decider.accepted.clear()
         if memory is not None:
             memory.close()
 

@@ -104,6 +104,11 @@ class MergeWindow:
         return not self._objects
 
     @property
+    def has_ready(self) -> bool:
+        """Whether something can be taken without ending a look-ahead early."""
+        return self._waiting.ready > 0
+
+    @property
     def waits(self) -> bool:
         """Whether some user's objects are in flight."""
         return self._in_flight > 0
@@ -263,13 +268,15 @@ class MergeWindow:
         elif item.before is None:
             self._waiting.queue(item)
 
-    def take(self) -> Batch | None:
+    def take(self, most: int | None = None) -> Batch | None:
         """Take the next batch, or None while every user in the window is in flight or still looked ahead for.
 
         The batch's users are in flight until :meth:`release`.
+
+        :param most: most objects of it (default: of a request).
         """
         # Asked for a batch when none is whole, the file is at its end or the window full: then look-aheads end early.
-        waiting, most = self._waiting, self.objects_per_request
+        waiting, most = self._waiting, most or self.objects_per_request
         while waiting.in_look_ahead and (
             not waiting.ready or (waiting.ready < most and self.characters >= MOST_CHARACTERS)
         ):

@@ -22,7 +22,8 @@ def _as_it_is(number: str) -> float | Decimal:
     return found if Decimal(repr(found := float(number))) == exact else exact
 
 
-_from_json = msgspec.json.Decoder(float_hook=_as_it_is).decode
+from_json = msgspec.json.Decoder(float_hook=_as_it_is).decode
+"""Reads an object back."""
 
 _SHARED_NAMES: dict[Names, Names] = {}
 _MOST_SHARED_NAMES = 1000
@@ -77,7 +78,7 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
     def content(self) -> dict[str, Any]:
         """The object."""
         if self.given is None:
-            found: dict[str, Any] = _from_json(self.body)
+            found: dict[str, Any] = from_json(self.body)
             return found
         return self.given
 

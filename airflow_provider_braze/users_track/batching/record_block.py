@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress, repeat
+from typing import Any
 
 from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
 from airflow_provider_braze.users_track.records import RecordReference, Segment
@@ -212,6 +213,7 @@ class BlockSlice:
     :param objects: how many.
     :param size: bytes of their JSON, with commas between them.
     :param settled: they have their outcome.
+    :param told: what the memory keeps of each once Braze has accepted it, in their order; empty: of none.
     """
 
     block: RecordBlock
@@ -220,6 +222,7 @@ class BlockSlice:
     objects: int
     size: int
     settled: bool = False
+    told: Sequence[Any] = ()
 
     array = "attributes"
 
@@ -246,4 +249,13 @@ class BlockSlice:
     def items(self) -> list[ProfileObject]:
         """Make objects of their own of those that are not settled."""
         block = self.block
-        return [] if self.settled else [*map(block.item, block.attached(self.start, self.stop))]
+        found = [] if self.settled else [*map(block.item, block.attached(self.start, self.stop))]
+        if self.told:
+            for item, told in zip(found, self.told, strict=True):
+                item.told = told
+        return found
+
+    @property
+    def places(self) -> Sequence[int]:
+        """Their indexes in the block."""
+        return self.block.attached(self.start, self.stop)

@@ -1,8 +1,8 @@
 """Between the window and the requests, where only what changed is sent: what needs not be sent is left out here.
 
-Of what is taken from the window together, most may be unchanged, so much is taken at once, and what is left of several
-takings goes into one request. A user's objects of one taking stay in one request. The window has its users back when
-all of a taking has its outcome.
+Of what is taken from the window, most may be unchanged, so several batches are compared together. One of which nothing
+is left out goes as it was taken; what is left of the others goes into common requests. A user's objects of one batch
+stay in one request. The window has its users back when all of a batch has its outcome.
 
 Above: the loop in ``push``, and the plan. Below: the window; the memory itself stands above, and is given.
 """
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.users_track.batching.batch import Batch, Part
+from airflow_provider_braze.users_track.batching.batch import Batch, Part, size
 from airflow_provider_braze.users_track.batching.merge_window import MergeWindow, ProfileObject
+from airflow_provider_braze.users_track.batching.record_block import BlockSlice
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.rules.data_points import Billed
 
-TAKEN_TOGETHER = 1500
+TAKEN_TOGETHER = 3000
 """Objects that are compared at once, in one transaction of the memory."""
 
 
@@ -33,8 +35,27 @@ class Reduced(Protocol):
     """Those of which nothing is left."""
 
 
+class Sifted(Protocol):
+    """What becomes of a part of which something is left out."""
+
+    items: list[ProfileObject]
+    """Single objects of which nothing is left."""
+
+    unchanged: list[Billed]
+    """What those of a block cost of which nothing is left."""
+
+    changed: list[ProfileObject]
+    """Those that are to be sent, in their order, without what needs not be."""
+
+
 class Changes(Protocol):
     """The memory, as the delivery sees it."""
+
+    def sift(self, parts: Sequence[Part]) -> Sequence[Sifted | None]:
+        """Take out of what was taken what Braze was told before; what is to be sent is forgotten when this returns.
+
+        :return: of each part what becomes of it; None of one that is to be sent as it is then.
+        """
 
     def reduce(self, items: Sequence[ProfileObject], *, confirmed: bool = False) -> Reduced:
         """Take out of objects what Braze was told before; what is to be sent is forgotten when this returns.
@@ -48,7 +69,7 @@ class Changes(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Taking:
-    """What was taken from the window together.
+    """A batch that was taken from the window, and of which something is left out.
 
     :param parts: as they were taken.
     :param open: objects of it that have no outcome yet.
@@ -86,12 +107,13 @@ class Sieve:
     ) -> None:
         self._window, self._changes, self._ledger, self._most = window, changes, ledger, most
         self._waiting: deque[Taken] = deque()
+        self._whole: deque[Batch] = deque()
         window.objects_per_request = max(TAKEN_TOGETHER, most())
 
     @property
     def empty(self) -> bool:
         """Whether nothing that was taken waits for a request."""
-        return not self._waiting
+        return not self._waiting and not self._whole
 
     def take(self, may_take: Callable[[], bool]) -> tuple[Batch, list[Taking]] | None:
         """Give the next batch and what it belongs to, or None while more has to be read or answered first.
@@ -100,30 +122,62 @@ class Sieve:
         :raises BrazeError: the memory can neither be written nor set aside; what it was asked about waits.
         """
         exhausted = False
-        while len(self._waiting) < self._most() and not exhausted:
+        while not self._whole and len(self._waiting) < self._most() and not exhausted:
             if not may_take():
                 return None
             exhausted = not self._sift()
+        if self._whole:
+            batch = self._whole.popleft()
+            return batch, [Taking(batch.parts, 1)]
         if not self._waiting:
             return None
         chosen = self._choose()
         return Batch([item for item, _ in chosen]), [taking for _, taking in chosen]
 
+    def _take_together(self) -> list[Batch]:
+        taken: list[Batch] = []
+        objects = 0
+        # Only the first may end a look-ahead early, as any that is taken from a window that is full.
+        while objects < TAKEN_TOGETHER and (self._window.has_ready or not taken):
+            batch = self._window.take(self._most())
+            if batch is None:
+                break
+            taken.append(batch)
+            objects += sum(map(size, batch.parts))
+        return taken
+
     def _sift(self) -> bool:
         """Take from the window, and leave out what needs not be sent; False where the window has nothing to give."""
-        batch = self._window.take()
-        if batch is None:
-            return False
-        items = batch.items
-        taking = Taking(batch.parts, len(items))
+        taken = self._take_together()
         try:
-            changed = reduced(self._changes, self._ledger, items, confirmed=False)
+            sifted = iter(self._changes.sift([part for batch in taken for part in batch.parts]))
         except BrazeError:
-            self._waiting += [(item, taking) for item in items]
+            self._whole += taken
             raise
-        self._waiting += [(item, taking) for item in changed]
-        self._settled(taking, len(items) - len(changed))
-        return True
+        for batch in taken:
+            found = [next(sifted) for _ in batch.parts]
+            if any(each is not None for each in found):
+                self._leave_out(batch.parts, found)
+            else:
+                self._whole.append(batch)
+        return bool(taken)
+
+    def _leave_out(self, parts: Sequence[Part], found: Sequence[Sifted | None]) -> None:
+        """Settle what of a batch is unchanged, and let the rest of it wait for a request with others."""
+        taking = Taking(parts, sum(map(size, parts)))
+        settled = 0
+        for part, each in zip(parts, found, strict=True):
+            if each is None:
+                left = part.items() if isinstance(part, BlockSlice) else [part]
+            else:
+                left = each.changed
+                for item in each.items:
+                    self._ledger.settle(item, "unchanged")
+                if isinstance(part, BlockSlice):
+                    self._ledger.leave_out(part.block.segment, each.unchanged)
+                settled += len(each.items) + len(each.unchanged)
+            self._waiting += [(item, taking) for item in left]
+        self._settled(taking, settled)
 
     def _choose(self) -> list[Taken]:
         most, room = self._most(), self._window.room
@@ -160,6 +214,8 @@ class Sieve:
 
     def drain(self) -> list[ProfileObject]:
         """Take out what waits and will not be sent."""
-        left = [item for item, _ in self._waiting]
+        left = [item for batch in self._whole for item in batch.items]
+        left += [item for item, _ in self._waiting]
+        self._whole.clear()
         self._waiting.clear()
         return left

@@ -21,7 +21,7 @@ from airflow_provider_braze.users_track.records import (
     RecordReference,
     Segment,
 )
-from airflow_provider_braze.users_track.rules.data_points import DataPoints
+from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints
 
 COUNTED_BY_OBJECT = ("data_points", "objects")
 """Counts of objects, not of records."""
@@ -83,7 +83,7 @@ class Ledger:
     @property
     def total(self) -> Counts:
         """Counts of everything that was read so far."""
-        return Counts.of((self.settled, *self._segments))
+        return Counts.of((self.settled, *self._segments)).resolve()
 
     @property
     def records(self) -> int:
@@ -193,6 +193,14 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
+    def leave_out(self, segment: Segment, billed: Sequence[Billed]) -> None:
+        """Settle objects of one record each that are left out as a whole; the segment has counted what they cost."""
+        segment.outcomes["unchanged"] += len(billed)
+        segment.unsettled -= len(billed)
+        segment.leave_out(billed)
+        if not self._segments[0].unsettled:
+            self._advance()
+
     def _holder(self, references: Sequence[RecordReference]) -> Segment:
         """Give the segment that counts an accepted object: that of its last record.
 
@@ -217,6 +225,9 @@ class Ledger:
                 segment.outcomes[outcome] += len(part)
                 segment.objects += len(part) if outcome == "accepted" else 0
                 segment.unsettled -= len(part)
+                if part.told and outcome == "accepted":
+                    for told in part.told:
+                        self.remember(told)
         if not self._segments[0].unsettled:
             self._advance()
 

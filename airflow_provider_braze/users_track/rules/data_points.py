@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.users_track.rules.standard_fields import READERS
@@ -21,6 +22,29 @@ class Saved(NamedTuple):
 
     values: int
     points: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Billed:
+    """What an object costs that is left out as a whole; many share one.
+
+    :param names: its keys.
+    :param more: what :func:`surplus` says of it.
+    :param values: how many values it has.
+    """
+
+    names: Names
+    more: Surplus
+    values: int
+
+    @property
+    def points(self) -> dict[str, int]:
+        """Its data points by attribute."""
+        return {
+            name: 1 + self.more.get(name, 0)
+            for name in self.names
+            if name not in _FREE and name not in _NOT_DATA
+        }
 
 
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
@@ -85,11 +109,11 @@ class DataPoints:
         """
         self._counts.update(counts)
 
-    def deduct(self, kind: str, names: Names, more: Surplus) -> None:
-        """Take back one attributes object that was counted; it is given as to :meth:`add`."""
-        self._shapes[kind, names] -= 1
+    def deduct(self, kind: str, names: Names, more: Surplus, objects: int = 1) -> None:
+        """Take back attributes objects that were counted; each is given as to :meth:`add`."""
+        self._shapes[kind, names] -= objects
         for name, count in more.items():
-            self._counts[name] -= count
+            self._counts[name] -= count * objects
         self._bound()
 
     def add_other(self, array: str, count: int) -> None:

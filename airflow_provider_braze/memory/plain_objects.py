@@ -1,0 +1,185 @@
+"""Objects as nearly all exports have them, hashed value by value in little time: texts, an object of texts, tags added.
+
+It says the same as :func:`rules.statements` and the hashes of their values would, and nothing of any other object.
+
+Above: the memory. Below: rules, slots, and the hash of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, NamedTuple
+
+from airflow_provider_braze.memory.entries import ENTRY_BYTES, pack
+from airflow_provider_braze.memory.rules import (
+    ADDED,
+    ALWAYS_SENT,
+    KEY,
+    MERGE,
+    NO_VALUES,
+    WHOLE,
+    Statement,
+    is_always_sent,
+)
+from airflow_provider_braze.memory.slots import Slots
+from airflow_provider_braze.users_track.rules import checks
+from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
+from airflow_provider_braze.users_track.rules.values import to_json
+
+_MOST_OF_ONE = 6_000
+"""Values of one attribute whose hashes are kept: what has more is mostly different for everybody."""
+
+_MOST_OF_ALL = 60_000
+_LONGEST = 64
+_MOST_TAGS = 50
+
+
+_CHANGES = checks.ARRAY_CHANGES | checks.OBJECT_ARRAY_CHANGES | checks.INCREMENT | checks.TIME
+
+
+class _NotPlainError(Exception):
+    """It has to be looked at statement by statement."""
+
+
+class Plain(NamedTuple):
+    """What a plain object says.
+
+    :param entries: packed, one for each value.
+    :param more: the data points that its attributes count beyond one each.
+    """
+
+    entries: list[bytes]
+    more: dict[str, int]
+
+
+class PlainObjects:
+    """
+    Reads plain objects of which Braze surely takes every value.
+
+    :param slots: numbers of what can be said.
+    :param digest: hashes bytes.
+    :param always_send: names, as :func:`normalised` spells them, of what is never left out.
+    :param unsafe: attributes that are not remembered.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        digest: Callable[[bytes], int],
+        always_send: AbstractSet[str],
+        unsafe: AbstractSet[str],
+    ) -> None:
+        self._slots, self._digest = slots, digest
+        self._always_send, self._unsafe = always_send, unsafe
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the numbers of slots: some of them mean nothing any more, or an attribute became unsafe."""
+        self._room = _MOST_OF_ALL
+        self._wholes, self._tags = _Values(self, WHOLE), _Values(self, ADDED)
+        self._objects: dict[str, _Values] = {}
+
+    def read(self, content: Mapping[str, Any]) -> Plain | None:
+        """Read an object; None of one that is not plain."""
+        entries: list[bytes] = []
+        more: dict[str, int] = {}
+        wholes = self._wholes
+        try:
+            for name, value in content.items():
+                if value.__class__ is str:
+                    entry = wholes[name][value]
+                    if entry:
+                        entries.append(entry)
+                elif value.__class__ is dict:
+                    self._read_object(name, value, content.get(MERGE) is True, entries, more)
+                elif name not in NO_VALUES:
+                    entries.append(wholes[name].hash(value))
+        except _NotPlainError:
+            return None
+        return Plain(entries, more)
+
+    def _read_object(
+        self, name: str, value: dict[str, Any], merges: bool, entries: list[bytes], more: dict[str, int]
+    ) -> None:
+        if name in FIELDS or name in NO_VALUES:
+            raise _NotPlainError
+        if len(value) == 1 and (tags := value.get("add")).__class__ is list:
+            texts, said = self._tags[name], len(tags)
+            found = [texts[tag] for tag in tags if tag.__class__ is str]
+            if said > _MOST_TAGS or len(set(found)) < said:
+                raise _NotPlainError
+        elif merges and _CHANGES.isdisjoint(value):
+            keys, said = self._objects.get(name) or self._keys_of(name), len(value)
+            found = [keys[key][item] for key, item in value.items() if item.__class__ is str]
+        else:
+            raise _NotPlainError
+        if not said or len(found) < said:
+            raise _NotPlainError
+        entries += found
+        if said > 1:
+            more[name] = said - 1
+
+    def _keys_of(self, name: str) -> _Values:
+        found = self._objects[name] = _Values(self, KEY, name)
+        return found
+
+    def hashes(self, kind: str, attribute: str, key: str) -> _Texts:
+        """Give what hashes the values of one slot.
+
+        :raises _NotPlainError: they are not remembered.
+        """
+        if kind == WHOLE and attribute in NO_VALUES:
+            return _Nothing(b"", self)
+        names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
+        if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
+            raise _NotPlainError
+        number = self._slots.number(Statement(attribute, kind, key, ()))
+        if number is None:
+            raise _NotPlainError
+        return _Texts(pack([(number, 0)])[: -(ENTRY_BYTES - 4)], self)
+
+    def entry(self, prefix: bytes, value: Any) -> bytes:
+        """Hash a value as the JSON that it is sent as."""
+        return prefix + self._digest(to_json(value)).to_bytes(ENTRY_BYTES - 4, "little", signed=True)
+
+    def has_room(self) -> bool:
+        """Tell whether one more hash may be kept; if so, it is counted."""
+        self._room -= 1
+        return self._room >= 0
+
+
+class _Texts(dict[str, bytes]):
+    """Entries of one slot, by their text."""
+
+    def __init__(self, prefix: bytes, of: PlainObjects) -> None:
+        self._prefix, self._of = prefix, of
+
+    def __missing__(self, value: str) -> bytes:
+        entry = self._of.entry(self._prefix, value)
+        if len(self) < _MOST_OF_ONE and len(value) <= _LONGEST and self._of.has_room():
+            self[value] = entry
+        return entry
+
+    def hash(self, value: Any) -> bytes:
+        """Hash something else than a text."""
+        return self._of.entry(self._prefix, value)
+
+
+class _Nothing(_Texts):
+    """What is none of a profile's values."""
+
+    def __missing__(self, value: str) -> bytes:
+        return b""
+
+
+class _Values(dict[str, _Texts]):
+    """What hashes values, by attribute, or by the keys of one."""
+
+    def __init__(self, of: PlainObjects, kind: str, attribute: str | None = None) -> None:
+        self._of, self._kind, self._attribute = of, kind, attribute
+
+    def __missing__(self, name: str) -> _Texts:
+        attribute, key = (name, "") if self._attribute is None else (self._attribute, name)
+        found = self[name] = self._of.hashes(self._kind, attribute, key)
+        return found
