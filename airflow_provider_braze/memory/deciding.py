@@ -21,7 +21,7 @@ from airflow_provider_braze.memory.entries import ENTRY_BYTES, Row
 from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects
 from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import Store
+from airflow_provider_braze.memory.store import Store, place_and_shape
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import surplus
@@ -81,12 +81,12 @@ class Decider:
         # Where the next export most likely goes on.
         self._next = 1
         self._unchanged: dict[int, Decision] = {}
-        self._hash = self._hasher()
+        self._prefix = self._new_prefix()
 
-    def _hasher(self) -> Callable[[bytes], int]:
-        """Make what hashes objects as a whole: whatever is forgotten for all users, they are different from then on."""
+    def _new_prefix(self) -> bytes:
+        """Make what objects are hashed with as a whole: when something is forgotten for all users, it is another."""
         words = (str(self._store.meta("generation", 0)), *sorted(self._always_send))
-        return self._store.hasher("whole:{}:".format("\n".join(words)).encode())
+        return "whole:{}:".format("\n".join(words)).encode()
 
     def decide(self, objects: Gathered, *, confirmed: bool) -> list[Decision]:
         """Decide of each object, and forget what is to be sent.
@@ -99,7 +99,9 @@ class Decider:
         decided = [AS_IT_IS] * len(objects.bodies)
         places: list[int] = []
         plain = [at for at, user in enumerate(objects.users) if user is not None]
-        wholes = {at: self._hash(objects.bodies[at]) or 1 for at in plain} if self._wish.only_changed else {}
+        wholes: list[int] = []
+        if self._wish.only_changed:
+            wholes = self._store.hashes(self._prefix, objects.bodies)
         left = self._decide_at_once(objects, plain, wholes, decided, places) if self._leaves_out else plain
         hits = len(places)
         users = {at: self._store.user_id(str(objects.users[at])) for at in left}
@@ -112,7 +114,7 @@ class Decider:
             content = from_json(objects.bodies[at])
             if row is None and not (confirmed or rules.creates(content)):
                 continue
-            each = _Object(user, content, objects.checked[at], wholes.get(at, 0))
+            each = _Object(user, content, objects.checked[at], wholes[at] if wholes else 0)
             decided[at], forgotten = self._decide_one(each, row)
             if row is not None:
                 places.append(row.at)
@@ -130,7 +132,7 @@ class Decider:
         self,
         objects: Gathered,
         plain: Sequence[int],
-        wholes: dict[int, int],
+        wholes: Sequence[int],
         decided: list[Decision],
         places: list[int],
     ) -> list[int]:
@@ -146,14 +148,15 @@ class Decider:
         if not known:
             return list(plain)
         left = []
+        unchanged = self._unchanged
         for at in plain:
             found = known.get(wholes[at])
             if found is None:
                 left.append(at)
                 continue
-            place, shape = found
+            place, shape = place_and_shape(found)
             places.append(place)
-            decided[at] = self._unchanged.get(shape) or self._unchanged_of(shape, objects.bodies[at])
+            decided[at] = unchanged.get(shape) or self._unchanged_of(shape, objects.bodies[at])
         return left
 
     def _unchanged_of(self, shape: int, body: bytes) -> Decision:
@@ -176,8 +179,8 @@ class Decider:
         if row is None and plain is not None:
             return Decision(Told(each.user, self._first(each, plain))), None
         known = row is not None and not self._is_due(row)
-        if row is not None and known and plain is not None and self._says_nothing_new(plain, row):
-            return self._nothing_new(each, row, self._shape(each.content, plain)), None
+        if row is not None and known and plain is not None and self._is_of_others(row):
+            return self._compare_plain(each, plain, row)
         return self._compare(each, row, known=known)
 
     def _first(self, each: _Object, plain: Plain) -> Row:
@@ -195,13 +198,29 @@ class Decider:
     def _shape(self, content: dict[str, Any], plain: Plain) -> int:
         return self._store.shapes.number(tuple(content), plain.more, len(plain.entries))
 
-    def _says_nothing_new(self, plain: Plain, row: Row) -> bool:
-        return (
-            self._leaves_out
-            and not (row.push == self._push and row.fresh)
-            and _has_few_tags(row)
-            and row.said().issuperset(plain.entries)
+    def _is_of_others(self, row: Row) -> bool:
+        """Tell whether all that is remembered of a user may be left out: none of it is this push's own."""
+        return self._leaves_out and not (row.push == self._push and row.fresh) and _has_few_tags(row)
+
+    def _compare_plain(self, each: _Object, plain: Plain, row: Row) -> tuple[Decision, Row | None]:
+        """Decide of a plain object."""
+        left = self._plain.left(each.content, plain, row)
+        shape = self._shape(each.content, plain)
+        if not left.fresh:
+            return self._nothing_new(each, row, shape), None
+        entries = b"".join(left.fresh) + left.older
+        after = row._replace(
+            push=self._push, fresh=len(left.fresh), entries=entries, whole=each.whole, shape=shape
         )
+        if not _has_few_tags(after):
+            return self._compare(each, row, known=True)
+        told = Told(each.user, after)
+        before = None
+        if len(left.before) < len(row.entries):
+            before = row._replace(fresh=0, entries=left.before, whole=0, shape=0)
+        if not left.values:
+            return Decision(told), before
+        return Decision(told, None, left.values, left.saved, each.content, left.content), before
 
     def _nothing_new(self, each: _Object, row: Row, shape: int) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""
@@ -263,7 +282,7 @@ class Decider:
                 for attribute in new:
                     self._store.forget_attribute(attribute)
                 self._plain.forget()
-                self._hash = self._hasher()
+                self._prefix = self._new_prefix()
 
     def forget(self, external_ids: Iterable[str]) -> None:
         """Forget users."""

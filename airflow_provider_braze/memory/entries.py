@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 Entry = tuple[int, int]
@@ -18,7 +19,14 @@ Entry = tuple[int, int]
 _ENTRY = struct.Struct("<Iq")
 
 ENTRY_BYTES = _ENTRY.size
-"""Of one entry, packed: four of the slot's number, then those of the hash."""
+"""Of one entry, packed: those of the slot's number, then those of the hash."""
+
+SLOT_BYTES = 4
+
+
+def packed_slot(number: int) -> bytes:
+    """Pack the number of a slot as an entry begins."""
+    return number.to_bytes(SLOT_BYTES, "little")
 
 
 class Row(NamedTuple):
@@ -51,6 +59,20 @@ class Row(NamedTuple):
         """Give the entries, each packed."""
         entries = self.entries
         return {entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)}
+
+    def without(self, slots: AbstractSet[bytes]) -> bytes:
+        """Give the entries but for those of some slots."""
+        entries, starts = self.entries, range(0, len(self.entries), ENTRY_BYTES)
+        return b"".join(
+            [entries[at : at + ENTRY_BYTES] for at in starts if entries[at : at + SLOT_BYTES] not in slots]
+        )
+
+    def only(self, slots: AbstractSet[bytes]) -> bytes:
+        """Give the entries of some slots alone."""
+        entries, starts = self.entries, range(0, len(self.entries), ENTRY_BYTES)
+        return b"".join(
+            [entries[at : at + ENTRY_BYTES] for at in starts if entries[at : at + SLOT_BYTES] in slots]
+        )
 
     def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> Row:
         """Give the same user with other entries, of which nothing is known as a whole."""

@@ -7,11 +7,11 @@ Above: the memory. Below: rules, slots, and the hash of the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, pack
+from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES, Row, packed_slot
 from airflow_provider_braze.memory.rules import (
     ADDED,
     ALWAYS_SENT,
@@ -53,6 +53,25 @@ class Plain(NamedTuple):
     more: dict[str, int]
 
 
+class Left(NamedTuple):
+    """What is left of a plain object of whose user something is remembered.
+
+    :param content: what is to be sent.
+    :param values: how many values are left out.
+    :param saved: the data points of these, by attribute.
+    :param before: the entries that stay remembered while it is on its way, packed.
+    :param fresh: those that Braze has accepted then.
+    :param older: those that stay from before.
+    """
+
+    content: dict[str, Any]
+    values: int
+    saved: dict[str, int]
+    before: bytes
+    fresh: list[bytes]
+    older: bytes
+
+
 class PlainObjects:
     """
     Reads plain objects of which Braze surely takes every value.
@@ -79,6 +98,10 @@ class PlainObjects:
         self._room = _MOST_OF_ALL
         self._wholes, self._tags = _Values(self, WHOLE), _Values(self, ADDED)
         self._objects: dict[str, _Values] = {}
+        self._statements: dict[bytes, Statement] = {}
+        self._tag_slots: set[bytes] = set()
+        self._rivals: dict[bytes, frozenset[bytes]] = {}
+        self._rivals_as_of = 0
 
     def read(self, content: Mapping[str, Any]) -> Plain | None:
         """Read an object; None of one that is not plain."""
@@ -120,6 +143,36 @@ class PlainObjects:
         if said > 1:
             more[name] = said - 1
 
+    def left(self, content: Mapping[str, Any], plain: Plain, row: Row) -> Left:
+        """Leave out of an object what is remembered already.
+
+        :param plain: what :meth:`read` said of it.
+        :param row: what is remembered, none of it told by this push.
+        """
+        known = row.said()
+        fresh = [entry for entry in plain.entries if entry not in known]
+        forgotten = self._forgotten_with(fresh)
+        before = row.without(forgotten)
+        # Tags that were added before stay known when others are added.
+        tags = {entry[:SLOT_BYTES] for entry in fresh} & self._tag_slots
+        older = before + row.only(tags) if tags else before
+        kept, saved = _taken_out(content, iter(plain.entries), known)
+        return Left(kept, len(plain.entries) - len(fresh), saved, before, fresh, older)
+
+    def _forgotten_with(self, entries: Iterable[bytes]) -> set[bytes]:
+        """Give the slots of all that is forgotten when something is sent, packed."""
+        if self._slots.next_number != self._rivals_as_of:
+            self._rivals_as_of, self._rivals = self._slots.next_number, {}
+        found: set[bytes] = set()
+        for entry in entries:
+            slot = entry[:SLOT_BYTES]
+            rivals = self._rivals.get(slot)
+            if rivals is None:
+                numbers = self._slots.rivals(self._statements[slot])
+                rivals = self._rivals[slot] = frozenset(map(packed_slot, numbers))
+            found |= rivals
+        return found
+
     def _keys_of(self, name: str) -> _Values:
         found = self._objects[name] = _Values(self, KEY, name)
         return found
@@ -134,19 +187,59 @@ class PlainObjects:
         names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
         if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
             raise _NotPlainError
-        number = self._slots.number(Statement(attribute, kind, key, ()))
+        statement = Statement(attribute, kind, key, ())
+        number = self._slots.number(statement)
         if number is None:
             raise _NotPlainError
-        return _Texts(pack([(number, 0)])[: -(ENTRY_BYTES - 4)], self)
+        slot = packed_slot(number)
+        self._statements[slot] = statement
+        if kind == ADDED:
+            self._tag_slots.add(slot)
+        return _Texts(slot, self)
 
     def entry(self, prefix: bytes, value: Any) -> bytes:
         """Hash a value as the JSON that it is sent as."""
-        return prefix + self._digest(to_json(value)).to_bytes(ENTRY_BYTES - 4, "little", signed=True)
+        return prefix + self._digest(to_json(value)).to_bytes(ENTRY_BYTES - SLOT_BYTES, "little", signed=True)
 
     def has_room(self) -> bool:
         """Tell whether one more hash may be kept; if so, it is counted."""
         self._room -= 1
         return self._room >= 0
+
+
+def _taken_out(
+    content: Mapping[str, Any], entries: Iterator[bytes], known: AbstractSet[bytes]
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Take out of a plain object what is known.
+
+    :param entries: of all its values, in their order.
+    :return: what is left, and the data points of what is not, by attribute.
+    """
+    kept: dict[str, Any] = {}
+    saved: dict[str, int] = {}
+    for name, value in content.items():
+        if name in NO_VALUES:
+            kept[name] = value
+            continue
+        if value.__class__ is not dict:
+            if next(entries) in known:
+                saved[name] = 1
+            else:
+                kept[name] = value
+            continue
+        left: Any
+        if (tags := value.get("add")).__class__ is list:
+            said = len(tags)
+            left = [tag for tag in tags if next(entries) not in known]
+            news: dict[str, Any] = {"add": left}
+        else:
+            said = len(value)
+            left = news = {key: item for key, item in value.items() if next(entries) not in known}
+        if left:
+            kept[name] = news
+        if len(left) < said:
+            saved[name] = said - len(left)
+    return kept, saved
 
 
 class _Texts(dict[str, bytes]):
