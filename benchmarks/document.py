@@ -164,6 +164,52 @@ def _shards(part: Mapping[str, Any]) -> str:
     )
 
 
+def _memory(part: Mapping[str, Any]) -> str:
+    found = runs(part)
+    bare, without = min(part["bare_mb"]), _least(found, "without")
+    lines = []
+    for name, said in _REMEMBERED.items():
+        some, least = of(found, name), _least(found, name)
+        lines.append(
+            [
+                said,
+                f"{least:.2f}",
+                f"{least / without:.2f}x",
+                f"{middle(some, lambda run: run.wall):.1f}",
+                f"{paired(found, name, 'without', lambda run: run.wall):.2f}x",
+                f"{max(run.peak_mb for run in some) - bare:.0f}",
+                f"{middle(some, lambda run: run.requests):,.0f}",
+                f"{middle(some, lambda run: run.unchanged):,.0f}",
+            ]
+        )
+    head = (
+        "push",
+        "CPU µs a record, least",
+        "of that without",
+        "wall s",
+        "of that without",
+        "MB",
+        "requests",
+        "unchanged",
+    )
+    return (
+        f"{table(head, lines)}\n\n{found[0].records:,} records, {len(of(found, 'without'))} turns, 50 ms and the limit "
+        f"enforced. MB is the most memory above an interpreter that has the package imported ({bare:.0f} MB)."
+    )
+
+
+def _least(found: list[Run], name: str) -> float:
+    return min(run.cpu_per_million for run in of(found, name))
+
+
+_REMEMBERED = {
+    "without": "without the memory",
+    "first": "the first with it",
+    "changed": "7 % of the records changed in two values",
+    "unchanged": "the same again",
+}
+
+
 def _entered(part: Mapping[str, Any]) -> str:
     return f"{part['functions']} functions in {part['files']} files."
 
@@ -216,6 +262,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "course": _course,
     "small": _small,
     "older": _older,
+    "memory": _memory,
     "entered": _entered,
     "clients": _clients,
 }

@@ -34,6 +34,9 @@ COLUMNS = (
 )
 
 _SEED = 20260101
+_CITY, _INCOME = 5, 8
+"""Which of the columns that are drawn."""
+
 _CHUNK = 10_000
 _NEAR = 3_000
 
@@ -61,23 +64,27 @@ _EDUCATION = _listed("Bachelor's|Master of Arts|PhD|Secondary|Trade, certified|N
 _MARITAL = ["Single", "Married", "Divorced", "Widowed", "Domestic partner", "Undisclosed"]
 
 
-def export(records: int) -> Path:
-    """Give the export of that many records, written once and kept in a temporary folder."""
+def export(records: int, changed: float = 0.0) -> Path:
+    """Give the export of that many records, written once and kept in a temporary folder.
+
+    :param changed: share of the records with another city and income than in the export without.
+    """
     # A change of this module changes the exports, so it gives them another home.
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    path = HOME / version / str(records) / CHANNEL / OFFER / WORKFLOW_ID / f"RPI_Export_{EXECUTION_ID}.txt"
+    name = f"{records}-{changed:g}" if changed else str(records)
+    path = HOME / version / name / CHANNEL / OFFER / WORKFLOW_ID / f"RPI_Export_{EXECUTION_ID}.txt"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f".{os.getpid()}.part")
         with part.open("w", encoding="utf-8", newline="") as file:
             file.write(COLUMNS + "\r\n")
-            file.writelines(_chunks(records))
+            file.writelines(_chunks(records, changed))
         part.rename(path)
     return path
 
 
-def _chunks(records: int) -> Iterator[str]:
-    rng = random.Random(_SEED)
+def _chunks(records: int, changed: float) -> Iterator[str]:
+    rng, changes = random.Random(_SEED), random.Random(_SEED + 1)
     pools = [
         _pool(values)
         for values in (
@@ -104,7 +111,14 @@ def _chunks(records: int) -> Iterator[str]:
             else:
                 users.append(known)
                 known += 1
-        cells = zip(users, *(rng.choices(pool, k=count) for pool in pools), strict=True)
+        columns = [rng.choices(pool, k=count) for pool in pools]
+        if changed:
+            for at in [at for at in range(count) if changes.random() < changed]:
+                columns[_CITY][at], columns[_INCOME][at] = (
+                    "Elsewhere",
+                    str(changes.randrange(200_000, 300_000)),
+                )
+        cells = zip(users, *columns, strict=True)
         yield "".join([_line(*row) for row in cells])
 
 

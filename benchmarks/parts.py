@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,10 @@ MOST_SHARDS = 100
 _UNLIMITED = ("--requests-per-second", "100000")
 
 SMALL = 75
+CHANGED = 0.07
+NEVER_THE_SAME = ("RPContactID", "ChannelExecutionID", "country")
+"""Columns that are new in each execution, or always sent: with them, no record is ever unchanged."""
+
 CLIENT_RECORDS = 20_000
 """Of these the bodies are made that the clients post."""
 
@@ -38,6 +44,7 @@ class Scale:
     :param requests: requests of a client at full speed; a third of them with latency.
     :param against: the older commit that pushes in turns with this one.
     :param paired: records that both push.
+    :param remembered: records that are pushed with the memory of what Braze was told, and without it.
     :param paired_rounds: how often: with so many, the least of each tells what the code costs, and not the machine.
     """
 
@@ -51,6 +58,7 @@ class Scale:
     against: str = BEFORE_THE_LOOP
     paired: int = 1_000_000
     paired_rounds: int = 8
+    remembered: int = 1_000_000
 
 
 SMOKE = Scale(
@@ -63,6 +71,7 @@ SMOKE = Scale(
     requests=150,
     paired=1_000,
     paired_rounds=1,
+    remembered=2_000,
 )
 
 Result = dict[str, Any]
@@ -164,6 +173,28 @@ def older(scale: Scale, say: Callable[[str], None]) -> Result:
     return _rounds(scale, say, variants, scale.paired_rounds) | {"against": scale.against}
 
 
+def memory(scale: Scale, say: Callable[[str], None]) -> Result:
+    """With the memory of what Braze was told: the first push, 7 % of the records changed, none; and one without."""
+    before, after = (str(generate.export(scale.remembered, share)) for share in (0.0, CHANGED))
+    runs: list[Run] = []
+    bare = []
+    for turn in range(scale.rounds):
+        bare.append(python_with(PRODUCT).peak_mb)
+        # Whose memory it is, the address tells, so all have the same.
+        sink = (*_sink(LIMIT), "--port", str(_free_port()))
+        with tempfile.TemporaryDirectory() as folder:
+            for name, path, told in (
+                ("without", before, ()),
+                ("first", before, ("--memory", folder)),
+                ("changed", after, ("--memory", folder)),
+                ("unchanged", after, ("--memory", folder)),
+            ):
+                options = (*told, *(word for column in NEVER_THE_SAME for word in ("--omit", column)))
+                runs.append(push(name, PRODUCT, path, *sink, options=options))
+                say(f"round {turn + 1}: {name}: {runs[-1].wall:.1f} s, {runs[-1].cpu:.1f} CPU s")
+    return {"runs": [run.as_dict() for run in runs], "bare_mb": bare}
+
+
 def entered(scale: Scale, say: Callable[[str], None]) -> Result:  # noqa: ARG001 - one record is one record
     """Functions and files of the package that a push of one record enters."""
     with SinkProcess() as sink:
@@ -199,9 +230,15 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "course": course,
     "small": small,
     "older": older,
+    "memory": memory,
     "entered": entered,
     "clients": http_clients,
 }
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 def _export(records: int) -> str:

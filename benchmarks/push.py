@@ -9,10 +9,12 @@ import argparse
 import json
 import tempfile
 
+from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes.export import ExportPush
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 
@@ -27,6 +29,8 @@ def main() -> None:
     parser.add_argument("--requests-per-second", type=float, help="default: the product's")
     parser.add_argument("--max-in-flight", type=int, help="default: the product's")
     parser.add_argument("--shard", help="k/n: only this part of the users")
+    parser.add_argument("--omit", action="append", default=[], help="a column that is not sent")
+    parser.add_argument("--memory", metavar="FOLDER", help="send only what changed, with a memory kept there")
     options = parser.parse_args()
     shard = Shard.read("shard", options.shard)
     extras = {
@@ -36,6 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as reports:
         push = ExportPush(
             export=options.export,
+            mapping=ExportMapping(omit=tuple(options.omit)) if options.omit else None,
             job=Job(
                 workspace=Workspace.from_settings(options.host, options.api_key, extras).shared_by(shard.of),
                 shard=shard,
@@ -44,6 +49,7 @@ def main() -> None:
                 reports_path=reports,
                 # As with Airflow's task state store, which a thread writes.
                 save=json.dumps,
+                memory=Wish(only_changed=options.memory is not None, path=options.memory),
             ),
         )
         print(json.dumps(push.execute()))

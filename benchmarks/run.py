@@ -3,6 +3,7 @@
 python -m benchmarks.run                     # all of it; see docs/benchmarks.md for how long that takes
 python -m benchmarks.run --part limit        # one part again; the others keep what was measured before
 python -m benchmarks.run --part older --against COMMIT --records 300000   # in turns with an older commit
+python -m benchmarks.run --part memory --records 5000000   # with the memory of what Braze was told, and without
 python -m benchmarks.run --render            # only write the tables again
 python -m benchmarks.run --smoke FOLDER      # seconds: does it all still run? Results go to the folder
 """
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--part", action="append", choices=PARTS, help="only this one; can be repeated")
     parser.add_argument("--rounds", type=int, help="how often each variant runs (default 3)")
     parser.add_argument("--against", help="the older commit that pushes in turns with this one")
-    parser.add_argument("--records", type=int, help="that both of these push")
+    parser.add_argument("--records", type=int, help="that the parts older and memory push")
     parser.add_argument("--render", action="store_true", help="measure nothing, write the tables again")
     parser.add_argument(
         "--smoke", metavar="FOLDER", type=Path, help="tiny sizes; write results to this folder"
@@ -52,6 +53,7 @@ def main() -> None:
         "paired_rounds": options.rounds,
         "against": options.against,
         "paired": options.records,
+        "remembered": options.records,
     }
     scale = replace(scale, **{name: value for name, value in given.items() if value})
     kept: dict[str, Any] = (

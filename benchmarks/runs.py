@@ -20,6 +20,7 @@ class Run:
     :param variant: what ran.
     :param records: rows of the export.
     :param objects: profile objects that were accepted (fewer than records, where records of a user were merged).
+    :param unchanged: records that needed not be sent.
     :param wall: seconds, from the start of the process to its end.
     :param seconds: seconds the push itself took, by its report; the wall where it says nothing.
     :param cpu: seconds of CPU.
@@ -39,6 +40,7 @@ class Run:
     requests: int
     refused: int
     most_in_3s: int
+    unchanged: int = 0
 
     @property
     def rows_per_second(self) -> float:
@@ -87,7 +89,9 @@ def run_of(variant: str, measured: Measured, counts: dict[str, Any]) -> Run:
     """
     said = measured.said
     records, objects = said["records"], said["objects"]
-    if said.get("status", "complete") != "complete" or objects + said.get("merged", 0) != records:
+    unchanged = said.get("unchanged", 0)
+    brought = objects + said.get("merged", 0) + unchanged
+    if said.get("status", "complete") != "complete" or brought != records:
         raise RuntimeError(f"{variant} did not bring everything through: {said}")
     return Run(
         variant=variant,
@@ -100,6 +104,7 @@ def run_of(variant: str, measured: Measured, counts: dict[str, Any]) -> Run:
         requests=counts["requests"],
         refused=counts["refused"],
         most_in_3s=counts["most_in_3s"],
+        unchanged=unchanged,
     )
 
 

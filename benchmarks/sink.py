@@ -58,10 +58,17 @@ class Sink:
     :param limit: requests over it are answered 429, None for no limit.
     :param count_objects: look into the bodies and count the profile objects.
     :param tls: serve https.
+    :param port: where it listens (default: any that is free).
     """
 
     def __init__(
-        self, *, latency: float, limit: Limit | None, count_objects: bool, tls: ssl.SSLContext | None
+        self,
+        *,
+        latency: float,
+        limit: Limit | None,
+        count_objects: bool,
+        tls: ssl.SSLContext | None,
+        port: int = 0,
     ) -> None:
         self.requests = self.refused = self.connected = self.bytes = self.objects = 0
         self.crowd = Crowd(_SECONDS)
@@ -75,7 +82,7 @@ class Sink:
         self._due: deque[tuple[float, Connection, bytes]] = deque()
         self._connections: dict[int, Connection] = {}
         self._epoll = select.epoll()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=1024)
         self._listener.setblocking(False)
         self._epoll.register(self._listener, select.EPOLLIN)
 
@@ -251,6 +258,7 @@ def main() -> None:
         "--count-objects", action="store_true", help="count profile objects, which takes longer"
     )
     parser.add_argument("--tls", action="store_true", help="serve https with a certificate made on the spot")
+    parser.add_argument("--port", type=int, default=0, help="default: any that is free")
     options = parser.parse_args()
     limit = None
     if options.limit:
@@ -263,6 +271,7 @@ def main() -> None:
             limit=limit,
             count_objects=options.count_objects,
             tls=_context(Path(folder)) if options.tls else None,
+            port=options.port,
         )
         try:
             print(READY + sink.url, flush=True)

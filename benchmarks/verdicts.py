@@ -15,6 +15,9 @@ FLAT_MB = 5.0
 """Memory is called flat when the largest export needs no more than that above the smallest."""
 
 _REFUSED = 0.01
+_MOST_MB = 64
+_HALF = 0.5
+_FIRST = 1.5
 _SHARED = 0.9
 
 
@@ -64,6 +67,34 @@ def _older(part: Mapping[str, Any]) -> list[Row]:
     ratio = least_ratio(found)
     what = f"rows per CPU-second against commit {part['against']}, in turns, by the least of each"
     return [Row(what, "1.15x", "1.4x", f"{ratio:.2f}x", (ratio >= 1.15) + (ratio >= 1.4))]
+
+
+def _remembered(part: Mapping[str, Any]) -> list[Row]:
+    found = runs(part)
+    records, bare = found[0].records, min(part["bare_mb"])
+    cpu, wall = (
+        min(map(value, of(found, "changed"))) / min(map(value, of(found, "without")))
+        for value in (lambda run: run.cpu, lambda run: run.wall)
+    )
+    megabytes = max(run.peak_mb for run in of(found, "changed")) - bare
+    first = min(run.cpu for run in of(found, "first")) / min(run.cpu for run in of(found, "without"))
+    met = megabytes < _MOST_MB and cpu <= 1 and wall <= 1
+    return [
+        Row(
+            f"a push with only_changed of which 7 % changed, beside one without, {records:,} records",
+            "no more CPU or time, under 64 MB",
+            "half the time",
+            f"{cpu:.2f}x CPU, {wall:.2f}x time, {megabytes:.0f} MB",
+            met * (1 + (wall <= _HALF)),
+        ),
+        Row(
+            "the first push with only_changed, beside one without",
+            "1.5x CPU",
+            "",
+            f"{first:.2f}x",
+            2 * (first <= _FIRST),
+        ),
+    ]
 
 
 def _entered(part: Mapping[str, Any]) -> list[Row]:
@@ -222,6 +253,7 @@ def _is_alone(variant: str) -> bool:
 
 _JUDGES: tuple[tuple[tuple[str, ...], Callable[..., list[Row]]], ...] = (
     (("older",), _older),
+    (("memory",), _remembered),
     (("entered",), _entered),
     (("baselines",), _baselines),
     (("limit",), _limit),

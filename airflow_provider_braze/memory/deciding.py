@@ -33,8 +33,8 @@ _NEVER = -(2.0**62)
 _MOST_ACCEPTED = 30_000
 """Users that Braze has accepted something of, written together: what of it is lost is only sent again."""
 
-_FEW = 500
-"""Users that are read beyond as many as there are objects: some may have gone, or come back."""
+_FEW = 16
+"""So many objects make one user more that is read beyond them: some may have gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +143,7 @@ class Decider:
         """
         after = self._wish.refresh_after
         since = _NEVER if after is None else self._clock() - after * _DAY
-        last = self._next + len(plain) + _FEW
+        last = self._next + len(plain) + len(plain) // _FEW
         known = self._store.wholes(self._next, last, self._push, since)
         if not known:
             return list(plain)
@@ -179,7 +179,7 @@ class Decider:
         if row is None and plain is not None:
             return Decision(Told(each.user, self._first(each, plain))), None
         known = row is not None and not self._is_due(row)
-        if row is not None and known and plain is not None and self._is_of_others(row):
+        if row is not None and known and plain is not None and self._leaves_out and _has_few_tags(row):
             return self._compare_plain(each, plain, row)
         return self._compare(each, row, known=known)
 
@@ -198,29 +198,18 @@ class Decider:
     def _shape(self, content: dict[str, Any], plain: Plain) -> int:
         return self._store.shapes.number(tuple(content), plain.more, len(plain.entries))
 
-    def _is_of_others(self, row: Row) -> bool:
-        """Tell whether all that is remembered of a user may be left out: none of it is this push's own."""
-        return self._leaves_out and not (row.push == self._push and row.fresh) and _has_few_tags(row)
-
     def _compare_plain(self, each: _Object, plain: Plain, row: Row) -> tuple[Decision, Row | None]:
         """Decide of a plain object."""
-        left = self._plain.left(each.content, plain, row)
+        left = self._plain.left(each.content, plain, row, self._push)
         shape = self._shape(each.content, plain)
-        if not left.fresh:
+        if left.after is None:
             return self._nothing_new(each, row, shape), None
-        entries = b"".join(left.fresh) + left.older
-        after = row._replace(
-            push=self._push, fresh=len(left.fresh), entries=entries, whole=each.whole, shape=shape
-        )
-        if not _has_few_tags(after):
+        if not _has_few_tags(left.after):
             return self._compare(each, row, known=True)
-        told = Told(each.user, after)
-        before = None
-        if len(left.before) < len(row.entries):
-            before = row._replace(fresh=0, entries=left.before, whole=0, shape=0)
+        told = Told(each.user, left.after._replace(whole=each.whole, shape=shape))
         if not left.values:
-            return Decision(told), before
-        return Decision(told, None, left.values, left.saved, each.content, left.content), before
+            return Decision(told), left.before
+        return Decision(told, None, left.values, left.saved, each.content, left.content), left.before
 
     def _nothing_new(self, each: _Object, row: Row, shape: int) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""

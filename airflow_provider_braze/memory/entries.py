@@ -9,8 +9,7 @@ Above: the memory. Below: nothing.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 Entry = tuple[int, int]
@@ -55,23 +54,17 @@ class Row(NamedTuple):
         own = self.fresh if self.push == push else 0
         return entries[:own], entries[own:]
 
-    def said(self) -> set[bytes]:
-        """Give the entries, each packed."""
+    def packed(self, push: int) -> tuple[list[bytes], list[bytes]]:
+        """Give the same as :meth:`parted`, each entry packed."""
         entries = self.entries
-        return {entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)}
+        found = [entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)]
+        own = self.fresh if self.push == push else 0
+        return found[:own], found[own:]
 
-    def without(self, slots: AbstractSet[bytes]) -> bytes:
-        """Give the entries but for those of some slots."""
-        entries, starts = self.entries, range(0, len(self.entries), ENTRY_BYTES)
-        return b"".join(
-            [entries[at : at + ENTRY_BYTES] for at in starts if entries[at : at + SLOT_BYTES] not in slots]
-        )
-
-    def only(self, slots: AbstractSet[bytes]) -> bytes:
-        """Give the entries of some slots alone."""
-        entries, starts = self.entries, range(0, len(self.entries), ENTRY_BYTES)
-        return b"".join(
-            [entries[at : at + ENTRY_BYTES] for at in starts if entries[at : at + SLOT_BYTES] in slots]
+    def of_packed(self, push: int, fresh: Collection[bytes], older: Iterable[bytes]) -> Row:
+        """Give the same as :meth:`telling`, of packed entries."""
+        return self._replace(
+            push=push, fresh=len(fresh), entries=b"".join([*fresh, *older]), whole=0, shape=0
         )
 
     def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> Row:

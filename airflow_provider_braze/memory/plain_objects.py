@@ -59,17 +59,15 @@ class Left(NamedTuple):
     :param content: what is to be sent.
     :param values: how many values are left out.
     :param saved: the data points of these, by attribute.
-    :param before: the entries that stay remembered while it is on its way, packed.
-    :param fresh: those that Braze has accepted then.
-    :param older: those that stay from before.
+    :param before: what is remembered from before the request on; None where that is the same.
+    :param after: what is remembered once Braze has accepted it; None where nothing is left.
     """
 
     content: dict[str, Any]
     values: int
     saved: dict[str, int]
-    before: bytes
-    fresh: list[bytes]
-    older: bytes
+    before: Row | None
+    after: Row | None
 
 
 class PlainObjects:
@@ -143,21 +141,35 @@ class PlainObjects:
         if said > 1:
             more[name] = said - 1
 
-    def left(self, content: Mapping[str, Any], plain: Plain, row: Row) -> Left:
+    def left(self, content: Mapping[str, Any], plain: Plain, row: Row, push: int) -> Left:
         """Leave out of an object what is remembered already.
 
         :param plain: what :meth:`read` said of it.
-        :param row: what is remembered, none of it told by this push.
+        :param row: what is remembered.
+        :param push: what this one has told itself is told again.
         """
-        known = row.said()
-        fresh = [entry for entry in plain.entries if entry not in known]
-        forgotten = self._forgotten_with(fresh)
-        before = row.without(forgotten)
+        own, older = row.packed(push)
+        known = set(older)
+        told = [entry for entry in plain.entries if entry not in known]
+        if not told:
+            return Left({}, len(plain.entries), {}, None, None)
+        forgotten = self._forgotten_with(told)
+        own_left = [entry for entry in own if entry[:SLOT_BYTES] not in forgotten]
+        older_left = [entry for entry in older if entry[:SLOT_BYTES] not in forgotten]
+        before = None
+        if len(own_left) + len(older_left) < len(own) + len(older):
+            before = row.of_packed(row.push, own_left, older_left)
+        fresh = dict.fromkeys(told + own_left)
         # Tags that were added before stay known when others are added.
-        tags = {entry[:SLOT_BYTES] for entry in fresh} & self._tag_slots
-        older = before + row.only(tags) if tags else before
+        tags = {entry[:SLOT_BYTES] for entry in told} & self._tag_slots
+        if tags:
+            older_left += [
+                entry for entry in own + older if entry[:SLOT_BYTES] in tags and entry not in fresh
+            ]
         kept, saved = _taken_out(content, iter(plain.entries), known)
-        return Left(kept, len(plain.entries) - len(fresh), saved, before, fresh, older)
+        return Left(
+            kept, len(plain.entries) - len(told), saved, before, row.of_packed(push, fresh, older_left)
+        )
 
     def _forgotten_with(self, entries: Iterable[bytes]) -> set[bytes]:
         """Give the slots of all that is forgotten when something is sent, packed."""

@@ -47,6 +47,10 @@ CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT
 _SHAPE_BITS = MOST_SHAPES.bit_length()
 
 
+def _place(of: tuple[int, Row]) -> int:
+    return abs(of[1].at)
+
+
 def place_and_shape(both: int) -> tuple[int, int]:
     """Part what :meth:`Store.wholes` gives of a user."""
     return both >> _SHAPE_BITS, both & ((1 << _SHAPE_BITS) - 1)
@@ -215,7 +219,8 @@ class Store:
         self._db.executemany(
             "INSERT OR REPLACE INTO users (at, whole_at, push, fresh, entries, whole, shape) "
             "VALUES (abs(?), ?, ?, ?, ?, ?, ?)",
-            [row for _, row in rows],
+            # At the end of the file, one after the other.
+            [row for _, row in sorted(rows, key=_place)],
         )
 
     def _at_their_places(self, rows: Collection[tuple[int, Row]]) -> list[tuple[int, Row]]:

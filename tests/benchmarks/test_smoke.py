@@ -14,7 +14,7 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     Child("benchmarks.run", ["--smoke", str(tmp_path)]).reap()
     parts = json.loads((tmp_path / "results.json").read_text())["parts"]
     assert list(parts) == list(PARTS)
-    for name in ("baselines", "growth", "limit", "third", "sharing", "older"):
+    for name in ("baselines", "growth", "limit", "third", "sharing", "older", "memory"):
         for run in parts[name]["runs"]:
             assert run["wall"] > 0, run
             assert run["cpu"] > 0, run
@@ -24,6 +24,9 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     product, *baselines = parts["baselines"]["runs"]
     assert product["objects"] < product["records"], "records of one user were not merged"
     assert all(run["objects"] == run["records"] == product["records"] for run in baselines)
+    unchanged = {run["variant"]: run["unchanged"] for run in parts["memory"]["runs"]}
+    assert unchanged["without"] == unchanged["first"] == 0
+    assert unchanged["unchanged"] > unchanged["changed"] > 2_000 * 0.8
     # The older commit is missing where only the last one was cloned.
     assert {run["variant"] for run in parts["older"]["runs"]} in ({"product", "older"}, set())
     assert 100 < parts["entered"]["functions"] < 1000
@@ -38,7 +41,7 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     document = (tmp_path / "benchmarks.md").read_text()
     assert "Not measured yet" not in document
     promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
-    assert len(promises.splitlines()) == 2 + 12 + bool(parts["older"]["runs"])
+    assert len(promises.splitlines()) == 2 + 14 + bool(parts["older"]["runs"])
 
     for watched in parts["course"]["watched"]:
         assert sum(watched["by_tenth"]) == watched["run"]["requests"]
