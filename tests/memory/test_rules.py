@@ -249,6 +249,16 @@ def test_the_same_object_again_is_decided_at_once_and_what_is_forgotten_ends_tha
     assert told(desk, {"o": None}, same)[1] == {"o": {"k": "v"}, "country": "DE", "_merge_objects": True}
 
 
+def test_nobody_is_in_the_file_twice(desk: Desk) -> None:
+    memory = desk.opened()
+    first, second = (memory.reduce([an_object("ada", x=x)]) for x in (1, 2))
+    desk.accept(memory, first.changed)
+    memory.flush()
+    desk.accept(memory, second.changed)
+    memory.close()
+    assert told(desk, {"x": 2}, {"x": 1}) == [None, {"x": 1}]
+
+
 def test_a_value_that_may_have_arrived_is_not_hidden_by_what_was_hashed_together(desk: Desk) -> None:
     same = {"a": 1, "b": 2}
     told(desk, same, same)

@@ -136,6 +136,24 @@ class TestByAttribute:
         check(second, status="complete", records=1, accepted=1)
         check(push(path, run="three", **options), status="complete", records=1, unchanged=1)
 
+    @pytest.mark.parametrize("order", ["reversed", "every third first", "some gone, some new"])
+    def test_whatever_the_order_of_the_export(
+        self, push: Push, land_people: Callable[..., Path], order: str
+    ) -> None:
+        options = {"memory": ONLY_CHANGED, "mapping": STILL}
+        push(land_people(everybody(3500)), **options)
+        numbers = {
+            "reversed": range(3499, -1, -1),
+            "every third first": sorted(range(3500), key=lambda n: n % 3),
+            "some gone, some new": [n for n in range(3600) if n % 7],
+        }[order]
+        report = push(land_people({n: {} for n in numbers}, 5720), run="two", **options)
+        new = sum(n >= 3500 for n in numbers)
+        check(report, status="complete", records=len(numbers), accepted=new, unchanged=len(numbers) - new)
+        assert report["values_saved"] == 5 * (len(numbers) - new)
+        again = push(land_people({n: {} for n in numbers}, 5721), run="three", **options)
+        check(again, status="complete", records=len(numbers), unchanged=len(numbers), requests=0)
+
 
 class TestWithoutIt:
     def test_a_push_without_it_takes_back_what_it_sends(
