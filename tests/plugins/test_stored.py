@@ -88,6 +88,7 @@ def show(*of_run: PushTask) -> str:
         table=Table.of(tasks, Asked()),
         empty="",
         said="",
+        others=[],
     )
     return page.encode("utf-8", "backslashreplace").decode()
 
