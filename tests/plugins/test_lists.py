@@ -75,3 +75,9 @@ def test_whatever_somebody_wrote_into_the_xcom() -> None:
         assert one_by_one([task]) == [task]
     odd = [{"path": 5, "counts": "x", "status": None}, {"status": "waiting", "path": None}]
     assert len([card_of(push, has_store=True) for push in one_by_one([make(report={"exports": odd})])]) == 2
+
+
+def test_what_is_an_upper_bound_for_one_export_is_one_for_the_list() -> None:
+    bounds = [["objects", "data_points"], [], ["sent_again", "objects"]]
+    whole = summed([report(upper_bounds=each) for each in bounds], ["complete"] * 3)
+    assert whole["upper_bounds"] == ["data_points", "objects", "sent_again"]

@@ -481,3 +481,17 @@ def test_rejects_that_a_spreadsheet_saved_in_its_own_encoding(push_rows: PushRow
     assert push_rows(rejects=item, run="unread")["invalid"] == 1
     again = push_rows(rejects=item, run="again", dialect=Dialect(encoding="cp1252"))
     assert again["accepted"] == 1
+
+
+@pytest.mark.parametrize("odd", [loop(), nested(3000)], ids=["a loop", "3,000 levels"])
+def test_the_rest_of_such_a_row_is_written_down(odd: Any) -> None:
+    """So whoever reads the rejects sees whose it is."""
+    text = as_text({"external_id": "U1", "x": odd})
+    assert text.startswith('{"external_id": "U1", "x": ')
+    assert text.count("<...>") == 1
+
+
+def test_what_holds_itself_is_written_once() -> None:
+    row: dict[str, Any] = {"external_id": "U1"}
+    row["x"] = row
+    assert as_text(row) == '{"external_id": "U1", "x": <...>}'
