@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.write_ahead_log import RowReference, WriteAheadLog
+from airflow_provider_braze.pushes.write_ahead_log import RowReference, RowsLedger, WriteAheadLog
+from airflow_provider_braze.rejects.writer import RejectsInReport
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 
 
 def references(*ordinals: int) -> list[RowReference]:
@@ -136,3 +138,13 @@ def test_two_rows_of_one_line_are_told_apart() -> None:
     log.became([RowReference(7, (), None, None, 1)], "accepted")
     later, _ = next_try(log, 2)
     assert told(later, 0, 1) == ["unknown", "accepted"]
+
+
+def test_an_object_counts_with_its_first_row_because_no_later_try_sends_it_again() -> None:
+    """The first may be settled, and counted, long before the others are."""
+    ledger = RowsLedger(RejectsInReport(), WriteAheadLog())
+    segments = [ledger.begin(), ledger.begin()]
+    both = [RowReference(n, (), segment, None, n) for n, segment in enumerate(segments)]
+    ledger.settle(ProfileObject("attributes", ("external_id", "U1"), {"x": 1}, both), "accepted")
+    assert segments[0] is not segments[1]
+    assert [segment.objects for segment in segments] == [1, 0]
