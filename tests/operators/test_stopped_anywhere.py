@@ -88,14 +88,17 @@ def test_at_every_call_on_files(export: Path, what: str, dry_run: bool) -> None:
 def test_what_catches_errors_lets_a_stop_through(export: Path, swallows: type[Exception]) -> None:
     """Of an author's own, say, or of a library."""
     task = BrazeUserTrackOperator(task_id="push", attributes=lambda: rows())
+    went_on = []
 
     def rows() -> list[dict[str, Any]]:
         with contextlib.suppress(swallows):
             signal.raise_signal(signal.SIGUSR1)
+        went_on.append("after the stop")
         return [{"external_id": "U1"}]
 
     with pytest.raises(PushStoppedError):
         Signal(0).watch(task)
+    assert went_on == []
 
 
 def test_an_error_that_a_stop_was_made_into_is_the_stop(export: Path) -> None:
