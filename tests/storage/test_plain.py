@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import stat
 import time
@@ -17,6 +18,7 @@ from airflow_provider_braze.storage.plain import (
     open_plain,
     open_private,
     read_small,
+    write_whole,
 )
 from tests.inbox import ObjectStore
 
@@ -120,3 +122,17 @@ def test_a_private_file_is_private_from_the_first_byte_whatever_the_umask(tmp_pa
             assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
     finally:
         os.umask(before)
+
+
+def test_what_cannot_be_written_to_its_end_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    write_whole(at(path), b"earlier")
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, most[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_whole(at(path), b"later, and longer than there is room for")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    assert path.read_bytes() == b"earlier"
+    assert list(tmp_path.iterdir()) == [path]
