@@ -136,6 +136,16 @@ def test_what_braze_ignores_in_a_row_takes_nothing_away(
     assert together == sandbox.profiles()["P2"][name]
 
 
+def test_a_row_that_braze_refuses_takes_no_other_of_its_user_with_it(
+    push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess
+) -> None:
+    person = {"external_id": "P1"}
+    refused = person | {"email_subscription_info": {"state": "opted_in"}}
+    report = push_rows(attributes=[person | {"x": 1}, refused, person | {"y": 2}])
+    assert (report["accepted"], report["rejected"]) == (2, 1)
+    assert sandbox.profiles()["P1"]["custom_attributes"] == {"x": 1, "y": 2}
+
+
 @pytest.mark.parametrize(
     "alias",
     [{}, {"alias_name": "a"}, {"alias_label": "crm"}, {"alias_name": "", "alias_label": "crm"}, "a", [],

@@ -29,6 +29,9 @@ _CAN_REFUSE = frozenset(
 )
 """Fields whose bad value makes Braze refuse the whole object (Braze docs: POST /users/track)."""
 
+_NEVER_TAKEN = frozenset({"email_subscription_info"})
+"""Those of them of which no value is good: Braze gives them, and takes none."""
+
 _MAY_BE_IGNORED = frozenset({"language"})
 """Fields of which checked values may be unknown to Braze, which then keeps what it has."""
 
@@ -94,6 +97,8 @@ def _may_be_refused(*profiles: dict[str, Any]) -> bool:
 
 def _is_taken(key: str, value: Any) -> bool:
     """Tell whether Braze surely takes a value, rather than refusing or ignoring it."""
+    if key in _NEVER_TAKEN:
+        return False
     try:
         standard_fields.check(key, value)
     except ValueError:

@@ -224,6 +224,26 @@ def test_what_goes_one_after_the_other(older, newer):
     assert both(older, newer) is None
 
 
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        ("email", "nobody"),
+        ("email_subscribe", "yes"),
+        ("push_subscribe", "yes"),
+        ("subscription_groups", "none"),
+        ("current_location", {"longitude": 1}),
+        ("push_tokens", "none"),
+        ("email_subscription_info", {}),
+    ],
+)
+def test_what_braze_may_refuse_whole_takes_no_other_object_with_it(field, bad):
+    good, refused = {"x": 1}, {field: bad}
+    person = {"external_id": "P1", "_update_existing_only": False}
+    assert after(person | good | refused) == after(), "Braze refuses all of an object with it"
+    assert both(good, refused) is None
+    assert both(refused, good) is None
+
+
 def test_objects_that_may_make_a_profile_are_not_merged_with_those_that_may_not():
     assert merge({"x": 1, "_update_existing_only": True}, {"x": 1, "_update_existing_only": False}) is None
     assert merge({"x": 1, "_update_existing_only": True}, {"x": 1}) is None
