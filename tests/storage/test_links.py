@@ -162,6 +162,40 @@ class TestFilesOfAPush:
         assert (outside / "rejects.csv.1.part").exists()
 
 
+class TestBehindALinkedFolder:
+    """Whatever is done with a file or folder below the reports folder."""
+
+    @pytest.mark.parametrize(
+        ("act", "name"),
+        [
+            (plain.remove, "file"),
+            (plain.remove_folder, "empty"),
+            (plain.make_folders, "new/folder"),
+            (plain.names_in, ""),
+            (plain.open_plain, "file"),
+            (plain.open_private, "file"),
+            (lambda location: plain.write_whole(location, b"ours"), "file"),
+            (lambda location: plain.replace(location, plain.beside(location, ".moved")), "file"),
+            (Location.stat, "file"),
+        ],
+    )
+    def test_nothing_is_done(
+        self, reports: ReportsFolder, tmp_path: Path, act: Callable[[Location], Any], name: str
+    ) -> None:
+        outside = tmp_path / "outside"
+        (outside / "empty").mkdir(parents=True)
+        (outside / "file").write_text("of somebody else")
+        (tmp_path / "_braze/f").symlink_to(outside)
+        with pytest.raises((OSError, ExportRefusedError)):
+            act(reports.root.child(f"f/{name}"))
+        assert sorted(each.name for each in outside.iterdir()) == ["empty", "file"]
+        assert (outside / "file").read_text() == "of somebody else"
+
+    def test_nothing_is_there(self, reports: ReportsFolder, tmp_path: Path, victim: Path) -> None:
+        (tmp_path / "_braze/f").symlink_to(tmp_path)
+        assert not reports.root.child(f"f/{victim.name}").exists()
+
+
 class TestTheReportsFolderItself:
     def test_below_the_base_path_may_not_lead_out_of_it(self, tmp_path: Path) -> None:
         base, outside = tmp_path / "rpi", tmp_path / "outside"
