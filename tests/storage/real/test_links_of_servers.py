@@ -12,6 +12,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedErro
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.plain import check_plain, lies_below, open_private
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from tests.reports import check
@@ -111,6 +112,13 @@ def test_rejects_and_their_report_are_not_read_through_one(
     link(ftp, moved_url, elsewhere)
     with pytest.raises((BrazeSetupError, ExportRefusedError), match=r"link|cannot be read|no column"):
         push(report["rejects_path"], sandbox, run="again", mode="upsert")
+
+
+def test_markers_are_not_read_through_one(ftp: DiskDoor, base: str) -> None:
+    ftp.put(f"{base}/victim", Marker(report="of somebody else").written())
+    link(ftp, f"{base}/_braze/pushed/b/f", f"{base}/victim")
+    for reports in (ReportsFolder.at(f"{base}/_braze", base), ReportsFolder.at(f"{base}/_braze")):
+        assert reports.markers("b", {"f"}).get("f", Marker()) == Marker()
 
 
 def test_nothing_is_written_through_one(ftp: DiskDoor, base: str) -> None:
