@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,13 +108,17 @@ def test_names_as_airflow_allows_them_or_not(export: str, name: str) -> None:
 
 
 def test_a_marker_says_who_pushed_and_when(export: str) -> None:
+    before = datetime.now(UTC).replace(microsecond=0)
     report = push(export, TaskInstance(dag_id="one"))
     folder = ReportsFolder.at(report["report_path"].rsplit("/", 3)[0])
     found = Path(export).stat()
+    told = folder.markers("braze_default")[report["fingerprint"]].pushed_at
+    assert told is not None
+    assert before <= datetime.fromisoformat(told) <= datetime.now(UTC)
     assert folder.markers("braze_default") == {
         report["fingerprint"]: Marker(
             PushIdentity.of(report),
-            folder.markers("braze_default")[report["fingerprint"]].pushed_at,
+            told,
             report["report_path"],
             export,
             found.st_mtime,
@@ -121,6 +126,16 @@ def test_a_marker_says_who_pushed_and_when(export: str) -> None:
         )
     }
     assert folder.markers("braze_other") == {}
+
+
+def test_the_marker_of_a_refusal_says_so_too(export: str) -> None:
+    Path(export).write_text("external_id,email\nU2,nonsense\n")
+    report = push(export, TaskInstance(dag_id="one"))
+    root = Path(report["report_path"].rsplit("/", 3)[0])
+    (place,) = root.glob(f"refused/braze_default/{report['fingerprint']}/*")
+    marker = Marker.read(place.read_bytes())
+    assert (marker.identity, marker.report) == (PushIdentity.of(report), report["report_path"])
+    assert marker.pushed_at
 
 
 def test_what_was_deferred_goes_on_under_its_own_name(export: str, sandbox: SandboxProcess) -> None:
