@@ -20,7 +20,7 @@ from airflow_provider_braze.user_actions.actions import Action, body_of
 from airflow_provider_braze.user_actions.batches import Batch
 from airflow_provider_braze.users_track.delivery.interpret import is_success, message_of, parse, refusal
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
-from airflow_provider_braze.users_track.ledger.reasons import LONGEST_READ, explained
+from airflow_provider_braze.users_track.ledger.reasons import LONGEST_READ, explained, public_words
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 MOST_TRIES = 6
@@ -243,7 +243,12 @@ class Delivery:
         if len(named) == len(batch.objects) or len(batch.objects) == 1:
             said = explained(self._redact(message_of(answer))) or f"Braze answered {reply.status}"
             for index, each in enumerate(batch.objects):
-                self._ledger.settle(each, "unknown" if lost else "rejected", named.get(index) or said)
+                reason = named.get(index) or said
+                if lost:
+                    # The reasons of an unknown outcome are taken for our own words, and this one is Braze's.
+                    self._ledger.settle(each, "unknown", public_words(reason, each.content))
+                else:
+                    self._ledger.settle(each, "rejected", reason)
             return []
         first, second = batch.halves()
         return [second, first]

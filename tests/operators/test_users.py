@@ -353,6 +353,22 @@ def test_the_key_and_values_stay_out_of_what_is_said(sandbox: SandboxProcess, tm
     assert "ann@example.com" not in files + str(raised.value)
 
 
+def test_nor_do_they_get_out_where_an_earlier_answer_was_lost(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(delivery, "_FIRST_PAUSE", 0.001)
+    text = json.dumps({"message": "'zoe&#43;quilty&#64;example.com' is not valid"})
+    sandbox.faults({"status": 503}, {"status": 400, "text": text})
+    row = {"email": "zoe+quilty@example.com", "prioritization": ["identified"]}
+    tasks = Tasks()
+
+    report = act("delete", [row], {"ti": tasks}, expect_at_most=1, max_rejected=1, reports_path=str(tmp_path))
+    assert report["unknown"] == 1
+    assert report["reasons"] == {"'…' is not valid": 1}
+    files = "".join(path.read_text() for path in tmp_path.rglob("report.json"))
+    assert "quilty" not in files + repr((report, tasks.xcoms))
+
+
 def test_the_limit_of_the_endpoint_is_kept() -> None:
     with SandboxProcess("--limit", "subscription=4/1") as sandbox, pytest.MonkeyPatch.context() as patch:
         connect(patch, sandbox)
