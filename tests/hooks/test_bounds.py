@@ -48,13 +48,15 @@ def without_answer(hook: BrazeHook, endpoint: str = "/users/identify") -> str:
 
 
 def slowly(ended: threading.Event, *pieces: bytes, last: bytes) -> Callable[[socket.socket], None]:
-    """Send what begins an answer, and then its last piece again and again, for as long as anybody listens."""
+    """Send what begins an answer, and then its last piece again and again, for ten times as long as is waited for."""
 
     def handle(connection: socket.socket) -> None:
         connection.recv(65536)
         for piece in pieces:
             connection.sendall(piece)
-        while not ended.wait(0.02):
+        for _ in range(150):
+            if ended.wait(0.02):
+                break
             connection.sendall(last)
 
     return handle
