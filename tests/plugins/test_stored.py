@@ -69,6 +69,11 @@ def test_no_value_becomes_an_object() -> None:
     assert set(sys.modules) == before
 
 
+@pytest.mark.parametrize("content", [{"records": 10**400}, {"a": json.loads("[" * 500 + "]" * 500)}])
+def test_what_no_push_has_written_is_no_report(content: dict[str, Any]) -> None:
+    assert read_object(json.dumps({"status": "complete", **content})) is None
+
+
 def task(**given: Any) -> PushTask:
     usual = {"task_id": "push", "map_index": -1, "state": "success", "try_number": 1, "name": "Push"}
     return PushTask(**{**usual, **given})
