@@ -69,6 +69,17 @@ def test_shows_names_as_they_are(tmp_path: Path) -> None:
         assert name in done.stdout
 
 
+def test_shows_the_column_of_a_failed_record_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "Braze Append" / "Offer" / "1" / "RPI_Export_1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("external_id,[/x]\nP1,nonsense\n")
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps({"types": {"[/x]": "boolean"}}))
+    done = run("plan", path, "--mapping", mapping)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "line 2: [/x]: " in done.stdout
+
+
 def test_takes_a_mapping_and_a_dialect(tmp_path: Path) -> None:
     export = tmp_path / "export.txt"
     export.write_text("P1~5\nP2~x\n")
