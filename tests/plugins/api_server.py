@@ -53,7 +53,9 @@ class ApiServer(RealAirflow):
         if self.with_dags and (parsing := self.airflow("dags", "reserialize")).returncode:
             raise AirflowTroubleError(parsing.stderr[-2000:])
         self._fill()
-        self._commands = {"api-server": ("--host", "127.0.0.1", "--port", self.port, "--workers", "1")}
+        self._commands = {
+            "api-server": ("api-server", "--host", "127.0.0.1", "--port", self.port, "--workers", "1")
+        }
         self.spawn("api-server")
         self.wait_for(self.answers, "an API server that answers", START_SECONDS)
 

@@ -155,7 +155,12 @@ class MergeWindow:
         block.position = self.read
         self.read += block.span
         weight = block.weight(0, len(block))
-        too_large = self._detach_too_large(block) if weight > self.room else ()
+        heavy = (
+            [at for at, body in enumerate(block.bodies) if len(body) > self.room]
+            if weight > self.room
+            else ()
+        )
+        too_large = [(block.detach(at), why_too_large(self._bytes_per_request)) for at in heavy]
         left = len(block) - len(too_large)
         self.records += left
         self._objects += left
@@ -164,13 +169,6 @@ class MergeWindow:
         self._join_block(block)
         self._end_look_aheads()
         return too_large
-
-    def _detach_too_large(self, block: RecordBlock) -> Sequence[tuple[ProfileObject, str]]:
-        found = []
-        for at, body in enumerate(block.bodies):
-            if len(body) > self.room:
-                found.append((block.detach(at), why_too_large(self._bytes_per_request)))
-        return found
 
     def _join_block(self, block: RecordBlock) -> None:
         """Note whose objects a block holds; those of users who have objects already are detached from it."""
@@ -348,8 +346,7 @@ class MergeWindow:
             while item is not None and not item.taken:
                 left.append(item)
                 item.taken = True
-                before, item.before = item.before, None
-                item = before
+                item.before, item = None, item.before
         self._last.clear()
         self._waiting.clear()
         self.records = self.characters = self._objects = 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from airflow_provider_braze.users_track.ledger.outcomes import FAILED, SENT, WRITTEN_DOWN
+from airflow_provider_braze.users_track.ledger.outcomes import FAILED, SAVED, SENT, WRITTEN_DOWN
 from airflow_provider_braze.users_track.ledger.reasons import public_words, shortened, without_values
 from airflow_provider_braze.users_track.ledger.sent_again import SentAgain
 from airflow_provider_braze.users_track.ledger.sink import HeldRecords, Sink
@@ -23,21 +23,11 @@ from airflow_provider_braze.users_track.records import (
 )
 from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints
 
-COUNTED_BY_OBJECT = ("data_points", "objects")
-"""Counts of objects, not of records."""
-
 _LARGEST_SEGMENT = 250
 """Records of a segment; the first ones are smaller, so that there is soon something to resume from."""
 
 _MANY_SEGMENTS = 128
 """Segments that wait for an older one, after which new ones get larger."""
-
-_SAVED = ("accepted", "unchanged", "planned")
-"""Outcomes with which it counts what was left out of an object."""
-
-
-def _no_facts() -> Mapping[str, Any]:
-    return {}
 
 
 def _forget(told: Any) -> None:
@@ -63,7 +53,7 @@ class Ledger:
 
     sink: Sink
     settled: Counts = field(default_factory=Counts)
-    facts: Callable[[], Mapping[str, Any]] = _no_facts
+    facts: Callable[[], Mapping[str, Any]] = dict
     settled_facts: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     requests: int = 0
@@ -170,7 +160,7 @@ class Ledger:
         references, became = self._unsettled_of(item, outcome)
         if not references:
             return
-        if item.saved is not None and outcome in _SAVED:
+        if item.saved is not None and outcome in SAVED:
             self._holder(references).save(item.saved)
         if outcome != "accepted":
             # A rejection is told in Braze's words, all others in ours.
@@ -354,7 +344,7 @@ class Ledger:
         self.requests, self.retries = checkpoint["requests"], checkpoint["retries"]
         self.bytes = checkpoint["bytes"]
         # Older versions counted an object with its first record, so that it may be settled and yet be sent again.
-        self.upper_bounds = set(checkpoint.get("upper_bounds", COUNTED_BY_OBJECT))
+        self.upper_bounds = set(checkpoint.get("upper_bounds", ("data_points", "objects")))
         self.sent = sum(self.settled.outcomes[outcome] for outcome in SENT)
         if not self.sent_again.resume(checkpoint, self.sent):
             self.upper_bounds.add("sent_again")

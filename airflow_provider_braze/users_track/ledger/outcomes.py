@@ -21,3 +21,6 @@ WRITTEN_DOWN = (*FAILED, "not_found")
 
 SENT = ("accepted", "merged", "rejected", "unknown")
 """Of these a request went out."""
+
+SAVED = ("accepted", "unchanged", "planned")
+"""With these it counts what the memory left out of an object."""
