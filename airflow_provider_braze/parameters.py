@@ -13,19 +13,11 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
 
-from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
 
 _UNSET = frozenset({"", "None"})
 _GROUPED = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
 _SWITCH = {"true": True, "false": False}
-
-
-class WrongParameterError(BrazeSetupError, AirflowFailException):
-    """A parameter is wrong, as the author wrote it: the DAG cannot be imported.
-
-    A mapped task meets its parameters only when it runs: as Airflow's own exception, this fails it without a retry.
-    """
 
 
 def is_unset(value: Any) -> bool:

@@ -55,8 +55,14 @@ def counted(reports: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def sent_users(sandbox: Any) -> set[str]:
+    """Who was sent: of addresses alone the case tells nobody apart."""
     return {
-        json.dumps([each.get(name) for name in ("external_id", "user_alias", "email", "phone")]).casefold()
+        json.dumps(
+            [
+                *(each.get(name) for name in ("external_id", "user_alias", "phone")),
+                str(each.get("email")).casefold(),
+            ]
+        )
         for request in sandbox.requests()
         for each in request["body"]["attributes"]
     }

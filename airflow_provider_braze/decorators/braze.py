@@ -16,8 +16,8 @@ from airflow_provider_braze.airflow_compat import AirflowFailException, argument
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.rows_function import unrendered
-from airflow_provider_braze.parameters import WrongParameterError
 from airflow_provider_braze.users_track.batching.merge_window import ARRAYS
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

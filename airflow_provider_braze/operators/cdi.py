@@ -30,7 +30,6 @@ from airflow_provider_braze.links.braze import BrazeDashboardLink
 from airflow_provider_braze.operators.braze import REPORT_KEY
 from airflow_provider_braze.operators.kept import Kept
 from airflow_provider_braze.parameters import (
-    WrongParameterError,
     as_bool,
     as_optional_seconds,
     as_optional_text,
@@ -39,6 +38,7 @@ from airflow_provider_braze.parameters import (
 )
 from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,7 +9,6 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.operators.remembering import CHECKS as REMEMBERING_CHECKS
 from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, Asked, late, read_dialect
 from airflow_provider_braze.parameters import (
-    WrongParameterError,
     as_bool,
     as_optional_seconds,
     as_optional_text,
@@ -23,6 +22,7 @@ from airflow_provider_braze.pushes.given_rows import read_rows
 from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 
 def _mode(_: str, value: Any) -> None:

@@ -19,7 +19,6 @@ from airflow_provider_braze.operators.braze import REPORT_KEY
 from airflow_provider_braze.operators.job import push_identity
 from airflow_provider_braze.operators.rows_function import rows_of, unrendered
 from airflow_provider_braze.parameters import (
-    WrongParameterError,
     as_bool,
     as_optional_text,
     as_optional_whole_number,
@@ -35,6 +34,7 @@ from airflow_provider_braze.user_actions.delivery import Reply
 from airflow_provider_braze.user_actions.given import IDENTIFIER, ExportGiven, RowsGiven
 from airflow_provider_braze.user_actions.run import UserActionRun
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -18,7 +18,8 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import fingerprint
 from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.storage.reports_folder import ROWS_FOLDER, ReportsFolder
-from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, Identity
+from airflow_provider_braze.users_track.batching.merge_window import ARRAYS
+from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink

@@ -22,13 +22,9 @@ from airflow_provider_braze.pushes.write_ahead_log import (
 )
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader
-from airflow_provider_braze.users_track.batching.merge_window import (
-    ARRAYS,
-    Identity,
-    ProfileObject,
-    Single,
-    why_never_sent,
-)
+from airflow_provider_braze.users_track.batching.batch import why_never_sent
+from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, ProfileObject, Single
+from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
 from airflow_provider_braze.users_track.rules.standard_fields import IDENTIFIERS

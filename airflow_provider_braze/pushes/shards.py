@@ -15,7 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.parameters import WrongParameterError, as_optional_text, as_whole_number
+from airflow_provider_braze.parameters import as_optional_text, as_whole_number
 from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.mapping.identities import digits_of
 
@@ -114,14 +114,14 @@ def every_shard(name: str, value: Any) -> list[str]:
 
     :param name: what the number is called, for messages.
     :param value: how many, as a number or as text.
-    :raises WrongParameterError: it is no whole number from 1 to 100.
+    :raises BrazeSetupError: it is no whole number from 1 to 100.
     """
     try:
         of = as_whole_number(name, value, default=1, minimum=1)
     except BrazeSetupError:
         of = 0
     if not 1 <= of <= MOST_SHARDS:
-        raise WrongParameterError(
+        raise BrazeSetupError(
             f"{name} must be a whole number of shards from 1 to {MOST_SHARDS}, not {value!r}."
         )
     return [f"{number}/{of}" for number in range(1, of + 1)]

@@ -18,7 +18,7 @@ from airflow_provider_braze.airflow_compat import (
     AirflowSkipException,
 )
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.parameters import WrongParameterError, is_final
+from airflow_provider_braze.parameters import is_final
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY, NothingFound
 from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
@@ -33,6 +33,7 @@ from airflow_provider_braze.redpoint.discovery.search import (
 )
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

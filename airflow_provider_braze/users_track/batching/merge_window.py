@@ -17,11 +17,10 @@ from airflow_provider_braze.users_track.batching.batch import (
     Part,
     room_for_objects,
     size,
-    why_never_sent,
     why_too_large,
 )
 from airflow_provider_braze.users_track.batching.merging import merge
-from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, RecordBlock, user_key
 from airflow_provider_braze.users_track.batching.waiting import Waiting
 from airflow_provider_braze.users_track.rules import limits
@@ -30,12 +29,10 @@ from airflow_provider_braze.users_track.rules.values import to_json
 __all__ = [
     "ARRAYS",
     "Batch",
-    "Identity",
     "MergeWindow",
     "ProfileObject",
     "RecordBlock",
     "SourceItem",
-    "why_never_sent",
 ]
 
 Single = ProfileObject | int | None
