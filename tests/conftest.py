@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
 # Before anything imports airflow: a test run leaves no ~/airflow behind, and reads none that is there.
 os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="airflow-unit-")
@@ -27,6 +28,20 @@ settings.register_profile(
     "explore", derandomize=False, deadline=None, suppress_health_check=WHATEVER_THE_LOAD, print_blob=True
 )
 settings.load_profile("fixed")
+
+_constants_of_loaded_modules = providers._get_local_constants
+
+
+def _constants() -> providers.Constants:
+    """Give no constants of our modules where examples are fixed.
+
+    Hypothesis also draws what stands in the code that happens to be loaded, which depends on what the same process
+    tested before: with ``-n 2`` the examples were others in each run. Breaks when it names that function otherwise.
+    """
+    return providers._local_constants if settings.default.derandomize else _constants_of_loaded_modules()
+
+
+providers._get_local_constants = _constants
 
 
 @pytest.fixture(scope="session")
