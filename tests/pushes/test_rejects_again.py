@@ -55,7 +55,7 @@ def test_under_another_name_it_is_pushed_with_its_parents_mapping(
     report = push(mended(first, name), run="again")
     check(report, status="complete", records=1, accepted=1, mode="upsert", mapping=first["mapping"])
     assert report["parent"] == first["report_path"]
-    assert "200" not in json.dumps(sandbox.profile("U2"))
+    assert "200" not in json.dumps(sandbox.profile("U2")["custom_attributes"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -127,7 +127,7 @@ def test_an_author_may_give_another_mapping(
 ) -> None:
     report = push(mended(first, "rejects (1).csv"), run="again", mapping=ExportMapping())
     assert "omit" not in report["mapping"]
-    assert "200" in json.dumps(sandbox.profile("U2"))
+    assert "200" in json.dumps(sandbox.profile("U2")["custom_attributes"])
 
 
 def test_what_is_called_rejects_and_is_none_is_an_export(push: Push, land: Land) -> None:
