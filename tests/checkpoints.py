@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_braze.pushes import checkpoint, running, source
+from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.batching import merge_window as batches
 
 
@@ -48,3 +50,21 @@ class Keeping:
         assert self.kept
         assert self.kept[-1] is not None
         return self.kept[-1]
+
+
+def parts_written_by(first: Keeping) -> dict[str, bytes]:
+    """Copy each part of the rejects file when a checkpoint names it, into what is returned.
+
+    The parts are gone when the push has gone through; a killed one leaves them.
+    """
+    parts: dict[str, bytes] = {}
+    original_save = first.save
+
+    def save(kept: dict[str, Any] | None) -> None:
+        for part in parts_of(kept) if kept else ():
+            parts.setdefault(part, Path(part).read_bytes())
+        assert original_save is not None
+        original_save(kept)
+
+    first.save = save
+    return parts

@@ -27,7 +27,7 @@ from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import Keeping, keep_often, settled
+from tests.checkpoints import Keeping, keep_often, parts_written_by, settled
 from tests.jobs import export_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -121,17 +121,7 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
 ) -> None:
     path = land(export_text())
     first = Try(slow, path)
-    parts: dict[str, bytes] = {}
-    original_keep = first.save
-
-    def keep(kept: dict[str, Any] | None) -> None:
-        # The parts are gone when the push has gone through; a killed one leaves them.
-        for part in parts_of(kept) if kept else ():
-            parts.setdefault(part, Path(part).read_bytes())
-        assert original_keep is not None
-        original_keep(kept)
-
-    first.save = keep
+    parts = parts_written_by(first)
     whole = first.execute()
     assert whole["status"] == "complete"
     assert whole["merged"] > 100
@@ -159,16 +149,7 @@ def test_from_every_checkpoint_of_a_shard(slow: SandboxProcess, land: Land) -> N
     """Only its own records count, and how far the file was read follows from them."""
     path = land(export_text())
     first = Try(slow, path, shard=Shard(1, 2))
-    parts: dict[str, bytes] = {}
-    original_keep = first.save
-
-    def keep(kept: dict[str, Any] | None) -> None:
-        for part in parts_of(kept) if kept else ():
-            parts.setdefault(part, Path(part).read_bytes())
-        assert original_keep is not None
-        original_keep(kept)
-
-    first.save = keep
+    parts = parts_written_by(first)
     whole = first.execute()
     other = Try(slow, path, "other", shard=Shard(2, 2)).execute()
     assert whole["records"] + other["records"] == RECORDS

@@ -24,7 +24,7 @@ from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_rows import GivenRows
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import Keeping, keep_often, settled
+from tests.checkpoints import Keeping, keep_often, parts_written_by, settled
 from tests.jobs import rows_push
 from tests.reports import OUTCOMES, check, rejects
 from tests.sandbox_process import ROOT, SandboxProcess
@@ -182,17 +182,8 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
     """Of rows that may be sent twice."""
     rows = {"attributes": [{**row, "visits": 1} for row in attributes()]}
     reports_path = str(tmp_path) if in_files else None
-    parts: dict[str, bytes] = {}
     first = Try(slow, rows, reports_path=reports_path)
-    original_keep = first.save
-
-    def keep(kept: dict[str, Any] | None) -> None:
-        for part in parts_of(kept) if kept else ():
-            parts.setdefault(part, Path(part).read_bytes())
-        assert original_keep is not None
-        original_keep(kept)
-
-    first.save = keep
+    parts = parts_written_by(first)
     expected = first.execute()
     profiles = values(slow)
     assert first.kept[-1] is None
