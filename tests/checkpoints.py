@@ -26,6 +26,10 @@ def settled(checkpoint: dict[str, Any]) -> int:
     return int(checkpoint["account"]["settled"]["records"])
 
 
+class Killed(BaseException):
+    """What ends the process at this very place, as far as the push can tell."""
+
+
 class Keeping:
     """One try of a push, with the checkpoints that it kept."""
 

@@ -73,10 +73,14 @@ class Allowance:
             return True
         half = self._sent + (promised.until - self._sent) // 2
         self._wake, self._needed = wake, records
-        if sent + records > half and (self._asked is None or self._asked.done()):
+        if sent + records > half and self._may_ask():
             self._asked = self._ask()
             self._asked.add_done_callback(lambda _: self._wake())
         return promised.lets(sent + records)
+
+    def _may_ask(self) -> bool:
+        """Whether a next promise may be asked for: never again after one that failed, which will not go better."""
+        return self._asked is None or (self._asked.done() and self._asked.result())
 
     def extend(self, until: int | None) -> None:
         """Say that the checkpoint with this promise is kept."""

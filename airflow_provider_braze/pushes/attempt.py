@@ -12,10 +12,11 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
 from airflow_provider_braze.memory import opening
 from airflow_provider_braze.pushes import allowance
 from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.checkpoint import Checkpoints, ResumeState
+from airflow_provider_braze.pushes.checkpoint import Checkpoints
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.progress import Progress
 from airflow_provider_braze.pushes.remembering import Remembering
+from airflow_provider_braze.pushes.resume_state import ResumeState
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.location import Location

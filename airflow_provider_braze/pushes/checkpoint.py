@@ -5,20 +5,16 @@ Each attempt stands above; below are the ledger and the rejects file, of which i
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError, ReportError, describe
-from airflow_provider_braze.pushes import allowance
 from airflow_provider_braze.pushes.allowance import Allowance
-from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport, parts_of
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.pushes.resume_state import ResumeState
+from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.reports_folder import in_reports_folder
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.limiter import Limiter
@@ -35,73 +31,8 @@ SAVED_WITHIN = 2.0
 _LOOK_AGAIN = 0.005
 """Seconds between two looks whether the store has a checkpoint."""
 
-_VERSION = 1
-
 Save = Callable[[dict[str, Any] | None], object]
 """Saves a checkpoint, or forgets the last one (None); it must not block for long."""
-
-
-def binding(*settings: Any) -> str:
-    """Name what a checkpoint belongs to: the same export, pushed the same way to the same workspace."""
-    text = json.dumps([_VERSION, *settings], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeState:
-    """What earlier tries of the same push have left.
-
-    :param ledger: counts of what they settled.
-    :param parts: parts of the rejects file that belong to it.
-    :param attempt_folders: the tries' folders, which may hold parts that belong to nothing any more.
-    :param failed_rows: of rows of an author's own without a rejects file, those that failed.
-    :param write_ahead_log: of such rows, what is known of those beyond the settled ones.
-    :param started_at: when the first of them began, ISO 8601.
-    :param seconds: how long they took.
-    :param waited_seconds: how long of that they waited for Braze, also between two of them.
-    :param rate_limited: how often Braze answered 429.
-    :param paced_seconds: how long they waited for the connection's own limit.
-    :param token: of the push that they are tries of; None where an older version kept the checkpoint.
-    :param broke_promise: whether the last of them has sent more than its last checkpoint had promised.
-    """
-
-    ledger: Mapping[str, Any]
-    parts: tuple[Location, ...]
-    attempt_folders: tuple[str, ...]
-    started_at: str
-    seconds: float
-    waited_seconds: float
-    rate_limited: int
-    failed_rows: Mapping[str, Any] | None = None
-    write_ahead_log: Mapping[str, Any] | None = None
-    token: str | None = None
-    paced_seconds: float = 0.0
-    broke_promise: bool = False
-
-    @classmethod
-    def of(cls, checkpoint: Mapping[str, Any] | None, bound_to: str) -> ResumeState | None:
-        """Read a checkpoint; None where there is none, or not of this push, or its rejects are gone."""
-        if not checkpoint or checkpoint.get("bound_to") != bound_to:
-            return None
-        parts = tuple(map(in_reports_folder, parts_of(checkpoint)))
-        if not all(part.exists() for part in parts):
-            return None
-        since = checkpoint["waiting_since"]
-        waited = max(0.0, time.time() - since) if since else 0.0
-        return cls(
-            checkpoint["account"],
-            parts,
-            tuple(checkpoint.get("homes", ())),
-            checkpoint["started_at"],
-            checkpoint["seconds"] + waited,
-            checkpoint["waited_seconds"] + waited,
-            checkpoint["rate_limited"],
-            checkpoint.get("failed_rows"),
-            checkpoint.get("handed"),
-            checkpoint.get("token"),
-            checkpoint.get("paced_seconds", 0.0),
-            allowance.is_broken(checkpoint.get("homes", ()), checkpoint["account"]),
-        )
 
 
 class Checkpoints:
@@ -197,16 +128,18 @@ class Checkpoints:
         }
 
     def tick(self) -> None:
-        """Keep a checkpoint when it is time, and there is more to keep than the last time."""
+        """Keep a checkpoint when it is time, and there is more to keep than the last time.
+
+        :raises BaseException: what kept the last one from being saved.
+        """
+        # Before anything else: a push that waits for the next promise settles nothing, and would never hear of it.
+        if (failed := self._what_failed()) is not None:
+            raise failed
         settled = self._ledger.settled.records
         if self._save is None or settled == self._saved_records or time.monotonic() - self._saved_at < EVERY:
             return
-        if self._writing is not None:
-            if not self._writing.done():
-                return
-            if (failed := self._what_failed()) is not None:
-                raise failed
-        self._extend()
+        if self._writing is None or self._writing.done():
+            self._extend()
 
     def ahead(self, seconds: float, wake: Callable[[], None]) -> bool | None:
         """Keep a checkpoint, and see to it that it is in its store before anything further happens.
@@ -231,18 +164,30 @@ class Checkpoints:
         return self._writing
 
     def _write(self, checkpoint: dict[str, Any], until: int | None, seconds: float) -> bool:
-        """Write a checkpoint, on the thread for that; whether it is in its store after so many seconds."""
+        """Write a checkpoint, on the thread for that; whether it is in its store after so many seconds.
+
+        Where it is not, either nothing is promised any more, or the push is about to end.
+        """
         try:
             # On an object store, the end of a part is an upload. What names a part must not be there before it is.
             self._rejects.finish_parts()
             if self._save is not None:
                 self._save(checkpoint)
+            if not self._arrives(seconds):
+                return False
         except RejectsError as error:
             self._ledger.trouble = error
             return False
         except BaseException as error:
             self._failed = error
+            if isinstance(error, Exception):
+                # The push goes on without it.
+                self._give_up()
             return False
+        self._allowance.extend(until)
+        return True
+
+    def _arrives(self, seconds: float) -> bool:
         end = time.monotonic() + seconds
         while not (is_saved := self._is_saved()):
             if self._is_over:
@@ -251,7 +196,6 @@ class Checkpoints:
                 self._give_up()
                 return False
             time.sleep(_LOOK_AGAIN)
-        self._allowance.extend(until)
         return True
 
     def _give_up(self) -> None:
@@ -294,8 +238,7 @@ class Checkpoints:
         :return: whether a later try may go on from here.
         """
         if error is None:
-            if self._save is not None:
-                self._save(None)
+            self._keep_last(None)
             return False
         waiting = isinstance(error, BrazeLongWaitError)
         try:
@@ -305,10 +248,23 @@ class Checkpoints:
             return False
         if isinstance(error, BrazeLongWaitError):
             error.checkpoint = checkpoint
-        if self._save is not None and (self._ledger.settled.records or self._writing is not None):
+        kept = self._save is not None
+        if self._ledger.settled.records or self._writing is not None:
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
-            self._save({**checkpoint, "waiting_since": None})
-        return self._save is not None or waiting
+            kept = self._keep_last({**checkpoint, "waiting_since": None})
+        return kept or waiting
+
+    def _keep_last(self, checkpoint: dict[str, Any] | None) -> bool:
+        """Save it, or forget the last one (None); whether that could be done: the push is over either way."""
+        if self._save is None:
+            return False
+        try:
+            self._save(checkpoint)
+        except Exception as error:
+            done = "forgotten" if checkpoint is None else "saved"
+            self._ledger.note(f"The last checkpoint could not be {done}: {describe(error)}.")
+            return False
+        return True
 
     def _take(self, sent_until: int | None, *, waiting: bool = False) -> dict[str, Any]:
         """Write the checkpoint of this moment as JSON.

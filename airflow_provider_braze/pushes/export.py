@@ -16,11 +16,11 @@ from airflow_provider_braze.exceptions import (
 from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
-from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.half_pushed import HalfPushed, part_of
 from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, lateness_line
 from airflow_provider_braze.pushes.marking import Marking
+from airflow_provider_braze.pushes.resume_state import binding
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.shards import EVERYTHING, Shard
 from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered

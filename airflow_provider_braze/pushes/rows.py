@@ -8,9 +8,9 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
-from airflow_provider_braze.pushes.checkpoint import binding
 from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
 from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
+from airflow_provider_braze.pushes.resume_state import binding
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, own_rows, rejected_rows
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog

@@ -17,14 +17,10 @@ from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import keep_often
+from tests.checkpoints import Killed, keep_often
 from tests.jobs import export_push
 
 TEXT = "external_id,email\n" + "".join(f"U{n},{'odd' if n % 5 else 'ann@example.com'}\n" for n in range(3000))
-
-
-class Killed(BaseException):
-    """Nothing that catches an ``Exception`` may take it for one."""
 
 
 def at_its_last(ledger: Ledger, save: Callable[[Any], None], rejects: Any = None) -> Checkpoints:

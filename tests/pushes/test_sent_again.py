@@ -17,7 +17,7 @@ from airflow_provider_braze.exceptions import PushStoppedError
 from airflow_provider_braze.pushes import allowance
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import Keeping, settled
+from tests.checkpoints import Keeping, Killed, settled
 from tests.jobs import export_push, rows_push
 from tests.sandbox_process import ROOT, SandboxProcess
 from tests.waiting import once, until
@@ -171,6 +171,45 @@ def test_a_store_that_fails_holds_no_push_up_and_leaves_nothing_behind(
     this = Try(slow.url, slow.key, export, is_saved=lambda: None)
     assert this.execute()["status"] == "complete"
     assert not list(export.parents[3].rglob(allowance.BROKEN))
+
+
+class Fails:
+    """Something of the store that raises from its nth call on, and counts its calls."""
+
+    def __init__(self, error: BaseException, after: int) -> None:
+        self.error, self.after, self.calls = error, after, 0
+
+    def __call__(self, *_: Any) -> bool:
+        self.calls += 1
+        if self.calls > self.after:
+            raise self.error
+        return True
+
+
+@pytest.mark.parametrize("which", ["save", "is_saved"])
+@pytest.mark.parametrize("after", [0, 1])
+def test_one_that_raises_holds_no_push_up_either(
+    slow: SandboxProcess, export: Path, which: str, after: int
+) -> None:
+    """It is told of once, and asked no more often than it is time for a checkpoint."""
+    fails = Fails(OSError("no route to the store"), after)
+    this = Try(slow.url, slow.key, export, **{which: fails})
+    report = this.execute()
+    assert (report["status"], report["accepted"]) == ("complete", RECORDS)
+    assert fails.calls < 20
+    assert not list(export.parents[3].rglob(allowance.BROKEN))
+
+
+@pytest.mark.parametrize("which", ["save", "is_saved"])
+@pytest.mark.parametrize("after", [0, 1])
+def test_what_ends_the_process_ends_a_push_that_waits_for_its_next_promise(
+    slow: SandboxProcess, export: Path, which: str, after: int
+) -> None:
+    fails = Fails(Killed(), after)
+    with pytest.raises(Killed):
+        Try(slow.url, slow.key, export, **{which: fails}).execute()
+    assert fails.calls < 20
+    assert slow.stats()["objects"] < RECORDS
 
 
 def test_a_small_push_needs_no_promise(slow: SandboxProcess, land: Callable[..., Path]) -> None:

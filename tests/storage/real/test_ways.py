@@ -17,7 +17,7 @@ from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
-from tests.checkpoints import keep_often, settled
+from tests.checkpoints import Killed, keep_often, settled
 from tests.connections import connect
 from tests.jobs import export_push
 from tests.reports import check
@@ -29,10 +29,6 @@ try:
     from airflow.sdk.exceptions import TaskDeferred
 except ImportError:  # Airflow 3.1
     from airflow.exceptions import TaskDeferred
-
-
-class Killed(BaseException):
-    """Stands for a process that ends where it is."""
 
 
 def first_event(trigger: RedpointExportTrigger, *, watches: bool = False) -> dict[str, Any]:
