@@ -11,6 +11,9 @@ from typing import Any
 from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.storage.sessions import persist
 
+_FETCHED_BYTES = 4 << 20
+"""Bytes that a client fetches at once; left to itself, one of S3 takes 50 MiB, and keeps two of them."""
+
 
 class RemoteReader(io.RawIOBase):
     """Reads through whatever a filesystem opens: not all of these files can be read into a buffer, or survive a break.
@@ -33,7 +36,7 @@ class RemoteReader(io.RawIOBase):
         if self._state is not None and state != self._state:
             raise OSError(errno.EINVAL, "it changed while it was read", self._location.url)
         self._state = state
-        self._file = fs.open(path, "rb")
+        self._file = fs.open(path, "rb", block_size=_FETCHED_BYTES)
         if self._at:
             self._file.seek(self._at)
 

@@ -23,6 +23,10 @@ _PIECE = 32 * 1024
 """Bytes of one request; every server must take as many."""
 
 
+_OPENED_ANEW_AFTER = 32 << 20
+"""Bytes after which a file that is read is opened anew."""
+
+
 class SftpFileSystem(SessionFileSystem):
     """Files on an SFTP server."""
 
@@ -138,7 +142,7 @@ class SftpSession:
     def read_from(self, path: str, offset: int) -> _Reading:
         """Open a file for reading."""
         with self._answers(path):
-            return _Reading(self, self._sftp.open(path, "rb"), offset)
+            return _Reading(self._sftp, path, offset)
 
     def write_at(self, path: str, offset: int, data: bytes) -> None:
         """Write into a file; the first piece makes a new one in place of whatever is there, never through a link."""
@@ -169,17 +173,35 @@ class SftpSession:
 class _Reading:
     """One file, read in many requests at once, never more than are asked for."""
 
-    def __init__(self, session: SftpSession, file: Any, offset: int) -> None:
-        self._session, self._file, self._at = session, file, offset
-        self._size: int = file.stat().st_size or 0
+    def __init__(self, sftp: Any, path: str, offset: int) -> None:
+        self._sftp, self._path, self._at = sftp, path, offset
+        self._file = sftp.open(path, "rb")
+        self._size: int = self._file.stat().st_size or 0
+        self._opened_at = offset
 
     def read(self, size: int, /) -> bytes:
         """Read on."""
+        if self._at - self._opened_at >= _OPENED_ANEW_AFTER:
+            self._open_anew()
         end = min(self._at + size, self._size)
         pieces = [(at, min(_PIECE, end - at)) for at in range(self._at, end, _PIECE)]
         data = b"".join(self._file.readv(pieces)) if pieces else b""
         self._at += len(data)
         return data
+
+    def _open_anew(self) -> None:
+        """Let go of what paramiko keeps of a file until it is closed.
+
+        It asks once more for a piece whose answer is late, and then keeps the late one: some 5 % of a long file.
+        """
+        old, self._file = self._file, self._sftp.open(self._path, "rb")
+        try:
+            was, now = old.stat(), self._file.stat()
+        finally:
+            old.close()
+        if (was.st_size, was.st_mtime) != (now.st_size, now.st_mtime):
+            raise OSError(errno.EINVAL, "it changed while it was read", self._path)
+        self._opened_at = self._at
 
     def close(self) -> None:
         """Leave it."""

@@ -30,6 +30,7 @@ class Front:
         self.port = free_port()
         self.requests = 0
         self.written = 0
+        self.read = 0
         self._http: _Server | None = None
 
     def start(self) -> None:
@@ -132,6 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":
+            front.read += len(body)
             self.wfile.write(body)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _hand_on

@@ -14,9 +14,11 @@ from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.location import locate
 from airflow_provider_braze.storage.plain import open_for_reading, open_private
 from airflow_provider_braze.storage.plain import replace as replace_file
+from airflow_provider_braze.storage.remote_reader import RemoteReader
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
+from tests.storage.real.object_doors import ObjectDoor
 from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 
 
@@ -122,3 +124,12 @@ def test_files_are_written_in_blocks_renamed_and_deleted(door: Door) -> None:
     if door.has_sessions:  # an object store deletes what is not there without a word
         with pytest.raises(FileNotFoundError):
             folder.fs.rm_file(new.path)
+
+
+def test_a_client_fetches_a_few_mb_at_once_whatever_it_does_by_itself(object_door: ObjectDoor) -> None:
+    url = f"{object_door.restartable}/fetched"
+    object_door.put(url, bytes(24 << 20))
+    before = object_door.front.read
+    with RemoteReader(locate(url)) as reader:
+        assert len(reader.read(1 << 20)) == 1 << 20
+    assert object_door.front.read - before <= 10 << 20
