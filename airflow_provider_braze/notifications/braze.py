@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import html
 import inspect
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -26,24 +28,32 @@ _FIELDS = {
     "subject": "{{ braze.subject }}",
     "html_content": "{{ braze.html }}",
     "text": "{{ braze.text }}",
+    # Of an e-mail: mailboxes show what refers to the same as one conversation.
+    "custom_headers": {"References": "<{{ braze.thread }}@airflow-provider-braze>"},
 }
 """What the common notifiers call their parts; one that its author has filled in stays as it is."""
 
 
 WAIT_KEY = "braze_wait_told"
-"""XCom key of the minutes of a wait for Braze that was told while it lasted."""
+"""XCom key, and key of the task state store, of the minutes of a wait for Braze that was told while it lasted."""
 
+
+_GOES_ON = "This goes on from the message that a push waited for Braze."
 
 _ENDS = ("on_success_callback", "on_failure_callback")
 
 
 class Message(NamedTuple):
-    """One message, as templates see it: ``{{ braze.subject }}`` and its like."""
+    """One message, as templates see it: ``{{ braze.subject }}`` and its like.
+
+    :param thread: the same for all that is told of one run, and of no other.
+    """
 
     subject: str
     text: str
     html: str
     link: str
+    thread: str
 
 
 class _Push(NamedTuple):
@@ -59,11 +69,13 @@ class BrazePushNotifier(BaseNotifier):
 
     As ``on_success_callback`` and ``on_failure_callback`` of a DAG it sends one message a run about all of its pushes,
     and none where all went well; as those of a task, one about its push. A failure is always told. That a push waits
-    long for Braze is told at once, while it waits, and once a run.
+    long for Braze is told at once, while it waits, and once a run. That is then the run's message: what comes of it is
+    told only where that is bad news, and as that message going on (``Re:``, and in one conversation of a mailbox).
 
     Each notifier is given the message where its author has not filled in ``subject``, ``html_content`` or ``text``; any
-    other field may be a template with ``{{ braze.subject }}``, ``{{ braze.text }}``, ``{{ braze.html }}`` and
-    ``{{ braze.link }}``. No personal data is in it.
+    other field may be a template with ``{{ braze.subject }}``, ``{{ braze.text }}``, ``{{ braze.html }}``,
+    ``{{ braze.link }}`` and ``{{ braze.thread }}``, which is the same for all that is told of a run. No
+    personal data is in it.
 
     :param notifiers: through which the message goes, such as ``SmtpNotifier(to="...")``.
     :param failed_share: tell when a larger share of the records failed (default 0.005); None for never.
@@ -125,19 +137,27 @@ class BrazePushNotifier(BaseNotifier):
         waits, ti = self.bounds.wait(seconds), context.get("ti")
         if waits is None or ti is None:
             return False
-        if not self._wait_is_told(context, ti):
+        if self._wait_is_told(context):
+            return True
+        minutes = _told_before(context)
+        if minutes is None:
             lines = [
                 f"{ti.task_id} waits {waits}, and goes on by itself.",
                 "Nothing is lost, and nothing need be done.",
             ]
-            self._send(context, self._message(context, "a push waits", lines, self._link(context)))
-            ti.xcom_push(key=WAIT_KEY, value=round(seconds / 60))
+            self._send(context, self._message(context, "a push waits", lines))
+            minutes = round(seconds / 60)
+            _keep_told(context, minutes)
+        ti.xcom_push(key=WAIT_KEY, value=minutes)
         return True
 
-    def _wait_is_told(self, context: Mapping[str, Any], ti: Any) -> bool:
+    def _wait_is_told(self, context: Mapping[str, Any]) -> bool:
         """Whether a message of this run told of a wait: of any push where this is a callback of the DAG."""
+        ti, dag = context.get("ti"), context.get("dag")
+        if ti is None:
+            return False
         names = {ti.task_id}
-        if (dag := context.get("dag")) is not None and any(
+        if _is_of_a_run(context) or any(
             each is self for name in _ENDS for each in _as_list(getattr(dag, name, None))
         ):
             names |= {task.task_id for task in _push_tasks(dag)}
@@ -156,9 +176,9 @@ class BrazePushNotifier(BaseNotifier):
     def message(self, context: Mapping[str, Any]) -> Message | None:
         """Say what there is to tell; None where all went well."""
         pushes = list(_pushes_of(context))
+        told = self._wait_is_told(context)
         lines = []
         for push in pushes:
-            told = _has_told(context["ti"], push.task_id)
             complaints = list(self.bounds.complaints(push.report, wait_told=told))
             if complaints:
                 lines += [
@@ -174,24 +194,28 @@ class BrazePushNotifier(BaseNotifier):
                 lines += [f"{push.task_id}: {outcome_line(push.report)}" for push in pushes]
         if not lines:
             return None
-        what = "failed" if failure else "to be looked at"
-        return self._message(context, what, lines, self._link(context))
+        if told:
+            lines.append(_GOES_ON)
+        return self._message(context, "failed" if failure else "to be looked at", lines, goes_on=told)
 
-    def _message(self, context: Mapping[str, Any], what: str, lines: list[str], link: str) -> Message:
-        ti = context.get("ti")
-        dag_id = str(getattr(ti, "dag_id", None) or getattr(context.get("dag"), "dag_id", "") or "a DAG")
+    def _message(
+        self, context: Mapping[str, Any], what: str, lines: list[str], *, goes_on: bool = False
+    ) -> Message:
+        """Write a message; one that goes on from an earlier one of its run is known by its subject."""
+        dag_id, run_id = _run_of(context)
+        link, thread = self._link(context), hashlib.sha256(f"{dag_id}\n{run_id}".encode()).hexdigest()[:32]
+        subject = f"{'Re: ' if goes_on else ''}Braze pushes of {dag_id or 'a DAG'}: {what}"
         text = "\n".join([*lines, link] if link else lines)
         written = "<br>\n".join(map(html.escape, lines))
         if link:
             written += f'<br>\n<a href="{html.escape(link)}">{html.escape(link)}</a>'
-        return Message(f"Braze pushes of {dag_id}: {what}", text, f"<p>{written}</p>", link)
+        return Message(subject, text, f"<p>{written}</p>", link, f"braze-{thread}")
 
     def _link(self, context: Mapping[str, Any]) -> str:
         """Give the address of the Braze tab, of the run or of the task."""
         base = (self.base_url or conf.get("api", "base_url", fallback="") or "").rstrip("/")
         ti = context.get("ti")
-        dag_id = getattr(ti, "dag_id", None) or getattr(context.get("dag"), "dag_id", None)
-        run_id = getattr(ti, "run_id", None) or context.get("run_id")
+        dag_id, run_id = _run_of(context)
         if not (base and dag_id and run_id):
             return ""
         run = f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}"
@@ -200,6 +224,30 @@ class BrazePushNotifier(BaseNotifier):
         map_index = getattr(ti, "map_index", None)
         mapped = f"/mapped/{map_index}" if isinstance(map_index, int) and map_index >= 0 else ""
         return f"{run}/tasks/{quote(ti.task_id, safe='')}{mapped}/plugin/braze_task"
+
+
+def _run_of(context: Mapping[str, Any]) -> tuple[str, str]:
+    """Give DAG id and run id; what is not known is empty."""
+    ti = context.get("ti")
+    dag_id = getattr(ti, "dag_id", None) or getattr(context.get("dag"), "dag_id", None)
+    return str(dag_id or ""), str(getattr(ti, "run_id", None) or context.get("run_id") or "")
+
+
+def _told_before(context: Mapping[str, Any]) -> Any:
+    """Give the minutes of a wait that an earlier try told of: each try begins without the XComs of the one before.
+
+    A store that cannot be asked keeps nobody from being told.
+    """
+    if (store := context.get("task_state_store")) is not None:
+        with suppress(Exception):
+            return store.get(WAIT_KEY)
+    return None
+
+
+def _keep_told(context: Mapping[str, Any], minutes: int) -> None:
+    if (store := context.get("task_state_store")) is not None:
+        with suppress(Exception):
+            store.set(WAIT_KEY, minutes)
 
 
 def _filled(notifier: BaseNotifier) -> BaseNotifier:

@@ -14,7 +14,7 @@ from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, BaseNotifier
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.notifications.braze import BrazePushNotifier
+from airflow_provider_braze.notifications.braze import WAIT_KEY, BrazePushNotifier
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from tests.connections import connect
 from tests.notifications.mailbox import Mailbox, mailbox
@@ -100,6 +100,7 @@ def test_one_mail_a_run_about_all_its_pushes(mails: Mailbox) -> None:
     (mail,) = mails.messages
     assert mail["Subject"] == "Braze pushes of nightly: to be looked at"
     assert mail["To"] == "team@example.com"
+    assert mail["References"]
     said = body(mail)
     assert said.count("10 of 100 records failed (10.0%); 10 x email: no address") == 3
     assert "good" not in said
@@ -207,6 +208,130 @@ def test_a_wait_without_a_worker_is_told_when_it_begins_and_not_again(
     context["ti"].left["push"]["return_value"] = done
     tell({**context, "reason": "success"})
     assert len(mails.messages) == 1
+
+
+def told_run(*, reason: str = "success", ids: str = RUN, **left: Any) -> dict[str, Any]:
+    """The end of a run, in which ``waited`` told that it waits for Braze."""
+    context = of_a_run(reason, waited={WAIT_KEY: 20, **left}, other={"return_value": report(accepted=1)})
+    context["ti"].run_id = context["run_id"] = ids
+    return context
+
+
+@pytest.mark.parametrize(
+    ("reason", "left", "what", "said"),
+    [
+        ("task_failure", {"report": bad(status="partial")}, "failed", "The run failed (task_failure)."),
+        ("task_failure", {}, "failed", "The run failed (task_failure)."),
+        ("success", {"return_value": bad()}, "to be looked at", "10 of 100 records failed"),
+    ],
+)
+def test_bad_news_after_a_wait_that_was_told_go_on_from_that_message(
+    mails: Mailbox, reason: str, left: dict[str, Any], what: str, said: str
+) -> None:
+    tell = BrazePushNotifier(smtp(), base_url=BASE)
+    waiting = of_a_task()
+    assert tell.tell_wait(waiting, 1200)
+
+    tell(told_run(reason=reason, **left))
+
+    first, second = mails.messages
+    assert (first["Subject"], second["Subject"]) == (
+        "Braze pushes of nightly: a push waits",
+        f"Re: Braze pushes of nightly: {what}",
+    )
+    assert said in body(second)
+    assert "This goes on from the message that a push waited for Braze." in body(second)
+    assert "it waited" not in body(second)
+    assert f"{TAB}/plugin/braze" in body(second)
+    # What mailboxes put together.
+    assert first["References"] == second["References"]
+    assert re.fullmatch(r"<braze-[0-9a-f]{32}@airflow-provider-braze>", first["References"])
+
+
+def test_bad_news_of_a_task_go_on_from_its_wait_too(mails: Mailbox) -> None:
+    tell = BrazePushNotifier(smtp(), base_url=BASE)
+    context = of_a_task()
+    assert tell.tell_wait(context, 1200)
+    tell({**context, "exception": ValueError("refused")})
+    assert [mail["Subject"] for mail in mails.messages] == [
+        "Braze pushes of nightly: a push waits",
+        "Re: Braze pushes of nightly: failed",
+    ]
+
+
+def test_a_run_that_ends_well_after_a_told_wait_says_nothing_more_however_many_pushes_waited() -> None:
+    waited = report(accepted=1, waited_seconds=3600)
+    context = told_run(return_value=waited)
+    context["ti"].left["other"]["return_value"] = waited
+    assert BrazePushNotifier(Chat()).message(context) is None
+    # Nobody was told while they waited.
+    del context["ti"].left["waited"][WAIT_KEY]
+    message = BrazePushNotifier(Chat()).message(context)
+    assert message is not None
+    assert message.text.count("it waited 60 minutes") == 2
+    assert message.subject == "Braze pushes of nightly: to be looked at"
+
+
+def test_messages_of_one_run_are_known_by_their_thread() -> None:
+    tell = BrazePushNotifier(Chat())
+    threads = [
+        message.thread
+        for context in (
+            told_run(reason="task_failure"),
+            of_a_run("task_failure"),
+            of_a_task(ValueError()),
+            told_run(reason="task_failure", ids="manual__later"),
+        )
+        if (message := tell.message(context))
+    ]
+    assert threads[0] == threads[1] == threads[2] != threads[3]
+    assert len(threads) == 4
+
+
+def test_headers_of_ones_own_stay(mails: Mailbox) -> None:
+    mine = SmtpNotifier(
+        to="team@example.com",
+        from_email="airflow@example.com",
+        custom_headers={"X-Incident": "{{ braze.thread }}"},
+    )
+    BrazePushNotifier(mine)(of_a_task(return_value=bad()))
+    (mail,) = mails.messages
+    assert mail["X-Incident"].startswith("braze-")
+    assert mail["References"] is None
+
+
+class Store(dict[str, Any]):
+    """As Airflow's task state store, which outlives a try."""
+
+    set = dict.__setitem__
+
+
+class GoneStore:
+    def get(self, key: str) -> Any:
+        raise ConnectionError(key)
+
+    set = get
+
+
+def test_a_retry_does_not_tell_again_what_was_told() -> None:
+    chat, store = Chat(), Store()
+    tell = BrazePushNotifier(chat)
+    for _ in range(2):
+        # A try begins without the XComs of the one before.
+        context = {**of_a_task(), "task_state_store": store}
+        assert tell.tell_wait(context, 1200)
+        assert len(chat.said) == 1
+        message = tell.message({**context, "exception": ValueError()})
+        assert message is not None
+        assert message.subject.startswith("Re: ")
+
+
+def test_a_store_that_is_gone_keeps_nobody_from_being_told() -> None:
+    chat = Chat()
+    context = {**of_a_task(), "task_state_store": GoneStore()}
+    assert BrazePushNotifier(chat).tell_wait(context, 1200)
+    assert "push waits 20 minutes" in chat.said[0]
+    assert context["ti"].left["push"][WAIT_KEY] == 20
 
 
 def test_a_wait_on_the_worker_is_told_while_it_lasts(
