@@ -63,6 +63,10 @@ class Action(NamedTuple):
     per_minute: int = USERS_PER_MINUTE
     within: str | None = None
 
+    def pace(self, most: float) -> float:
+        """Give the requests a second that go out, where the connection allows so many."""
+        return min(most, self.per_minute / 60)
+
 
 def _only(row: Mapping[str, Any], known: Iterable[str]) -> None:
     if unknown := sorted(set(row) - set(known)):

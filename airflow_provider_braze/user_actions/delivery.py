@@ -37,6 +37,14 @@ _PARTED = frozenset({400, 413, 422})
 STOPPED = "the task stopped before Braze gave a final answer"
 
 
+def room_after(smooth: int, most: int = MOST_UNDER_WAY) -> int:
+    """Say how many batches may be under way at once.
+
+    :param smooth: answers since there was trouble.
+    """
+    return min(max(1, 1 + smooth - _SMOOTH_BEFORE_MORE), most)
+
+
 class Reply(NamedTuple):
     """What came of one request."""
 
@@ -118,7 +126,7 @@ class Delivery:
 
     @property
     def _room(self) -> int:
-        return min(max(1, 1 + self._smooth - _SMOOTH_BEFORE_MORE), self._most)
+        return room_after(self._smooth, self._most)
 
     def finish(self) -> None:
         """Settle all that is under way.

@@ -151,7 +151,7 @@ class UserActionRun:
     def _go(self, ledger: Ledger, forgetting: Forgetting) -> BaseException | None:
         """Plan or send everything; what stopped it early."""
         action, batches = ACTIONS[self.action], Batches()
-        pace = min(self.workspace.requests_per_second, action.per_minute / 60)
+        pace = action.pace(self.workspace.requests_per_second)
         most = min(self.workspace.max_in_flight, MOST_UNDER_WAY)
         delivery = Delivery(action, self.post, Limiter(pace), ledger, self.workspace.redact, most)
         error: BaseException | None = None
