@@ -69,12 +69,13 @@ def asked_of_all(
     of_table: Annotated[Asked, Depends(asked)],
     dag: str = "",
     workspace: str = "",
+    kind: str = "",
     day: str = "",
     days: str = "",
 ) -> AskedOfAll:
     """Read what the address asks of the page of all pushes."""
     number = int(days) if days.isdecimal() and days.isascii() and len(days) < 4 else 0
-    return AskedOfAll(**asdict(of_table), dag=dag, workspace=workspace, day=day, days=number)
+    return AskedOfAll(**asdict(of_table), dag=dag, workspace=workspace, kind=kind, day=day, days=number)
 
 
 @app.get("/pushes")

@@ -1,8 +1,8 @@
 """All pushes that Airflow's database holds, newest first, each with the little that a page of thousands shows of it.
 
-A report has some kilobytes, of which a row shows a dozen values: only these are decoded, and rows of pushes that have
-ended are kept, so that ten thousand are shown in a fraction of a second. Above: the page of all pushes. Below:
-Airflow's tables, and the row of one push.
+Changes of users and syncs are among them. A report has some kilobytes, of which a row shows a dozen values: only these
+are decoded, and rows of pushes that have ended are kept, so that ten thousand are shown in a fraction of a second.
+Above: the page of all pushes. Below: Airflow's tables, and the row of one push.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from airflow_provider_braze.airflow_compat.api_server import TaskInstance, TaskS
 from airflow_provider_braze.plugins.card import UNDER_WAY, UNFINISHED, PushTask, moment, said_of
 from airflow_provider_braze.plugins.line import Line
 from airflow_provider_braze.plugins.lists import one_by_one
-from airflow_provider_braze.plugins.runs import OPERATOR, REPORT_KEY, RETURN_VALUE
+from airflow_provider_braze.plugins.others import OPERATORS, other_of
+from airflow_provider_braze.plugins.runs import OPERATOR, REPORT_KEY, RETURN_VALUE, read_report
 from airflow_provider_braze.plugins.stored import read_object
 from airflow_provider_braze.pushes.progress import PROGRESS_KEY
 
@@ -32,6 +33,8 @@ MOST = 20_000
 
 NOTHING_TO_SAY = ("skipped", "removed")
 """States of tasks that had nothing to push. A scheduled DAG leaves one every few minutes: they are only counted."""
+
+_SHOWN = (OPERATOR, *OPERATORS)
 
 _FEW_RUNS = 500
 """Runs up to which a database looks each of them up, instead of reading all reports of a span of time."""
@@ -88,21 +91,21 @@ class History:
 
 
 def dags_that_push(session: Session) -> list[str]:
-    """List the DAGs that have pushed, or are about to."""
-    found = select(TaskInstance.dag_id).where(TaskInstance.custom_operator_name == OPERATOR).distinct()
+    """List the DAGs that have pushed, changed users or synced, or are about to."""
+    found = select(TaskInstance.dag_id).where(TaskInstance.custom_operator_name.in_(_SHOWN)).distinct()
     return list(session.scalars(found))
 
 
 def history(
     session: Session, dag_ids: Iterable[str], since: datetime, until: datetime, *, idle: bool = False
 ) -> History:
-    """Read the pushes of some DAGs that began in a span of time.
+    """Read what some DAGs pushed, and did else, in tasks that began in a span of time.
 
-    :param idle: those that had nothing to push, instead of those that had.
+    :param idle: those that had nothing to do, instead of those that had.
     """
     began = func.coalesce(TaskInstance.start_date, TaskInstance.updated_at)
     asked = (
-        TaskInstance.custom_operator_name == OPERATOR,
+        TaskInstance.custom_operator_name.in_(_SHOWN),
         TaskInstance.dag_id.in_(list(dag_ids)),
         began >= since,
         began < until,
@@ -129,7 +132,8 @@ def history(
 def _columns() -> list[Any]:
     names = ("dag_id", "run_id", "task_id", "map_index", "state", "try_number", "task_display_name")
     # With the moment of its last change, two rows of a task that differ in nothing else do differ.
-    return [getattr(TaskInstance, name) for name in (*names, "rendered_map_index", "updated_at")]
+    others = ("rendered_map_index", "custom_operator_name", "updated_at")
+    return [getattr(TaskInstance, name) for name in (*names, *others)]
 
 
 class _Memory:
@@ -174,8 +178,10 @@ def _lines(session: Session, rows: Sequence[Any]) -> list[Line]:
 
 
 def _lines_of(row: Any, stored: _Stored) -> list[Line]:
-    dag_id, run_id, task_id, map_index, state, try_number, name, label, _, began = row
+    dag_id, run_id, task_id, map_index, state, try_number, name, label, operator, _, began = row
     place = (dag_id, run_id, task_id, map_index)
+    if operator != OPERATOR:
+        return [Line.of_other(dag_id, run_id, began, other_of(row, stored.reports.get(place)))]
     task = PushTask(
         task_id,
         map_index,
@@ -210,6 +216,8 @@ class _Stored:
 
     def _read_reports(self, session: Session, rows: Sequence[Any]) -> None:
         run_ids, oldest = {row.run_id for row in rows}, rows[-1][-1]
+        # They are few, and say what no push says.
+        others = {tuple(row)[:4] for row in rows if row.custom_operator_name != OPERATOR}
         place = (XComModel.dag_id, XComModel.run_id, XComModel.task_id, XComModel.map_index)
         asked = select(*place, XComModel.key, _as_text(session)).where(
             XComModel.dag_id.in_({row.dag_id for row in rows}),
@@ -223,8 +231,10 @@ class _Stored:
         for dag_id, run_id, task_id, map_index, key, text in session.execute(asked):
             where = (dag_id, run_id, task_id, map_index)
             # The return value is the later word where a task has both.
-            if (key == RETURN_VALUE or where not in self.reports) and (report := _slim(text)) is not None:
-                self.reports[where] = report
+            if key == RETURN_VALUE or where not in self.reports:
+                report = read_report(text) if where in others else _slim(text)
+                if report is not None:
+                    self.reports[where] = report
 
     def _read_progress(self, session: Session, run_ids: set[str]) -> None:
         store = TaskStateStoreModel

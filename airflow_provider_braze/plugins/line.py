@@ -1,5 +1,7 @@
 """One push as a row of the page of all pushes: where it is, what it came to, and why it waits, failed or was set aside.
 
+What a task did to users, and a sync, is a row as well, and no push.
+
 Above: what the database holds of thousands of them. Below: the table of one run, whose words are used here too.
 """
 
@@ -20,23 +22,28 @@ from airflow_provider_braze.plugins.card import (
     text,
 )
 from airflow_provider_braze.plugins.charts import count
+from airflow_provider_braze.plugins.others import Other
 from airflow_provider_braze.plugins.table import FAILED, SOME_FAILED, WAITING_FOR_BRAZE, Row, row_of
 from airflow_provider_braze.pushes.progress import minute_after
 
 UNDER_WAY, LATE, SET_ASIDE = "waits or runs", "late", "set aside"
 """What can be asked for like a state, and stands beside it: a push can be failed, late and set aside."""
 
+PUSHES = "pushes"
+"""Kind of a row that is a push; those of the others are theirs."""
+
 _MOST_WHY = 400
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the page shows of one push.
+    """What the page shows of one push, or of something else that a task did.
 
     :param began: when it began, in UTC; of one that has not, when its task was last touched.
     :param data_points: an estimate; of a plan, what it would cost.
     :param is_plan: nothing was sent.
     :param states: its state, and what else can be asked for like one.
+    :param other: what it is instead of a push, which ``push`` then names only: it has no records and no data points.
     """
 
     dag_id: str
@@ -48,6 +55,7 @@ class Line:
     data_points: int
     is_plan: bool
     states: tuple[str, ...]
+    other: Other | None = None
 
     @classmethod
     def of(cls, dag_id: str, run_id: str, began: datetime, push: PushTask) -> Line:
@@ -73,12 +81,25 @@ class Line:
             states,
         )
 
+    @classmethod
+    def of_other(cls, dag_id: str, run_id: str, began: datetime, other: Other) -> Line:
+        """Make the row of what is no push."""
+        task = PushTask(other.task_id, other.map_index, other.state, 0, other.name)
+        row = Row(task, other.anchor, other.name, other.badge.word, "", "", 0, 0)
+        states = (row.state, UNDER_WAY) if other.live else (row.state,)
+        return cls(dag_id, run_id, began, task, row, other.workspace, 0, False, states, other)
+
+    @property
+    def kind(self) -> str:
+        """Tell what it is: ``PUSHES``, or a kind of the others."""
+        return PUSHES if self.other is None else self.other.kind
+
     @property
     def card(self) -> str:
-        """Address of its card, on the page of its run."""
+        """Address of its card, or of its line, on the page of its run."""
         anchor = quoted(self.row.anchor)
-        dag_id, run_id = quoted(self.dag_id), quoted(self.run_id)
-        return f"{pages()}/dags/{dag_id}/runs/{run_id}?card={anchor}#{anchor}"
+        page = f"{pages()}/dags/{quoted(self.dag_id)}/runs/{quoted(self.run_id)}"
+        return f"{page}?card={anchor}#{anchor}" if self.other is None else f"{page}#{anchor}"
 
     @property
     def run(self) -> str:
@@ -87,7 +108,12 @@ class Line:
 
     @property
     def why(self) -> str:
-        """Say what keeps it waiting, why it failed, is late or was set aside; empty where there is nothing to say."""
+        """Say what keeps it waiting, why it failed, is late or was set aside; empty where there is nothing to say.
+
+        Of what is no push, say what it did.
+        """
+        if self.other is not None:
+            return ". ".join(filter(None, (self.other.said, self.other.error)))[:_MOST_WHY]
         report = said_of(self.push)
         said = []
         if isinstance(found := report.get("late"), dict):

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from airflow_provider_braze.plugins.card import own_names
 from airflow_provider_braze.plugins.charts import Bar, bars
 from airflow_provider_braze.plugins.history import History
-from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
+from airflow_provider_braze.plugins.line import LATE, PUSHES, SET_ASIDE, UNDER_WAY, Line
 from airflow_provider_braze.plugins.sums import last_tries, whole_of
 from airflow_provider_braze.plugins.table import ROWS_PER_PAGE, Asked, rank, tone_of
 
@@ -27,12 +27,14 @@ _DEFAULT_SPAN = 30
 class AskedOfAll(Asked):
     """What the address asks of the page; whatever stands there, it is no error.
 
+    :param kind: only pushes, or only users or syncs.
     :param day: only pushes that began on it, in UTC.
     :param days: how many days, today among them, unless one day is asked for.
     """
 
     dag: str = ""
     workspace: str = ""
+    kind: str = ""
     day: str = ""
     days: int = 0
 
@@ -60,7 +62,7 @@ class AskedOfAll(Asked):
     @property
     def is_filtered(self) -> bool:
         """Whether rows are left out, of the days that are shown."""
-        return self.filtered or bool(self.dag or self.workspace)
+        return self.filtered or bool(self.dag or self.workspace or self.kind)
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Overview:
     :param lines: the page's rows.
     :param found: how many rows there are on all pages.
     :param states: each with its colour, and how many pushes are in it.
-    :param pushes: what was pushed; plans are in ``plans`` alone.
+    :param pushes: what was pushed; plans are in ``plans`` alone, and what is no push is only counted, in ``others``.
     :param days: the same by day, those without a push among them.
     :param live: something is under way.
     """
@@ -102,6 +104,7 @@ class Overview:
     live: bool
     pushes: Total = field(default_factory=Total)
     plans: Total = field(default_factory=Total)
+    others: int = 0
     days: list[Total] = field(default_factory=list)
 
     @property
@@ -147,12 +150,14 @@ def overview(found: History, asked: AskedOfAll, now: datetime) -> Overview:
             "channel": _choices(lines, lambda line: line.row.channel),
             "offer": _choices(lines, lambda line: line.row.offer),
             "workspace": _choices(lines, lambda line: line.workspace),
+            "kind": _choices(lines, lambda line: line.kind) if any(line.other for line in lines) else [],
         },
         found.has_more,
         any(UNDER_WAY in line.states for line in lines),
         days=[Total(str(first + timedelta(days=n))) for n in range((last - first).days + 1)],
     )
-    _add_up(page, picked)
+    page.others = sum(line.kind != PUSHES for line in picked)
+    _add_up(page, [line for line in picked if line.kind == PUSHES])
     return page
 
 
@@ -160,6 +165,7 @@ def _picks(asked: AskedOfAll, line: Line) -> bool:
     return (
         asked.dag in ("", line.dag_id)
         and asked.workspace in ("", line.workspace)
+        and asked.kind in ("", line.kind)
         and asked.picks_in_any_state(line.row)
     )
 

@@ -112,13 +112,19 @@ def reports_of(
     # "report" sorts before "return_value", which is the later word where a task has both.
     for row in session.execute(rows.order_by(XComModel.key)).all():
         place = (row.task_id, row.map_index)
-        found = read_object(row.value)
-        # A push says its status, and what Braze says of a sync that of its job.
-        if found is not None and isinstance(found.get("status", found.get("job_status")), str):
+        if (found := read_report(row.value)) is not None:
             reports[place] = found
         elif not is_kept_elsewhere(row.value):
             reports.setdefault(place, None)
     return reports
+
+
+def read_report(text: str | None) -> Mapping[str, Any] | None:
+    """Read the report of any task of ours; None where it is none."""
+    found = read_object(text)
+    # A push says its status, and what Braze says of a sync that of its job.
+    said = None if found is None else found.get("status", found.get("job_status"))
+    return found if isinstance(said, str) else None
 
 
 def _progress(

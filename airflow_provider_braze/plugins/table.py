@@ -38,6 +38,7 @@ _TONES = {FAILED: "error", "upstream failed": "error", "held up": "warning", "up
     TROUBLE: "warning",
     RUNNING: "running",
     "waiting": "waiting",
+    DEFERRED: "waiting",
     SOME_FAILED: "warning",
     "complete": "success",
     "success": "success",

@@ -99,6 +99,45 @@ def test_what_runs_shows_its_progress(session: Session) -> None:
     assert found["b"].why == "Braze answers 500; try 3 of 6."
 
 
+def test_changes_of_users_and_syncs_are_rows_that_are_no_pushes(session: Session) -> None:
+    users = report(accepted=3, invalid=1) | {"action": "delete", "braze_conn_id": "braze_eu"}
+    sync = {
+        "job_status": "partial",
+        "rows_synced": 5,
+        "rows_failed_with_errors": 2,
+        "error": "2 rows failed.",
+    }
+    kinds = ("BrazeUsersOperator", "BrazeCdiSyncOperator", "BrazeCdiSyncSensor", "BrazeUserTrackOperator")
+    names = [{"custom_operator_name": kind, "task_id": f"t{n}"} for n, kind in enumerate(kinds)]
+    add_push(session, "a", report=users, **names[0])
+    add_push(session, "b", report=sync, state="failed", **names[1])
+    add_push(session, "c", state="deferred", report=sync, **names[2])
+    add_push(session, "d", report=users, **names[3])
+    add_push(session, "e", value="{", dag_id="other", **names[0])
+    add_push(session, "f", state="skipped", **names[0])
+    found = {line.run_id: line for line in lines(session, "one", "other")}
+    assert {name: line.kind for name, line in found.items()} == {
+        "a": "users",
+        "b": "syncs",
+        "c": "syncs",
+        "d": "pushes",
+        "e": "users",
+    }
+    assert found["a"].why == "delete: 4 rows, 3 accepted, 1 invalid"
+    assert found["b"].why == "sync partial: 5 rows synced, 2 failed. 2 rows failed."
+    assert (found["a"].states, found["b"].states) == (("success",), ("failed",))
+    # What it returned was of an earlier try.
+    assert (found["c"].states, found["c"].why) == (("deferred", UNDER_WAY), "")
+    assert (found["a"].workspace, found["b"].workspace) == ("braze_eu", "")
+    assert found["a"].card == "/braze/dags/one/runs/a#other-t0--1"
+    assert [
+        (line.row.records, line.row.failed, line.data_points) for line in found.values() if line.other
+    ] == [(0, 0, 0)] * 4
+    assert sorted(dags_that_push(session)) == ["one", "other"]
+    assert read(session).idle == {"skipped": 1}
+    assert [line.kind for line in read(session, idle=True).lines] == ["users"]
+
+
 def test_a_list_shows_each_of_its_exports(session: Session) -> None:
     own = [
         report(accepted=n, export=f"/x/{n}.txt", started_at=(NOON + timedelta(minutes=n)).isoformat())

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.plugins.card import PushTask
+from airflow_provider_braze.plugins.card import Badge, PushTask
 from airflow_provider_braze.plugins.history import MOST, History
 from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
+from airflow_provider_braze.plugins.others import SYNCS, USERS, Other
 from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, Overview, overview
 from airflow_provider_braze.plugins.pages import render
 from tests.plugins.database import NOON
@@ -67,6 +68,71 @@ def test_plans_are_summed_apart() -> None:
     assert "4 pushes, and 1 plan" in text
     assert "Data points, estimated12,963" in text
     assert "Plans would cost, estimated50" in text
+
+
+def other(number: int, kind: str, state: str = "success", **given: Any) -> Line:
+    made = Other(
+        task_id=f"task{number}",
+        map_index=-1,
+        kind=kind,
+        state=state,
+        name=f"Task {number}",
+        badge=Badge(state, ""),
+        said=given.pop("said", f"did {number}"),
+        error=given.pop("error", ""),
+        report_path="",
+        rejects_path="",
+        workspace=given.pop("workspace", ""),
+    )
+    return Line.of_other(given.pop("dag_id", "one"), f"run{number}", NOON, made)
+
+
+OTHERS = [
+    other(10, USERS, workspace="braze_eu"),
+    other(11, SYNCS, "failed", error="2 rows failed"),
+    other(12, SYNCS, "deferred", dag_id="two"),
+]
+
+
+def test_what_is_no_push_has_a_row_and_is_in_no_total() -> None:
+    alone, found = page(*PUSHES), page(*PUSHES, *OTHERS)
+    assert (found.pushes, found.plans, found.days) == (alone.pushes, alone.plans, alone.days)
+    assert (found.others, found.found) == (3, 8)
+    text = text_of(html(found))
+    assert "4 pushes, and 1 plan" in text
+    assert "Users and syncs, besides3" in text
+    assert "users Task 10" in text
+    assert "did 11. 2 rows failed" in text
+    assert "Users and syncs" not in text_of(html(alone))
+    assert (alone.choices["kind"], found.choices["kind"]) == ([], ["pushes", "syncs", "users"])
+    nothing_pushed = html(page(*OTHERS))
+    assert "did 10" in nothing_pushed
+    assert "Data points, estimated</dt>" not in nothing_pushed
+    assert 'href="/braze/dags/one/runs/run10#other-task10--1"' in nothing_pushed
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, [0, 1, 2, 3, 4, 10, 11, 12]),
+        ({"kind": "pushes"}, [0, 1, 2, 3, 4]),
+        ({"kind": "users"}, [10]),
+        ({"kind": "syncs"}, [11, 12]),
+        ({"kind": "nonsense"}, []),
+        ({"kind": "syncs", "state": UNDER_WAY}, [12]),
+        ({"state": "failed"}, [2, 11]),
+        ({"dag": "two"}, [1, 12]),
+        ({"workspace": "braze_eu"}, [0, 10]),
+        ({"offer": "Spring"}, [0, 2, 3]),
+        ({"text": "task 1"}, [10, 11, 12]),
+        ({"day": "2026-11-25"}, [1]),
+    ],
+)
+def test_filters_are_true_of_what_is_no_push(asked: dict[str, Any], found: list[int]) -> None:
+    shown = page(*PUSHES, *OTHERS, **asked)
+    assert [int(each.run_id.removeprefix("run")) for each in shown.lines] == found
+    assert shown.others == sum(number >= 10 for number in found)
+    assert shown.asked.is_filtered is (bool(asked) and "day" not in asked)
 
 
 def test_an_export_that_was_pushed_in_shards_is_one_push_with_all_that_they_count() -> None:

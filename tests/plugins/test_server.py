@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -15,6 +16,7 @@ from airflow_provider_braze.plugins.braze_tab import BrazeTabPlugin
 from tests.plugins.api_server import ADMIN, NOBODY, SUB_PATH, VIEWER, ApiServer
 from tests.plugins.auth_manager import HIDDEN_DAG, HidingAuthManager
 from tests.plugins.invented import SCRIPT, progress, report
+from tests.plugins.test_app import text_of
 from tests.system.real_airflow import REPOSITORY
 
 RUN, OTHER_RUN = "manual__2026-11-21T10:00:00+00:00", "manual__2026-11-21T11:00:00+00:00"
@@ -88,8 +90,25 @@ def test_a_run_shows_what_became_of_users_and_syncs(server: ApiServer) -> None:
     alone = server.get(f"dags/rest/runs/{RUN}/tasks/delete/-").text
     assert "1,198 accepted" in alone
     assert "4,711" not in alone
-    # They are no pushes.
-    assert "1,198" not in server.get("pushes").text
+
+
+def test_all_pushes_have_a_row_for_each_change_of_users_and_each_sync(server: ApiServer) -> None:
+    page = server.get("pushes").text
+    text = text_of(page)
+    assert "delete: 1,200 rows, 1,198 accepted, 2 rejected" in text
+    assert "sync success: 4,711 rows synced, 0 failed" in text
+    assert "sync partial: 5 rows synced, 3 failed" in text
+    assert SCRIPT not in page
+    assert f"/dags/rest/runs/{quote(RUN, safe='')}#other-delete--1" in page
+    only = text_of(server.get("pushes?kind=syncs&dag=rest&state=failed").text)
+    assert "sync partial" in only
+    assert "4,711" not in only
+    assert "1,198" not in only
+    # They are no pushes: there is nothing to add up.
+    assert "Data points, estimated" not in only
+    of_dag = text_of(server.get("dags/rest").text)
+    assert "1,198 accepted" in of_dag
+    assert "0 pushes" not in of_dag
 
 
 def test_a_run_shows_all_of_its_pushes_and_nothing_else(server: ApiServer) -> None:
