@@ -87,6 +87,7 @@ def find_out(
     whole: bool,
     prepended: bool = True,
     trim: bool = True,
+    skipped: int = 0,
 ) -> Reading:
     """Choose the delimiter and the qualifier that are not declared.
 
@@ -96,6 +97,7 @@ def find_out(
     :param whole: whether these are all its lines.
     :param prepended: whether RPI may have put two values in front of each row.
     :param trim: pass over blanks around a qualified value.
+    :param skipped: how many lines stand before the first of these.
     :raises ExportRefusedError: when they are not clear.
     """
     try:
@@ -105,8 +107,8 @@ def find_out(
         if not titles:
             raise
         raise ExportRefusedError(
-            f"{name}: what looks like the header row stands in line {titles + 1}, below a title or comments; "
-            f"declare dialect={{'skip_lines': {titles}}}"
+            f"{name}: what looks like the header row stands in line {skipped + titles + 1}, below a title or comments; "
+            f"declare dialect={{'skip_lines': {skipped + titles}}}"
         ) from refused
 
 
@@ -147,8 +149,9 @@ def _find_out(
 
 
 def _titles(lines: Sequence[str], dialect: Dialect, *, name: str, trim: bool) -> int:
-    """Count the first lines without which an export would be clear: a title or comments."""
-    for skipped in range(1, min(_MOST_TITLES, len(lines) - 2) + 1):
+    """Count the first lines without which an export would be clear: a title or comments, and empty lines."""
+    written = [at for at, line in enumerate(lines) if line.strip("\r\n")]
+    for skipped in written[1 : _MOST_TITLES + 1]:
         with suppress(ExportRefusedError):
             found = _find_out(lines[skipped:], dialect, name=name, whole=False, prepended=True, trim=trim)
             widest = max(line.count(found.delimiter) for line in lines[:skipped]) + 1

@@ -70,12 +70,15 @@ class ExportReader:
         encoding = encoding_of(head, declared=dialect.encoding, name=name)
         first = _first_lines(head, encoding, dialect.line_end, whole=whole)
         skipped = min(dialect.skip_lines or 0, len(first))
-        if (named := _named_delimiter(first[skipped:])) is not None:
-            skipped += 1
-            dialect = dialect if dialect.delimiter else replace(dialect, delimiter=named)
+        above, named = _named_delimiter(first[skipped:])
+        skipped += above
+        if named is not None and not dialect.delimiter:
+            dialect = replace(dialect, delimiter=named)
         del first[:skipped]
         _check_first_lines(first, dialect, name=name, encoding=encoding, whole=whole)
-        reading = find_out(first, dialect, name=name, whole=whole, prepended=prepended, trim=trim)
+        reading = find_out(
+            first, dialect, name=name, whole=whole, prepended=prepended, trim=trim, skipped=skipped
+        )
         self._lines = LineReader(file, head=head, encoding=encoding, line_end=dialect.line_end)
         self._scanner = RecordScanner(
             self._lines,
@@ -195,10 +198,13 @@ def _check_first_lines(lines: list[str], dialect: Dialect, *, name: str, encodin
         )
 
 
-def _named_delimiter(lines: list[str]) -> str | None:
-    """Give the delimiter that a line for spreadsheets names (``sep=;``), if the first is one."""
-    found = _NAMED_DELIMITER.fullmatch(lines[0].strip("\r\n")) if lines else None
-    return found[1] if found else None
+def _named_delimiter(lines: list[str]) -> tuple[int, str | None]:
+    """Give the delimiter that a line for spreadsheets names (``sep=;``), if the first is one, and its number."""
+    for number, line in enumerate(lines, 1):
+        if text := line.strip("\r\n"):
+            found = _NAMED_DELIMITER.fullmatch(text)
+            return (number, found[1]) if found else (0, None)
+    return 0, None
 
 
 def _index_of(name: str, names: list[str]) -> int | None:

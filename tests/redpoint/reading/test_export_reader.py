@@ -256,10 +256,36 @@ class TestLinesBeforeTheHeader:
     def test_the_declared_delimiter_counts(self) -> None:
         assert cells("sep=;\na;b,c\n1;2,3\n", delimiter=",") == [["1;2", "3"]]
 
-    @pytest.mark.parametrize("title", [["# made by hand"], ["Spring 2026", "", "Loyalty"], ["# a", "# b, c"]])
-    def test_a_title_that_nobody_declared(self, title: list[str]) -> None:
-        message = refusal("\n".join([*title, HEADER, "1,2,P1,A", "1,2,P2,B"]))
+    @pytest.mark.parametrize(
+        "title",
+        [
+            ["# made by hand"],
+            ["Spring 2026", "", "Loyalty"],
+            ["# a", "# b, c"],
+            ["Spring 2026", ""],
+            ["Spring 2026", "", "", "made by hand", "", ""],
+            ["", "", "Spring 2026", ""],
+            ["Spring 2026", *[""] * 30],
+            [*[""] * 30, "Spring 2026"],
+            ["sep=,", "Spring 2026"],
+            ["sep=,", "", "Spring 2026", ""],
+            ["Spring 2026", "sep=,", ""],
+        ],
+    )
+    @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+    def test_a_title_that_nobody_declared(self, title: list[str], line_end: str) -> None:
+        rows = [HEADER, "1,2,P1,A", "1,2,P2,B"]
+        message = refusal(line_end.join([*title, *rows]))
+        assert f"stands in line {len(title) + 1}, " in message
         assert f"dialect={{'skip_lines': {len(title)}}}" in message
+        # What it asks for helps.
+        found = records(line_end.join([*title, *rows]), skip_lines=len(title))
+        assert [record.line for record in found] == [len(title) + 2, len(title) + 3]
+
+    def test_empty_lines_above_the_line_that_names_the_delimiter(self) -> None:
+        assert records(f"\n\nsep=~\n\n{HEADER}\n1,2,P1,A".replace(",", "~")) == [
+            Record(6, ["1", "2", "P1", "A"], None)
+        ]
 
     def test_a_title_padded_by_a_spreadsheet(self) -> None:
         assert "'skip_lines'" in refusal(f"Spring,,,\n{HEADER}\n1,2,P1,A\n")
