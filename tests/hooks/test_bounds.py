@@ -21,6 +21,7 @@ from airflow_provider_braze.exceptions import (
     BrazeSetupError,
     BrazeUnreachableError,
 )
+from airflow_provider_braze.hooks import answers
 from airflow_provider_braze.hooks import braze as hook_module
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES
@@ -107,6 +108,34 @@ class TestTime:
             monkeypatch.setattr(hook_module, "CLUSTERS", {"US-01": own.url, "EU-01": other.url})
             works, message = hook_to(monkeypatch, own.url).test_connection()
         assert (works, message.partition(":")[0]) == (False, "Wrong key (401)")
+
+    def test_a_cluster_that_does_not_answer_holds_test_up_for_seconds_only(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """However long the connection's own timeout is: who presses *Test* waits for it."""
+        assert answers._PROBE_SECONDS == 5.0
+        monkeypatch.setattr(answers, "_PROBE_SECONDS", 0.2)
+        given_up: list[bool] = []
+
+        def stall(connection: socket.socket) -> None:
+            while b"\r\n\r\n" not in connection.recv(65536):
+                pass
+            # Who gives up closes the connection; who does not is let go after a while, so that the test ends.
+            connection.settimeout(20)
+            try:
+                given_up.append(connection.recv(65536) == b"")
+            except TimeoutError:
+                given_up.append(False)
+
+        with (
+            listening(stall) as port,
+            Answering(lambda _: http(401, {"message": "Invalid API key"})) as own,
+        ):
+            clusters = {"US-01": own.url, "EU-01": f"http://127.0.0.1:{port}"}
+            monkeypatch.setattr(hook_module, "CLUSTERS", clusters)
+            works, message = hook_to(monkeypatch, own.url, timeout=600).test_connection()
+        assert (works, message.partition(":")[0]) == (False, "Wrong key (401)")
+        assert given_up == [True]
 
 
 class TestSize:

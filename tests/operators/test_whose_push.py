@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.users import BrazeUsersOperator
 from airflow_provider_braze.storage.markers import Marker
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
@@ -90,6 +91,52 @@ def test_rows_of_ones_own_too(tmp_path: Path) -> None:
     ]
     assert [Path(report["rejects_path"]).exists() for report in reports] == [True, True]
     assert [(report["dag_id"], report["map_index"]) for report in reports] == [("one", 4), ("other", 4)]
+
+
+def test_a_list_and_each_of_its_exports_say_whose_they_are(export: str) -> None:
+    other = Path(export).with_name("RPI_Export_2.txt")
+    other.write_text("external_id,first_name\nU3,Cy\n")
+    lists = []
+    for dag_id in ("one", "other"):
+        task = BrazeUserTrackOperator(task_id="push", export=[export, str(other)], max_rejected=1)
+        lists.append(task.execute({"ti": TaskInstance(dag_id=dag_id)}))  # type: ignore[typeddict-item,typeddict-unknown-key]
+    for dag_id, listed in zip(("one", "other"), lists, strict=True):
+        assert (listed["dag_id"], listed["task_id"], listed["try_number"]) == (dag_id, "push", 1)
+        assert len(listed["exports"]) == 2
+        for each in listed["exports"]:
+            own = json.loads(Path(each["report_path"]).read_text())
+            assert each["token"] == own["token"] == listed["token"]
+            assert Path(each["report_path"]).parent.name.endswith(own["token"])
+    assert lists[0]["token"] != lists[1]["token"]
+
+
+def test_changes_of_users_too(tmp_path: Path) -> None:
+    reports = [
+        BrazeUsersOperator(
+            task_id="delete",
+            action="delete",
+            rows=["U1", {"x": 1}],
+            expect_at_most=2,
+            max_rejected=1,
+            reports_path=str(tmp_path),
+        ).execute(
+            {"ti": TaskInstance(dag_id=dag_id, map_index=4)}  # type: ignore[typeddict-item,typeddict-unknown-key]
+        )
+        for dag_id in ("one", "one", "other")
+    ]
+    assert [(report["dag_id"], report["map_index"]) for report in reports] == [
+        ("one", 4),
+        ("one", 4),
+        ("other", 4),
+    ]
+    for report in reports:
+        # Nobody has written over what another has left.
+        assert json.loads(Path(report["report_path"]).read_text())["token"] == report["token"]
+        assert rejects(report)
+        assert Path(report["rejects_path"]).parent == Path(report["report_path"]).parent
+        assert Path(report["report_path"]).parent.name.endswith(report["token"])
+        assert Path(report["report_path"]).parent.name.startswith(report["dag_id"])
+    assert len({report["report_path"] for report in reports}) == 3
 
 
 def test_a_script_has_neither_dag_nor_run(export: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from airflow_provider_braze.exceptions import (
     BrazeRefusedError,
 )
 from airflow_provider_braze.users_track.batching.merge_window import Batch
+from airflow_provider_braze.users_track.delivery import interpret as module
 from airflow_provider_braze.users_track.delivery.interpret import (
     Action,
     Interpretation,
@@ -60,18 +62,45 @@ def reasons(interpretation: Interpretation) -> list[str]:
 
 
 def counting(call: Callable[[], Interpretation]) -> tuple[Interpretation, int]:
-    """Call, and count the calls that are made meanwhile."""
+    """Call, and count the instructions of Python that are carried out meanwhile: a loop without calls counts, too."""
     steps = 0
 
-    def step(_frame: Any, event: str, _arg: Any) -> None:
+    def step(frame: FrameType, event: str, _arg: Any) -> Any:
         nonlocal steps
-        steps += event in ("call", "c_call")
+        frame.f_trace_opcodes = True
+        steps += event == "opcode"
+        return step
 
-    sys.setprofile(step)
+    before = sys.gettrace()
+    sys.settrace(step)
     try:
         return call(), steps
     finally:
-        sys.setprofile(None)
+        sys.settrace(before)
+
+
+class SeenText(str):
+    """A text of which each comparison is an instruction of Python: one that a list is searched for would count."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return str.__hash__(self)
+
+    def __getitem__(self, key: Any) -> SeenText:
+        return SeenText(str.__getitem__(self, key))
+
+
+class SeenError(dict[str, Any]):
+    """The same of an error in an answer."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return dict.__eq__(self, other)
 
 
 def named(index: Any, array: Any = "attributes", **rest: Any) -> dict[str, Any]:
@@ -367,10 +396,44 @@ class TestLargeAnswers:
 
     def test_tens_of_thousands_of_errors_about_one_object(self) -> None:
         errors = [named(1, type=f"wrong {n} of {'y' * 40}") for n in range(40_000)]
-        interpretation, steps = counting(lambda: answered(201, {"message": "success", "errors": errors}))
+        interpretation = answered(201, {"message": "success", "errors": errors})
         assert outcomes(interpretation) == ["accepted", "rejected", "accepted"]
         assert len(reasons(interpretation)[1]) < 2 * LONGEST_READ
-        assert steps < 100 * len(errors)
+
+    @pytest.mark.parametrize("status", [201, 400])
+    @pytest.mark.parametrize(
+        "error",
+        [
+            lambda n: named(n % 3, type=f"wrong {n}"),
+            lambda n: named(1, type=f"wrong {n % 7}"),
+            lambda n: named(n, type=f"wrong {n}"),
+            lambda n: {"type": f"wrong {n}"},
+            lambda n: f"wrong {n}",
+        ],
+        ids=["about three objects", "the same again", "mostly about none", "about no array", "texts"],
+    )
+    def test_four_times_as_many_errors_are_four_times_as_much_work(
+        self, monkeypatch: pytest.MonkeyPatch, error: Callable[[int], Any], status: int
+    ) -> None:
+        def work(many: int) -> int:
+            errors = [SeenError(found) if isinstance(found := error(n), dict) else found for n in range(many)]
+            answer = {"message": "success", "errors": errors}
+            monkeypatch.setattr(module, "parse", lambda _: answer)
+            return counting(lambda: interpret(status, b"", three(), SeenText))[1]
+
+        few, many = work(1000), work(4000)
+        assert few > 1000
+        # Of quadratic work it would be sixteen times as much.
+        assert many < 6 * few
+
+    @pytest.mark.parametrize("status", [201, 400, 403])
+    def test_a_longer_text_is_no_more_work(self, status: int) -> None:
+        def work(words: int) -> int:
+            text = "ab 'cd' " * words
+            answer = {"message": text, "errors": [named(1, type=text), {"type": text}]}
+            return counting(lambda: answered(status, answer))[1]
+
+        assert work(100_000) < 2 * work(1000)
 
     def test_a_reason_of_megabytes(self) -> None:
         batch = batch_of(*(profile_object(f"u{n}", note=f"value {n} " * 50) for n in range(3)))
