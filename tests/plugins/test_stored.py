@@ -15,7 +15,7 @@ from airflow_provider_braze.plugins.cards import PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_plain
-from airflow_provider_braze.plugins.table import Asked, Table
+from airflow_provider_braze.plugins.table import Asked, Table, row_of
 from airflow_provider_braze.plugins.wording import NO_REPORT, OUTCOME_MEANINGS
 from tests.plugins.api_server import ApiServer
 from tests.plugins.invented import progress, report
@@ -67,6 +67,18 @@ def test_no_value_becomes_an_object() -> None:
     for depth in (json.dumps(CLASS), json.dumps(json.dumps(CLASS))):
         assert read_object(depth) == CLASS
     assert set(sys.modules) == before
+
+
+def test_half_a_character_is_written_out_before_anything_is_made_of_it() -> None:
+    half = report(accepted=1, export="/x/\ud800.txt", error="\udfff", rejects_path="/r/\ud800/rejects.csv")
+    card = card_of(task(report=half, state="failed"), has_store=True)
+    assert (card.title, card.error, card.rejects_path) == (
+        "ud800.txt",
+        "\\udfff",
+        "/r/\\ud800/rejects.csv",
+    )
+    said = row_of(task(report=half)).title
+    assert said.encode() == b"ud800.txt"
 
 
 @pytest.mark.parametrize("content", [{"records": 10**400}, {"a": json.loads("[" * 500 + "]" * 500)}])

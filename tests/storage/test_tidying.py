@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +24,16 @@ from tests.sandbox_process import ROOT
 
 OLD, NEW = "a" * 64, "b" * 64
 DAY = 86400
+EXAMPLE = ROOT / "docs" / "examples" / "tidy_reports.py"
+
+ITS_RUN = """
+import runpy, subprocess, sys
+
+subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
+dag = runpy.run_path(sys.argv[1])["dag"]
+for ti in dag.test().get_task_instances():
+    print(f"{ti.task_id}: {ti.state}, paused at first: {dag.is_paused_upon_creation}")
+"""
 
 
 def write(path: Path, days: float = 0) -> Path:
@@ -162,6 +173,43 @@ class TestCommand:
 
 
 def test_the_example_dag_does_it(folder: Path) -> None:
-    dag = runpy.run_path(str(ROOT / "docs" / "examples" / "tidy_reports.py"))["dag"]
+    dag = runpy.run_path(str(EXAMPLE))["dag"]
     assert dag.get_task("tidy_reports").python_callable(str(folder.parent)) == 6
+    assert left(folder) == KEPT
+
+
+def test_the_example_dag_fails_with_what_it_could_not_delete(folder: Path, tmp_path: Path) -> None:
+    victim = write(tmp_path / "elsewhere" / "push" / "report.json", 300)
+    (folder / ("c" * 64)).symlink_to(victim.parents[1])
+    dag = runpy.run_path(str(EXAMPLE))["dag"]
+    with pytest.raises(RuntimeError, match="c" * 64):
+        dag.get_task("tidy_reports").python_callable(str(folder))
+    assert left(folder) == KEPT
+    assert victim.exists()
+
+
+def test_airflow_runs_the_example_dag(folder: Path, tmp_path: Path) -> None:
+    """A whole run of Airflow's own, in a process of its own; the folder is the Variable that the ready DAGs have."""
+    write(folder / NEW / "at-its-end" / "report.json", 90.5)
+    dags = tmp_path / "dags"
+    dags.mkdir()
+    shutil.copy(EXAMPLE, dags)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    own = {
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW_VAR_REDPOINT_BASE_PATH": str(folder.parent),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", ITS_RUN, str(dags / EXAMPLE.name)],
+        cwd=tmp_path,
+        env=inherited | own,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "tidy_reports: success, paused at first: True" in done.stdout
     assert left(folder) == KEPT
