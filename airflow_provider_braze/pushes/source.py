@@ -103,7 +103,10 @@ class ExportSource:
             )
             if is_rejects(self._reader.columns):
                 # It was put in the export's place since that was looked at.
-                raise ExportRefusedError(f"{where.name} is a rejects file, not an export.")
+                raise ExportRefusedError(
+                    f"{where.name} is a rejects file, not an export: push it unpacked and with its header row on top, "
+                    "beside the report.json of the push that wrote it."
+                )
         self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
         if isinstance(self._reader, ExportReader):
             # By whatever name and mapping: it decides which lines can be people.

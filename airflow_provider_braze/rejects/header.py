@@ -9,10 +9,13 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
+from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.redpoint.reading.cutting import is_width_problem
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
@@ -25,6 +28,11 @@ _TOKEN = "_push_"
 
 It is no column: the records have no cell for it, so that theirs stay where they are.
 """
+
+_WHOLE_TOKEN = re.compile(rf"{_TOKEN}[0-9a-f]{{8,}}")
+
+_MOST_ABOVE = 10
+"""Rows among which the header row is looked for: a person or a program may have put a title above it."""
 
 HEAD_BYTES = 1 << 16
 """Of a file, in which the header row of a rejects file lies."""
@@ -57,28 +65,34 @@ class RejectsHeader(NamedTuple):
     @classmethod
     def of(cls, head: bytes) -> RejectsHeader | None:
         """Read it from the first bytes of a file; None where that is no rejects file."""
-        text = _decoded(head[:HEAD_BYTES])
-        first, _, rest = text.partition("\n")
-        if first.strip().lower().startswith("sep="):  # for spreadsheets
-            text = rest
+        text = _decoded(head[:HEAD_BYTES]).lstrip()
         for delimiter in _DELIMITERS:
-            rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter)
-            try:
-                columns = tuple(cell.strip() for cell in next(rows))
-            except (csv.Error, StopIteration):
-                continue
-            if is_rejects(columns):
-                token = next((column for column in columns if is_token(column)), None)
-                return cls(
-                    columns, delimiter, token and token.removeprefix(_TOKEN), _fill_the_token(rows, columns)
-                )
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+            with suppress(csv.Error):
+                for row in islice(rows, _MOST_ABOVE):
+                    columns = tuple(spelt(cell.strip()) for cell in row)
+                    if is_rejects(columns):
+                        token = next((column for column in columns if is_token(column)), None)
+                        token = token and token.removeprefix(_TOKEN)
+                        return cls(columns, delimiter, token, _fill_the_token(rows, columns))
         return None
+
+
+def spelt(column: str) -> str:
+    """Give one of our own names as we write it, though somebody has put blanks around it or made it upper case."""
+    plain = cut(column)
+    plain = plain.lower() if plain.isupper() else plain
+    return plain if plain in OWN_COLUMNS or _WHOLE_TOKEN.fullmatch(plain) else column
 
 
 def is_rejects(columns: tuple[str, ...]) -> bool:
     """Whether these are the columns of a rejects file, none or some of whose own were deleted."""
+    columns = tuple(map(spelt, columns))
     line, *others = OWN_COLUMNS
-    return line in columns and (columns[0] == line or any(own in columns for own in others))
+    found = sum(own in columns for own in others)
+    if line in columns:
+        return columns[0] == line or found > 0
+    return found > 1 or any(map(_WHOLE_TOKEN.fullmatch, columns))
 
 
 def token_name(token: str) -> str:
@@ -93,7 +107,7 @@ def is_token(column: str) -> bool:
 
 def is_no_column(column: str) -> bool:
     """Whether the last name of the header row is no column: a token, or no name at all, as a spreadsheet adds them."""
-    return not column.strip() or is_token(column)
+    return not column.strip() or is_token(spelt(column))
 
 
 def is_own(column: str) -> bool:

@@ -20,6 +20,7 @@ from airflow_provider_braze.rejects.header import (
     is_own,
     is_rejects,
     original_name,
+    spelt,
 )
 
 __all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
@@ -80,9 +81,15 @@ class RejectsReader:
             again, dialect=read_as, name=name, prepended=False, is_no_column=is_no_column
         )
         self.dialect = self._reader.dialect
-        columns = self._reader.columns
+        columns = tuple(map(spelt, self._reader.columns))
         if not is_rejects(columns):
             raise ExportRefusedError(f"{name}: it is no rejects file: it has no column {LINE_COLUMN!r}")
+        if LINE_COLUMN not in columns:
+            raise ExportRefusedError(
+                f"{name}: its column {LINE_COLUMN!r} is gone, which says where each record stood in the export: "
+                "put it back, or mend the rejects file of the push anew"
+            )
+        self._columns = columns
         header = RejectsHeader.of(again.head)
         self._padded = self._reader.padded or bool(header and header.resaved)
         self._line_at = columns.index(LINE_COLUMN)
@@ -97,22 +104,28 @@ class RejectsReader:
         return self._reader.bytes_read
 
     def __iter__(self) -> Iterator[Record]:
-        for record in self._reader:
+        for record in self._records():
             yield self._original(record)
 
     def with_outcomes(self) -> Iterator[tuple[Record, str]]:
         """Yield each record with the outcome it had; empty where the file does not tell."""
-        for record in self._reader:
+        for record in self._records():
             cells = record.cells
             outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
             yield self._original(record), outcome
 
     def with_own(self) -> Iterator[tuple[Record, dict[str, str]]]:
         """Yield each record with the cells of the columns that start with ``_``, by name."""
-        own_at = [(column, at) for at, column in enumerate(self._reader.columns) if is_own(column)]
-        for record in self._reader:
+        own_at = [(column, at) for at, column in enumerate(self._columns) if is_own(column)]
+        for record in self._records():
             cells = record.cells
             yield self._original(record), {name: cells[at] for name, at in own_at if at < len(cells)}
+
+    def _records(self) -> Iterator[Record]:
+        """Give the records; a row of nothing but empty cells, as spreadsheets write them below the last, is none."""
+        for record in self._reader:
+            if not record.cells or any(map(str.strip, record.cells)):
+                yield record
 
     def _without_padding(self, cells: list[str], problem: str | None) -> tuple[list[str], str | None]:
         """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
@@ -127,7 +140,7 @@ class RejectsReader:
     def _original(self, record: Record) -> Record:
         line, cells, problem = record
         cells, problem = self._without_padding(cells, problem)
-        number = cells[self._line_at] if len(cells) > self._line_at else ""
+        number = cells[self._line_at].strip() if len(cells) > self._line_at else ""
         if not number.isdecimal() or len(number) > _MOST_DIGITS:
             return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]

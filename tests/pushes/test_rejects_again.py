@@ -157,6 +157,84 @@ def test_is_known_as_a_spreadsheet_saves_it(
         push(path, mode="upsert", reports_path=str(tmp_path / "reports"))
 
 
+def _saved(text: str, change: Callable[[list[list[str]]], list[list[str]]], end: str = "\r\n") -> bytes:
+    """Save a rejects file as a spreadsheet does: all rows as wide as the widest."""
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    width = max(map(len, rows))
+    out = io.StringIO(newline="")
+    csv.writer(out, lineterminator=end).writerows(change([row + [""] * (width - len(row)) for row in rows]))
+    return out.getvalue().encode()
+
+
+HARMLESS: dict[str, Callable[[list[list[str]]], list[list[str]]]] = {
+    "upper case": lambda rows: [[name.upper() if name[0] == "_" else name for name in rows[0]], *rows[1:]],
+    "blanks around names": lambda rows: [[f" {name} " for name in rows[0]], *rows[1:]],
+    "blanks around line numbers": lambda rows: [rows[0], *([f" {row[0]} ", *row[1:]] for row in rows[1:])],
+    "empty rows below": lambda rows: [*rows, *[[""] * len(rows[0])] * 3],
+    "wider empty rows below": lambda rows: [*rows, [""] * (len(rows[0]) + 2)],
+    "empty lines above": lambda rows: [[], [], *rows],
+}
+
+
+@pytest.mark.parametrize("how", HARMLESS)
+def test_what_a_spreadsheet_does_to_it_is_harmless(
+    push: Push, first: dict[str, Any], sandbox: SandboxProcess, how: str
+) -> None:
+    path = mended(first, "saved.csv")
+    path.write_bytes(_saved(path.read_text(), HARMLESS[how]))
+    report = push(path, run="again")
+    check(report, status="complete", records=1, accepted=1, mapping=first["mapping"])
+    assert sandbox.profile("U2")["email"] == "bo@example.com"
+    assert "200" not in json.dumps(sandbox.profile("U2")["custom_attributes"])
+
+
+KNOWN: dict[str, Callable[[list[list[str]]], list[list[str]]]] = {
+    **HARMLESS,
+    "a title above": lambda rows: [["Failed records", "", ""], *rows],
+    "an empty row above": lambda rows: [[""] * len(rows[0]), *rows],
+    "a quoted sep=": lambda rows: [["sep=,"], *rows],
+    "without line numbers": lambda rows: [row[1:] for row in rows],
+    "nothing but the cells and the token": lambda rows: [row[4:] for row in rows],
+    "without line numbers and token": lambda rows: [row[1:-1] for row in rows],
+}
+
+
+@pytest.mark.parametrize("how", KNOWN)
+@pytest.mark.parametrize("given", [{}, {"dialect": Dialect(skip_lines=1)}], ids=["", "skip_lines"])
+def test_whatever_was_done_to_it_it_is_never_taken_for_an_export(
+    push: Push,
+    first: dict[str, Any],
+    sandbox: SandboxProcess,
+    tmp_path: Path,
+    how: str,
+    given: dict[str, Any],
+) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    path = mended(first, "saved.csv", folder)
+    path.write_bytes(_saved(path.read_text(), KNOWN[how]))
+    sandbox.reset_stats()
+    with pytest.raises(BrazeSetupError, match=r"is a rejects file.*copy that report\.json beside it"):
+        push(path, mode="upsert", reports_path=str(tmp_path / "reports"), **given)
+    assert sandbox.stats()["requests"] == 0
+
+
+def test_lines_above_the_header_are_skipped_as_declared(
+    push: Push, first: dict[str, Any], sandbox: SandboxProcess
+) -> None:
+    path = mended(first, "saved.csv")
+    path.write_bytes(_saved(path.read_text(), KNOWN["a title above"]))
+    report = push(path, run="again", dialect=Dialect(skip_lines=1))
+    check(report, status="complete", records=1, accepted=1, mapping=first["mapping"])
+
+
+def test_without_line_numbers_it_is_refused_beside_its_report_too(push: Push, first: dict[str, Any]) -> None:
+    path = mended(first, "saved.csv")
+    path.write_bytes(_saved(path.read_text(), KNOWN["without line numbers"]))
+    with pytest.raises(ExportRefusedError, match="its column '_line' is gone"):
+        push(path, run="again", mode="upsert")
+
+
 class TestReportsThatDoNotFit:
     @pytest.mark.parametrize("without", [["export"], ["export", "failed_rows"]])
     def test_a_report_whose_export_was_removed_makes_no_rows_of_records(
