@@ -22,7 +22,7 @@ class ProgressWriter:
     :param log: the task's log; one line each time.
     :param store: the task state store.
     :param facts: what else to keep: the try, the endpoint and so on.
-    :param also: called each time that there is a progress to tell.
+    :param also: called each time that there is a progress to tell, with whether the push waits for Braze.
     :param long_wait: takes each progress, to tell others of long waits.
     """
 
@@ -32,7 +32,7 @@ class ProgressWriter:
         store: StateStore,
         facts: Mapping[str, Any],
         *,
-        also: Callable[[], None] = lambda: None,
+        also: Callable[[bool], None] = lambda waits: None,  # noqa: ARG005 named for who reads it
         long_wait: LongWait | None = None,
     ) -> None:
         self._log, self._store, self._facts, self._also = log, store, dict(facts), also
@@ -48,7 +48,7 @@ class ProgressWriter:
         """Log one line, and write the store."""
         self._log.info("%s", progress_line(progress))
         self._store.put(PROGRESS_KEY, {**progress, **self._facts})
-        self._also()
+        self._also(progress["waiting_until"] is not None)
         if self._long_wait is not None:
             self._long_wait(progress)
 
@@ -76,11 +76,14 @@ class ListReportWriter:
         self._unwritten = report
         self.catch_up()
 
-    def catch_up(self) -> None:
-        """Write the last one, if that was not done and it is time."""
+    def catch_up(self, at_once: bool = False) -> None:
+        """Write the last one, if that was not done and it is time.
+
+        :param at_once: it is time, because nothing new is to be expected for long.
+        """
         if self._unwritten is None:
             return
-        if self._written_at is None or self._clock() - self._written_at >= self._EVERY:
+        if at_once or self._written_at is None or self._clock() - self._written_at >= self._EVERY:
             self._write(self._unwritten)
 
     def end(self, report: dict[str, Any]) -> None:

@@ -55,12 +55,13 @@ class Summary:
 
 
 def summaries(tasks: Sequence[PushTask]) -> list[Summary]:
-    """Add up the plans of a run, and then its pushes; one alone is not added up."""
-    plans = [task for task in tasks if is_plan(task)]
-    pushes = [task for task in tasks if not is_plan(task)]
+    """Add up the plans of a run, and then its pushes; one alone is not added up, nor what says nothing yet."""
     if len(tasks) < 2:
         return []
-    return [Summary.of(some) for some in (plans, pushes) if some]
+    plans = [task for task in tasks if is_plan(task)]
+    pushes = [task for task in tasks if not is_plan(task)]
+    # A task that is to push a list does not even know yet how many pushes that will be.
+    return [Summary.of(some) for some in (plans, pushes) if any(map(said_of, some))]
 
 
 def is_plan(task: PushTask) -> bool:

@@ -20,8 +20,18 @@ OUTCOME_MEANINGS: Mapping[str, str] = MappingProxyType(
         "unchanged": "nothing new to send",
         "in_flight": "in a request that Braze has not answered yet",
         "read_ahead": "read, and to be sent when it is its turn",
-        "to_be_sent": "to be sent after the wait",
+        "to_be_sent": "read, and waits for Braze with the push; it has not failed",
         "to_come": "not read yet, estimated from the size of the file",
+    }
+)
+
+_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        # No outcomes: their names alone would not say so to whoever reads them for the first time.
+        "in_flight": "in requests not answered yet",
+        "read_ahead": "read but not sent yet",
+        "to_be_sent": "to be sent after the wait",
+        "to_come": "not read yet",
     }
 )
 
@@ -168,5 +178,5 @@ def percent(share: float) -> str:
 
 
 def spaced(outcome: str) -> str:
-    """Name an outcome as people read it."""
-    return outcome.replace("_", " ")
+    """Name an outcome, or another part of the bar, as people read it."""
+    return _LABELS.get(outcome, outcome.replace("_", " "))

@@ -185,7 +185,7 @@ class RedpointExportSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait for exports, here or in the triggerer."""
         self._memory, self._began = PollState(), time.monotonic()
-        with self._failing_plainly():
+        with self._failing_plainly(context):
             if not self.deferrable:
                 return super().execute(context)
             search = self._search()
@@ -240,7 +240,7 @@ class RedpointExportSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on after the triggerer."""
-        with self._failing_plainly():
+        with self._failing_plainly(context):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _search(self) -> ExportSearch:
@@ -307,11 +307,14 @@ class RedpointExportSensor(BaseSensorOperator):
         raise AirflowSkipException(reason)
 
     @contextmanager
-    def _failing_plainly(self) -> Iterator[None]:
+    def _failing_plainly(self, context: Context) -> Iterator[None]:
         """Fail without a retry where none can help; outside of what soft_fail turns into a skip."""
         try:
             yield
         except BrazeError as error:
+            # A later try may still find something; what it cannot mend is the last word.
+            if self.never_fail or not error.retryable:
+                _leave(context, str(error))
             if self.never_fail:
                 raise AirflowSkipException(str(error)) from error
             if not error.retryable:

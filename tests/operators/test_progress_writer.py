@@ -18,7 +18,14 @@ from airflow_provider_braze.pushes.progress import PROGRESS_KEY, Progress
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 from tests.connections import connect
+from tests.inbox import land
+from tests.reliability.pushing import TaskInstance
 from tests.sandbox_process import SandboxProcess
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:  # Airflow 3.1
+    from airflow.exceptions import TaskDeferred
 
 LOG = logging.getLogger(__name__)
 
@@ -90,6 +97,22 @@ def test_without_a_store_only_the_log_tells(caplog: pytest.LogCaptureFixture) ->
     with caplog.at_level(logging.INFO, LOG.name):
         ProgressWriter(LOG, StateStore(LOG, None), {})(progress(7))
     assert [record.getMessage()[:9] for record in caplog.records] == ["7 records"]
+
+
+def test_a_list_whose_push_waits_for_braze_says_at_once_what_has_had_its_turn(
+    monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    connect(monkeypatch, sandbox)
+    exports = [
+        str(land(tmp_path, f"RPI_Export_{n}.txt", text="external_id,email\nU1,a@example.com\n", age=9 - n))
+        for n in (1, 2, 3)
+    ]
+    sandbox.fault(status=429, rate_headers="seconds", retry_after=1800, after=2, count=9)
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred):
+        # Nobody looks on again before Braze's wait is over.
+        BrazeUserTrackOperator(task_id="push", export=exports).execute({"ti": ti})  # type: ignore[typeddict-item]
+    assert [each["status"] for each in ti.pushed["report"]["exports"]] == ["complete", "complete", "waiting"]
 
 
 class TestOperator:

@@ -140,7 +140,7 @@ class TestPage:
         page = show({"state": "running", "progress": progress(waiting_until="2026-11-21T12:02:00+00:00")})
         assert "Waiting for Braze until 12:02 UTC" in text_of(page)
         assert "40 % of the file" in text_of(page)
-        assert "245 read ahead" in text_of(page)
+        assert "245 read but not sent yet" in text_of(page)
 
     def test_of_a_run_without_a_push(self, show: Show) -> None:
         assert module.NO_PUSH_IN_RUN in text_of(show())

@@ -316,8 +316,8 @@ class TestPlansAndPushes:
         assert (sent.planned, sent.exports, sent.records, sent.data_points) == (False, 3, 27, 3 * 4321)
 
     def test_before_anything_is_pushed(self) -> None:
-        plans, sent = self.both(make(state=None))
-        assert (plans.exports, plans.failed, sent.exports, sent.records) == (3, 3, 1, 0)
+        (plans,) = self.both(make(state=None))
+        assert (plans.planned, plans.exports, plans.failed) == (True, 3, 3)
 
     def test_a_dry_run_says_what_it_would_cost(self) -> None:
         (plans,) = self.both()

@@ -169,6 +169,25 @@ def test_rescheduling_waits_for_so_long(tmp_path: Path, ti: TaskInstance) -> Non
         execute()
 
 
+@every_mode
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"push_again": True, "offer": "Spring Welcome", "max_exports": 1}, "push_again takes 2 exports"),
+        ({"reports_path": "/nowhere\0"}, "is no path: it holds a character that no name can have"),
+    ],
+)
+def test_what_no_retry_can_mend_is_left_for_the_tab(
+    tmp_path: Path, ti: TaskInstance, run: Run, given: dict[str, Any], words: str
+) -> None:
+    land(tmp_path)
+    land(tmp_path, "RPI_Export_2.txt")
+    with ends(AirflowFailException, ti, words):
+        run(
+            lambda **kwargs: sensor(tmp_path, settle_seconds=0, soft_fail=True, **given, **kwargs), {"ti": ti}
+        )
+
+
 def test_push_again_without_a_name_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(BrazeSetupError, match="push_again needs an offer"):
         sensor("/data", push_again=True)

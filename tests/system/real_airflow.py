@@ -295,6 +295,18 @@ class RealAirflow:
         """Start a run as the UI's form does, and return its id."""
         return str(self.api("POST", f"dags/{dag_id}/dagRuns", logical_date=None, conf=form)["dag_run_id"])
 
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Have a task of a run tried again, as *Clear* in the UI does."""
+        self.api(
+            "POST",
+            f"dags/{dag_id}/clearTaskInstances",
+            dry_run=False,
+            dag_run_id=run_id,
+            task_ids=[task_id],
+            only_failed=False,
+            reset_dag_runs=True,
+        )
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Tell the state of one run."""
         return str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])

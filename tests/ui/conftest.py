@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tests.system.real_airflow import REPOSITORY, RealAirflow
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from tests.plugins.api_server import ApiServer
     from tests.ui.screen import Screen
 
 HERE = Path(__file__).parent
@@ -35,10 +37,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def airflow(sandbox_process: SandboxProcess) -> Iterator[RealAirflow]:
+def airflow(
+    sandbox_process: SandboxProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RealAirflow]:
     """One Airflow for all tests in the browser, whose schedules do not fire by themselves."""
     connection = {"conn_type": "braze", "host": sandbox_process.url, "password": sandbox_process.key}
+    # The shipped DAGs, and those of these tests.
+    dags = tmp_path_factory.mktemp("dags")
+    for folder in (REPOSITORY / "airflow_provider_braze" / "example_dags", HERE / "dags"):
+        for file in folder.glob("*.py"):
+            shutil.copy(file, dags)
     with RealAirflow(
+        dags_folder=dags,
         connections={"braze_default": connection},
         settings={"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False"},
     ) as running:
@@ -58,6 +68,53 @@ def window(browser: Browser, airflow: RealAirflow) -> Iterator[Screen]:
     from tests.ui.screen import screen
 
     with screen(browser, airflow.url) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def reports_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reports folder of the pushes that the API server shows."""
+    return tmp_path_factory.mktemp("_braze")
+
+
+@pytest.fixture(scope="session")
+def server(
+    sandbox_process: SandboxProcess, reports_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ApiServer]:
+    """An API server below a sub-path, for the tests of what the tab shows."""
+    from tests.plugins.api_server import ApiServer
+    from tests.plugins.invented import of_100
+    from tests.ui import shown
+    from tests.ui.real_states import RUN_OF_STATES, real_states
+
+    tasks = [
+        {
+            "task_id": shown.TASK_ID,
+            "map_index": n,
+            "name": "Push to Braze",
+            "label": f"Offer / {6000 + n}",
+            **push,
+        }
+        for n, push in enumerate(shown.pushes(shown.rejects_file(reports_folder)))
+    ]
+    states = real_states(sandbox_process, tmp_path_factory.mktemp("states"))
+    with ApiServer(
+        {shown.DAG_ID: {shown.RUN: tasks, shown.RUN_OF_100: [of_100()], RUN_OF_STATES: states}},
+        {"AIRFLOW__BRAZE__REJECTS_IN_UI": "True"},
+        with_dags=True,
+    ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def viewer(browser: Browser, server: ApiServer) -> Iterator[Screen]:
+    """The window of somebody who may only look."""
+    from tests.plugins.api_server import VIEWER
+    from tests.ui.screen import screen
+    from tests.ui.shown import sign_in
+
+    with screen(browser, server.url) as opened:
+        sign_in(opened, server, VIEWER)
         yield opened
 
 

@@ -61,6 +61,13 @@ class Screen:
         """Find a field of a form by its name."""
         return self.dialog.locator(f"[name={name}], [name=element_{name}]").first
 
+    def tick(self, *names: str) -> None:
+        """Switch fields of the section that is open on, by their names."""
+        for name in names:
+            switch = self.page.locator(f"[name=element_{name}]")
+            self.dialog.locator("label", has=switch).click()
+            expect(self.dialog.locator(f"[name=element_{name}]")).to_be_checked()
+
     def choices(self, name: str) -> list[str]:
         """List what a field offers."""
         self.dialog.locator(f"#element_{name}").click()
@@ -124,6 +131,16 @@ class Screen:
         """Open what a task's author has written of it."""
         self.open(f"dags/{dag_id}/tasks/{task_id}")
         self.page.get_by_role("button", name="Documentation").click()
+
+    @staticmethod
+    def facts(part: Locator) -> dict[str, str]:
+        """Read the figures of a sum or a card, each with the name that stands beside it."""
+        part.wait_for()
+        figures = part.locator(".facts > div")
+        return {
+            str(figure.locator("dt").text_content()): str(figure.locator("dd").text_content())
+            for figure in figures.all()
+        }
 
     def braze_tab(self) -> FrameLocator:
         """Open the tab Braze of the page that is open, and return its content."""

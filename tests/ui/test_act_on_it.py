@@ -19,15 +19,17 @@ from tests.system.real_airflow import RealAirflow
 from tests.ui.screen import Screen
 
 APPROVAL, PUSH, AGAIN = "redpoint_with_approval", "redpoint_to_braze", "push_rejects_again"
-COMMA, TAB = EXPORTS[:2]
+COMMA = EXPORTS[0]
+FOLDER = f"{COMMA.channel}/{COMMA.offer}/{COMMA.workflow_id}"
+ONE_OF_TWO = "external_id,email\nU1,ann@example.com\nU2,nonsense\n"
 
 
-def test_a_question_is_understood_and_answered(
+def test_a_question_is_understood_and_answered_and_sums_are_true_before_and_after(
     ui: Screen, airflow: RealAirflow, sandbox: SandboxProcess, base_path: Path
 ) -> None:
     airflow.unpause(APPROVAL)
     COMMA.land(base_path, modified=time.time() - 120)
-    TAB.land(base_path, modified=time.time() - 60)
+    land(base_path, "RPI_Export_5720.txt", folder=FOLDER, text=ONE_OF_TWO, age=60)
     ui.trigger_form(APPROVAL)
     ui.fill(max_age_days="0.5", ask_above_users="10.000")
     assert ui.press_trigger() == (400, "")
@@ -47,8 +49,8 @@ def test_a_question_is_understood_and_answered(
     airflow.wait_for_worker_to_leave(run_id, "ask")
     ui.open(f"dags/{APPROVAL}/runs/{quote(run_id)}/tasks/ask/required_actions")
     for said in (
-        "Push 3 users to Braze?",
-        "2 exports, 3 users, at most",
+        "Push 4 users to Braze?",
+        "2 exports, 4 users, at most",
         sandbox.url,
         "braze_default",
         f"{COMMA.channel} / {COMMA.offer} / {COMMA.execution_id}",
@@ -58,12 +60,41 @@ def test_a_question_is_understood_and_answered(
     plans = ui.page.get_by_role("link", name="Each plan is in the tab Braze of this run")
     where = plans.get_attribute("href")
     assert where is not None
+    answer = ui.page.url
+    ui.page.goto(where)
+    tab = ui.page.frame_locator("iframe")
+    planned = tab.locator("section", has_text="2 plans")
+    before = ui.facts(planned)
+    points = airflow.xcom(APPROVAL, run_id, "plan_export")["data_points"]
+    assert points > 0
+    assert before == {
+        "Records": "5",
+        "Would fail": "1",
+        "Data points it would cost, estimated": f"{points:,}",
+    }
+    # Nothing was pushed, so nothing is said of pushes.
+    expect(tab.locator("section")).to_have_count(1)
+    assert sandbox.stats()["requests"] == 0
+
+    ui.page.goto(answer)
     ui.page.get_by_role("button", name="Approve").click()
     assert airflow.wait_for_run(APPROVAL, run_id) == "success"
     ui.page.goto(where)
-    tab = ui.page.frame_locator("iframe")
     expect(tab.get_by_role("heading", name=f"RPI_Export_{COMMA.execution_id}.txt").first).to_be_visible()
-    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003"}
+    pushed = tab.locator("section", has_text="2 pushes")
+    truth = {"Records": "5", "Failed": "1", "Data points, estimated": f"{points:,}"}
+    assert ui.facts(pushed) == truth
+    assert ui.facts(planned) == before
+    assert set(sandbox.profiles()) == {"P0001", "P0002", "P0003", "U1"}
+    assert sandbox.stats()["objects"] == 4
+
+    # Who clears the task has everything pushed again: that is another try of the same pushes.
+    airflow.clear(APPROVAL, run_id, "push_export")
+    assert airflow.wait_for_run(APPROVAL, run_id) == "success"
+    assert sandbox.stats()["objects"] == 8
+    ui.page.goto(where)
+    assert ui.facts(pushed) == truth
+    assert ui.facts(planned) == before
 
 
 def test_mended_rejects_go_out_from_their_card(
@@ -71,8 +102,7 @@ def test_mended_rejects_go_out_from_their_card(
 ) -> None:
     airflow.unpause(PUSH)
     airflow.unpause(AGAIN)
-    people = "external_id,email\nU1,ann@example.com\nU2,nonsense\n"
-    land(base_path, folder="Braze Onboarding and Upsert/Spring Welcome/8828", text=people, age=60)
+    land(base_path, folder=FOLDER, text=ONE_OF_TWO, age=60)
     run_id = airflow.trigger(PUSH)
     assert airflow.wait_for_run(PUSH, run_id) == "success"
     (first,) = airflow.reports(PUSH, run_id)

@@ -16,7 +16,7 @@ from tests.plugins.api_server import USER, VIEWER, ApiServer
 from tests.plugins.invented import report
 from tests.plugins.test_app import rejects_of
 from tests.ui.screen import Screen, screen
-from tests.ui.test_braze_tab import sign_in
+from tests.ui.shown import sign_in
 
 DAG_ID, AGAIN = "redpoint_to_braze", "push_rejects_again"
 RUN, RUN_OF_ANOTHER = "manual__2026-11-21T10:00:00+00:00", "manual__2026-11-21T11:00:00+00:00"

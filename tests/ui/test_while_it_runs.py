@@ -51,6 +51,8 @@ def test_a_slow_push_shows_how_far_it_is(
     expect(share).to_be_visible()
     expect(tab.get_by_text("of the file")).to_be_visible()
     expect(tab.get_by_text("Refreshes by itself")).to_be_visible()
+    expect(tab.get_by_text(f"{export.channel} / {export.offer} / {export.workflow_id}")).to_be_visible()
+    expect(tab.get_by_text("Time left, estimated")).to_be_visible()
     first = float(share.get_attribute("value") or 1)
     assert 0 <= first < 1
     # Braze says no: the reader sees until when.
