@@ -70,7 +70,7 @@ class BrazePushNotifier(BaseNotifier):
     As ``on_success_callback`` and ``on_failure_callback`` of a DAG it sends one message a run about all of its pushes,
     and none where all went well; as those of a task, one about its push. A failure is always told. That a push waits
     long for Braze is told at once, while it waits, and once a run. That is then the run's message: what comes of it is
-    told only where that is bad news, and as that message going on (``Re:``, and in one conversation of a mailbox).
+    told only where that is bad news, and as that message going on: it says so, and mailboxes show both as one.
 
     Each notifier is given the message where its author has not filled in ``subject``, ``html_content`` or ``text``; any
     other field may be a template with ``{{ braze.subject }}``, ``{{ braze.text }}``, ``{{ braze.html }}``,
@@ -196,15 +196,12 @@ class BrazePushNotifier(BaseNotifier):
             return None
         if told:
             lines.append(_GOES_ON)
-        return self._message(context, "failed" if failure else "to be looked at", lines, goes_on=told)
+        return self._message(context, "failed" if failure else "to be looked at", lines)
 
-    def _message(
-        self, context: Mapping[str, Any], what: str, lines: list[str], *, goes_on: bool = False
-    ) -> Message:
-        """Write a message; one that goes on from an earlier one of its run is known by its subject."""
+    def _message(self, context: Mapping[str, Any], what: str, lines: list[str]) -> Message:
         dag_id, run_id = _run_of(context)
         link, thread = self._link(context), hashlib.sha256(f"{dag_id}\n{run_id}".encode()).hexdigest()[:32]
-        subject = f"{'Re: ' if goes_on else ''}Braze pushes of {dag_id or 'a DAG'}: {what}"
+        subject = f"Braze pushes of {dag_id or 'a DAG'}: {what}"
         text = "\n".join([*lines, link] if link else lines)
         written = "<br>\n".join(map(html.escape, lines))
         if link:
