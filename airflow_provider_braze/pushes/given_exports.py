@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError
 
 Export = str | Mapping[str, Any]
@@ -53,8 +54,7 @@ def check(export: Any) -> Export:
     :raises BrazeSetupError: it is neither.
     """
     if isinstance(export, Mapping):
-        if "path" not in export:
-            raise BrazeSetupError(f"export is a dict without 'path': {_GIVE}.")
+        _check_item(export)
         return export
     if isinstance(export, os.PathLike) or type(export).__name__ == "ObjectStoragePath":
         export = str(export)
@@ -71,12 +71,22 @@ def check(export: Any) -> Export:
         raise BrazeSetupError(f"export is empty: {_GIVE}.")
     if _looks_like_a_list(text.strip()):
         raise BrazeSetupError(f"export is text that looks like a list or a dict: {_HAND_OVER}.")
-    if text != text.strip():
+    if text != cut(text):
         raise BrazeSetupError(
             f"export has a blank or a line end at its beginning or end: {text[:200]!r}. Take it away, perhaps with "
             "| trim in the template; a file that is really called so is given as {'path': ...}."
         )
     return text
+
+
+def _check_item(item: Mapping[str, Any]) -> None:
+    if "path" not in item:
+        raise BrazeSetupError(f"export is a dict without 'path': {_GIVE}.")
+    path = item["path"]
+    if not isinstance(path, str | os.PathLike) and type(path).__name__ != "ObjectStoragePath":
+        raise BrazeSetupError(f"export is a dict whose 'path' is a {type(path).__name__}, not text: {_GIVE}.")
+    if str(path).strip() in ("", "None"):
+        raise BrazeSetupError(f"export is a dict whose 'path' is empty: {_GIVE}.")
 
 
 def path_of(export: Export) -> str:

@@ -506,6 +506,14 @@ class TestReport:
         ([None], "export is empty"),
         (["/a.txt", "/b.txt\n"], "blank or a line end"),
         ([{"channel": "x"}], "a dict without 'path'"),
+        ("/a.txt\u200b", "blank or a line end"),
+        ("\ufeff/a.txt", "blank or a line end"),
+        ({"path": None}, "whose 'path' is a NoneType"),
+        ({"path": ["/a.txt"]}, "whose 'path' is a list"),
+        ([{"path": b"/a.txt"}], "whose 'path' is a bytes"),
+        ([{"path": 202403}], "whose 'path' is a int"),
+        ({"path": " "}, "whose 'path' is empty"),
+        ({"path": "None"}, "whose 'path' is empty"),
     ],
 )
 def test_what_is_no_export_is_said_at_once(

@@ -14,6 +14,9 @@ _SCHEME = re.compile(r"(?:(https?)(?:[:;.]*[/\\]+|[:;](?=\D))|[:/\\]+)", re.IGNO
 _NAME = re.compile(r"[\w.-]+|[0-9a-f:.]+", re.ASCII)
 
 
+_OTHER_SCHEME = re.compile(r"[^./\\]*:[/\\]{2}")
+
+
 def read_endpoint(host: str | None, scheme: str | None, port: int | None, *, allow_http: bool) -> str:
     """Read the host of a connection as people write it.
 
@@ -61,7 +64,8 @@ def _check_beginning(host: str | None, text: str) -> None:
     while found := _SCHEME.match(rest):
         scheme, rest = (found[1] or scheme).lower(), rest[found.end() :]
     if rest != (text.partition("://")[2] if "://" in text else text):
-        name = re.split(r"[/\\?#]", rest)[0]
+        # What else stands before the slashes is a scheme misspelt, or another one.
+        name = re.split(r"[/\\?#]", _OTHER_SCHEME.sub("", rest))[0].strip("'\"<> ")
         raise BrazeSetupError(
             f"The Braze connection's host {host!r} is not an http(s) address: write {scheme}://{name or 'rest...'}."
         )
