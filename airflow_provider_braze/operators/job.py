@@ -37,6 +37,7 @@ class Asked(AskedOfTheMemory, Protocol):
     """The operator's parameters that are used here, rendered."""
 
     durable: bool
+    retries: int | None
     max_data_points: Any
     max_rejected: Any
     max_wait_on_worker: Any
@@ -94,6 +95,7 @@ def job_of(
         save=partial(store.put, CHECKPOINT_KEY) if task.durable and store.exists else None,
         is_saved=partial(store.holds, CHECKPOINT_KEY),
         sent_before=_sent_before(context, task, store),
+        is_retry=_is_retry(context, task),
         log=task.log.info,
     )
 
@@ -123,6 +125,15 @@ def push_identity(context: Mapping[str, Any], task_id: str, shard: str | None = 
 def _sent_before(context: Context, task: Asked, store: StateStore) -> bool:
     """Tell whether an earlier try may have sent some of it and left no checkpoint, because none was to be kept."""
     return getattr(context.get("ti"), "try_number", 1) > 1 and not (task.durable and store.exists)
+
+
+def _is_retry(context: Context, task: Asked) -> bool:
+    """Tell whether the try before this one did not end well.
+
+    To clear a task raises its ``max_tries`` above its ``retries``, whatever it had come to: of that one nobody can say.
+    """
+    ti = context.get("ti")
+    return getattr(ti, "try_number", 1) > 1 and getattr(ti, "max_tries", None) == task.retries
 
 
 def _checkpoint(

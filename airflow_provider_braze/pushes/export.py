@@ -10,23 +10,22 @@ from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazeSetupError,
     ExportChangedError,
-    ExportGoneError,
     describe,
 )
-from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes import report as reports
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.half_pushed import HalfPushed, part_of
 from airflow_provider_braze.pushes.lateness import MOST_FIELDS, age_of, lateness_line
 from airflow_provider_braze.pushes.marking import Marking
+from airflow_provider_braze.pushes.remembering import with_targets
 from airflow_provider_braze.pushes.resume_state import binding
 from airflow_provider_braze.pushes.running import Running
 from airflow_provider_braze.pushes.shards import EVERYTHING, Shard
 from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
+from airflow_provider_braze.pushes.whole_before import WholeBefore
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
-from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.redpoint.reading.lines import Readable
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.location import Location, Stat
@@ -37,7 +36,7 @@ from airflow_provider_braze.storage.shard_marks import ShardMarks
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
-from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 
 @dataclass(kw_only=True)
@@ -67,19 +66,19 @@ class ExportPush(AnyPush):
     pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
 
     def _execute(self) -> dict[str, Any]:
+        if (whole := self._whole_before()) is not None:
+            self.report = whole
+            return whole
         item = ExportItem.of(self.export, self.channel_modes)
         if item.is_rows:
             raise BrazeSetupError(
                 f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
             )
-        mode = item.resolve_mode(self.job.mode, self.channel_modes)
-        reading = ResolvedExport(
-            item, mode, item.resolve_mapping(self.mapping), self.dialect, self.job.retry_events
-        )
-        self.job = replace(self.job, memory=_with_targets(self.job.memory, reading.mapping))
+        reading = self._reading(item)
+        self.job = replace(self.job, memory=with_targets(self.job.memory, reading.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
-        location, before = _found(item)
+        location, before = item.look()
         return _ExportAttempt(self, self._running, reading, folder, location, before).execute()
 
     def last_report_of_this_task(self) -> dict[str, Any] | None:
@@ -87,17 +86,62 @@ class ExportPush(AnyPush):
 
         :return: None where there is none, or the export as it lies there now was never pushed by this task's list.
         """
+        return self._last_report(is_of_a_list=True)
+
+    def mark_whole(self, report: Mapping[str, Any]) -> None:
+        """Mark an export that an earlier try has brought through, where that was ended before it could mark it.
+
+        :param report: of this export as it lies there now.
+        :raises BrazeError: it cannot be told what is marked, or a mark cannot be written.
+        """
+        item = ExportItem.of(self.export, self.channel_modes)
+        folder, (location, found) = self._reports_folder(item), item.look()
+
+        def set_fields() -> frozenset[str]:
+            with open_buffered(location) as file:
+                return ExportSource(file, self._reading(item)).set_fields
+
+        before = WholeBefore(self.job, folder, report["fingerprint"])
+        before.mark(report, self.before(folder), location.url, age_of(item, found.modified), set_fields)
+
+    def before(self, folder: ReportsFolder) -> PushedBefore:
+        """Give what knows which exports were pushed."""
+        if self.pushed_before:
+            return self.pushed_before(folder)
+        return PushedBefore(folder, self.job.braze_conn_id, part_of(self.job.shard))
+
+    def _whole_before(self) -> dict[str, Any] | None:
+        """Give the report of the try before, where it brought the export through and was ended before it could say so.
+
+        What a list has brought through, the list asks itself.
+        """
+        if not self.job.is_retry or self.job.dry_run or self.round:
+            return None
+        report = self._last_report(is_of_a_list=False)
+        if report is None or report.get("status") != reports.COMPLETE:
+            return None
+        self.job.log(
+            "An earlier try has brought this export through, and was ended before it could say so: it is not pushed "
+            "again."
+        )
+        self.mark_whole(report)
+        return report
+
+    def _last_report(self, *, is_of_a_list: bool) -> dict[str, Any] | None:
         try:
             item = ExportItem.of(self.export, self.channel_modes)
-            _, found = _found(item)
+            _, found = item.look()
             name = fingerprint(item.where, found.size, found.modified, found.etag)
-            written = self._reports_folder(item).reports_of(name, self.job.identity)
+            before = WholeBefore(self.job, self._reports_folder(item), name)
+            return before.last_report(is_of_a_list=is_of_a_list)
         except (BrazeError, OSError):
             # To be said when it is its turn.
             return None
-        # Without a round it was not pushed as part of a list.
-        of_lists = [report for report in written if isinstance(report.get("round"), int) and report["round"]]
-        return of_lists[-1] if of_lists else None
+
+    def _reading(self, item: ExportItem) -> ResolvedExport:
+        mode = item.resolve_mode(self.job.mode, self.channel_modes)
+        mapping = item.resolve_mapping(self.mapping)
+        return ResolvedExport(item, mode, mapping, self.dialect, self.job.retry_events)
 
     def _reports_folder(self, item: ExportItem) -> ReportsFolder:
         path = self.job.reports_path or item.reports_path
@@ -129,11 +173,7 @@ class _ExportAttempt(Attempt):
         self.source: ExportSource | None = None
         self.modified = age_of(reading.item, before.modified)
         job = push.job
-        self.before_it = (
-            push.pushed_before(folder)
-            if push.pushed_before
-            else PushedBefore(folder, job.braze_conn_id, part_of(job.shard))
-        )
+        self.before_it = push.before(folder)
         self.late: Newer | None = None
         self.held = False
         self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
@@ -305,30 +345,3 @@ class _ExportAttempt(Attempt):
             "mapping": mapping.as_reported(),
             "has_transform": mapping.transform is not None,
         }
-
-
-def _with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
-    """Add to the columns that are always sent what a mapping makes of them."""
-    asked = frozenset(map(normalised, wish.always_send))
-    if not asked:
-        return wish
-    tags = {**DEFAULT_TAGS, **mapping.tags}
-    targets = {name: mapping.rename[name] for name in mapping.rename} | {
-        name: tag.attribute for name, tag in tags.items()
-    }
-    return replace(
-        wish,
-        always_send=wish.always_send
-        | {target for column, target in targets.items() if normalised(column) in asked},
-    )
-
-
-def _found(item: ExportItem) -> tuple[Location, Stat]:
-    """Find the file where it is to be opened, and look at it."""
-    try:
-        location = item.file()
-        return location, location.stat()
-    except FileNotFoundError:
-        raise ExportGoneError(
-            f"{item.path} is not there: it was moved or rolled back, or the share is gone."
-        ) from None

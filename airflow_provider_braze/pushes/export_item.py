@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportGoneError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.report import Mode
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.location import Location, Stat, locate
 from airflow_provider_braze.storage.plain import check_plain, open_for_reading, read_small
 from airflow_provider_braze.storage.reports_folder import (
     FOLDER_NAME,
@@ -151,6 +151,19 @@ class ExportItem:
         if self.parent is not None:
             return check_plain(beside_report(self.path), None)
         return check_plain(locate(self.path), locate(self.base_path) if self.base_path else None)
+
+    def look(self) -> tuple[Location, Stat]:
+        """Find the file where it is to be opened, and look at it.
+
+        :raises ExportGoneError: it is not there.
+        """
+        try:
+            location = self.file()
+            return location, location.stat()
+        except FileNotFoundError:
+            raise ExportGoneError(
+                f"{self.path} is not there: it was moved or rolled back, or the share is gone."
+            ) from None
 
     @property
     def is_rows(self) -> bool:

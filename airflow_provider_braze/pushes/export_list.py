@@ -178,7 +178,8 @@ class ListPush:
         """Take over what earlier tries, or this one before a long wait, have settled in the round under way."""
         if self._job.identity.try_number <= 1 and self._job.checkpoint is None:
             return
-        last = [self._push(turn).last_report_of_this_task() for turn in self._turns]
+        pushes = {id(turn): self._push(turn) for turn in self._turns}
+        last = [push.last_report_of_this_task() for push in pushes.values()]
         current = max((report["round"] for report in last if report), default=self._round)
         found = [
             (turn, report)
@@ -186,7 +187,7 @@ class ListPush:
             if report and report["round"] == current
         ]
         whole = [pair for pair in found if pair[1]["status"] == reports.COMPLETE]
-        if len(whole) == len(self._turns):
+        if len(whole) == len(self._turns) and not self._job.is_retry:
             self._job.log(
                 "All exports went whole before: the task was cleared, so they are all pushed again."
             )
@@ -197,6 +198,8 @@ class ListPush:
         done = whole + (aside if len(whole) + len(aside) < len(self._turns) else [])
         for turn, report in done:
             turn.settle(report, self._job.max_rejected)
+            if turn.status == reports.COMPLETE and self._job.is_retry and not self._job.dry_run:
+                pushes[id(turn)].mark_whole(report)
         # One goes after the other: of what it had not settled, the earlier try had begun the first one at most.
         self._begun_before = next((turn for turn in self._turns if turn.status == WAITING), None)
         if done:

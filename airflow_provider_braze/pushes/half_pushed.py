@@ -83,6 +83,11 @@ class HalfPushed:
             raise HalfPushedError(why)
 
     @property
+    def is_left(self) -> bool:
+        """Whether there is a mark of this shard, whoever left it."""
+        return self.marks.read(self.fingerprint, part_of(self.shard)) is not None
+
+    @property
     def told(self) -> str:
         """Say who brought this shard through before."""
         earlier = self.earlier or Marker()

@@ -41,6 +41,8 @@ class Job:
     :param save: saves checkpoints, so that a later try can go on from them.
     :param is_saved: whether what was given to ``save`` is in its store by now; None: it could not be brought there.
     :param sent_before: whether an earlier try may have sent some of it, of which there is no checkpoint.
+    :param is_retry: whether the try before this one did not end well: what it reported as whole is not pushed again. A
+        task that was cleared is none, it pushes anew.
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
@@ -63,6 +65,7 @@ class Job:
     save: Save | None = None
     is_saved: Callable[[], bool | None] = lambda: True
     sent_before: bool = False
+    is_retry: bool = False
     log: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None

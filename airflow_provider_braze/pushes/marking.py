@@ -55,6 +55,30 @@ class Marking:
         if half.earlier is None:
             half.leave(marker, report)
             self.before_it.add(half.fingerprint, marker.modified, marker.set_fields)
+        self._see_through(marker)
+
+    def is_missing(self) -> bool:
+        """Tell whether an export that is whole may lack its marker, or its shard a mark."""
+        # In this order: whoever takes the marks of shards away has left the export's own before.
+        half = self.half
+        is_left = half.is_left
+        if self.folder.is_pushed(self.braze_conn_id, half.fingerprint):
+            return False
+        return not is_left or half.marks.of(half.fingerprint).are_all(half.shard.of)
+
+    def make_up(self, marker: Marker, report: Mapping[str, Any]) -> None:
+        """Mark what an earlier try has brought through, where that was ended before it could mark it.
+
+        :param report: its report, which says that it is whole.
+        """
+        if self.half.is_left:
+            self._see_through(marker)
+        else:
+            self.mark(marker, report, None)
+
+    def _see_through(self, marker: Marker) -> None:
+        """Leave the export's own marker where all of its shards have gone through."""
+        half = self.half
         found = half.marks.marker_of(half.fingerprint, half.shard.of, marker)
         if found is None:
             return

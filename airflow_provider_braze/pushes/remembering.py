@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from airflow_provider_braze.memory import opening, place
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.opened import Place
+from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
 from airflow_provider_braze.users_track.records import Counts
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -128,3 +131,19 @@ class Remembering:
             "data_points_saved_by_attribute": dict(counts.saved.most_common()),
             **self._since,
         }
+
+
+def with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
+    """Add to the columns that are always sent what a mapping makes of them."""
+    asked = frozenset(map(normalised, wish.always_send))
+    if not asked:
+        return wish
+    tags = {**DEFAULT_TAGS, **mapping.tags}
+    targets = {name: mapping.rename[name] for name in mapping.rename} | {
+        name: tag.attribute for name, tag in tags.items()
+    }
+    return replace(
+        wish,
+        always_send=wish.always_send
+        | {target for column, target in targets.items() if normalised(column) in asked},
+    )

@@ -140,6 +140,10 @@ class ReportsFolder:
         """Fingerprints of the exports that were pushed whole through this connection."""
         return frozenset(self._names(_pushed(braze_conn_id)))
 
+    def is_pushed(self, braze_conn_id: str, fingerprint: str) -> bool:
+        """Tell whether an export was pushed whole through this connection, without listing all that were."""
+        return self.root.child(f"{_pushed(braze_conn_id)}/{fingerprint}").exists()
+
     def markers(self, braze_conn_id: str, among: Collection[str] | None = None) -> dict[str, Marker]:
         """Read the markers of the exports that were pushed whole through this connection, by fingerprint.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,9 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
-from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError, ReportError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.pushes.marking import Marking
 from airflow_provider_braze.pushes.shards import Shard
 from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
@@ -34,6 +36,8 @@ def text(nickname: str = "Bo", *bad: str) -> str:
 
 class Mapped(TaskInstance):
     """A task instance of ``.expand(shard=...)``."""
+
+    max_tries: int
 
     def __init__(self, number: int, try_number: int = 1, run_id: str = "run_1") -> None:
         super().__init__(try_number, number - 1)
@@ -382,3 +386,107 @@ def test_the_marks_folder_is_no_push_and_no_channel(share: Share, push: Push) ->
     push(path, "1/2")
     assert os.listdir(share.base / "_braze" / "shards") == ["braze_default"]
     assert [item["path"] for item in share.items()] == [path]
+
+
+class Killed(BaseException):
+    """Nothing goes on after it, as after a SIGKILL."""
+
+
+class TestEndedBeforeItCouldSaySo:
+    """A worker that dies, or a full reports folder, between a shard's report and its mark."""
+
+    RETRIES = 3
+
+    @contextlib.contextmanager
+    def killed(self, error: BaseException, at: str = "mark") -> Iterator[None]:
+        """End whatever pushes, when it comes to that step."""
+
+        def fail(*_: Any) -> None:
+            raise error
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Marking, at, fail)
+            with pytest.raises((Killed, ReportError)):
+                yield
+
+    def again(self, number: int, *, cleared: bool = False) -> Mapped:
+        ti = Mapped(number, 2)
+        ti.max_tries = self.RETRIES + cleared
+        return ti
+
+    @pytest.mark.parametrize("as_list", [True, False])
+    @pytest.mark.parametrize("shard", ["2/2", None])
+    @pytest.mark.parametrize("error", [Killed(), OSError(28, "No space left on device")])
+    def test_a_retry_writes_the_mark_and_sends_nothing(
+        self,
+        share: Share,
+        push: Push,
+        sandbox: SandboxProcess,
+        shard: str | None,
+        error: BaseException,
+        *,
+        as_list: bool,
+    ) -> None:
+        path = share.land(1, text())
+        export = [path] if as_list else path
+        if shard:
+            push(export, "1/2", Mapped(1), retries=self.RETRIES)
+        with self.killed(error):
+            push(export, shard, Mapped(2), retries=self.RETRIES)
+        assert share.markers() == 0
+        sandbox.reset_stats()
+        report = push(export, shard, self.again(2), retries=self.RETRIES)
+        own = SECOND if shard else USERS
+        check(report, status="complete", records=len(own), accepted=len(own))
+        assert sandbox.stats()["requests"] == 0
+        assert (share.markers(), marks(share)) == (1, [])
+        (marker,) = (share.base / "_braze" / "pushed").glob("*/*")
+        told = json.loads(marker.read_text())
+        assert (told["try_number"], told["set_fields"]) == (1, ["rpi_cdp_attributes.nickname"])
+        assert Path(told["report"]).is_file()
+
+    def test_one_that_was_left_between_its_mark_and_the_exports_is_seen_through(
+        self, share: Share, push: Push, sandbox: SandboxProcess
+    ) -> None:
+        path = share.land(1, text())
+        push([path], "1/2", Mapped(1), retries=self.RETRIES)
+        with self.killed(Killed(), "_pushed"):
+            push([path], "2/2", Mapped(2), retries=self.RETRIES)
+        assert (share.markers(), marks(share)) == (0, ["1-of-2", "2-of-2"])
+        sandbox.reset_stats()
+        push([path], "2/2", self.again(2), retries=self.RETRIES)
+        assert sandbox.stats()["requests"] == 0
+        assert (share.markers(), marks(share)) == (1, [])
+
+    def test_while_others_are_to_come_only_its_own_mark_is_written(
+        self, share: Share, push: Push, sandbox: SandboxProcess
+    ) -> None:
+        path = share.land(1, text())
+        with self.killed(Killed()):
+            push([path], "2/2", Mapped(2), retries=self.RETRIES)
+        for _ in range(2):
+            sandbox.reset_stats()
+            push([path], "2/2", self.again(2), retries=self.RETRIES)
+            assert sandbox.stats()["requests"] == 0
+            assert (share.markers(), marks(share)) == (0, ["2-of-2"])
+
+    @pytest.mark.parametrize("as_list", [True, False])
+    def test_a_task_that_was_cleared_pushes_again(
+        self, share: Share, push: Push, sandbox: SandboxProcess, *, as_list: bool
+    ) -> None:
+        path = share.land(1, text())
+        export = [path] if as_list else path
+        push(export, "2/2", Mapped(2), retries=self.RETRIES)
+        sandbox.reset_stats()
+        push(export, "2/2", self.again(2, cleared=True), retries=self.RETRIES)
+        assert sorted(sent(sandbox)) == sorted(SECOND)
+
+    def test_an_export_that_has_changed_since_is_pushed(
+        self, share: Share, push: Push, sandbox: SandboxProcess
+    ) -> None:
+        path = share.land(1, text())
+        push(path, "2/2", Mapped(2), retries=self.RETRIES)
+        share.land(1, text("Anna"))
+        sandbox.reset_stats()
+        push(path, "2/2", self.again(2), retries=self.RETRIES)
+        assert sorted(sent(sandbox)) == sorted(SECOND)

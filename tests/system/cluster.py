@@ -12,7 +12,7 @@ from tests.system.real_airflow import RealAirflow
 from tests.system.redis import Redis
 
 WORKERS = ("worker-1", "worker-2")
-SLOTS = 2
+SLOTS = 1
 """Tasks that a worker takes at once; it never takes more than it runs, so that two workers share what is there."""
 
 

@@ -1,4 +1,7 @@
-"""Several exports on two Celery workers, one of which is killed: every record is accounted for, and none is lost."""
+"""Several exports in two shards on two Celery workers, one of which is killed: every record is accounted for.
+
+Each worker takes one task at a time, so that each pushes one shard when one of them is killed.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.pushes.shards import Shard
 from tests.sandbox_process import SandboxProcess
 from tests.system import redis
 from tests.system.cluster import SLOTS, WORKERS, Cluster
-from tests.system.real_airflow import REPOSITORY
+from tests.system.real_airflow import FINISHED, REPOSITORY
 
 pytestmark = [
     pytest.mark.system,
@@ -29,7 +33,8 @@ pytestmark = [
 ]
 
 DAG_ID, TASK_ID = "push_side_by_side", "push"
-EXPORTS, RECORDS = len(WORKERS) * SLOTS, 9_000
+EXPORTS, RECORDS = 3, 10_000
+SHARDS = len(WORKERS) * SLOTS
 CHANNEL = "Braze Onboarding and Upsert"
 TOTAL = EXPORTS * RECORDS
 
@@ -48,8 +53,12 @@ with DAG("{DAG_ID}", schedule=None, params={{"base": Param("", type="string")}})
         return sorted(map(str, Path(params["base"]).glob("*/*/*/RPI_Export_*.txt")))
 
     BrazeUserTrackOperator.partial(
-        task_id="{TASK_ID}", retries=4, retry_delay=timedelta(seconds=1), retry_exponential_backoff=False
-    ).expand(export=exports())
+        task_id="{TASK_ID}",
+        export=exports(),
+        retries=4,
+        retry_delay=timedelta(seconds=1),
+        retry_exponential_backoff=False,
+    ).expand(shard={[f"{number}/{SHARDS}" for number in range(1, SHARDS + 1)]!r})
 """
 
 
@@ -93,25 +102,40 @@ def cluster(slow_process: SandboxProcess, tmp_path_factory: pytest.TempPathFacto
         yield running
 
 
+def person(export: int, number: int) -> str:
+    return f"P{export}-{number}"
+
+
+OF_SHARD = {
+    (export, number): sum(
+        Shard(number, SHARDS).takes(("external_id", person(export, n))) for n in range(RECORDS)
+    )
+    for export in range(EXPORTS)
+    for number in range(1, SHARDS + 1)
+}
+"""Records of each shard of each export."""
+
+
 def land(base: Path) -> None:
     """Land exports of different people; each record is one user, and taken."""
-    for number in range(EXPORTS):
-        path = base / CHANNEL / f"Offer {number}" / "8828" / f"RPI_Export_{number}.txt"
-        path.parent.mkdir(parents=True)
-        lines = [f"P{number}-{n},name {n}\n" for n in range(RECORDS)]
+    for export in range(EXPORTS):
+        path = base / CHANNEL / "Offer" / "8828" / f"RPI_Export_{export}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = [f"{person(export, n)},name {n}\n" for n in range(RECORDS)]
         path.write_text("external_id,first_name\n" + "".join(lines))
+        os.utime(path, (1_790_000_000 + export,) * 2)
 
 
 class Run:
-    """One run, in which each export is a mapped task."""
+    """One run, in which each shard of all exports is a mapped task."""
 
     def __init__(self, cluster: Cluster, slow: SandboxProcess, base: Path) -> None:
-        self.cluster, self.slow = cluster, slow
+        self.cluster, self.slow, self.base = cluster, slow, base
         land(base)
         self.run_id = cluster.trigger(DAG_ID, base=str(base))
 
     def wait_until_midway(self) -> None:
-        """Wait until both workers push as much as they can, and a third of all records have arrived."""
+        """Wait until both workers push, and a third of all records have arrived."""
         port = self.slow.port
 
         def are_busy() -> bool:
@@ -119,36 +143,74 @@ class Run:
 
         self.cluster.wait_for(are_busy, "both workers pushing", 240, 0.1)
         self.cluster.wait_for(lambda: self.arrived() > TOTAL // 3, "a third of all records", 120, 0.1)
+        # Each shard has half of them, so that neither can be over by now.
+        assert self.check_marks() < EXPORTS
+
+    def check_marks(self) -> int:
+        """Check that no export is marked as pushed of which a shard is not whole; how many are marked."""
+        marked = {path.name for path in (self.base / "_braze" / "pushed").glob("*/*")}
+        whole = {
+            (report["fingerprint"], report["shard"])
+            for report in self.reports()
+            if report["status"] == "complete"
+        }
+        wanted = {(name, f"{number}/{SHARDS}") for name in marked for number in range(1, SHARDS + 1)}
+        assert wanted <= whole
+        return len(marked)
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The reports so far, by try."""
+        found = [json.loads(path.read_text()) for path in (self.base / "_braze").glob("*/*/report.json")]
+        return sorted(found, key=lambda each: (each["try_number"], each["started_at"]))
 
     def arrived(self) -> int:
         """Objects that have arrived, those that did so twice among them."""
         return int(self.slow.stats()["objects"])
 
-    def tries(self) -> list[int]:
-        """How many tries each export took."""
-        found = self.cluster.api("GET", f"dags/{DAG_ID}/dagRuns/{self.run_id}/taskInstances?limit=100")
-        return [each["try_number"] for each in found["task_instances"] if each["task_id"] == TASK_ID]
+    def tries(self) -> dict[str, int]:
+        """How many tries each shard took."""
+        return {
+            f"{task['map_index'] + 1}/{SHARDS}": task["try_number"]
+            for task in self.cluster.tasks(DAG_ID, self.run_id)
+            if task["task_id"] == TASK_ID
+        }
 
-    def finish(self, base: Path) -> list[dict[str, Any]]:
-        """Wait for the good end of the run, and count what arrived; the reports."""
-        assert self.cluster.wait_for_run(DAG_ID, self.run_id, 420) == "success"
-        reports = [json.loads(path.read_text()) for path in (base / "_braze").glob("*/*/report.json")]
-        last = {report["export"]: report for report in sorted(reports, key=lambda each: each["try_number"])}
-        assert len(last) == EXPORTS
+    def finish(self) -> dict[tuple[int, str], dict[str, Any]]:
+        """Wait for the good end of the run, and count what arrived; the last report of each shard of each export."""
+
+        def is_over() -> bool:
+            self.check_marks()
+            return self.cluster.run_state(DAG_ID, self.run_id) in FINISHED
+
+        self.cluster.wait_for(is_over, "the end of the run", 420)
+        assert self.cluster.wait_for_run(DAG_ID, self.run_id) == "success"
+        last = {
+            (int(Path(report["export"]).stem.rpartition("_")[2]), report["shard"]): report
+            for report in self.reports()
+        }
+        # What all shards count adds up to the exports, and each user is in the shard that they belong to.
+        assert {key: report["records"] for key, report in last.items()} == {
+            (export, f"{number}/{SHARDS}"): count for (export, number), count in OF_SHARD.items()
+        }
         for report in last.values():
-            assert (report["status"], report["records"], report["accepted"]) == ("complete", RECORDS, RECORDS)
-        everybody = {f"P{number}-{n}" for number in range(EXPORTS) for n in range(RECORDS)}
-        profiles = self.slow.profiles()
-        assert set(profiles) == everybody
-        assert all(f"name {name.rpartition('-')[2]}" == each["first_name"] for name, each in profiles.items())
-        assert not list(base.rglob("*.part"))
+            assert (report["status"], report["accepted"]) == ("complete", report["records"])
+        assert sum(report["records"] for report in last.values()) == TOTAL
+        self._check_what_arrived()
+        assert self.check_marks() == EXPORTS
+        assert not list((self.base / "_braze" / "shards").glob("*/*"))
         again = self.arrived() - TOTAL
         assert 0 <= again <= sum(report["sent_again"] for report in last.values())
         for report in last.values():
             # One that was killed says that its number is a bound; of the others it is exact.
             assert (report["sent_again"] > 0) == (report["upper_bounds"] == ["sent_again"])
             assert report["sent_again"] == 0 or report["try_number"] > 1
-        return list(last.values())
+        return last
+
+    def _check_what_arrived(self) -> None:
+        profiles = self.slow.profiles()
+        assert set(profiles) == {person(export, n) for export in range(EXPORTS) for n in range(RECORDS)}
+        assert all(f"name {name.rpartition('-')[2]}" == each["first_name"] for name, each in profiles.items())
+        assert not list(self.base.rglob("*.part"))
 
 
 def test_a_worker_is_killed_and_the_other_one_goes_on(
@@ -157,13 +219,20 @@ def test_a_worker_is_killed_and_the_other_one_goes_on(
     run = Run(cluster, slow, tmp_path)
     run.wait_until_midway()
     cluster.kill(WORKERS[0])
+    whole_before = {
+        (report["fingerprint"], report["shard"]) for report in run.reports() if report["status"] == "complete"
+    }
 
-    reports = run.finish(tmp_path)
+    last = run.finish()
 
-    assert sorted(run.tries()) == [1] * SLOTS + [2] * SLOTS
-    gone_on = [report for report in reports if report["try_number"] == 2]
-    assert len(gone_on) == SLOTS
-    assert all(0 < report["resumed_after"] < RECORDS for report in gone_on)
+    tries = run.tries()
+    assert sorted(tries.values()) == [1] * (SHARDS - 1) + [2]
+    for report in last.values():
+        # What was whole before is not repeated, and the other shard never noticed.
+        is_repeated = report["try_number"] > 1
+        assert not is_repeated or (report["fingerprint"], report["shard"]) not in whole_before
+        assert report["try_number"] <= tries[report["shard"]]
+    assert any(report["try_number"] == 2 for report in last.values())
     cluster.spawn(WORKERS[0])
 
 
@@ -179,7 +248,7 @@ def test_broker_and_database_are_restarted_meanwhile(
     while time.monotonic() < end:
         cluster.bring_back()
         time.sleep(1)
-        if cluster.answers() and cluster.run_state(DAG_ID, run.run_id) in ("success", "failed"):
+        if cluster.answers() and cluster.run_state(DAG_ID, run.run_id) in FINISHED:
             break
 
-    run.finish(tmp_path)
+    run.finish()
