@@ -14,6 +14,7 @@ from airflow_provider_braze.plugins.card import (
     PushTask,
     dashboard,
     empty_card,
+    listed,
     moment,
     place_of,
     title_of,
@@ -49,6 +50,7 @@ def running(task: PushTask, progress: Mapping[str, Any] | None, *, has_store: bo
         badge = Badge(RUNNING, RUNNING)
     card = of_progress(task, progress, badge)
     card.trouble = trouble
+    card.notes = [note for note in listed(progress.get("notes")) if isinstance(note, str)]
     card.waiting_until = minute_after(until) if until else None
     if progress.get("dry_run") is True:
         card.badges.append(Badge("dry run", "info"))

@@ -12,6 +12,7 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
 from airflow_provider_braze.memory import opening
 from airflow_provider_braze.pushes import allowance
 from airflow_provider_braze.pushes import report as reports
+from airflow_provider_braze.pushes.budget import Budget
 from airflow_provider_braze.pushes.checkpoint import Checkpoints
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.pushes.progress import Progress
@@ -298,8 +299,9 @@ class Attempt(ABC):
             in_flight=lambda: push.in_flight,
             trouble=lambda: push.trouble,
         )
+        budget = Budget(push.limiter, self.ledger, share, self.job.workspace.objects_per_request, self._warn)
         try:
-            self.running.run(push, self._look)
+            self.running.run(push, self._look, budget.look)
         finally:
             self.extra = self.checkpoints.waits
             progress.finish(waiting=isinstance(push.error, BrazeLongWaitError))

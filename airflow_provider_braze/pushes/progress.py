@@ -17,6 +17,9 @@ PROGRESS_KEY = "braze_progress"
 MOST_SAMPLES = 60
 """Points of the chart; they fit a report, and a value of the task state store (65,535 bytes)."""
 
+_MOST_NOTES, _LONGEST_NOTE = 5, 500
+"""The newest notes of the report that is to come, and their characters: a value of that store has room for them."""
+
 TICK = 1.0
 """Seconds between looks at the counts: the pace of a push of a few seconds can be seen, too."""
 
@@ -159,6 +162,7 @@ class Progress:
             "waiting_until": self._waiting_until(paused_for),
             "waited_seconds": round(self._waited(), 1),
             "trouble": self._trouble() if self._ended is None else None,
+            "notes": [note[:_LONGEST_NOTE] for note in self._ledger.notes[-_MOST_NOTES:]],
             "elapsed": round(self._elapsed, 1),
             "samples": self.samples(),
         }

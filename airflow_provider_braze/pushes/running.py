@@ -43,15 +43,16 @@ class Running:
         self._stopped: PushStoppedError | None = None
         self._raised = False
 
-    def run(self, push: Push, look: Callable[[], None]) -> None:
+    def run(self, push: Push, *looks: Callable[[], None]) -> None:
         """Run to the end; what stopped the push early is in its ``error``.
 
-        :param look: called twice a second; it must not block.
+        :param looks: called twice a second, one after the other; they must not block.
         """
 
         def watch() -> None:
             self._look_at_the_wait(push)
-            look()
+            for look in looks:
+                look()
 
         if self._stopped is not None:
             raise self._stopped

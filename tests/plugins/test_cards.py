@@ -213,6 +213,11 @@ class TestRunning:
         shown = card(state="deferred", progress=progress(trouble=trouble))
         assert (words(shown), shown.trouble) == (["waiting for Braze"], "")
 
+    def test_shows_the_notes_so_far(self) -> None:
+        notes = ["About 7 more requests are needed, and 3 are left.", 5]
+        assert card(state="running", progress=progress(notes=notes)).notes == notes[:1]
+        assert card(state="running", progress=progress(notes="odd")).notes == []
+
     def test_has_no_pace_and_no_estimate_in_its_first_second(self) -> None:
         facts = dict(card(state="running", progress=progress(elapsed=0.1, records_per_second=2730.0)).facts)
         assert (facts["Pace"], "Time left, estimated" in facts) == (wording.TOO_SHORT, False)

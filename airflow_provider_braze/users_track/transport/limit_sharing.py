@@ -5,7 +5,7 @@ window is the roll call: everybody who is not alone sends at the same slow pace,
 requests as its own knows that they are four. In the rest of the window each sends, evenly, until it has used its
 fourth. Who comes begins at the pace of the roll call and is counted in the next one; who goes is missed in the next
 one. Who sees nobody else never slows down. Shortly before nothing remains, all hold back until the next window begins,
-so that hardly anything is refused.
+so that hardly anything is refused. A window of an hour is shared in parts of a few seconds, by the same rules.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import math
 from collections import deque
 
 from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.transport.long_window import LongWindow
 from airflow_provider_braze.users_track.transport.proportion import Proportion
 from airflow_provider_braze.users_track.transport.windows import Windows
 
@@ -64,7 +65,7 @@ _FEW = 2
 """Requests that others must use to be noticed, however small the limit."""
 
 _LONGEST_WINDOW = limits.WINDOW_SECONDS + 1
-"""Seconds until a reset beyond which the headers tell of an hour's budget."""
+"""Seconds until a reset beyond which the headers tell of a window of an hour, or of minutes."""
 
 
 class Share:
@@ -78,6 +79,8 @@ class Share:
         self.most = most
         self._begin = begin
         self.windows = Windows()
+        self.long: LongWindow | None = None
+        """The window of an hour, where the headers tell of one; ``windows`` are its parts then."""
         self.heads = 1.0
         """How many share the limit, by the last roll call."""
         self._stretch = 1.0
@@ -85,7 +88,6 @@ class Share:
         self._sent, self._sent_in = 0, 0
         self._first: tuple[float, int] | None = None
         self._last: tuple[float, int] | None = None
-        self._hourly = False
         self._refused_in = -9
         self._used = 0.0
         self._flying = 0.0
@@ -97,7 +99,7 @@ class Share:
 
     @property
     def told(self) -> bool:
-        """Whether an answer has told of a limit in windows of seconds."""
+        """Whether the answers tell what of a limit all together use in a few seconds."""
         return self.windows.limit > 0
 
     @property
@@ -133,16 +135,17 @@ class Share:
         :param unanswered: own requests that are on their way; of the others it is assumed that they have as many.
         """
         windows, since = self.windows, now - self._remaining_at
+        others = (1.0 - 1.0 / self.heads) * windows.rate * since
+        others += (self.heads - 1.0) * max(self._flying, 0.5 * unanswered)
+        if self.long is not None and (wait := self.long.holds(now, unanswered, others)):
+            return wait
         if self.alone or now >= self._ends or self._slides(now) or not windows.is_known(now):
             return 0.0
         if windows.began is None and since > _ASKS:
             return 0.0
-        others = (1.0 - 1.0 / self.heads) * windows.rate * since
-        others += (self.heads - 1.0) * max(self._flying, 0.5 * unanswered)
         if self._remaining - unanswered - others >= 1.0:
             return 0.0
-        left = self.left(now)
-        return _ASKS if left is None else left + _MARGIN
+        return _ASKS if windows.began is None else windows.seconds - windows.phase(now) + _MARGIN
 
     def _slides(self, now: float) -> bool:
         """Whether the limit seems to be counted in any seconds: no window was seen beginning."""
@@ -166,8 +169,10 @@ class Share:
             self._refused_in = number
 
     def left(self, now: float) -> float | None:
-        """Seconds until the present window ends; None where none was seen beginning."""
-        return None if self.windows.began is None else self.windows.seconds - self.windows.phase(now)
+        """Seconds until the present window of seconds ends; None where none was seen beginning."""
+        if self.long is not None or self.windows.began is None:
+            return None
+        return self.windows.seconds - self.windows.phase(now)
 
     def observe(
         self,
@@ -190,12 +195,13 @@ class Share:
         :param own: own requests in the last 3 s, those included.
         :param now: monotonic second.
         """
-        windows = self.windows
-        if reset > _LONGEST_WINDOW:
-            # Of an hourly limit, what is used tells nothing of how fast the others are; also in its last seconds.
-            self._hourly, windows.limit = True, 0.0
-        if limit <= 0 or self._hourly:
+        if limit <= 0:
             return
+        if reset > _LONGEST_WINDOW or self.long is not None:
+            # Also in its last seconds.
+            self._observe_long(limit, remaining, reset, unanswered, now)
+            return
+        windows = self.windows
         windows.limit = limit
         self._since = min(self._since, now)
         self._proportion.observe(limit=limit, remaining=remaining, own=own, now=now)
@@ -206,6 +212,28 @@ class Share:
         if windows.observe(limit - remaining, reset, until, unanswered, now):
             self._new_window(before, others_before, now)
         self._remaining, self._remaining_at = limit - windows.used, now
+        self._count(unanswered, now)
+
+    def _observe_long(
+        self, limit: float, remaining: float, reset: float, unanswered: int, now: float
+    ) -> None:
+        """Learn from an answer that tells of an hour: in parts of it, all share what one alone would send."""
+        if self.long is None:
+            self.long, self.windows = LongWindow(), Windows()
+        if not self.long.observe(limit, remaining, reset, now):
+            return
+        windows = self.windows
+        if not self.long.is_exact:
+            windows.limit, self.heads = 0.0, 1.0
+            return
+        windows.limit = self.most * windows.seconds
+        before, others_before = windows.used, windows.used - windows.own - unanswered
+        self._ends = float("inf")
+        self._flying += 0.1 * (unanswered - self._flying)
+        used, began = self.long.part(now)
+        if windows.follow(used, began, now):
+            self._new_window(before, others_before, now)
+        self._remaining, self._remaining_at = windows.limit - windows.used, now
         self._count(unanswered, now)
 
     def _patience(self, now: float) -> int:

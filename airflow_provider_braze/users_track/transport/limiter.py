@@ -20,6 +20,7 @@ from functools import lru_cache
 
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.limit_sharing import Share
+from airflow_provider_braze.users_track.transport.long_window import LongWindow
 
 SHORTEST_PAUSE = 0.5
 """Seconds to wait at least on a 429 that says nothing usable."""
@@ -37,6 +38,9 @@ _CATCH_UP_TOGETHER = 0.02
 _MANY = 100
 """Requests of a window from which on the last is never sent: its answer would say that nothing remains until the reset,
 which is told in whole seconds, so that up to one of them would be lost each time."""
+
+_LATEST = 2.0
+"""Seconds at most that a push goes on later than was ordered: of a new hour, the others would use what is there."""
 
 _MOST_DOUBLINGS = 6
 _EPOCH = 1_000_000_000
@@ -82,6 +86,11 @@ class Limiter:
         self.paced_seconds = 0.0
         # What is left of a pause is waited for here.
         self._paused_in_all = self.paused_for
+
+    @property
+    def long_window(self) -> LongWindow | None:
+        """What the answers told of a limit of an hour; None where they told of none."""
+        return self._share.long
 
     @property
     def paused_seconds(self) -> float:
@@ -172,7 +181,7 @@ class Limiter:
             doublings = min(max(self._refusals_in_a_row - 1, 0), _MOST_DOUBLINGS)
             ordered = min(SHORTEST_PAUSE * 2**doublings, LONGEST_GUESSED_PAUSE)
         # A little later than ordered, and not all workers of a workspace at the same moment.
-        self._pause_until(now + ordered * (1 + 0.1 * self._jitter()), now)
+        self._pause_until(now + ordered + min(0.1 * ordered, _LATEST) * self._jitter(), now)
 
     def _pause_until(self, until: float, now: float) -> None:
         if until > self._paused_until:

@@ -96,6 +96,22 @@ class Windows:
             self._round_up(now + reset, now)
         return False
 
+    def follow(self, used: float, began: float, now: float) -> bool:
+        """Take what an answer tells of windows whose beginnings are known; whether it is the first of a new one.
+
+        :param used: requests of all in the window.
+        :param began: when it began.
+        """
+        turned = self.began is None or began - self.began > 0.5 * self.seconds
+        self._set(began)
+        if turned:
+            self.used_before, self.used, self.own = self.used, used, 1
+            self._began_here = now
+            return True
+        self.used = max(self.used, used)
+        self.own += 1
+        return False
+
     def _round_up(self, ends: float, now: float) -> None:
         """Learn from whole seconds, rounded up: the window ends before that, or right then."""
         began = ends - self.seconds

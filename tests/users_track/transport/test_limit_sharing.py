@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.users_track.transport.limit_sharing import Share
 from tests.users_track.transport.together import Pusher, Together, by_clock, sliding
 
 NEAR, USUAL, FAR = (0.001, 0.003), (0.02, 0.08), (0.1, 0.2)
@@ -115,13 +114,3 @@ def test_a_window_that_slides_is_shared_too(count: int) -> None:
     assert together.rate(20, 60) >= 80
     assert min(pusher.rate(20, 60) for pusher in pushers) >= 0.3 * 100 / count
     assert together.refused < 0.05
-
-
-def test_an_hourly_limit_tells_nothing_of_the_pace() -> None:
-    share = Share(1000.0, 1000.0)
-    told = {"limit": 250_000, "remaining": 1000, "until": None, "unanswered": 0, "own": 10}
-    share.observe(**told, reset=1800, now=1.0)
-    # Nor does it in its last seconds.
-    share.observe(**told, reset=2, now=2.0)
-    assert share.pace(3.0) == 1000.0
-    assert share.holds(3.0, 1) == 0.0

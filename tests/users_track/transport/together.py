@@ -60,6 +60,32 @@ class SlidingWindow:
     refusal_headers = headers
 
 
+class HourAndBurst:
+    """A window of an hour, of which headers tell, and a burst limit of 3 s, of which they say nothing.
+
+    :param budget: requests in the hour.
+    :param burst: requests in 3 s.
+    """
+
+    def __init__(self, budget: int, burst: int, *, family: str, clock: Callable[[], float]) -> None:
+        self._hour = RateLimit(budget, 3600, family=family, clock=clock)
+        self._burst = RateLimit(burst, 3, family="seconds", clock=clock)
+        self._refusal: Mapping[str, str] = {}
+
+    def take(self) -> bool:
+        for limit in (self._burst, self._hour):
+            if not limit.take():
+                self._refusal = limit.refusal_headers()
+                return False
+        return True
+
+    def headers(self) -> Mapping[str, str]:
+        return self._hour.headers()
+
+    def refusal_headers(self) -> Mapping[str, str]:
+        return self._refusal
+
+
 @dataclass(eq=False)
 class Pusher:
     """One push: when it runs, how far away Braze is, and how fast it is at most.
@@ -188,3 +214,8 @@ def by_clock(limit: int, seconds: float, family: str = "epoch") -> Callable[[Cal
 def sliding(limit: int, seconds: float) -> Callable[[Callable[[], float]], Window]:
     """One window that slides."""
     return lambda clock: SlidingWindow(limit, seconds, clock=clock)
+
+
+def hourly(budget: int, burst: int, family: str = "epoch") -> Callable[[Callable[[], float]], Window]:
+    """A window of an hour by the clock, with a burst limit."""
+    return lambda clock: HourAndBurst(budget, burst, family=family, clock=clock)

@@ -1,0 +1,88 @@
+"""A limit that is counted in a window of minutes or an hour, as Braze's contracts by monthly active users have it.
+
+Such headers tell nothing of how fast may be sent; that is the connection's ``requests_per_second``, the workspace's
+for all pushes together. But what is used tells who else sends: looked at in parts of a few seconds, the long window is
+shared as short ones are. Who sends as fast as all others uses as much of the hour as each of them.
+
+Braze's pages call what remains approximate. It is believed only where it falls with each own answer; a number that
+stands still while requests are answered says nothing of others.
+
+Above: how fast to send. Below: nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+from airflow_provider_braze.users_track.rules import limits
+
+_PART = limits.WINDOW_SECONDS
+"""Seconds of a part. All pushes count parts back from the end of the window, so that they have the same ones."""
+
+_APART = 2.0
+"""Seconds by which the ends of two windows differ at least; where whole seconds are told, one end differs by one."""
+
+_ENOUGH = 5
+"""Answers with which what remains must have fallen, to be believed; and that may tell the same one after the other."""
+
+_ASKS = 0.5
+"""Seconds after which somebody asks whether anything remains."""
+
+
+class LongWindow:
+    """What the answers tell of it. All times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self.limit = self.remaining = 0.0
+        """Requests that all may send in the window, and that remain of it."""
+        self.ends = float("-inf")
+        self._told_at = float("-inf")
+        self._last = float("nan")
+        self._fallen = self._same = 0
+        self._is_vague = False
+        self._number: int | None = None
+        self._base = 0.0
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether what remains is counted request by request, so that it tells what others use."""
+        return self._fallen >= _ENOUGH and not self._is_vague
+
+    def observe(self, limit: float, remaining: float, reset: float, now: float) -> bool:
+        """Take the headers of an answer; False for one of a window that is over.
+
+        :param reset: seconds until the window ends.
+        """
+        ends = now + reset
+        if ends < self.ends - _APART:
+            return False
+        if ends > self.ends + _APART:
+            self.ends, self.remaining, self._number = ends, remaining, None
+        self.ends = min(self.ends, ends)
+        # Of one that is used up, everybody is told the same.
+        self._same = self._same + 1 if 0 < remaining == self._last else 0
+        self._is_vague = self._is_vague or self._same >= _ENOUGH
+        self._fallen += remaining < self.remaining
+        self.limit, self.remaining = limit, min(self.remaining, remaining)
+        self._last, self._told_at = remaining, now
+        return True
+
+    def part(self, now: float) -> tuple[float, float]:
+        """Tell what was used in the present part, and when that began."""
+        number = math.floor((self.ends - now) / _PART)
+        used = self.limit - self.remaining
+        if number != self._number:
+            # The answer that is looked at belongs to the new part.
+            self._number, self._base = number, used - 1
+        return used - self._base, self.ends - (number + 1) * _PART
+
+    def holds(self, now: float, unanswered: int, others: float) -> float:
+        """Seconds to wait because what is on its way may use up the window; 0 where it is not known to.
+
+        :param others: requests that others may have sent since the last answer.
+        """
+        since = now - self._told_at
+        if now >= self.ends or since > _ASKS or self.remaining - unanswered - others >= 1.0:
+            return 0.0
+        # Nothing is on its way: the others may have stopped, which only an answer tells.
+        return 0.0 if not unanswered and others < 1.0 <= self.remaining else _ASKS
