@@ -42,7 +42,7 @@ class Copy:
         path = os.path.join(self._working, NAME)
         if were_there and self._home.exists():
             warn_of("a push that used it has not brought it back, or still runs", warn)
-            plain.replace(self._home, self._folder.child(f"{NAME}.set-aside"))
+            self._set_home_aside()
         elif self._home.exists():
             download(self._home, path)
         self.store = opened(path, belongs, warn, durable=False)
@@ -64,7 +64,10 @@ class Copy:
         self._disbelieved = True
         self._take_marks_away()
         if self._home.exists():
-            plain.replace(self._home, self._folder.child(f"{NAME}.set-aside"))
+            self._set_home_aside()
+
+    def _set_home_aside(self) -> None:
+        plain.replace(self._home, set_aside_of(self._folder))
 
     def close(self) -> None:
         """Bring the copy back, and take the mark away; where it was met, nobody's copy is believed any more."""
@@ -92,6 +95,11 @@ class Copy:
             with contextlib.suppress(Exception):
                 plain.remove(temporary)
             raise
+
+
+def set_aside_of(folder: Location) -> Location:
+    """Name what a memory that cannot be used is called from then on."""
+    return folder.child(f"{NAME}.set-aside")
 
 
 def download(home: Location, path: str) -> None:

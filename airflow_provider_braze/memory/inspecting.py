@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.memory.comparing import Hashes
+from airflow_provider_braze.memory.copied import set_aside_of
 from airflow_provider_braze.memory.entries import Row
 from airflow_provider_braze.memory.place import FOLDER, Glimpse, exclusive, exists
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
@@ -20,8 +21,6 @@ from airflow_provider_braze.memory.store import NAME, Store, UnusableError
 from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.tidying import reports_folder_of
-
-_SET_ASIDE = f"{NAME}.set-aside"
 
 
 def memories(folder: str | None, memory_path: str | None = None) -> list[Location]:
@@ -100,7 +99,7 @@ def forget(
         place.close()
     if users or everything:
         with contextlib.suppress(FileNotFoundError):
-            plain.remove(folder.child(_SET_ASIDE))
+            plain.remove(set_aside_of(folder))
     return found
 
 
