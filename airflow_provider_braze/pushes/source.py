@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, TypeVar
 
-from airflow_provider_braze.blanks import cut
+from airflow_provider_braze.blanks import cut, may_be_invisible
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.selection import Selection, first_own
@@ -228,7 +228,11 @@ class ExportSource:
 
         :param places: how many records lie before each of them, with those between them that were passed over.
         """
-        mapped = by_column.map(read.cells, [*map(len, read.texts)])
+        mapped = by_column.map(
+            read.cells,
+            [*map(len, read.texts)],
+            invisible=self._trims and may_be_invisible(read.texts),
+        )
         # From being counted to being yielded it shall not take long: an interruption would lose sight of them.
         segment = ledger.begin(len(read.cells))
         segment.data_points.add_counted(mapped.data_points)

@@ -113,23 +113,27 @@ class ByColumn:
             ],
         )
 
-    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int]) -> Mapped:
+    def map(self, rows: Sequence[Sequence[str]], sizes: Sequence[int], *, invisible: bool = True) -> Mapped:
         """Map records.
 
         :param rows: their cells.
         :param sizes: at least the characters of each, all cells together.
+        :param invisible: whether a blank of no width may stand anywhere in them.
         """
         written: list[Cells] = list(zip(*rows, strict=True))
-        columns = self._blanks.cut_columns(written, self._cut_first) if self._blanks else written
+        columns = written
+        if self._blanks:
+            columns = self._blanks.cut_columns(written, self._cut_first, invisible=invisible)
         # From here on cells are without blanks; as they were written they are kept only to count what was cut.
-        needs_slow_path = self._slow_ones(columns, sizes)
+        needs_slow_path = self._slow_ones(columns, sizes, invisible=invisible)
         read = [values.read(columns, index, needs_slow_path) for index, _, values in self._read]
         ruled = [values.read(columns, index, needs_slow_path) for index, _, values in self._ruled]
         nested_read = self._nested.read(columns, needs_slow_path) if self._nested else []
         if needs_slow_path:
             kept = [at for at in range(len(rows)) if at not in needs_slow_path]
             kept_sizes = [sizes[at] for at in kept]
-            mapped = self.map([rows[at] for at in kept], kept_sizes) if kept else _NOTHING
+            again = [rows[at] for at in kept]
+            mapped = self.map(again, kept_sizes, invisible=invisible) if kept else _NOTHING
             # Those that were kept are in doubt again only when all of them are, which is then true of all.
             return mapped._replace(
                 needs_slow_path=[*range(len(rows))] if mapped.needs_slow_path else sorted(needs_slow_path)
@@ -190,7 +194,7 @@ class ByColumn:
             found[self._nested.attribute] = self._nested.points(columns, records)
         return found
 
-    def _slow_ones(self, columns: list[Cells], sizes: Sequence[int]) -> set[int]:
+    def _slow_ones(self, columns: list[Cells], sizes: Sequence[int], *, invisible: bool) -> set[int]:
         """Find the records that need a closer look, as far as their values need not be read for that."""
         ids = columns[self._id]
         needs_slow_path: set[int] = set()
@@ -213,22 +217,14 @@ class ByColumn:
         if most_nested is not None and longest > most_nested:
             needs_slow_path.update(at for at, size in enumerate(sizes) if size > most_nested)
         for index, are_valid in self._as_is:
-            if self._are_as_they_are(are_valid, columns[index]):
+            invisible = invisible and self._blanks is not None
+            if _are_as_they_are(are_valid, columns[index], invisible=invisible):
                 continue
             if self._blanks is not None:
                 columns[index] = cut_all(columns[index])
-            if not self._are_as_they_are(are_valid, columns[index]):
+            if not _are_as_they_are(are_valid, columns[index], invisible=invisible):
                 needs_slow_path.update(_unlike(are_valid, columns[index]))
         return needs_slow_path
-
-    def _are_as_they_are(self, are_valid: Callable[[str], bool], cells: Cells) -> bool:
-        """Whether all of many cells are sent as they are: what is valid has no visible blanks anywhere."""
-        together = "\n".join(cells)
-        return (
-            together.count("\n") < len(cells)
-            and are_valid(together)
-            and (self._blanks is None or not any(map(together.__contains__, INVISIBLE)))
-        )
 
     def _may_be_null_words(self, ids: Cells, shortest: int) -> bool:
         if self._takes_null_words:
@@ -266,6 +262,16 @@ class Mapped(NamedTuple):
 
 
 _NOTHING = Mapped([], [], {}, [], {}, {})
+
+
+def _are_as_they_are(are_valid: Callable[[str], bool], cells: Cells, *, invisible: bool) -> bool:
+    """Whether all of many cells are sent as they are: what is valid has no visible blanks anywhere."""
+    together = "\n".join(cells)
+    return (
+        together.count("\n") < len(cells)
+        and are_valid(together)
+        and not (invisible and any(map(together.__contains__, INVISIBLE)))
+    )
 
 
 def _too_long(cells: Cells) -> Iterator[int]:
