@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportGoneError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.report import Mode
@@ -118,6 +118,9 @@ class ExportItem:
         try:
             with open_for_reading(self.file()) as file:
                 return RejectsHeader.of(file.read(HEAD_BYTES))
+        except ConnectionError as error:
+            # Not to be taken for an export, should its server answer again by the time it is opened.
+            raise BrazeError(f"{self.path} is out of reach ({error}).") from error
         except (OSError, ExportRefusedError):
             # To be said when it is opened to be read.
             return None
@@ -215,6 +218,8 @@ def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
         report = json.loads(read_small(beside_report(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
         if not isinstance(report, dict):
             raise ValueError("no JSON object")
+    except ConnectionError as error:
+        raise BrazeError(f"The {REPORT_NAME} beside {path} is out of reach ({error}).") from error
     except (OSError, ValueError, RecursionError, ExportRefusedError) as error:
         raise BrazeSetupError(
             f"{path} is a rejects file: it is pushed again with the mode and the mapping that the {REPORT_NAME} beside "

@@ -189,6 +189,9 @@ def write_whole(location: Location, content: bytes) -> None:
         with open_private(temporary) as file:
             file.write(content)
         replace(temporary, location)
+    except ConnectionError:
+        # Where nobody answers, nobody deletes it either.
+        raise
     except BaseException:
         with contextlib.suppress(Exception):
             remove(temporary)

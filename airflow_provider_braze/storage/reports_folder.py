@@ -220,6 +220,8 @@ class ReportsFolder:
     def _report(self, folder: str) -> dict[str, Any] | None:
         try:
             report = json.loads(read_small(self.root.child(f"{folder}/report.json"), MOST_REPORT_BYTES))
+        except ConnectionError:  # nobody knows what is there
+            raise
         except (OSError, ValueError, RecursionError, ExportRefusedError):
             return None
         return report if isinstance(report, dict) else None
@@ -230,6 +232,8 @@ class ReportsFolder:
     def _marker(self, name: str) -> Marker:
         try:
             return Marker.read(read_small(self.root.child(name), MOST_MARKER_BYTES))
+        except ConnectionError:  # nobody knows what is there
+            raise
         except (OSError, ExportRefusedError):
             return Marker()
 

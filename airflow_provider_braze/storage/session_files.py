@@ -17,7 +17,6 @@ from airflow_provider_braze.storage.sessions import (
     Session,
     Sessions,
     close_quietly,
-    persist,
 )
 
 BLOCK_BYTES = 1 << 20
@@ -191,7 +190,7 @@ class SessionReader(io.RawIOBase):
         self._at = 0
         self._state: tuple[Any, ...] | None = None
         self.size = 0
-        persist(sessions.name, self._open, self._leave)
+        sessions.persist(self._open, self._leave)
 
     def _open(self, again: bool) -> None:
         self._session = session = self._sessions.take(new=again)
@@ -203,7 +202,8 @@ class SessionReader(io.RawIOBase):
         self._file = session.read_from(self._path, self._at)
 
     def _leave(self) -> None:
-        for held in (self._file, self._session):
+        # The session first: a file of one that hangs would wait for the answer to its closing.
+        for held in (self._session, self._file):
             if held is not None:
                 close_quietly(held)
         self._file = self._session = None
@@ -230,7 +230,7 @@ class SessionReader(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Read what comes next."""
-        data = persist(self._sessions.name, lambda again: self._read(len(buffer), again), self._leave)
+        data = self._sessions.persist(lambda again: self._read(len(buffer), again), self._leave)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -12,10 +12,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_braze.exceptions import BrazeError
@@ -33,6 +34,10 @@ IDLE_SECONDS = 20.0
 
 TIMEOUT = 60.0
 """Seconds that a server may take for an answer, unless the connection says otherwise."""
+
+GIVE_UP_AFTER = 120.0
+"""Seconds after which nothing is asked again: a server that takes connections and never answers costs its whole time
+limit with each try. Two of them fit, for one session that was dropped without a word and one that was opened anew."""
 
 _ANSWERS = frozenset(
     {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}
@@ -121,23 +126,26 @@ def is_answer(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _ANSWERS
 
 
-def persist(name: str, ask: Callable[[bool], T], leave: Callable[[], None]) -> T:
-    """Ask until there is an answer, a bounded number of times.
+def persist(
+    name: str, ask: Callable[[bool], T], leave: Callable[[], None], pauses: Sequence[float] | None = None
+) -> T:
+    """Ask until there is an answer, a bounded number of times and for a bounded time.
 
     :param name: of the storage, for the message.
     :param ask: takes whether it was asked before.
     :param leave: gives up the session, before it is asked again or an answer is passed on.
+    :param pauses: seconds before each further try (default: :data:`PAUSES`).
     :raises LostSessionError: there was none.
     """
-    again = False
-    for pause in (*PAUSES, None):
+    again, until = False, time.monotonic() + GIVE_UP_AFTER
+    for pause in (*(PAUSES if pauses is None else pauses), None):
         try:
             return ask(again)
         except Exception as error:
             leave()
             if is_answer(error):
                 raise
-            if pause is None:
+            if pause is None or time.monotonic() > until:
                 raise LostSessionError(
                     errno.ECONNABORTED, f"{name} does not answer ({type(error).__name__}: {error})"
                 ) from error
@@ -159,12 +167,15 @@ class Sessions:
         self._lock = threading.Lock()
         self._idle: list[tuple[float, Session]] = []
         self._process = os.getpid()
+        self.is_lost = False
+        """Whether it was given up, and has not answered since."""
 
     def take(self, *, new: bool = False) -> Session:
         """Get a session that nobody else uses.
 
         :param new: none that lay idle: the one before broke, and those beside it may have, too.
         """
+        new = new or self.is_lost
         with self._lock:
             if self._process != os.getpid():
                 # What another process goes on using is not ours to close.
@@ -211,7 +222,47 @@ class Sessions:
             while taken:
                 close_quietly(taken.pop())
 
-        return persist(self.name, once, leave)
+        return self.persist(once, leave)
+
+    def persist(self, ask: Callable[[bool], T], leave: Callable[[], None]) -> T:
+        """Ask as :func:`persist` does; a server that was given up is asked once only, until it answers again.
+
+        A push that ends because of such a server has several things to write there, each of which would wait as long.
+        """
+        # So it is, too, where something else ends the wait, such as the time limit of a task.
+        lost = True
+        try:
+            found = persist(self.name, ask, leave, () if self.is_lost else None)
+            lost = False
+        except LostSessionError:
+            raise
+        except Exception:
+            lost = False
+            raise
+        finally:
+            self.is_lost = lost
+        return found
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float, end: Callable[[], object]) -> Iterator[None]:
+    """End a session from another thread, should this last longer: what waits for its server raises then."""
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def bound_sending(connection: Any, seconds: float) -> None:
+    """Have the system give up a connection whose other end takes nothing any more, where the system can.
+
+    Some clients send without a time limit, and wait for ever where the other end neither reads nor goes away.
+    """
+    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 def close_quietly(session: Session | FileReader) -> None:

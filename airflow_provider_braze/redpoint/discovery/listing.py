@@ -51,7 +51,7 @@ def list_files(
     :param admits: takes the first one to four segments and says whether to look there.
     :param leave_out: a folder that is never looked into, such as the reports folder.
     :raises BrazeSetupError: the base does not exist, is no folder, or may not be read.
-    :raises BrazeError: the base cannot be listed for a reason that may pass.
+    :raises BrazeError: the base cannot be listed for a reason that may pass, or its storage went away meanwhile.
     """
     base.fs.invalidate_cache()
     listing = Listing()
@@ -80,6 +80,7 @@ def looked_at(files: Iterable[ListedFile], problems: list[str]) -> Iterator[List
     """Give the files with etags or times that tell their states apart, asking for them where the listing did not tell.
 
     :param problems: takes what could not be looked at, in one sentence each.
+    :raises BrazeError: the storage went away meanwhile.
     """
     for file in files:
         if file.stat.exact:
@@ -89,6 +90,8 @@ def looked_at(files: Iterable[ListedFile], problems: list[str]) -> Iterator[List
             found = file.location.stat()
         except FileNotFoundError:  # gone since the folder was listed
             continue
+        except ConnectionError as error:  # nor would it answer for any other, and each would be waited for
+            raise BrazeError(f"{file.location.url} cannot be looked at ({error}).") from error
         except Exception as error:  # one file must not hide the others
             problems.append(f"{file.location.url!r} cannot be looked at ({type(error).__name__})")
             continue
@@ -140,9 +143,27 @@ def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, 
         return listed(folder)
     except FileNotFoundError:  # gone since its parent was listed
         return []
-    except Exception as error:  # each storage has its own errors, and one folder must not hide the others
+    except PermissionError as error:
         listing.problems.append(f"{folder.url!r} cannot be listed ({type(error).__name__})")
         return []
+    except Exception as error:  # each storage has its own errors, and one folder must not hide the others
+        _check_there(base, error)
+        listing.problems.append(f"{folder.url!r} cannot be listed ({type(error).__name__})")
+        return []
+
+
+def _check_there(base: Location, trouble: Exception) -> None:
+    """See that a folder alone is in trouble: of a storage that is gone, thousands would be waited for, each in vain.
+
+    :raises BrazeError: the base path is out of reach, too.
+    """
+    try:
+        base.fs.invalidate_cache()
+        base.fs.info(base.path)
+    except Exception as error:
+        raise BrazeError(
+            f"base_path {base.url} went out of reach while it was listed ({type(trouble).__name__}: {trouble})."
+        ) from error
 
 
 def _named(

@@ -15,9 +15,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.protocols.connections import connection_of, flag
+from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
 from airflow_provider_braze.storage.session_files import SessionFileSystem
-from airflow_provider_braze.storage.sessions import TIMEOUT, Info, ServerRefusedError
+from airflow_provider_braze.storage.sessions import (
+    TIMEOUT,
+    Info,
+    ServerRefusedError,
+    bound_sending,
+    ended_after,
+)
 
 _PIECE = 32 * 1024
 """Bytes of one request; every server must take as many."""
@@ -49,13 +55,17 @@ def get_fs(conn_id: str | None) -> SftpFileSystem:
     # Airflow's hook compresses unless told not to, and an export then takes 3 to 8 times as long: a server packs
     # more slowly than a network of today carries.
     hook.compress = flag(connection.extra_dejson, "compress", False)
+    timeout = seconds(connection.extra_dejson, "timeout", TIMEOUT)
+    # Without one the hook waits for ever where the keys are exchanged.
+    hook.conn_timeout = hook.conn_timeout or timeout
+    hook.auth_timeout, hook.banner_timeout = timeout, min(timeout, hook.banner_timeout)
     passphrase = connection.extra_dejson.get("private_key_passphrase")
     if hook.key_file and passphrase and not hook.pkey:
         # The hook uses it for a key that is text only.
         hook.pkey = _checked(conn_id, lambda: _unlocked(hook.key_file, passphrase))
         hook.key_file = None
     name = f"sftp://{connection.host}:{connection.port or 22}"
-    return SftpFileSystem(name, lambda: SftpSession(hook, conn_id))
+    return SftpFileSystem(name, lambda: SftpSession(hook, conn_id, timeout))
 
 
 def _checked(conn_id: str | None, make: Callable[[], Any]) -> Any:
@@ -76,15 +86,20 @@ class SftpSession:
 
     :param hook: of Airflow's SSH provider, set up from the connection.
     :param conn_id: for messages.
+    :param timeout: seconds that the server may take for an answer.
     """
 
-    def __init__(self, hook: Any, conn_id: str | None) -> None:
+    def __init__(self, hook: Any, conn_id: str | None, timeout: float = TIMEOUT) -> None:
         self._client = _connected(hook, conn_id)
         try:
+            connection = self._client.get_transport().sock
             # Else the last piece of each request waits for the answer to the one before.
-            self._client.get_transport().sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sftp = self._client.open_sftp()
-            self._sftp.get_channel().settimeout(TIMEOUT)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            bound_sending(connection, timeout)
+            # Until the channel is there its client waits without a limit.
+            with ended_after(timeout, self._client.close):
+                self._sftp = self._client.open_sftp()
+            self._sftp.get_channel().settimeout(timeout)
         except BaseException:
             self._client.close()
             raise
@@ -165,7 +180,8 @@ class SftpSession:
             yield
         except OSError as error:
             transport = self._client.get_transport()
-            if error.errno is None and transport is not None and transport.is_active():
+            said = error.errno is None and not isinstance(error, TimeoutError)
+            if said and transport is not None and transport.is_active():
                 raise ServerRefusedError(errno.EIO, f"the server refused it ({error})", path) from error
             raise
 
@@ -208,6 +224,10 @@ class _Reading:
         self._file.close()
 
 
+_NO_ANSWER = ("Authentication timeout", "transport shut down")
+"""How paramiko says that nobody answered the login: by the error of a login that was refused."""
+
+
 def _connected(hook: Any, conn_id: str | None) -> Any:
     import paramiko
 
@@ -223,6 +243,8 @@ def _connected(hook: Any, conn_id: str | None) -> Any:
             f"extra 'host_key' of connection {conn_id!r}, or known_hosts."
         ) from error
     except paramiko.AuthenticationException as error:
+        if any(words in str(error) for words in _NO_ANSWER):
+            raise ConnectionAbortedError(errno.ECONNABORTED, str(error)) from error
         raise BrazeSetupError(f"{where} refused the login of connection {conn_id!r} ({error}).") from error
     except paramiko.SSHException as error:
         if "not found in known_hosts" not in str(error):

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.protocols.connections import connection_of, flag
+from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
 from airflow_provider_braze.storage.protocols.links import followed
 from airflow_provider_braze.storage.session_files import SessionFileSystem
-from airflow_provider_braze.storage.sessions import TIMEOUT, Info
+from airflow_provider_braze.storage.sessions import TIMEOUT, Info, bound_sending
 
 schemes = ["smb"]
 """What Airflow asks a filesystem module for."""
@@ -42,8 +42,9 @@ def get_fs(conn_id: str | None, storage_options: dict[str, Any] | None = None) -
         "auth_protocol": str(extra.get("auth_protocol") or "negotiate"),
     }
     encrypt = flag(extra, "encrypt", False)
+    timeout = seconds(extra, "timeout", TIMEOUT)
     name = f"smb://{connection.host}:{options['port']}"
-    return SmbFileSystem(name, lambda: SmbSession(connection.host, options, encrypt, str(conn_id)))
+    return SmbFileSystem(name, lambda: SmbSession(connection.host, options, encrypt, str(conn_id), timeout))
 
 
 class SmbSession:
@@ -53,9 +54,12 @@ class SmbSession:
     :param options: user, password, port and ``auth_protocol``, as smbprotocol names them.
     :param encrypt: whether to insist on encryption.
     :param conn_id: for messages.
+    :param timeout: seconds that the server may take for an answer.
     """
 
-    def __init__(self, host: str, options: dict[str, Any], encrypt: bool, conn_id: str) -> None:
+    def __init__(
+        self, host: str, options: dict[str, Any], encrypt: bool, conn_id: str, timeout: float = TIMEOUT
+    ) -> None:
         import smbclient
         from smbprotocol.exceptions import LogonFailure, SMBAuthenticationError, SMBException
 
@@ -65,9 +69,8 @@ class SmbSession:
         self._cache: dict[str, Any] = {}
         self._options = {**options, "connection_cache": self._cache}
         try:
-            smbclient.register_session(
-                host, encrypt=encrypt or None, connection_timeout=int(TIMEOUT), **self._options
-            )
+            self._cache[f"{host.lower()}:{options['port']}"] = _connected(host, options["port"], timeout)
+            smbclient.register_session(host, encrypt=encrypt or None, **self._options)
         except (LogonFailure, SMBAuthenticationError) as error:
             self.close()
             raise BrazeSetupError(
@@ -204,6 +207,30 @@ class SmbSession:
             if number is None:
                 raise
             raise OSError(number, os.strerror(number), path) from error
+
+
+def _connected(host: str, port: int, timeout: float) -> Any:
+    """Open a connection whose answers are waited for no longer than that.
+
+    Its client would wait for ever for the answer to a login, and twenty minutes for any other.
+    """
+    from smbclient import ClientConfig
+    from smbprotocol.connection import Connection
+
+    whole = max(1, round(timeout))
+    connection = Connection(ClientConfig().client_guid, host, port, require_signing=True)
+    connection.connect(timeout=whole)
+    # Where nothing has this name any more, sending has no limit of its own; it still ends with the connection.
+    bound_sending(getattr(connection.transport, "_sock", None), timeout)
+    receive = connection.receive
+
+    def receive_in_time(
+        request: Any, wait: bool = True, timeout: float | None = None, resolve_symlinks: bool = True
+    ) -> Any:
+        return receive(request, wait, whole if timeout is None else timeout, resolve_symlinks)
+
+    connection.receive = receive_in_time
+    return connection
 
 
 _ERRNOS = {

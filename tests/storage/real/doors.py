@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,6 +75,15 @@ class Door(ABC):
         self.server.stop()
         os.environ.pop(f"AIRFLOW_CONN_{self.conn_id.upper()}", None)
 
+    def impatient(self, seconds: float, port: int | None = None) -> str:
+        """URL of the same folder, by a connection that waits no longer for an answer, be it at another port."""
+        conn_id = f"impatient_{self.name}_{port or 0}"
+        told = self.connection()
+        extra = {**told.get("extra", {}), "timeout": seconds}
+        connection = {**told, "extra": extra, "port": port or told["port"]}
+        os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(connection)
+        return self.root.replace(f"{self.conn_id}@", f"{conn_id}@")
+
     def drop_sessions(self) -> None:
         self.server.end_sessions()
 
@@ -104,6 +113,11 @@ class Door(ABC):
         """Write one file as RPI would: by another client where that is possible."""
         location = locate(url)
         location.fs.pipe_file(location.path, content)
+
+    def put_all(self, base: str, files: Mapping[str, bytes]) -> None:
+        """Write files below a folder."""
+        for name, content in files.items():
+            self.put(f"{base}/{name}", content)
 
     def read(self, url: str) -> bytes:
         location = locate(url)

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,6 +58,11 @@ class ObjectDoor(Door):
     def restart(self) -> None:
         self.front.stop()
         self.front.start()
+
+    def put_all(self, base: str, files: Mapping[str, bytes]) -> None:
+        """Write files side by side: thousands of them take minutes one after the other."""
+        folder = locate(base)
+        folder.fs.pipe({folder.child(name).path: content for name, content in files.items()})
 
     @property
     def root(self) -> str:

@@ -74,6 +74,20 @@ class Server:
         assert self._process is not None
         os.kill(self._process.pid, number)
 
+    def pause(self) -> None:
+        """Have it fall silent: the system goes on taking connections for it, and nobody answers."""
+        assert self._process is not None
+        for pid in (self._process.pid, *self.children()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it answer again."""
+        assert self._process is not None
+        for pid in (self._process.pid, *self.children()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """End it and all that it started; they are a process group of their own."""
         if self._process is None:
