@@ -114,6 +114,12 @@ class Remembering:
             if self._memory is None and self._beside is None:
                 self._looked_at = float("-inf")
                 self.look()
+        except ConnectionError as error:
+            # What the push did is still to be reported.
+            self._say(
+                f"Whether another push has begun to remember what Braze was told cannot be told ({error}): if one has, "
+                "it does not know of this push, and should be forgotten."
+            )
         finally:
             for each in (self._memory, self._beside):
                 if each is not None:

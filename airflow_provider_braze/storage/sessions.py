@@ -261,7 +261,7 @@ def bound_sending(connection: Any, seconds: float) -> None:
 
     Some clients send without a time limit, and wait for ever where the other end neither reads nor goes away.
     """
-    if connection is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+    if isinstance(connection, socket.socket) and hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 

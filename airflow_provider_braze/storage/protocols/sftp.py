@@ -93,8 +93,9 @@ class SftpSession:
         self._client = _connected(hook, conn_id)
         try:
             connection = self._client.get_transport().sock
-            # Else the last piece of each request waits for the answer to the one before.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if isinstance(connection, socket.socket):  # and no command that leads there
+                # Else the last piece of each request waits for the answer to the one before.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             bound_sending(connection, timeout)
             # Until the channel is there its client waits without a limit.
             with ended_after(timeout, self._client.close):
