@@ -60,6 +60,7 @@ class RejectsFile(Sink):
         self._settled = len(self.parts)
         self._rest = False
         self._broken = False
+        self._said = ""
         self._url: str | None = None
 
     def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:
@@ -69,6 +70,7 @@ class RejectsFile(Sink):
         """
         row = (reference.line, outcome, reason, column, *reference.cells)
         try:
+            self._check_unbroken()
             if self._file is None:
                 self._file = self._open()
             try:
@@ -78,9 +80,14 @@ class RejectsFile(Sink):
             self.written += 1
         except Exception as error:
             raise self._trouble(error) from None
+        except (
+            BaseException
+        ):  # a time limit that ended the wait for a storage: what was on its way there may be lost
+            self._broken = True
+            raise
 
     def _open(self) -> io.TextIOWrapper:
-        if self._broken or self._url:
+        if self._url:
             raise ValueError("it was closed before")
         folder = self.location.parent
         # Where a share is gone, a new folder would lie below its mount point on the local disk.
@@ -126,14 +133,23 @@ class RejectsFile(Sink):
     def finish_parts(self) -> None:
         """Bring the parts that have ended to their storage; may run in a thread.
 
-        :raises RejectsError: they cannot be written.
+        :raises RejectsError: they cannot be written, or could not be before: what a file had still to write when that
+            failed is gone, and closing it once more says nothing.
         """
         try:
-            while self._ended:
-                self._ended[0].close()
-                self._ended.pop(0)
+            self._check_unbroken()
+            self._close_ended()
         except Exception as error:
             raise self._trouble(error) from None
+
+    def _check_unbroken(self) -> None:
+        if self._broken:
+            raise ValueError("it could not be written before")
+
+    def _close_ended(self) -> None:
+        while self._ended:
+            self._ended[0].close()
+            self._ended.pop(0)
 
     def close(self, *, keep_parts: bool = False) -> str | None:
         """Make one file of the parts; its URL, or None when no record failed or the file could not be written whole.
@@ -143,8 +159,8 @@ class RejectsFile(Sink):
         """
         self.cut()
         if self._broken:
-            with contextlib.suppress(RejectsError):
-                self.finish_parts()
+            with contextlib.suppress(Exception):
+                self._close_ended()
             return None
         self.finish_parts()
         if self.parts and self._url is None:
@@ -197,8 +213,11 @@ class RejectsFile(Sink):
                 remove(part)
 
     def _trouble(self, error: Exception) -> RejectsError:
-        self._broken = True
-        said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        # What broke it is said however often it is asked.
+        if not self._said:
+            told = isinstance(error, OSError) and error.strerror
+            self._said = str(told) if told else type(error).__name__
+        self._broken, said = True, self._said
         return RejectsError(
             f"The rejects file {self.location.url} cannot be written ({said}): "
             "make room, or set reports_path to a folder that the worker can write."

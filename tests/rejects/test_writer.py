@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -67,6 +68,26 @@ def test_columns_may_be_known_only_later(home: Path) -> None:
     rejects.write(RecordReference.of(1, ["1"]), "invalid", "r", "")
     rejects.close()
     assert read(home / "rejects.csv")[0] == [*OWN_COLUMNS, "x"]
+
+
+def test_a_part_that_could_not_be_ended_is_never_taken_for_whole(rejects: RejectsFile, home: Path) -> None:
+    home.parent.joinpath("run").mkdir()
+    rejects.write(RecordReference.of(7, ["a", "b"]), "invalid", "no city", "city")
+    rejects.cut()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with pytest.raises(RejectsError, match="File too large"):
+            rejects.finish_parts()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    # There is room now, but the row is gone: the part must get into no checkpoint.
+    with pytest.raises(RejectsError, match="File too large"):
+        rejects.finish_parts()
+    with pytest.raises(RejectsError, match="File too large"):
+        rejects.write(RecordReference.of(9, ["c", "d"]), "invalid", "no city", "city")
+    assert rejects.close() is None
+    assert not (home / "rejects.csv").exists()
 
 
 @pytest.mark.parametrize("cells", [["a"], ["a", "b", "surplus", "", "more"], []])

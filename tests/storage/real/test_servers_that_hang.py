@@ -133,9 +133,7 @@ def test_a_look_ends_when_its_server_goes_away_midway(
     assert len(recovered(lambda: items(base))) == 30
 
 
-def test_what_is_out_of_reach_is_no_wrong_setup(
-    session_door: Door, sandbox: SandboxProcess
-) -> None:
+def test_what_is_out_of_reach_is_no_wrong_setup(session_door: Door, sandbox: SandboxProcess) -> None:
     base = new_base(session_door, "out of reach")
     session_door.put(f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt", export(10, invalid_every=5))
     (item,) = items(base)
