@@ -30,7 +30,7 @@ from airflow_provider_braze.hooks.answers import (
 )
 from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
-from airflow_provider_braze.hooks.curl_adapter import Bearer, Bounds, CurlAdapter
+from airflow_provider_braze.hooks.curl_adapter import Bearer, CallBounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.hooks.users import UserCalls
 from airflow_provider_braze.users_track.rules import limits
@@ -168,7 +168,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
 
     def _send(self, session: Session, request: PreparedRequest, most_bytes: int) -> Response:
         workspace = self.workspace
-        bounds = Bounds(workspace.connect_timeout, workspace.timeout, most_bytes)
+        bounds = CallBounds(workspace.connect_timeout, workspace.timeout, most_bytes)
         try:
             # What is a pair to requests is handed on to our adapter as it is.
             return session.send(request, timeout=bounds, allow_redirects=False)  # type: ignore[arg-type]

@@ -41,7 +41,7 @@ _LONGEST_LOOK = 1.0
 _SET_BY_LIBCURL = frozenset({"accept-encoding", "connection", "content-length", "transfer-encoding"})
 
 
-class Bounds(NamedTuple):
+class CallBounds(NamedTuple):
     """What a call may take, given as ``timeout`` of a session's ``send``.
 
     :param connect: seconds to connect.
@@ -107,11 +107,11 @@ class CurlAdapter(BaseAdapter):
             return _response(result, request, self)
         raise result
 
-    def _bounds(self, timeout: float | tuple[float, float | None] | None) -> Bounds:
-        if isinstance(timeout, Bounds):
+    def _bounds(self, timeout: float | tuple[float, float | None] | None) -> CallBounds:
+        if isinstance(timeout, CallBounds):
             return timeout
         connect, total = timeout if isinstance(timeout, tuple) else (None, timeout)
-        return Bounds(connect or self._workspace.connect_timeout, total or self._workspace.timeout)
+        return CallBounds(connect or self._workspace.connect_timeout, total or self._workspace.timeout)
 
     def close(self) -> None:
         """Close the sockets."""
@@ -121,7 +121,7 @@ class CurlAdapter(BaseAdapter):
             transfer.handle.close()
 
 
-def _prepare(transfer: Transfer, request: PreparedRequest, bounds: Bounds) -> None:
+def _prepare(transfer: Transfer, request: PreparedRequest, bounds: CallBounds) -> None:
     handle, body = transfer.handle, _body(request.body)
     url = request.url or ""
     for option, value in network.proxy(url).items():

@@ -12,7 +12,7 @@ from itertools import compress
 from operator import not_
 from typing import Any
 
-from airflow_provider_braze.memory.entries import Entry, Row
+from airflow_provider_braze.memory.entries import Entry, UserEntries
 from airflow_provider_braze.memory.rules import MOST_TAGS, TAGS, Statement, cost
 from airflow_provider_braze.memory.slots import Slots
 from airflow_provider_braze.users_track.rules.values import to_json
@@ -57,8 +57,8 @@ class Compared:
     """
 
     sent: list[tuple[Any, ...]] = field(default_factory=list)
-    before: Row | None = None
-    after: Row | None = None
+    before: UserEntries | None = None
+    after: UserEntries | None = None
     values: int = 0
     saved: Counter[str] = field(default_factory=Counter)
 
@@ -82,7 +82,7 @@ class Comparer:
     remembers: bool
     unsafe: set[str] = field(default_factory=set)
 
-    def compare(self, parts: Sequence[Statement], row: Row, *, known: bool) -> Compared:
+    def compare(self, parts: Sequence[Statement], row: UserEntries, *, known: bool) -> Compared:
         """Compare an object with what is remembered of its user.
 
         :param parts: what the object says.
@@ -128,7 +128,7 @@ class Comparer:
     def _note(
         self,
         found: Compared,
-        row: Row,
+        row: UserEntries,
         entries: tuple[list[Entry], list[Entry]],
         forgotten: set[int],
         told: list[Entry],

@@ -17,11 +17,11 @@ import msgspec
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.comparing import Comparer, Hashes
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, Row
+from airflow_provider_braze.memory.entries import ENTRY_BYTES, UserEntries
 from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects
 from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import Store, place_and_shape
+from airflow_provider_braze.memory.store import MemoryStore, place_and_shape
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import surplus
@@ -67,7 +67,7 @@ class Decider:
     :param clock: seconds since the epoch.
     """
 
-    def __init__(self, store: Store, wish: Wish, push: int, clock: Callable[[], float]) -> None:
+    def __init__(self, store: MemoryStore, wish: Wish, push: int, clock: Callable[[], float]) -> None:
         self._store, self._wish, self._push, self._clock = store, wish, push, clock
         self._leaves_out = wish.only_changed and not wish.ignore
         self._comparer = Comparer(
@@ -75,7 +75,7 @@ class Decider:
         )
         self._always_send = frozenset(map(normalised, wish.always_send))
         self._plain = PlainObjects(store.slots, store.digest, self._always_send, self._comparer.unsafe)
-        self.accepted: dict[int, Row] = {}
+        self.accepted: dict[int, UserEntries] = {}
         # Who came again before the last was written: their next may be written after it.
         self._came_again: set[int] = set()
         # Where the next export most likely goes on.
@@ -106,7 +106,7 @@ class Decider:
         hits = len(places)
         users = {at: self._store.user_id(str(objects.users[at])) for at in left}
         rows = self._rows(users.values())
-        before: dict[int, Row] = {}
+        before: dict[int, UserEntries] = {}
         for at, user in users.items():
             row = rows.get(user)
             if row is None and not self._wish.only_changed:
@@ -166,14 +166,14 @@ class Decider:
         found = self._unchanged[shape] = Decision(unchanged=billed)
         return found
 
-    def _rows(self, users: Iterable[int]) -> dict[int, Row]:
+    def _rows(self, users: Iterable[int]) -> dict[int, UserEntries]:
         accepted = self.accepted
         users = set(users)
         waiting = {user: accepted[user] for user in users & accepted.keys()}
         self._came_again.update(user for user, row in waiting.items() if row.at < 0)
         return self._store.rows(users - waiting.keys()) | waiting
 
-    def _decide_one(self, each: _Object, row: Row | None) -> tuple[Decision, Row | None]:
+    def _decide_one(self, each: _Object, row: UserEntries | None) -> tuple[Decision, UserEntries | None]:
         """Decide of an object; what is remembered from now on, where that is something else, is given besides."""
         plain = self._plain.read(each.content) if each.checked and self._wish.only_changed else None
         if row is None and plain is not None:
@@ -183,9 +183,9 @@ class Decider:
             return self._compare_plain(each, plain, row)
         return self._compare(each, row, known=known)
 
-    def _first(self, each: _Object, plain: Plain) -> Row:
+    def _first(self, each: _Object, plain: Plain) -> UserEntries:
         """Remember a user who was not known."""
-        return Row(
+        return UserEntries(
             self._store.new_place(),
             self._first_whole_at(each.user),
             self._push,
@@ -198,7 +198,9 @@ class Decider:
     def _shape(self, content: dict[str, Any], plain: Plain) -> int:
         return self._store.shapes.number(tuple(content), plain.more, len(plain.entries))
 
-    def _compare_plain(self, each: _Object, plain: Plain, row: Row) -> tuple[Decision, Row | None]:
+    def _compare_plain(
+        self, each: _Object, plain: Plain, row: UserEntries
+    ) -> tuple[Decision, UserEntries | None]:
         """Decide of a plain object."""
         left = self._plain.left(each.content, plain, row, self._push)
         shape = self._shape(each.content, plain)
@@ -211,16 +213,18 @@ class Decider:
             return Decision(told), left.before
         return Decision(told, None, left.values, left.saved, each.content, left.content), left.before
 
-    def _nothing_new(self, each: _Object, row: Row, shape: int) -> Decision:
+    def _nothing_new(self, each: _Object, row: UserEntries, shape: int) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""
         if row.whole != each.whole:
             self.accepted[each.user] = row._replace(whole=each.whole, shape=shape)
         return Decision(unchanged=self._store.shapes.billed(shape, each.content))
 
-    def _compare(self, each: _Object, row: Row | None, *, known: bool) -> tuple[Decision, Row | None]:
+    def _compare(
+        self, each: _Object, row: UserEntries | None, *, known: bool
+    ) -> tuple[Decision, UserEntries | None]:
         """Decide of an object statement by statement."""
         parts = rules.statements(each.content, self._always_send, checked=each.checked)
-        start = row or Row(self._store.new_place(), self._first_whole_at(each.user), 0, 0, b"")
+        start = row or UserEntries(self._store.new_place(), self._first_whole_at(each.user), 0, 0, b"")
         forgets_all = False
         if row is not None and not known:
             own, others = row.parted(self._push)
@@ -239,7 +243,7 @@ class Decider:
             compared.after = compared.after._replace(whole=each.whole, shape=shape)
         return decision_of(each.user, each.content, parts, compared, unchanged=unchanged), compared.before
 
-    def _is_all_remembered(self, parts: Sequence[rules.Statement], after: Row) -> bool:
+    def _is_all_remembered(self, parts: Sequence[rules.Statement], after: UserEntries) -> bool:
         """Tell whether an object that is repeated need not be sent: every bit of it is remembered."""
         unsafe = self._comparer.unsafe
         return _has_few_tags(after) and all(
@@ -250,7 +254,7 @@ class Decider:
             for part in parts
         )
 
-    def _is_due(self, row: Row) -> bool:
+    def _is_due(self, row: UserEntries) -> bool:
         """Tell whether all of a user is to be sent, and remembered, anew."""
         if self._wish.only_changed and self._wish.ignore:
             return True
@@ -304,6 +308,6 @@ class _Object(msgspec.Struct, gc=False):
     whole: int
 
 
-def _has_few_tags(row: Row) -> bool:
+def _has_few_tags(row: UserEntries) -> bool:
     """Tell at once whether no array has so many known tags that all of them are sent."""
     return len(row.entries) <= rules.MOST_TAGS * ENTRY_BYTES

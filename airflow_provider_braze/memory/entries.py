@@ -28,7 +28,7 @@ def packed_slot(number: int) -> bytes:
     return number.to_bytes(SLOT_BYTES, "little")
 
 
-class Row(NamedTuple):
+class UserEntries(NamedTuple):
     """A user of the memory.
 
     :param at: its place in the file, in the order in which users were met; negative while it is not there.
@@ -61,13 +61,13 @@ class Row(NamedTuple):
         own = self.fresh if self.push == push else 0
         return found[:own], found[own:]
 
-    def of_packed(self, push: int, fresh: Collection[bytes], older: Iterable[bytes]) -> Row:
+    def of_packed(self, push: int, fresh: Collection[bytes], older: Iterable[bytes]) -> UserEntries:
         """Give the same as :meth:`telling`, of packed entries."""
         return self._replace(
             push=push, fresh=len(fresh), entries=b"".join([*fresh, *older]), whole=0, shape=0
         )
 
-    def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> Row:
+    def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> UserEntries:
         """Give the same user with other entries, of which nothing is known as a whole."""
         own = [*fresh]
         return self._replace(push=push, fresh=len(own), entries=pack([*own, *older]), whole=0, shape=0)

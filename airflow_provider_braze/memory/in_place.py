@@ -10,7 +10,7 @@ import fcntl
 import os
 
 from airflow_provider_braze.memory.opened import Belongs, InUseError, Warn, opened, warn_of
-from airflow_provider_braze.memory.store import NAME, Store, set_aside
+from airflow_provider_braze.memory.store import NAME, MemoryStore, set_aside
 from airflow_provider_braze.storage import local, plain
 from airflow_provider_braze.storage.location import Location
 
@@ -45,7 +45,7 @@ class InPlace:
             os.close(self._lock)
             raise
 
-    def _open(self, belongs: Belongs, warn: Warn) -> Store:
+    def _open(self, belongs: Belongs, warn: Warn) -> MemoryStore:
         if self.is_met():
             if os.path.exists(self._path):
                 warn_of("another push came while one used it", warn)

@@ -13,11 +13,11 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.memory.comparing import Hashes
 from airflow_provider_braze.memory.copied import set_aside_of
-from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.place import FOLDER, Glimpse, exclusive, exists
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
 from airflow_provider_braze.memory.slots import Slot
-from airflow_provider_braze.memory.store import NAME, Store, UnusableError
+from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
 from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.tidying import reports_folder_of
@@ -37,7 +37,7 @@ def memories(folder: str | None, memory_path: str | None = None) -> list[Locatio
 
 
 @contextlib.contextmanager
-def glimpse(folder: Location) -> Iterator[Store]:
+def glimpse(folder: Location) -> Iterator[MemoryStore]:
     """Open a memory to read it.
 
     :raises BrazeSetupError: it cannot be used.
@@ -103,7 +103,7 @@ def forget(
     return found
 
 
-def drift(store: Store, user: str, profile: Mapping[str, Any]) -> Counter[str] | None:
+def drift(store: MemoryStore, user: str, profile: Mapping[str, Any]) -> Counter[str] | None:
     """Compare what a user's profile holds with what Braze was told.
 
     :param profile: as ``/users/export/ids`` gives it.
@@ -116,7 +116,7 @@ def drift(store: Store, user: str, profile: Mapping[str, Any]) -> Counter[str] |
     slots = store.slots.by_number()
     found: Counter[str] = Counter()
     held = {**profile, **(profile.get("custom_attributes") or {})}
-    for number, at in Row.parted(row, -1)[1]:
+    for number, at in UserEntries.parted(row, -1)[1]:
         slot = slots.get(number)
         if slot is not None and not _is_held(slot, at, held, hashes):
             found[f"{slot[0]}.{slot[2]}" if slot[1] == KEY else slot[0]] += 1

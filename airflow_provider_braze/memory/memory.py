@@ -27,7 +27,7 @@ from airflow_provider_braze.memory.reducing import (
     is_plain,
     sifted,
 )
-from airflow_provider_braze.memory.store import Store
+from airflow_provider_braze.memory.store import MemoryStore
 from airflow_provider_braze.users_track.batching.batch import Part, size
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 
@@ -54,7 +54,7 @@ class Memory:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._place, self._wish, self._say, self._clock = place, wish, say, clock
-        self._store: Store = place.store
+        self._store: MemoryStore = place.store
         self._decider = Decider(self._store, wish, push, clock)
         self._given_up = False
         if wish.only_changed:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.memory.store import Store, UnusableError, set_aside
+from airflow_provider_braze.memory.store import MemoryStore, UnusableError, set_aside
 
-Belongs = Callable[[Store], str | None]
+Belongs = Callable[[MemoryStore], str | None]
 """Says why a memory is not of a workspace; None where it is. It may mark a new one as its own."""
 
 Warn = Callable[[str], None]
@@ -20,7 +20,7 @@ Warn = Callable[[str], None]
 class Place(Protocol):
     """Somewhere that a memory is kept, opened for one push."""
 
-    store: Store
+    store: MemoryStore
 
     def is_met(self) -> bool:
         """Tell whether another push has come since; asked within a transaction of the store."""
@@ -40,10 +40,10 @@ class MemoryUnwritableError(BrazeError):
     """The memory cannot be written, so it cannot forget what is about to change: nothing further is sent."""
 
 
-def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> Store:
+def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> MemoryStore:
     """Open a file, or a new one in its place where it cannot be used."""
     try:
-        store = Store(path, durable=durable)
+        store = MemoryStore(path, durable=durable)
         trouble = belongs(store)
         if trouble is None:
             return store
@@ -52,7 +52,7 @@ def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> Store:
         trouble = str(unusable)
     warn_of(trouble, warn)
     set_aside(path)
-    store = Store(path, durable=durable)
+    store = MemoryStore(path, durable=durable)
     belongs(store)
     return store
 

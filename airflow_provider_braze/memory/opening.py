@@ -14,7 +14,7 @@ from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.opened import Place
 from airflow_provider_braze.memory.place import Glimpse, check_kind, exists, folder_of, open_place
-from airflow_provider_braze.memory.store import Store, UnusableError
+from airflow_provider_braze.memory.store import MemoryStore, UnusableError
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -84,13 +84,13 @@ def preview(folder: Location, wish: Wish, workspace: Workspace | None, token: st
     return None
 
 
-def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[Store], str | None]:
+def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[MemoryStore], str | None]:
     """Make what tells whether a memory is of a workspace; a new one is made its own.
 
     The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart.
     """
 
-    def belongs(store: Store) -> str | None:
+    def belongs(store: MemoryStore) -> str | None:
         own = store.digest(f"workspace:{workspace.endpoint}:{workspace.api_key}".encode())
         found = store.meta("workspace")
         if found is None and not only_read:

@@ -22,7 +22,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedErro
 from airflow_provider_braze.memory.copied import Copy, download, marks
 from airflow_provider_braze.memory.in_place import Guest, InPlace
 from airflow_provider_braze.memory.opened import Belongs, InUseError, MemoryUnwritableError, Place, Warn
-from airflow_provider_braze.memory.store import NAME, Store
+from airflow_provider_braze.memory.store import NAME, MemoryStore
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
 
@@ -152,7 +152,7 @@ class Glimpse:
         try:
             if self._working is not None:
                 download(folder.child(NAME), path)
-            self.store = Store(path, only_read=True)
+            self.store = MemoryStore(path, only_read=True)
         except BaseException:
             self.close()
             raise
@@ -166,7 +166,7 @@ class Glimpse:
 
     def close(self) -> None:
         """Close it, and delete the copy."""
-        store: Store | None = getattr(self, "store", None)
+        store: MemoryStore | None = getattr(self, "store", None)
         if store is not None:
             store.close()
         if self._working is not None:

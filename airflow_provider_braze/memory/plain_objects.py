@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES, Row, packed_slot
+from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES, UserEntries, packed_slot
 from airflow_provider_braze.memory.rules import (
     ADDED,
     ALWAYS_SENT,
@@ -66,8 +66,8 @@ class Left(NamedTuple):
     content: dict[str, Any]
     values: int
     saved: dict[str, int]
-    before: Row | None
-    after: Row | None
+    before: UserEntries | None
+    after: UserEntries | None
 
 
 class PlainObjects:
@@ -141,7 +141,7 @@ class PlainObjects:
         if said > 1:
             more[name] = said - 1
 
-    def left(self, content: Mapping[str, Any], plain: Plain, row: Row, push: int) -> Left:
+    def left(self, content: Mapping[str, Any], plain: Plain, row: UserEntries, push: int) -> Left:
         """Leave out of an object what is remembered already.
 
         :param plain: what :meth:`read` said of it.

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.comparing import Compared
-from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.shapes import billed_of
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
@@ -27,7 +27,7 @@ class Told(NamedTuple):
     """What is to be remembered once Braze has accepted an object."""
 
     user: int
-    row: Row
+    row: UserEntries
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from hashlib import blake2b, sha256
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_braze.memory.entries import Row
+from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.shapes import MOST_SHAPES, Shapes
 from airflow_provider_braze.memory.slots import Slots
 
@@ -47,7 +47,7 @@ CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT
 _SHAPE_BITS = MOST_SHAPES.bit_length()
 
 
-def _place(of: tuple[int, Row]) -> int:
+def _place(of: tuple[int, UserEntries]) -> int:
     return abs(of[1].at)
 
 
@@ -60,7 +60,7 @@ class UnusableError(Exception):
     """The file is no memory, or none of this version or workspace; the text says which."""
 
 
-class Store:
+class MemoryStore:
     """
     One open file.
 
@@ -177,7 +177,7 @@ class Store:
             of_bytes(sha256(begin + content).digest()[:8], "big", signed=True) or 1 for content in contents
         ]
 
-    def rows(self, ids: Iterable[int]) -> dict[int, Row]:
+    def rows(self, ids: Iterable[int]) -> dict[int, UserEntries]:
         """Read some users, those that are known."""
         found = self._db.execute(
             "SELECT places.id, users.at, whole_at, push, fresh, entries, whole, shape FROM json_each(?) "
@@ -185,7 +185,7 @@ class Store:
             # Neighbours in the file are read one after the other.
             (json.dumps(sorted(ids)),),
         )
-        return {user: Row(*row) for user, *row in found}
+        return {user: UserEntries(*row) for user, *row in found}
 
     def wholes(self, first: int, last: int, push: int, after: float) -> dict[int, int]:
         """Read of which users in a stretch of the file one object as a whole is remembered.
@@ -206,7 +206,7 @@ class Store:
         self._last_place += 1
         return -self._last_place
 
-    def put(self, rows: Collection[tuple[int, Row]]) -> None:
+    def put(self, rows: Collection[tuple[int, UserEntries]]) -> None:
         """Write users, each at most once."""
         if self._only_read or not rows:
             return
@@ -223,7 +223,7 @@ class Store:
             [row for _, row in sorted(rows, key=_place)],
         )
 
-    def _at_their_places(self, rows: Collection[tuple[int, Row]]) -> list[tuple[int, Row]]:
+    def _at_their_places(self, rows: Collection[tuple[int, UserEntries]]) -> list[tuple[int, UserEntries]]:
         """Keep users where they lie already: nobody may be at two places."""
         places = self.places([user for user, row in rows if row.at < 0])
         return [(user, row._replace(at=places.get(user, row.at))) for user, row in rows]

@@ -15,7 +15,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseNotifier
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.notifications.complaints import Bounds, outcome_line
+from airflow_provider_braze.notifications.complaints import Thresholds, outcome_line
 from airflow_provider_braze.operators.braze import REPORT_KEY, BrazeUserTrackOperator
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -110,7 +110,7 @@ class BrazePushNotifier(BaseNotifier):
             raise BrazeSetupError(f"failed_share must be a share below 1 such as 0.05, not {failed_share!r}.")
         self.notifiers = notifiers
         self.base_url = as_optional_text("base_url", base_url)
-        self.bounds = Bounds(
+        self.bounds = Thresholds(
             failed_share=share,
             data_points=as_optional_whole_number("data_points", data_points),
             late=as_bool("late", late),

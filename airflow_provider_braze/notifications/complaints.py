@@ -11,7 +11,7 @@ _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Thresholds:
     """What is worth a message.
 
     :param failed_share: told of when more of the records failed; None for never.

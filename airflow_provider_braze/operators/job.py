@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_braze.operators.remembering import Asked as AskedOfTheMemory
-from airflow_provider_braze.operators.remembering import wish_of
+from airflow_provider_braze.operators.remembering import MemoryParameters, wish_of
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk.types import Logger
 
 
-class Asked(AskedOfTheMemory, Protocol):
+class JobParameters(MemoryParameters, Protocol):
     """The operator's parameters that are used here, rendered."""
 
     durable: bool
@@ -57,7 +56,7 @@ class Asked(AskedOfTheMemory, Protocol):
 
 
 def job_of(
-    task: Asked,
+    task: JobParameters,
     context: Context,
     workspace: Workspace,
     conn_id: str,
@@ -122,12 +121,12 @@ def push_identity(context: Mapping[str, Any], task_id: str, shard: str | None = 
     )
 
 
-def _sent_before(context: Context, task: Asked, store: StateStore) -> bool:
+def _sent_before(context: Context, task: JobParameters, store: StateStore) -> bool:
     """Tell whether an earlier try may have sent some of it and left no checkpoint, because none was to be kept."""
     return getattr(context.get("ti"), "try_number", 1) > 1 and not (task.durable and store.exists)
 
 
-def _is_retry(context: Context, task: Asked) -> bool:
+def _is_retry(context: Context, task: JobParameters) -> bool:
     """Tell whether the try before this one did not end well.
 
     To clear a task raises its ``max_tries`` above its ``retries``, whatever it had come to: of that one nobody can say.

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.operators.remembering import CHECKS as REMEMBERING_CHECKS
-from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, Asked, late, read_dialect
+from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, PushParameters, late, read_dialect
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_seconds,
@@ -75,7 +75,7 @@ _NEVER_RENDERED = frozenset({"channel_modes", "mapping", "dialect", "partner", "
 _ROWS = ("attributes", "events", "purchases")
 
 
-def check_literals(task: Asked) -> None:
+def check_literals(task: PushParameters) -> None:
     """Check every parameter that is what it will be when the task runs.
 
     :raises WrongParameterError: naming the parameter, and what to change.

@@ -19,7 +19,7 @@ USE, IGNORE = "use", "ignore"
 _DAY = 86_400.0
 
 
-class Asked(Protocol):
+class MemoryParameters(Protocol):
     """The operator's parameters that are used here, rendered."""
 
     only_changed: Any
@@ -29,7 +29,7 @@ class Asked(Protocol):
     memory_path: Any
 
 
-def wish_of(task: Asked) -> Wish:
+def wish_of(task: MemoryParameters) -> Wish:
     """Read what is asked of the memory.
 
     :raises BrazeSetupError: a parameter cannot be used.

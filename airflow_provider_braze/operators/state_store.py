@@ -15,7 +15,7 @@ _LAST_WRITE_SECONDS = 5.0
 """Seconds for which the end of a push waits for the store."""
 
 
-class Store(Protocol):
+class TaskStateStore(Protocol):
     """What is used of ``context["task_state_store"]``."""
 
     def get(self, key: str) -> Any:
@@ -35,7 +35,7 @@ class StateStore:
     :param store: the task state store; None where Airflow has none.
     """
 
-    def __init__(self, log: Logger, store: Store | None) -> None:
+    def __init__(self, log: Logger, store: TaskStateStore | None) -> None:
         self._log, self._store = log, store
         self._latest: dict[str, Any] = {}
         self._known: set[str] = set()
@@ -56,7 +56,7 @@ class StateStore:
         found: list[Any] = []
         trouble: list[Exception] = [TimeoutError()]
 
-        def get(store: Store) -> None:
+        def get(store: TaskStateStore) -> None:
             try:
                 found.append(store.get(key))
             except Exception as error:

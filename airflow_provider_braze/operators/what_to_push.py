@@ -24,7 +24,7 @@ LATE = ("push", "hold")
 NO_CONFIRM = "confirm looks up the users of an export; rows of your own cannot be confirmed."
 
 
-class Asked(Protocol):
+class PushParameters(Protocol):
     """The operator's parameters that are used here, rendered."""
 
     attributes: Any
@@ -39,7 +39,7 @@ class Asked(Protocol):
 
 
 def push_of(
-    task: Asked,
+    task: PushParameters,
     job: Job,
     *,
     begin: Callable[[int], None],

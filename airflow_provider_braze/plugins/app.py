@@ -30,7 +30,7 @@ from airflow_provider_braze.plugins.others import Other, others_of
 from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, overview
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.runs import has_run, nothing_found, pushes_of
-from airflow_provider_braze.plugins.table import Asked, Table
+from airflow_provider_braze.plugins.table import Table, TableQuery
 from airflow_provider_braze.pushes.rejects_by_id import id_of
 from airflow_provider_braze.rejects import preview as rejects
 
@@ -60,13 +60,13 @@ def asked(
     sort: str = "",
     card: str = "",
     page: Annotated[int, Query(ge=1, le=10**6)] = 1,
-) -> Asked:
+) -> TableQuery:
     """Read what the address asks of the table."""
-    return Asked(state, channel, offer, text, sort, card, page)
+    return TableQuery(state, channel, offer, text, sort, card, page)
 
 
 def asked_of_all(
-    of_table: Annotated[Asked, Depends(asked)],
+    of_table: Annotated[TableQuery, Depends(asked)],
     dag: str = "",
     workspace: str = "",
     kind: str = "",
@@ -95,7 +95,7 @@ def show_dag(dag_id: str, of_all: Annotated[AskedOfAll, Depends(asked_of_all)]) 
 
 
 @app.get("/dags/{dag_id}/runs/{run_id}", dependencies=MAY_READ)
-def show_run(dag_id: str, run_id: str, of_table: Annotated[Asked, Depends(asked)]) -> HTMLResponse:
+def show_run(dag_id: str, run_id: str, of_table: Annotated[TableQuery, Depends(asked)]) -> HTMLResponse:
     """Show every push of a run."""
     others = _others(dag_id, run_id)
     pushes = _pushes(dag_id, run_id)
@@ -104,7 +104,7 @@ def show_run(dag_id: str, run_id: str, of_table: Annotated[Asked, Depends(asked)
 
 @app.get("/dags/{dag_id}/runs/{run_id}/tasks/{task_id}/{map_index}", dependencies=MAY_READ)
 def show_task(
-    dag_id: str, run_id: str, task_id: str, map_index: str, of_table: Annotated[Asked, Depends(asked)]
+    dag_id: str, run_id: str, task_id: str, map_index: str, of_table: Annotated[TableQuery, Depends(asked)]
 ) -> HTMLResponse:
     """Show the push of one task instance, each export of its list, or all that a mapped task was expanded to."""
     index = _map_index(map_index)
@@ -209,7 +209,7 @@ def _map_index(text: str) -> int:
 
 def _page(
     tasks: Sequence[PushTask],
-    of_table: Asked,
+    of_table: TableQuery,
     others: Sequence[Other],
     *,
     where: tuple[str, str],

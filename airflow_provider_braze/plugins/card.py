@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_braze.plugins import wording
-from airflow_provider_braze.plugins.charts import RateChart, Segment, Share, count, number, settled_of
+from airflow_provider_braze.plugins.charts import BarPart, CountBar, RateChart, count, number, settled_of
 from airflow_provider_braze.users_track.transport.clusters import cluster_of, dashboard_of
 from airflow_provider_braze.users_track.transport.workspace import TRACK
 
@@ -100,10 +100,10 @@ class Card:
     workspace: str = ""
     trouble: str = ""
     next_step: str = ""
-    segments: list[Segment] = field(default_factory=list)
+    segments: list[BarPart] = field(default_factory=list)
     facts: list[tuple[str, str]] = field(default_factory=list)
     chart: RateChart | None = None
-    data_points: list[Share] = field(default_factory=list)
+    data_points: list[CountBar] = field(default_factory=list)
     reasons: list[tuple[str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     dashboard: str | None = None

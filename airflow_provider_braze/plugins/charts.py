@@ -41,7 +41,7 @@ def number(record: Mapping[str, Any], name: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class BarPart:
     """One outcome in the bar: its records, where it begins and how wide it is."""
 
     outcome: str
@@ -51,7 +51,7 @@ class Segment:
     share: float
 
 
-def bar(record: Mapping[str, Any], *, running: bool = False) -> list[Segment]:
+def bar(record: Mapping[str, Any], *, running: bool = False) -> list[BarPart]:
     """Lay the outcomes of a report or a progress side by side; none with records is too narrow to be seen."""
     return lay(parts(record, running=running))
 
@@ -81,7 +81,7 @@ def total_of(progress: Mapping[str, Any]) -> int:
     return round(total) if total <= _LARGEST else 0
 
 
-def lay(counts: Mapping[str, int]) -> list[Segment]:
+def lay(counts: Mapping[str, int]) -> list[BarPart]:
     """Lay counts side by side."""
     total = sum(counts.values())
     shown = {outcome: records for outcome, records in counts.items() if records}
@@ -90,13 +90,13 @@ def lay(counts: Mapping[str, int]) -> list[Segment]:
     segments, start = [], 0.0
     for outcome, records in shown.items():
         width = widths[outcome] * scale
-        segments.append(Segment(outcome, records, round(start, 2), round(width, 2), records / total))
+        segments.append(BarPart(outcome, records, round(start, 2), round(width, 2), records / total))
         start += width
     return segments
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class CountBar:
     """One of several counts: its name, and how long its bar is beside the largest one's."""
 
     name: str
@@ -107,7 +107,7 @@ class Share:
 _MOST_SHARES = 12
 
 
-def shares(counts: Mapping[str, Any]) -> list[Share]:
+def shares(counts: Mapping[str, Any]) -> list[CountBar]:
     """Lay counts below each other, the largest first; the smallest of many are counted together."""
     found = sorted(((str(name), count(counts, name)) for name in counts), key=lambda pair: -pair[1])
     found = [pair for pair in found if pair[1]]
@@ -115,7 +115,7 @@ def shares(counts: Mapping[str, Any]) -> list[Share]:
         rest = sum(records for _, records in found[_MOST_SHARES - 1 :])
         found = [*found[: _MOST_SHARES - 1], (OTHERS, rest)]
     most = max((records for _, records in found), default=1)
-    return [Share(name, records, round(records / most * WIDTH, 1)) for name, records in found]
+    return [CountBar(name, records, round(records / most * WIDTH, 1)) for name, records in found]
 
 
 @dataclass(frozen=True, slots=True)

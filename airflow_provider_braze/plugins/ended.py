@@ -19,7 +19,7 @@ from airflow_provider_braze.plugins.card import (
     title_of,
     workspace_of,
 )
-from airflow_provider_braze.plugins.charts import SHORTEST, Share, bar, count, number, rate_chart, shares
+from airflow_provider_braze.plugins.charts import SHORTEST, CountBar, bar, count, number, rate_chart, shares
 
 
 def ended(task: PushTask, report: Mapping[str, Any]) -> Card:
@@ -122,7 +122,7 @@ def _saved(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _data_points(report: Mapping[str, Any]) -> list[Share]:
+def _data_points(report: Mapping[str, Any]) -> list[CountBar]:
     by_attribute = report.get("data_points_by_attribute")
     return shares(by_attribute) if isinstance(by_attribute, Mapping) else []
 

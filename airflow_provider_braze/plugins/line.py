@@ -23,7 +23,7 @@ from airflow_provider_braze.plugins.card import (
 )
 from airflow_provider_braze.plugins.charts import count
 from airflow_provider_braze.plugins.others import Other
-from airflow_provider_braze.plugins.table import FAILED, SOME_FAILED, WAITING_FOR_BRAZE, Row, row_of
+from airflow_provider_braze.plugins.table import FAILED, SOME_FAILED, WAITING_FOR_BRAZE, TableRow, row_of
 from airflow_provider_braze.pushes.progress import minute_after
 
 UNDER_WAY, LATE, SET_ASIDE = "waits or runs", "late", "set aside"
@@ -50,7 +50,7 @@ class Line:
     run_id: str
     began: datetime
     push: PushTask
-    row: Row
+    row: TableRow
     workspace: str
     data_points: int
     is_plan: bool
@@ -85,7 +85,7 @@ class Line:
     def of_other(cls, dag_id: str, run_id: str, began: datetime, other: Other) -> Line:
         """Make the row of what is no push."""
         task = PushTask(other.task_id, other.map_index, other.state, 0, other.name)
-        row = Row(task, other.anchor, other.name, other.badge.word, "", "", 0, 0)
+        row = TableRow(task, other.anchor, other.name, other.badge.word, "", "", 0, 0)
         states = (row.state, UNDER_WAY) if other.live else (row.state,)
         return cls(dag_id, run_id, began, task, row, other.workspace, 0, False, states, other)
 

@@ -15,7 +15,7 @@ from airflow_provider_braze.plugins.charts import Bar, bars
 from airflow_provider_braze.plugins.history import History
 from airflow_provider_braze.plugins.line import LATE, PUSHES, SET_ASIDE, UNDER_WAY, Line
 from airflow_provider_braze.plugins.sums import last_tries, whole_of
-from airflow_provider_braze.plugins.table import ROWS_PER_PAGE, Asked, rank, tone_of
+from airflow_provider_braze.plugins.table import ROWS_PER_PAGE, TableQuery, rank, tone_of
 
 SPANS = {1: "today", 7: "7 days", 30: "30 days", 90: "90 days", 365: "365 days"}
 """Days that the page shows at a choice."""
@@ -24,7 +24,7 @@ _DEFAULT_SPAN = 30
 
 
 @dataclass(frozen=True, slots=True)
-class AskedOfAll(Asked):
+class AskedOfAll(TableQuery):
     """What the address asks of the page; whatever stands there, it is no error.
 
     :param kind: only pushes, or only users or syncs.

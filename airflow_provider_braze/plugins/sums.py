@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.plugins.card import UNDER_WAY, PushTask, said_of, text
-from airflow_provider_braze.plugins.charts import Segment, count, lay, parts
+from airflow_provider_braze.plugins.charts import BarPart, count, lay, parts
 
 _OF_ONE_EXPORT = ("export", "fingerprint", "braze_conn_id", "endpoint", "shard")
 """Where these are the same in two reports of a run, they are of the same push, tried by two tasks."""
@@ -28,7 +28,7 @@ class Summary:
     records: int
     failed: int
     data_points: int
-    segments: list[Segment]
+    segments: list[BarPart]
     planned: bool = False
 
     @classmethod

@@ -59,7 +59,7 @@ _LAST = (SOME_FAILED, "held", "complete", "planned", "success", "skipped", "remo
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """What the table shows of one push; ``anchor`` is the id of its card."""
 
     task: PushTask
@@ -77,7 +77,7 @@ class Row:
         return tone_of(self.state)
 
 
-_KEYS: dict[str, Callable[[Row], Any]] = {
+_KEYS: dict[str, Callable[[TableRow], Any]] = {
     "name": lambda row: row.title.casefold(),
     "state": lambda row: rank(row.state),
     "channel": lambda row: row.channel.casefold(),
@@ -88,7 +88,7 @@ _KEYS: dict[str, Callable[[Row], Any]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TableQuery:
     """What the address asks of the table; whatever stands there, it is no error.
 
     :param sort: a column's key, with a minus in front the other way round.
@@ -118,11 +118,11 @@ class Asked:
         """Whether rows are left out."""
         return bool(self.state or self.channel or self.offer or self.text)
 
-    def picks(self, row: Row) -> bool:
+    def picks(self, row: TableRow) -> bool:
         """Tell whether a row is shown."""
         return self.state in ("", row.state) and self.picks_in_any_state(row)
 
-    def picks_in_any_state(self, row: Row) -> bool:
+    def picks_in_any_state(self, row: TableRow) -> bool:
         """Tell whether a row would be shown in another state."""
         return (
             self.channel in ("", row.channel)
@@ -140,8 +140,8 @@ class Table:
     :param names: what the links of each row of this page are called, by its anchor.
     """
 
-    asked: Asked
-    rows: list[Row]
+    asked: TableQuery
+    rows: list[TableRow]
     found: int
     states: list[tuple[str, str, int]]
     channels: list[str]
@@ -149,7 +149,7 @@ class Table:
     names: Mapping[str, str]
 
     @classmethod
-    def of(cls, pushes: Sequence[PushTask], asked: Asked) -> Table:
+    def of(cls, pushes: Sequence[PushTask], asked: TableQuery) -> Table:
         """Lay the table of some pushes."""
         rows = [row_of(push) for push in pushes]
         states = Counter(row.state for row in rows)
@@ -178,7 +178,7 @@ class Table:
         """Whether the cards of all rows are shown."""
         return len(self.rows) <= MOST_CARDS
 
-    def href(self, row: Row) -> str:
+    def href(self, row: TableRow) -> str:
         """Give the address of a row's card."""
         return f"#{row.anchor}" if self.all_cards else self.asked.link(card=row.anchor)
 
@@ -189,13 +189,13 @@ class Table:
         return [push for push in pushes if push.anchor == self.asked.card][:1]
 
 
-def row_of(task: PushTask) -> Row:
+def row_of(task: PushTask) -> TableRow:
     """Make the row of a push."""
     record = said_of(task)
     # The names of what is pushed are those of an earlier try, too.
     named = record or task.report or {}
     channel, offer, _ = places_of(named)
-    return Row(
+    return TableRow(
         task,
         task.anchor,
         title_of(task, named),

@@ -20,7 +20,7 @@ Rows = Iterable[Mapping[str, Any]] | Callable[[], Iterable[Mapping[str, Any]]] |
 _to_sorted_json = msgspec.json.Encoder(order="sorted", decimal_format="number").encode
 
 
-class Row(NamedTuple):
+class GivenRow(NamedTuple):
     """One row to be sent.
 
     :param line: its index among the rows, or what the rejects file says.
@@ -112,7 +112,7 @@ class GivenRows:
                 found.update(b"\n")
         return found.hexdigest()
 
-    def rows(self, *, with_cells: bool) -> Iterator[Row]:
+    def rows(self, *, with_cells: bool) -> Iterator[GivenRow]:
         """Give the rows one by one.
 
         :param with_cells: there is a rejects file.
@@ -122,9 +122,9 @@ class GivenRows:
             for given in rows:
                 cells = (array, as_text(given)) if with_cells else ()
                 try:
-                    yield Row(index, array, as_json(given), cells)
+                    yield GivenRow(index, array, as_json(given), cells)
                 except BadRowError as bad:
-                    yield Row(index, array, None, cells, problem=str(bad))
+                    yield GivenRow(index, array, None, cells, problem=str(bad))
                 index += 1
 
 

@@ -19,7 +19,7 @@ from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
-from airflow_provider_braze.users_track.records import Counts
+from airflow_provider_braze.users_track.records import RecordCounts
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _LOOK_EVERY = 30.0
@@ -96,7 +96,7 @@ class Remembering:
         if self._memory is not None:
             self._memory.flush()
 
-    def end(self, counts: Counts, about: Mapping[str, Any], *, resumable: bool) -> None:
+    def end(self, counts: RecordCounts, about: Mapping[str, Any], *, resumable: bool) -> None:
         """Close it at the end of a try.
 
         :param counts: of the push.
@@ -126,7 +126,7 @@ class Remembering:
                     each.close()
             self._memory = self._beside = self._folder = None
 
-    def report(self, counts: Counts) -> dict[str, Any]:
+    def report(self, counts: RecordCounts) -> dict[str, Any]:
         """Write what a report says of it; nothing where the push did not ask for it."""
         if not self._wish.only_changed:
             return {}

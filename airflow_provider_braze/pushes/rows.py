@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
-from airflow_provider_braze.pushes.given_rows import GivenRows, Row, Rows
+from airflow_provider_braze.pushes.given_rows import GivenRow, GivenRows, Rows
 from airflow_provider_braze.pushes.resume_state import binding
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users, own_rows, rejected_rows
 from airflow_provider_braze.pushes.running import Running
@@ -169,11 +169,11 @@ class _RowsAttempt(Attempt):
             return counted_users(self._rows(self.given))
         return counted_users(own_rows(self.given.rows(with_cells=False), self.job.shard))
 
-    def _rows(self, given: GivenRows) -> Iterator[Row]:
+    def _rows(self, given: GivenRows) -> Iterator[GivenRow]:
         rows, shard = self._all_rows(given), self.job.shard
         return rows if shard.is_everything else own_rows(rows, shard)
 
-    def _all_rows(self, given: GivenRows) -> Iterator[Row]:
+    def _all_rows(self, given: GivenRows) -> Iterator[GivenRow]:
         if self.push.rejects is not None:
             return rejected_rows(self.push.rejects, self.push.dialect)
         return given.rows(with_cells=self.folder is not None)

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_braze.pushes import source
 from airflow_provider_braze.pushes.export_item import ROWS_COLUMNS, ExportItem
-from airflow_provider_braze.pushes.given_rows import Row
+from airflow_provider_braze.pushes.given_rows import GivenRow
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.shards import Shard, same_for_all_spellings
 from airflow_provider_braze.pushes.write_ahead_log import (
@@ -75,7 +75,7 @@ def _imports_tokens(array: str, content: Mapping[str, Any]) -> bool:
     return array == "attributes" and content.get("push_token_import") is True
 
 
-def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[Row]:
+def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[GivenRow]:
     """Read the rejects file of an earlier push of rows; a spreadsheet may have saved it in an encoding of its own."""
     with source.open_buffered(rejects.file()) as file:
         reader = RejectsReader(file, name=rejects.where.name, delimiter=rejects.delimiter, dialect=dialect)
@@ -84,10 +84,10 @@ def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[Row]:
             content, unsendable = _content_of(text)
             if problem is None:
                 problem = unsendable if array in ARRAYS else _NO_ROW
-            yield Row(index, array, content, tuple(cells), outcome, problem)
+            yield GivenRow(index, array, content, tuple(cells), outcome, problem)
 
 
-def own_rows(rows: Iterator[Row], shard: Shard) -> Iterator[Row]:
+def own_rows(rows: Iterator[GivenRow], shard: Shard) -> Iterator[GivenRow]:
     """Give the rows of a shard; those that name nobody are of the first one."""
     passed_over = 0
     for row in rows:
@@ -99,7 +99,7 @@ def own_rows(rows: Iterator[Row], shard: Shard) -> Iterator[Row]:
             passed_over += 1
 
 
-def counted_users(rows: Iterator[Row]) -> frozenset[Identity]:
+def counted_users(rows: Iterator[GivenRow]) -> frozenset[Identity]:
     """Find the users with increments: to set one of their values again could undo one."""
     return frozenset(
         identity
@@ -124,7 +124,7 @@ class RowsSource:
 
     def __init__(
         self,
-        rows: Iterator[Row],
+        rows: Iterator[GivenRow],
         *,
         mode: str,
         counted: frozenset[Identity] = frozenset(),
@@ -141,7 +141,7 @@ class RowsSource:
         self._partner = partner
         self._announce = None if retry_events else announce
         self._settled = 0
-        self._next: Row | None = None
+        self._next: GivenRow | None = None
 
     def objects(self, ledger: Ledger) -> Iterator[Single]:
         """Give the object of each row that can be sent; any other is settled at once, and gives None.
@@ -185,7 +185,7 @@ class RowsSource:
         """Announce nothing further."""
         self._to_announce, self._announce = False, None
 
-    def _take(self) -> Row | None:
+    def _take(self) -> GivenRow | None:
         row, self._next = self._next, None
         return row or next(self._rows, None)
 
@@ -198,12 +198,12 @@ class RowsSource:
             self._next = next(self._rows, None)
         self._to_announce = self._next is not None and self._may_go_but_once(self._next)
 
-    def _may_go_but_once(self, row: Row) -> bool:
+    def _may_go_but_once(self, row: GivenRow) -> bool:
         if row.array != "attributes":
             return True
         return isinstance(row.content, Mapping) and identity_of(row.content) in self._counted
 
-    def _replayed(self, row: Row) -> ProfileObject | None:
+    def _replayed(self, row: GivenRow) -> ProfileObject | None:
         """Give settled attributes once more, as later rows may have to be folded into them.
 
         Rows that may be sent but once are never folded into settled ones: the log knows what became of those that were.
@@ -215,7 +215,7 @@ class RowsSource:
             return None
         return ProfileObject(row.array, identity, self._content(row.content), [_UNCOUNTED])
 
-    def _object(self, ledger: Ledger, ordinal: int, row: Row) -> ProfileObject | None:
+    def _object(self, ledger: Ledger, ordinal: int, row: GivenRow) -> ProfileObject | None:
         reference = RecordReference.of(row.line, row.cells, ledger.begin())
         content = row.content
         problem = row.problem or _problem_of(row.array, content)
@@ -234,7 +234,7 @@ class RowsSource:
         return item
 
     def _object_sent_once(
-        self, ledger: Ledger, ordinal: int, row: Row, item: ProfileObject
+        self, ledger: Ledger, ordinal: int, row: GivenRow, item: ProfileObject
     ) -> ProfileObject | None:
         """Give the object when it is to be sent now; else give it what earlier tries have made of it."""
         (reference,) = item.references
@@ -280,7 +280,7 @@ def _may_go_again(ledger: Ledger) -> None:
         ledger.may_go_again()
 
 
-def _counts_each_time(row: Row) -> bool:
+def _counts_each_time(row: GivenRow) -> bool:
     if row.array != "attributes":
         return True
     return isinstance(row.content, Mapping) and any(map(_is_counted, row.content.values()))

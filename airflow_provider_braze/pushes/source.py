@@ -37,7 +37,7 @@ from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.mapping.by_column import ByColumn, Mapped
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
-from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference, Segment
+from airflow_provider_braze.users_track.records import ALREADY_SETTLED, LedgerSegment, RecordReference
 
 T = TypeVar("T")
 Cut = Callable[[str], Sequence[str]]
@@ -246,7 +246,7 @@ class ExportSource:
         places: Sequence[int],
         mapped: Mapped,
         ledger: Ledger,
-        segment: Segment,
+        segment: LedgerSegment,
         kind: str,
         cut: Cut,
     ) -> Iterator[RecordBlock | Single]:
@@ -275,7 +275,10 @@ class ExportSource:
             start = at + 1
 
     def _map(
-        self, records: Iterable[tuple[Record, str] | int], ledger: Ledger, segment: Segment | None = None
+        self,
+        records: Iterable[tuple[Record, str] | int],
+        ledger: Ledger,
+        segment: LedgerSegment | None = None,
     ) -> Iterator[Single]:
         for found in records:
             if isinstance(found, int):
@@ -288,7 +291,7 @@ class ExportSource:
                 item = None
             yield item
 
-    def _map_one(self, record: Record, ledger: Ledger, segment: Segment) -> ProfileObject | None:
+    def _map_one(self, record: Record, ledger: Ledger, segment: LedgerSegment) -> ProfileObject | None:
         line, cells, problem = record
         reference = RecordReference.of(line, cells, segment)
         if problem is not None:

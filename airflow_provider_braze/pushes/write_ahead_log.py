@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import Sink
-from airflow_provider_braze.users_track.records import RecordReference, Segment
+from airflow_provider_braze.users_track.records import LedgerSegment, RecordReference
 
 ACCEPTED, MERGED, FREE, UNKNOWN = "accepted", "merged", "free", "unknown"
 """What a row can be: Braze has it, alone or folded into another; surely has it not; or may have it."""
@@ -153,7 +153,7 @@ class RowsLedger(Ledger):
         if self.sent_again.most is not None:
             self.sent_again.most += 1
 
-    def _holder(self, references: Sequence[RecordReference]) -> Segment:
+    def _holder(self, references: Sequence[RecordReference]) -> LedgerSegment:
         """Count an object of rows that may be sent but once with its first row: a later try does not send it again."""
         first = references[0]
         return (

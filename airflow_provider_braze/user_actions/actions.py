@@ -49,7 +49,7 @@ class Change(NamedTuple):
     people: frozenset[Person]
 
 
-class Action(NamedTuple):
+class UserAction(NamedTuple):
     """One kind of change.
 
     :param endpoint: where it goes.
@@ -235,20 +235,20 @@ def _subscription(row: Mapping[str, Any]) -> Change:
     return Change(_SUBSCRIBED[kind], tuple(shared.items()), value, frozenset({_person(kind, value)}))
 
 
-ACTIONS: Mapping[str, Action] = {
-    "delete": Action("/users/delete", _delete),
-    "identify": Action("/users/identify", _identify),
-    "alias_new": Action("/users/alias/new", _alias_new),
-    "alias_update": Action("/users/alias/update", _alias_update),
-    "merge": Action("/users/merge", _merge),
-    "subscription_status": Action(
+ACTIONS: Mapping[str, UserAction] = {
+    "delete": UserAction("/users/delete", _delete),
+    "identify": UserAction("/users/identify", _identify),
+    "alias_new": UserAction("/users/alias/new", _alias_new),
+    "alias_update": UserAction("/users/alias/update", _alias_update),
+    "merge": UserAction("/users/merge", _merge),
+    "subscription_status": UserAction(
         "/v2/subscription/status/set", _subscription, SUBSCRIPTIONS_PER_MINUTE, "subscription_groups"
     ),
 }
 """By the operator's word for each."""
 
 
-def body_of(action: Action, array: str, shared: Mapping[str, Any], items: list[Any]) -> dict[str, Any]:
+def body_of(action: UserAction, array: str, shared: Mapping[str, Any], items: list[Any]) -> dict[str, Any]:
     """Write the body of one request."""
     content = {**shared, array: items}
     return {action.within: [content]} if action.within else content

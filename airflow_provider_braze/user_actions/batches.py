@@ -18,7 +18,7 @@ _MOST_OPEN = 50
 
 
 @dataclass(slots=True, eq=False)
-class Batch:
+class ActionBatch:
     """What goes into one request.
 
     :param array: of the request.
@@ -49,11 +49,13 @@ class Batch:
                 return True
         return False
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def halves(self) -> tuple[ActionBatch, ActionBatch]:
         """Part it in two, to find what Braze refuses in it."""
         middle = len(self.items) // 2
-        first = Batch(self.array, self.shared, self.objects[:middle], self.items[:middle], self.people)
-        return first, Batch(self.array, self.shared, self.objects[middle:], self.items[middle:], self.people)
+        first = ActionBatch(self.array, self.shared, self.objects[:middle], self.items[:middle], self.people)
+        return first, ActionBatch(
+            self.array, self.shared, self.objects[middle:], self.items[middle:], self.people
+        )
 
 
 class Batches:
@@ -64,10 +66,10 @@ class Batches:
 
     def __init__(self, most: int = ROWS_PER_REQUEST) -> None:
         self._most = most
-        self._open: dict[tuple[Any, ...], Batch] = {}
+        self._open: dict[tuple[Any, ...], ActionBatch] = {}
         self._whose: dict[Person, tuple[Any, ...]] = {}
 
-    def add(self, change: Change, reference: RecordReference) -> Iterator[Batch]:
+    def add(self, change: Change, reference: RecordReference) -> Iterator[ActionBatch]:
         """Take a row; what must go before the next one is given, in that order."""
         key = (change.array, change.shared)
         met = {self._whose[person] for person in change.people if person in self._whose}
@@ -79,19 +81,19 @@ class Batches:
         if key not in self._open:
             if len(self._open) >= _MOST_OPEN:
                 yield self._close(next(iter(self._open)))
-            self._open[key] = Batch(change.array, dict(change.shared))
+            self._open[key] = ActionBatch(change.array, dict(change.shared))
         batch = self._open[key]
         batch.add(change, reference)
         self._whose |= dict.fromkeys(change.people, key)
         if len(batch.items) >= self._most:
             yield self._close(key)
 
-    def rest(self) -> Iterator[Batch]:
+    def rest(self) -> Iterator[ActionBatch]:
         """Give what is left."""
         for key in [*self._open]:
             yield self._close(key)
 
-    def _close(self, key: tuple[Any, ...]) -> Batch:
+    def _close(self, key: tuple[Any, ...]) -> ActionBatch:
         batch = self._open.pop(key)
         for person in batch.people:
             self._whose.pop(person, None)

@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from airflow_provider_braze.exceptions import BrazeRequestError, BrazeServerError, BrazeUnreachableError
-from airflow_provider_braze.user_actions.actions import Action, body_of
-from airflow_provider_braze.user_actions.batches import Batch
+from airflow_provider_braze.user_actions.actions import UserAction, body_of
+from airflow_provider_braze.user_actions.batches import ActionBatch
 from airflow_provider_braze.users_track.delivery.interpret import is_success, message_of, parse, refusal
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.reasons import LONGEST_READ, explained, public_words
@@ -78,7 +78,7 @@ class _Exchange(NamedTuple):
     error: BrazeRequestError | None = None
 
 
-class Delivery:
+class ActionDelivery:
     """Brings batches to their outcome, several at a time.
 
     It begins with one, and after so many smooth answers takes one more for each; trouble makes it one again.
@@ -93,7 +93,7 @@ class Delivery:
 
     def __init__(
         self,
-        action: Action,
+        action: UserAction,
         post: Post,
         limiter: Limiter,
         ledger: Ledger,
@@ -104,14 +104,14 @@ class Delivery:
         self._limiter, self._ledger, self._redact = limiter, ledger, redact
         self._most, self._smooth = most, 0
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="braze-users")
-        self._under_way: dict[Future[_Exchange], Batch] = {}
+        self._under_way: dict[Future[_Exchange], ActionBatch] = {}
         # What an interruption may tear from our hands.
-        self._in_hand: Batch | None = None
+        self._in_hand: ActionBatch | None = None
         # Of the limiter, and of the ledger's counts of requests.
         self._lock = threading.Lock()
         self._stopping = threading.Event()
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: ActionBatch) -> None:
         """Send a batch as soon as there is room, and nobody of it is under way; settle what is answered meanwhile.
 
         :raises BrazeRequestError: what makes all further requests pointless; the rows that met it are settled.
@@ -156,7 +156,7 @@ class Delivery:
             self._ledger.leave(self._in_hand.objects, lost=True, reason=reason)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _submit(self, batch: Batch) -> None:
+    def _submit(self, batch: ActionBatch) -> None:
         self._in_hand = batch
         self._under_way[self._pool.submit(self._answer, batch)] = batch
         self._in_hand = None
@@ -176,7 +176,7 @@ class Delivery:
             for half in halves:
                 self._submit(half)
 
-    def _settle_answered(self, batch: Batch, exchange: _Exchange) -> list[Batch]:
+    def _settle_answered(self, batch: ActionBatch, exchange: _Exchange) -> list[ActionBatch]:
         """Give the rows of a batch their outcome, and the halves that are to be sent on their own."""
         try:
             if exchange.error is not None:
@@ -190,7 +190,7 @@ class Delivery:
             self._ledger.leave(batch.objects, lost=may_have_arrived, reason=str(error))
             raise
 
-    def _answer(self, batch: Batch) -> _Exchange:
+    def _answer(self, batch: ActionBatch) -> _Exchange:
         """Get an answer that says something; in a thread, which settles nothing."""
         body = body_of(self._action, batch.array, batch.shared, batch.items)
         tried, lost, smooth = 0, False, True
@@ -239,7 +239,7 @@ class Delivery:
             self._stopping.wait(min(ready or 0.1, 1.0))
         return False
 
-    def _settle(self, batch: Batch, reply: Reply, lost: bool) -> list[Batch]:
+    def _settle(self, batch: ActionBatch, reply: Reply, lost: bool) -> list[ActionBatch]:
         """Give the rows of a batch their outcome, and the halves that are to be sent on their own."""
         answer = parse(reply.body)
         if 200 <= reply.status < 300:
@@ -261,7 +261,7 @@ class Delivery:
         first, second = batch.halves()
         return [second, first]
 
-    def _settle_success(self, batch: Batch, status: int, answer: Any) -> None:
+    def _settle_success(self, batch: ActionBatch, status: int, answer: Any) -> None:
         named = self._named(batch, answer)
         unplaced = self._has_unplaced(batch, answer)
         counted = _count(answer)
@@ -281,7 +281,7 @@ class Delivery:
         if taken and counted is not None and counted != expected:
             self._ledger.note(f"Braze counted {counted} users where {expected} were to be expected.")
 
-    def _named(self, batch: Batch, answer: Any) -> dict[int, str]:
+    def _named(self, batch: ActionBatch, answer: Any) -> dict[int, str]:
         """Find the rows that Braze names an error of, by their place in the request's array."""
         named: dict[int, str] = {}
         for entry in _errors(answer):
@@ -291,7 +291,7 @@ class Delivery:
                 named[index] = explained(self._redact(text)[:LONGEST_READ]) or "no reason given"
         return named
 
-    def _has_unplaced(self, batch: Batch, answer: Any) -> bool:
+    def _has_unplaced(self, batch: ActionBatch, answer: Any) -> bool:
         return any(
             not isinstance(entry, dict)
             or type(entry.get("index")) is not int

@@ -19,12 +19,12 @@ from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.storage.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change, Person
-from airflow_provider_braze.user_actions.batches import Batch, Batches
-from airflow_provider_braze.user_actions.delivery import MOST_UNDER_WAY, STOPPED, Delivery, Post
+from airflow_provider_braze.user_actions.batches import ActionBatch, Batches
+from airflow_provider_braze.user_actions.delivery import MOST_UNDER_WAY, STOPPED, ActionDelivery, Post
 from airflow_provider_braze.user_actions.given import GivenRow
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
-from airflow_provider_braze.users_track.records import Counts, RecordReference
+from airflow_provider_braze.users_track.records import RecordCounts, RecordReference
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -48,7 +48,7 @@ class _FreeLedger(Ledger):
     def count_data_points(
         self,
         item: ProfileObject,
-        some_counts: Counts | None = None,  # noqa: ARG002 - the ledger's interface
+        some_counts: RecordCounts | None = None,  # noqa: ARG002 - the ledger's interface
     ) -> None:
         """Count nothing."""
         item.billed_ahead = False
@@ -153,7 +153,7 @@ class UserActionRun:
         action, batches = ACTIONS[self.action], Batches()
         pace = action.pace(self.workspace.requests_per_second)
         most = min(self.workspace.max_in_flight, MOST_UNDER_WAY)
-        delivery = Delivery(action, self.post, Limiter(pace), ledger, self.workspace.redact, most)
+        delivery = ActionDelivery(action, self.post, Limiter(pace), ledger, self.workspace.redact, most)
         error: BaseException | None = None
         try:
             for batch in self._batches(batches, ledger):
@@ -178,7 +178,7 @@ class UserActionRun:
         ledger.flush()
         return error or ledger.trouble
 
-    def _batches(self, batches: Batches, ledger: Ledger) -> Iterator[Batch]:
+    def _batches(self, batches: Batches, ledger: Ledger) -> Iterator[ActionBatch]:
         """Read the rows, settle those that cannot be sent, and give the others in batches."""
         sendable = 0
         for row in self.rows:

@@ -23,7 +23,7 @@ _CELL_END = "\x1f"
 """Between the cells of a packed record: one text takes a tenth of the memory of sixteen, and thousands are waiting."""
 
 
-class Counts:
+class RecordCounts:
     """What has become of some records.
 
     :param records: how many were read.
@@ -41,14 +41,14 @@ class Counts:
         self._left_out: Counter[Billed] = Counter()
 
     @staticmethod
-    def of(all_counts: Iterable[Counts]) -> Counts:
+    def of(all_counts: Iterable[RecordCounts]) -> RecordCounts:
         """Add counts up into new ones."""
-        total = Counts()
+        total = RecordCounts()
         for some_counts in all_counts:
             total.add(some_counts)
         return total
 
-    def add(self, other: Counts) -> None:
+    def add(self, other: RecordCounts) -> None:
         """Take in the counts of other records; beyond the first fifty, reasons are counted together."""
         self.records += other.records
         self.outcomes.update(other.outcomes)
@@ -73,7 +73,7 @@ class Counts:
         if len(self._left_out) > _MOST_LEFT_OUT:
             self.resolve()
 
-    def resolve(self) -> Counts:
+    def resolve(self) -> RecordCounts:
         """Count by attribute what was left out as a whole; only then what it cost and saved is in the counts."""
         left_out, self._left_out = self._left_out, Counter()
         for billed, objects in left_out.items():
@@ -101,7 +101,7 @@ class Counts:
         }
 
     @classmethod
-    def from_dict(cls, counts: Mapping[str, Any]) -> Counts:
+    def from_dict(cls, counts: Mapping[str, Any]) -> RecordCounts:
         """Read what :meth:`as_dict` wrote."""
         some_counts = cls(counts["records"])
         some_counts.outcomes.update(counts["outcomes"])
@@ -122,11 +122,11 @@ class RecordReference(msgspec.Struct, frozen=True, gc=False):
 
     line: int
     packed: str | tuple[str, ...]
-    segment: Segment | None = None
+    segment: LedgerSegment | None = None
     cut: Callable[[str], Sequence[str]] | None = None
 
     @classmethod
-    def of(cls, line: int, cells: Sequence[str], segment: Segment | None = None) -> RecordReference:
+    def of(cls, line: int, cells: Sequence[str], segment: LedgerSegment | None = None) -> RecordReference:
         """Pack a record."""
         packed = _CELL_END.join(cells)
         if not cells or packed.count(_CELL_END) != len(cells) - 1:
@@ -157,7 +157,7 @@ class Failed(NamedTuple):
     column: str
 
 
-class Segment(Counts):
+class LedgerSegment(RecordCounts):
     """Some consecutive records of a push, counted for themselves until all of them are settled.
 
     ``incomplete`` means that some of them have no final outcome: they would be sent again by a push that resumes here.
@@ -171,5 +171,5 @@ class Segment(Counts):
         self.facts: Mapping[str, Any] = {}
 
 
-ALREADY_SETTLED = Segment()
+ALREADY_SETTLED = LedgerSegment()
 """Segment of all records that an earlier try has settled; they are read again for what is merged into them."""

@@ -15,7 +15,7 @@ from airflow_provider_braze.plugins.cards import PushTask, card_of, summaries
 from airflow_provider_braze.plugins.lists import one_by_one
 from airflow_provider_braze.plugins.pages import render
 from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_plain
-from airflow_provider_braze.plugins.table import Asked, Table, row_of
+from airflow_provider_braze.plugins.table import Table, TableQuery, row_of
 from airflow_provider_braze.plugins.wording import NO_REPORT, OUTCOME_MEANINGS
 from tests.plugins.api_server import ApiServer
 from tests.plugins.invented import progress, report
@@ -102,7 +102,7 @@ def show(*of_run: PushTask) -> str:
         live=False,
         in_run=True,
         sums=summaries(tasks),
-        table=Table.of(tasks, Asked()),
+        table=Table.of(tasks, TableQuery()),
         empty="",
         said="",
         others=[],

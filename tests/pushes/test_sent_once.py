@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from airflow_provider_braze.pushes import rows_source, source
-from airflow_provider_braze.pushes.given_rows import Row
+from airflow_provider_braze.pushes.given_rows import GivenRow
 from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users
 from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
 from airflow_provider_braze.rejects.writer import RejectsInReport
@@ -36,7 +36,7 @@ KINDS = ("sets", "sets", "counts", "event", "event", "event", "invalid", "invali
 SMALL = ((rows_source, "AHEAD", 7), (batches, "LOOK_AHEAD_RECORDS", 4), (ledgers, "_LARGEST_SEGMENT", 5))
 
 
-def row_of(ordinal: int, kind: str, user: int) -> Row:
+def row_of(ordinal: int, kind: str, user: int) -> GivenRow:
     content: dict[str, Any] = {"external_id": f"U{user}"}
     if kind == "sets":
         content[f"x{ordinal}"] = ordinal
@@ -46,13 +46,13 @@ def row_of(ordinal: int, kind: str, user: int) -> Row:
         content = {"x": 1}
     else:
         content |= EVENT | ({"properties": {"p": float("inf")}} if kind == "invalid event" else {})
-    return Row(ordinal, "events" if "event" in kind else "attributes", content)
+    return GivenRow(ordinal, "events" if "event" in kind else "attributes", content)
 
 
 class Try:
     """One try: what a push is made of, without its loop and the network."""
 
-    def __init__(self, rows: list[Row], kept: dict[str, Any] | None) -> None:
+    def __init__(self, rows: list[GivenRow], kept: dict[str, Any] | None) -> None:
         self.sink = RejectsInReport()
         if kept:
             self.sink.resume(kept["failed_rows"])
@@ -239,7 +239,7 @@ class SentOnce(RuleBasedStateMachine):
                 assert ledger.data_points.by_attribute() == whole.data_points.by_attribute()
 
     @staticmethod
-    def uninterrupted(rows: list[Row]) -> RowsLedger:
+    def uninterrupted(rows: list[GivenRow]) -> RowsLedger:
         """The ledger of a push that nothing befell."""
         this = Try(rows, None)
         while not (this.exhausted and this.window.empty):

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError
-from airflow_provider_braze.user_actions.batches import Batch, Batches
+from airflow_provider_braze.user_actions.batches import ActionBatch, Batches
 from airflow_provider_braze.users_track.records import RecordReference
 
 
-def batched(action: str, rows: list[dict[str, Any]]) -> list[Batch]:
+def batched(action: str, rows: list[dict[str, Any]]) -> list[ActionBatch]:
     batches, found = Batches(), []
     for line, row in enumerate(rows):
         found += batches.add(ACTIONS[action].read(row), RecordReference.of(line, ()))
     return [*found, *batches.rest()]
 
 
-def sizes(batches: list[Batch]) -> list[tuple[str, int]]:
+def sizes(batches: list[ActionBatch]) -> list[tuple[str, int]]:
     return [(each.array, len(each.items)) for each in batches]
 
 

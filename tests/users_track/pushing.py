@@ -15,7 +15,7 @@ from airflow_provider_braze.users_track.delivery.push import Push
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.outcomes import FAILED, OUTCOMES, WRITTEN_DOWN
 from airflow_provider_braze.users_track.ledger.sink import Sink
-from airflow_provider_braze.users_track.records import RecordReference, Segment
+from airflow_provider_braze.users_track.records import LedgerSegment, RecordReference
 from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
@@ -30,7 +30,9 @@ def profile_object(user: str, line: int = 2, array: str = "attributes", **conten
     )
 
 
-def block(users: Sequence[str], line: int = 2, segment: Segment | None = None, **content: Any) -> RecordBlock:
+def block(
+    users: Sequence[str], line: int = 2, segment: LedgerSegment | None = None, **content: Any
+) -> RecordBlock:
     """Objects of consecutive records, one for each user, which count their lines."""
     numbers = range(line, line + len(users))
     bodies = [
@@ -42,7 +44,7 @@ def block(users: Sequence[str], line: int = 2, segment: Segment | None = None, *
         bodies,
         lines=numbers,
         texts=[f"{user},{n}" for user, n in zip(users, numbers, strict=True)],
-        segment=segment or Segment(),
+        segment=segment or LedgerSegment(),
         cut=lambda text: text.split(","),
     )
 

@@ -13,7 +13,7 @@ from itertools import compress, repeat
 from typing import Any
 
 from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
-from airflow_provider_braze.users_track.records import RecordReference, Segment
+from airflow_provider_braze.users_track.records import LedgerSegment, RecordReference
 
 Key = str | Identity
 """By what a user is found: the ``external_id`` alone, as nearly all are, or else the identity."""
@@ -73,7 +73,7 @@ class RecordBlock:
         *,
         lines: Sequence[int],
         texts: list[str],
-        segment: Segment,
+        segment: LedgerSegment,
         cut: Callable[[str], Sequence[str]],
         places: Sequence[int] | None = None,
     ) -> None:

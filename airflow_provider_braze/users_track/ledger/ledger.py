@@ -16,10 +16,10 @@ from airflow_provider_braze.users_track.ledger.sink import HeldRecords, Sink
 from airflow_provider_braze.users_track.records import (
     ALREADY_SETTLED,
     MOST_REASONS,
-    Counts,
     Failed,
+    LedgerSegment,
+    RecordCounts,
     RecordReference,
-    Segment,
 )
 from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints
 
@@ -52,7 +52,7 @@ class Ledger:
     """
 
     sink: Sink
-    settled: Counts = field(default_factory=Counts)
+    settled: RecordCounts = field(default_factory=RecordCounts)
     facts: Callable[[], Mapping[str, Any]] = dict
     settled_facts: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -65,15 +65,15 @@ class Ledger:
     upper_bounds: set[str] = field(default_factory=set)
     remember: Callable[[Any], None] = _forget
     trouble: Exception | None = None
-    _segments: deque[Segment] = field(default_factory=lambda: deque([Segment()]))
+    _segments: deque[LedgerSegment] = field(default_factory=lambda: deque([LedgerSegment()]))
     _opened: int = 1
     _size: int = 1
     _held: HeldRecords = field(default_factory=HeldRecords)
 
     @property
-    def total(self) -> Counts:
+    def total(self) -> RecordCounts:
         """Counts of everything that was read so far."""
-        return Counts.of((self.settled, *self._segments)).resolve()
+        return RecordCounts.of((self.settled, *self._segments)).resolve()
 
     @property
     def records(self) -> int:
@@ -118,7 +118,7 @@ class Ledger:
             self._open()
         return self._size - self._segments[-1].records
 
-    def begin(self, records: int = 1) -> Segment:
+    def begin(self, records: int = 1) -> LedgerSegment:
         """Count records that were read, and give the segment that they belong to."""
         segment = self._segments[-1]
         if segment.records >= self._size:
@@ -127,9 +127,9 @@ class Ledger:
         segment.unsettled += records
         return segment
 
-    def _open(self) -> Segment:
+    def _open(self) -> LedgerSegment:
         self._segments[-1].facts = self.facts()
-        segment = Segment()
+        segment = LedgerSegment()
         self._segments.append(segment)
         self._opened += 1
         self._size = min(self._opened**2, _LARGEST_SEGMENT) * (1 + len(self._segments) // _MANY_SEGMENTS)
@@ -143,7 +143,7 @@ class Ledger:
             segment = segments[0]
             if not self._write_down(segment):
                 break
-            settled = Counts.of((self.settled, segment))
+            settled = RecordCounts.of((self.settled, segment))
             # Nothing is called between these two lines: no interruption sees its records twice or not at all.
             self.settled, self.settled_facts = settled, segment.facts
             segments.popleft()
@@ -183,7 +183,7 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def leave_out(self, segment: Segment, billed: Sequence[Billed]) -> None:
+    def leave_out(self, segment: LedgerSegment, billed: Sequence[Billed]) -> None:
         """Settle objects of one record each that are left out as a whole; the segment has counted what they cost."""
         segment.outcomes["unchanged"] += len(billed)
         segment.unsettled -= len(billed)
@@ -191,7 +191,7 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def _holder(self, references: Sequence[RecordReference]) -> Segment:
+    def _holder(self, references: Sequence[RecordReference]) -> LedgerSegment:
         """Give the segment that counts an accepted object: that of its last record.
 
         Once that one is settled, all of the object's records are, so that no later try sends the object again. In
@@ -298,7 +298,7 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def _write_down(self, segment: Segment) -> bool:
+    def _write_down(self, segment: LedgerSegment) -> bool:
         """Write a segment's failed records down; False when some could not be."""
         self._guard(lambda: self._held.write_down(segment, self.sink))
         segment.incomplete = segment.incomplete or bool(segment.failed)
@@ -309,7 +309,7 @@ class Ledger:
         if text not in self.notes and len(self.notes) < MOST_REASONS:
             self.notes.append(text)
 
-    def count_data_points(self, item: ProfileObject, some_counts: Counts | None = None) -> None:
+    def count_data_points(self, item: ProfileObject, some_counts: RecordCounts | None = None) -> None:
         """Add what Braze bills for an object; of one that was billed ahead, let that count for good."""
         if item.billed_ahead:
             item.billed_ahead = False
@@ -337,7 +337,7 @@ class Ledger:
 
     def resume(self, checkpoint: Mapping[str, Any]) -> None:
         """Go on where an earlier try was, before anything is read."""
-        self.settled = Counts.from_dict(checkpoint["settled"])
+        self.settled = RecordCounts.from_dict(checkpoint["settled"])
         self.resumed_after = self.settled.records
         self.settled_facts = checkpoint["facts"]
         self.notes = list(checkpoint["notes"])

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from airflow_provider_braze.users_track.records import Failed, RecordReference, Segment
+from airflow_provider_braze.users_track.records import Failed, LedgerSegment, RecordReference
 
 _MOST_HELD = 50_000
 """Failed records that are kept until older ones are settled."""
@@ -58,13 +58,13 @@ class HeldRecords:
         """Whether there are so many that nothing more should be read for now."""
         return self.records >= _MOST_HELD or self.characters >= _MOST_HELD_CHARACTERS
 
-    def add(self, segment: Segment, record: Failed) -> None:
+    def add(self, segment: LedgerSegment, record: Failed) -> None:
         """Hold a record until its segment's turn."""
         segment.failed.append(record)
         self.records += 1
         self.characters += _weight(record)
 
-    def write_down(self, segment: Segment, sink: Sink) -> None:
+    def write_down(self, segment: LedgerSegment, sink: Sink) -> None:
         """Write a segment's records; those that the sink did not take, or an interruption left, stay held."""
         written = 0
         try:

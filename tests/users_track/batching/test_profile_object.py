@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference, Segment
+from airflow_provider_braze.users_track.records import ALREADY_SETTLED, LedgerSegment, RecordReference
 from tests.users_track.pushing import profile_object
 
 
@@ -13,8 +13,10 @@ class TestOrigin:
     @pytest.mark.parametrize(
         "cells", [["a"], ["a", "b"], ["", ""], [""], [], ["a\x1fb"], ["a", "\x1f", "c"], ("a", "b")]
     )
-    @pytest.mark.parametrize("segment", [None, ALREADY_SETTLED, Segment()])
-    def test_a_record_is_given_back_as_it_was_read(self, cells: list[str], segment: Segment | None) -> None:
+    @pytest.mark.parametrize("segment", [None, ALREADY_SETTLED, LedgerSegment()])
+    def test_a_record_is_given_back_as_it_was_read(
+        self, cells: list[str], segment: LedgerSegment | None
+    ) -> None:
         reference = RecordReference.of(7, cells, segment)
         assert list(reference.cells) == list(cells)
         assert reference.line == 7

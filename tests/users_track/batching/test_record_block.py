@@ -19,7 +19,7 @@ from airflow_provider_braze.users_track.batching.merge_window import (
 )
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, RecordBlock
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
-from airflow_provider_braze.users_track.records import Segment
+from airflow_provider_braze.users_track.records import LedgerSegment
 from tests.users_track.pushing import Written, block, check_sum, event, profile_object
 
 COST = {"x": 1}
@@ -389,7 +389,7 @@ class TestWindow:
             [b'{"braze_id":"a"}'],
             lines=[3],
             texts=["a"],
-            segment=Segment(),
+            segment=LedgerSegment(),
             cut=lambda text: [text],
         )
         batch = whole(filled(block(["a"], 2), by_braze_id))
