@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_braze.pushes.given_rows import is_function
+
 
 class RowsFunction:
     """Holds a function that gives rows until the task runs.
@@ -22,7 +24,7 @@ class RowsFunction:
 
 def unrendered(rows: Any) -> Any:
     """Keep a function out of Airflow's rendering; anything else is rendered."""
-    return RowsFunction(rows) if callable(rows) else rows
+    return RowsFunction(rows) if is_function(rows) else rows
 
 
 def rows_of(rows: Any) -> Any:

@@ -134,7 +134,10 @@ class ExportPush(AnyPush):
             name = fingerprint(item.where, found.size, found.modified, found.etag)
             before = WholeBefore(self.job, self._reports_folder(item), name)
             return before.last_report(is_of_a_list=is_of_a_list)
-        except (BrazeError, OSError):
+        except (BrazeError, OSError) as error:
+            if isinstance(error.__cause__, ConnectionError):
+                # It may well have been pushed, and younger ones after it.
+                raise
             # To be said when it is its turn.
             return None
 

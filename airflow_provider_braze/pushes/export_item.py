@@ -159,10 +159,13 @@ class ExportItem:
         """Find the file where it is to be opened, and look at it.
 
         :raises ExportGoneError: it is not there.
+        :raises BrazeError: its storage is out of reach.
         """
         try:
             location = self.file()
             return location, location.stat()
+        except ConnectionError as error:
+            raise BrazeError(f"{self.path} is out of reach ({error}).") from error
         except FileNotFoundError:
             raise ExportGoneError(
                 f"{self.path} is not there: it was moved or rolled back, or the share is gone."

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -41,6 +41,11 @@ class GivenRow(NamedTuple):
     passed_over: int = 0
 
 
+def is_function(rows: Any) -> bool:
+    """Whether rows come of calling it: whatever has a length is data, though it could be called as well."""
+    return callable(rows) and not isinstance(rows, Sized)
+
+
 def read_rows(name: str, rows: Rows) -> Iterable[Any]:
     """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
 
@@ -49,8 +54,8 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
 
     :raises BrazeSetupError: it is none of these.
     """
-    if callable(rows):
-        rows = rows()
+    if is_function(rows):
+        rows = cast(Callable[[], Any], rows)()
     if isinstance(rows, str):
         try:
             rows = json.loads(rows) if rows.strip() not in ("", "None") else None
@@ -62,7 +67,8 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
         return ()
     if isinstance(rows, Mapping | bytes | bytearray) or not _is_iterable(rows):
         raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
-    return list(rows) if isinstance(rows, Sized) and not isinstance(rows, list | tuple) else rows
+    whole: Iterable[Any] = rows  # type: ignore[assignment]
+    return list(whole) if isinstance(rows, Sized) and not isinstance(rows, list | tuple) else whole
 
 
 def _is_iterable(rows: Any) -> bool:
@@ -92,7 +98,7 @@ class GivenRows:
     def again(self) -> GivenRows:
         """Give the same rows to be gone through once more: an iterator is held for it, a function called again."""
         for array, rows in self.arrays.items():
-            if isinstance(rows, Iterator) and not callable(self.given.get(array)):
+            if isinstance(rows, Iterator) and not is_function(self.given.get(array)):
                 self.arrays[array] = list(rows)
         arrays = {
             array: read_rows(array, self.given[array]) if isinstance(rows, Iterator) else rows

@@ -10,7 +10,7 @@ from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportGoneError, describe
 from airflow_provider_braze.pushes.export_item import ExportItem
 from airflow_provider_braze.pushes.given_exports import Export
-from airflow_provider_braze.pushes.given_rows import Rows, read_rows
+from airflow_provider_braze.pushes.given_rows import Rows, is_function, read_rows
 from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
 from airflow_provider_braze.pushes.source import open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -52,7 +52,7 @@ class RowsGiven:
         # An iterator ends, and may have to be gone through twice; a function is called again.
         if self._held is None:
             found = read_rows("rows", self.rows)
-            if not callable(self.rows):
+            if not is_function(self.rows):
                 self._held = list(found)
                 found = self._held
         else:

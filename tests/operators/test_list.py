@@ -13,9 +13,10 @@ import pytest
 from airflow.sdk import Asset
 
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
-from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.exceptions import BrazeError, BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
+from airflow_provider_braze.storage.location import Location, Stat
 from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.reports import check
@@ -191,6 +192,28 @@ class TestWhatStopsTheList:
         check(report, status="complete", records=6, accepted=6)
         assert [name for name in order(sandbox) if name == "from 1"] == ["from 1"]
         assert order(sandbox)[-2:] == ["from 2", "from 3"]
+
+    def test_a_retry_that_cannot_see_what_was_pushed_sends_nothing(
+        self, share: Share, push: Push, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its storage may answer again when it is the export's turn: younger ones have gone through since."""
+        for number in (1, 2):
+            share.land(number)
+        items = share.items()
+        push(items, TaskInstance())
+        arrived, stat = len(order(sandbox)), Location.stat
+        looks: list[Location] = []
+
+        def out_of_reach_at_first(self: Location) -> Stat:
+            looks.append(self)
+            if len(looks) == 1:
+                raise ConnectionResetError("the server hung up")
+            return stat(self)
+
+        monkeypatch.setattr(Location, "stat", out_of_reach_at_first)
+        with pytest.raises(BrazeError, match=r"RPI_Export_1.* is out of reach \(the server hung up\)"):
+            push(items, TaskInstance(2))
+        assert len(order(sandbox)) == arrived
 
     def test_the_first_that_gets_no_answer_lets_no_other_go(
         self, share: Share, push: Push, sandbox: SandboxProcess

@@ -37,7 +37,15 @@ def same(row: Any) -> Any:
     return row
 
 
+class Called(list[Any]):
+    """What is data, though it could be called as well."""
+
+    def __call__(self) -> Any:
+        raise AssertionError("it is no function")
+
+
 SEQUENCES = {
+    "could be called": lambda: Called(ROWS),
     "mapped": Fetched,
     ".map": lambda: xcom_arg._MapResult(Fetched(), [same]),
     ".zip": lambda: xcom_arg._MapResult(
