@@ -89,10 +89,11 @@ class Server:
                 os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it and all that it started; they are a process group of their own."""
+        """End it and all that it started, by their ids: what serves a session may have left its process group."""
         if self._process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in (self._process.pid, *self.children()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
