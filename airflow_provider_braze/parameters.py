@@ -101,14 +101,14 @@ def as_number(name: str, value: Any, *, default: float | None = None, minimum: f
 def as_whole_number(name: str, value: Any, *, default: int | None = None, minimum: int = 0) -> int:
     """Read a whole number of at least ``minimum``; unset is the default, where there is one."""
     number = as_number(name, value, default=default, minimum=minimum)
-    if _is_grouped(value):
+    if is_grouped(value):
         raise BrazeSetupError(f"{name} must be a whole number without separators, not {value!r}.")
     if int(number) != number:
         raise BrazeSetupError(f"{name} must be a whole number, not {value!r}.")
     return int(number)
 
 
-def _is_grouped(value: Any) -> bool:
+def is_grouped(value: Any) -> bool:
     """Tell whether a text looks like a number with points between its thousands: it would be read as one of a few."""
     return isinstance(value, str) and _GROUPED.fullmatch(value.strip()) is not None
 
@@ -131,7 +131,7 @@ def _threshold(value: Any) -> int | float | None:
         number = as_number("", value)
     except BrazeSetupError:
         return None
-    if number >= 1 and _is_grouped(value):
+    if number >= 1 and is_grouped(value):
         return None
     if number == int(number) and not (isinstance(value, str) and number < 1 and "." in value):
         return int(number)

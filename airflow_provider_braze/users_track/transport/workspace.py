@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.parameters import is_grouped
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.endpoint import is_loopback, read_endpoint
 
@@ -244,6 +245,10 @@ def _positive(name: str, value: Any) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         raise BrazeSetupError(f"The Braze connection's extra {name} must be a number above 0, not {value!r}.")
+    if number >= 1 and is_grouped(value):
+        raise BrazeSetupError(
+            f"The Braze connection's extra {name} must be a number without separators between thousands, not {value!r}."
+        )
     return number
 
 
