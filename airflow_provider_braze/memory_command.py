@@ -102,8 +102,8 @@ def _check(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
         raise BrazeSetupError("There are several memories: name one with --conn-id.")
     conn_id = parsed.conn_id or found[0].path.rsplit("/", 1)[1]
     drift: Counter[str] = Counter()
-    with inspecting.glimpse(found[0]) as store:
-        standard = {slot[0] for slot in store.slots.by_number().values()} & FIELDS.keys()
+    with inspecting.Glimpses(found[0]) as glimpses:
+        standard = set(inspecting.attributes(glimpses.all())) & FIELDS.keys()
         fields = ["external_id", "custom_attributes", *sorted(standard)]
         for start in range(0, len(parsed.user), _MOST_AT_ONCE):
             some = parsed.user[start : start + _MOST_AT_ONCE]
@@ -112,7 +112,8 @@ def _check(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
                 for profile in BrazeHook(conn_id).export_users(some, fields_to_export=fields)["users"]
             }
             for number, user in enumerate(some, start=start + 1):
-                told = inspecting.drift(store, user, profiles.get(user, {}))
+                store = glimpses.of(user)
+                told = None if store is None else inspecting.drift(store, user, profiles.get(user, {}))
                 if told is None:
                     print(f"user {number}: nothing is remembered")
                 elif user not in profiles:

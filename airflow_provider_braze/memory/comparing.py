@@ -17,7 +17,7 @@ from airflow_provider_braze.memory.rules import MOST_TAGS, TAGS, Statement, cost
 from airflow_provider_braze.memory.slots import Slots
 from airflow_provider_braze.users_track.rules.values import to_json
 
-_MOST_CACHED = 50_000
+_MOST_CACHED = 6_000
 _LONGEST_CACHED = 64
 
 

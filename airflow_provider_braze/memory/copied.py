@@ -45,7 +45,7 @@ class Copy:
             self._set_home_aside()
         elif self._home.exists():
             download(self._home, path)
-        self.store = opened(path, belongs, warn, durable=False)
+        self.store = opened(path, belongs, warn, synchronous="OFF")
 
     def _take_marks_away(self) -> bool:
         """Take the marks of others away; whether there were any."""

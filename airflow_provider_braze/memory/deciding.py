@@ -9,19 +9,21 @@ Above: the memory. Below: comparing, the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from airflow_provider_braze.memory import rules
+from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.comparing import Comparer, Hashes
 from airflow_provider_braze.memory.entries import ENTRY_BYTES, UserEntries
 from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects
 from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import MemoryStore, place_and_shape
+from airflow_provider_braze.memory.store import MemoryStore, hash_of_number, place_and_shape
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import surplus
@@ -30,8 +32,8 @@ _DAY = 86_400
 
 _NEVER = -(2.0**62)
 
-_MOST_ACCEPTED = 30_000
-"""Users that Braze has accepted something of, written together: what of it is lost is only sent again."""
+_MOST_ACCEPTED = 30_000 // BUCKETS
+"""Users of a bucket that Braze has accepted something of, written together: what of it is lost is only sent again."""
 
 _FEW = 16
 """So many objects make one user more that is read beyond them: some may have gone."""
@@ -78,6 +80,7 @@ class Decider:
         self.accepted: dict[int, UserEntries] = {}
         # Who came again before the last was written: their next may be written after it.
         self._came_again: set[int] = set()
+        self._began, self._has_begun = clock(), False
         # Where the next export most likely goes on.
         self._next = 1
         self._unchanged: dict[int, Decision] = {}
@@ -93,7 +96,6 @@ class Decider:
 
         :param confirmed: Braze is known to have a profile of each user.
         """
-        self._forget_shared(objects.shared)
         if len(self.accepted) >= _MOST_ACCEPTED:
             self.write_accepted()
         decided = [AS_IT_IS] * len(objects.bodies)
@@ -123,7 +125,7 @@ class Decider:
                 before[user] = rows[user] = forgotten
         for user in before:
             self.accepted.pop(user, None)
-        self._store.put(before.items())
+        self._put(before.items())
         if places:
             self._next = max(places[:hits] or places[-1:]) + 1
         return decided
@@ -264,18 +266,20 @@ class Decider:
     def _first_whole_at(self, user: int) -> int:
         """Spread users that are met for the first time over the days after which all of them is sent again."""
         days = int(self._wish.refresh_after or 0)
-        return int(self._clock()) - (user % days if days > 1 else 0) * _DAY
+        return int(self._clock()) - (hash_of_number(user) % days if days > 1 else 0) * _DAY
 
-    def _forget_shared(self, bodies: Iterable[bytes]) -> None:
-        """Forget for all users what is sent to one who is named by an e-mail address or the like."""
+    def forget_for_all(self, attributes: Iterable[str]) -> None:
+        """Forget attributes of all users, and remember nothing of them from here on."""
         unsafe = self._comparer.unsafe
-        for body in bodies:
-            if new := rules.attributes_of(from_json(body)) - unsafe:
-                unsafe |= new
-                for attribute in new:
-                    self._store.forget_attribute(attribute)
-                self._plain.forget()
-                self._prefix = self._new_prefix()
+        new = set(attributes) - unsafe
+        if not new:
+            return
+        # The same set, for others hold it, too.
+        unsafe |= new
+        for attribute in new:
+            self._store.forget_attribute(attribute)
+        self._plain.forget()
+        self._prefix = self._new_prefix()
 
     def forget(self, external_ids: Iterable[str]) -> None:
         """Forget users."""
@@ -289,8 +293,15 @@ class Decider:
         if again := self._came_again & self.accepted.keys():
             for user, at in self._store.places(again).items():
                 self.accepted[user] = self.accepted[user]._replace(at=at)
-        self._store.put(self.accepted.items())
+        self._put(self.accepted.items())
         self.accepted.clear()
+
+    def _put(self, rows: Collection[tuple[int, UserEntries]]) -> None:
+        if rows and self._wish.only_changed and not self._has_begun:
+            began = datetime.fromtimestamp(self._began, UTC).isoformat(timespec="seconds")
+            self._store.begin_push(self._push, began)
+            self._has_begun = True
+        self._store.put(rows)
 
 
 class _Object(msgspec.Struct, gc=False):

@@ -9,9 +9,12 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from airflow_provider_braze.exceptions import describe
+from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.in_place import Guest
-from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place
-from airflow_provider_braze.memory.place import exists, folder_of, open_place
+from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, close_all
+from airflow_provider_braze.memory.place import bucket_folder, exists, folder_of, open_place
+from airflow_provider_braze.memory.store import MemoryStore
+from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 
 
@@ -29,7 +32,7 @@ class Forgetting:
     ) -> None:
         self._folder = folder_of(None, reports, braze_conn_id)
         self._warn = warn
-        self._place: Place | Guest | None = None
+        self._places: dict[int, Place | Guest] = {}
         self._disbelieved = False
 
     def forget(self, external_ids: Iterable[str] | None) -> None:
@@ -38,29 +41,40 @@ class Forgetting:
         :param external_ids: None where it cannot be told who they are: then nothing in the memory is believed any more.
         :raises MemoryUnwritableError: it can neither be written nor set aside.
         """
-        if self._disbelieved or self._folder is None or (self._place is None and not exists(self._folder)):
-            return
-        if self._place is None:
-            self._place = open_place(self._folder, lambda _: None, self._warn)
-        if isinstance(self._place, Guest):
+        if self._disbelieved or self._folder is None or not (self._places or exists(self._folder)):
             return
         if external_ids is None:
-            self._disbelieved = True
             self._warn(
                 "Users are changed who are not named by external_id, so the memory of what Braze was told is set aside."
             )
-            self._place.disbelieve()
+            for bucket in range(BUCKETS):
+                self._place(self._folder, bucket).disbelieve()
+            self._disbelieved = True
             return
-        store = self._place.store
-        try:
-            with store.transaction():
-                store.forget_users(map(store.user_id, external_ids))
-        except sqlite3.Error as error:
-            raise MemoryUnwritableError(
-                f"The memory of what Braze was told cannot be written ({describe(error)}): delete it, or make room."
-            ) from error
+        users = [*external_ids]
+        for bucket, indexes in by_bucket(users).items():
+            place = self._place(self._folder, bucket)
+            if not isinstance(place, Guest):
+                _forget(place.store, [users[at] for at in indexes])
+
+    def _place(self, folder: Location, bucket: int) -> Place | Guest:
+        found = self._places.get(bucket)
+        if found is None:
+            within = bucket_folder(folder, bucket)
+            found = self._places[bucket] = open_place(within, lambda _: None, self._warn)
+        return found
 
     def close(self) -> None:
         """Let the next push have it."""
-        if self._place is not None:
-            self._place.close()
+        places, self._places = self._places, {}
+        close_all(places.values())
+
+
+def _forget(store: MemoryStore, external_ids: Iterable[str]) -> None:
+    try:
+        with store.transaction():
+            store.forget_users(map(store.user_id, external_ids))
+    except sqlite3.Error as error:
+        raise MemoryUnwritableError(
+            f"The memory of what Braze was told cannot be written ({describe(error)}): delete it, or make room."
+        ) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import sqlite3
 
 from airflow_provider_braze.memory.opened import Belongs, InUseError, Warn, opened, warn_of
 from airflow_provider_braze.memory.store import NAME, MemoryStore, set_aside
@@ -17,6 +18,8 @@ from airflow_provider_braze.storage.location import Location
 _LOCK = "lock"
 _GUESTS = "guests"
 _MET = "met"
+_IN_USE = "in-use"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class InPlace:
@@ -27,13 +30,15 @@ class InPlace:
 
     def __init__(self, folder: Location, belongs: Belongs, warn: Warn) -> None:
         plain.make_folders(folder)
-        os.chmod(folder.path, 0o700)
+        for path in (os.path.dirname(folder.path), folder.path):
+            os.chmod(path, 0o700)
         self._folder = folder
         self._guest: Guest | None = None
         self._path, self._met = folder.child(NAME).path, folder.child(_MET)
         self._lock = _lock(folder, _LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
         try:
             _check_own(folder.child(NAME), warn)
+            self._marked = self._mark(warn)
             self.store = self._open(belongs, warn)
             try:
                 # Looked at after the word was taken away: who left it holds this lock, who comes later leaves it anew.
@@ -51,7 +56,23 @@ class InPlace:
                 warn_of("another push came while one used it", warn)
             set_aside(self._path)
             plain.remove(self._met)
-        return opened(self._path, belongs, warn, durable=True)
+        return opened(self._path, belongs, warn, synchronous="NORMAL" if self._marked else "FULL")
+
+    def _mark(self, warn: Warn) -> bool:
+        """Leave a mark while the file is changed; whether there is one.
+
+        What this process has written outlives it, but not this machine, which writes to its disk when it likes to. So
+        the mark says since when the machine runs: who finds one of an earlier start sets the file aside. Where nothing
+        tells that, there is none, and each transaction is on disk when it ends.
+        """
+        mark, own = self._folder.child(_IN_USE), _started()
+        if mark.exists() and (_read(mark) != own or not _is_whole(self._path)):
+            if os.path.exists(self._path):
+                warn_of("the machine or its disk failed while a push used it", warn)
+            set_aside(self._path)
+        if own:
+            _write_durably(mark, own)
+        return bool(own)
 
     def is_met(self) -> bool:
         """Tell whether another push has come since."""
@@ -72,7 +93,12 @@ class InPlace:
             self._guest.close()
             return
         try:
-            self.store.close()
+            if self.store.close() and self._marked:
+                plain.remove(self._folder.child(_IN_USE))
+        except sqlite3.Error:
+            # The disk may not hold what was written, however it reads at this moment.
+            set_aside(self._path)
+            raise
         finally:
             os.close(self._lock)
 
@@ -82,20 +108,60 @@ class Guest:
 
     def __init__(self, folder: Location) -> None:
         self._lock = _lock(folder, _GUESTS, fcntl.LOCK_SH)
-        met = local.open_descriptor(folder.child(_MET).path, folder.within, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            os.fsync(met)
-        finally:
-            os.close(met)
-        parent = os.open(folder.path, os.O_RDONLY)
-        try:
-            os.fsync(parent)
-        finally:
-            os.close(parent)
+        _write_durably(folder.child(_MET))
+
+    def disbelieve(self) -> None:
+        """Change nothing: by its being there nobody believes it."""
 
     def close(self) -> None:
         """Be gone."""
         os.close(self._lock)
+
+
+def _started() -> bytes:
+    """Name this run of the machine; empty where nothing tells."""
+    try:
+        with open(_BOOT_ID, "rb") as file:
+            return file.read().strip()
+    except OSError:
+        return b""
+
+
+def _is_whole(path: str) -> bool:
+    """Tell whether what a process has written that died can be brought to the disk: its end may have hidden that not."""
+    for each in (path, f"{path}-wal"):
+        try:
+            descriptor = os.open(each, os.O_RDWR)
+        except FileNotFoundError:
+            continue
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            return False
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def _read(file: Location) -> bytes:
+    with plain.open_for_reading(file) as content:
+        return content.read()
+
+
+def _write_durably(file: Location, content: bytes = b"") -> None:
+    """Write a small file, and see to it that it is there after a power failure, too."""
+    descriptor = local.open_descriptor(file.path, file.within, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    parent = os.open(os.path.dirname(file.path), os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 def _lock(folder: Location, name: str, kind: int) -> int:

@@ -7,14 +7,23 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
 from airflow_provider_braze.memory.comparing import Hashes
 from airflow_provider_braze.memory.copied import set_aside_of
 from airflow_provider_braze.memory.entries import UserEntries
-from airflow_provider_braze.memory.place import FOLDER, Glimpse, exclusive, exists
+from airflow_provider_braze.memory.opened import Place, close_all
+from airflow_provider_braze.memory.place import (
+    FOLDER,
+    Glimpse,
+    bucket_folder,
+    exclusive,
+    exists,
+    has_bucket,
+)
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
 from airflow_provider_braze.memory.slots import Slot
 from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
@@ -36,42 +45,83 @@ def memories(folder: str | None, memory_path: str | None = None) -> list[Locatio
     return [root.child(name) for name in names if exists(root.child(name))]
 
 
-@contextlib.contextmanager
-def glimpse(folder: Location) -> Iterator[MemoryStore]:
-    """Open a memory to read it.
+class Glimpses:
+    """A memory that is only read, each bucket when it is asked for.
 
-    :raises BrazeSetupError: it cannot be used.
+    :param folder: the memory's.
     """
-    try:
-        place = Glimpse(folder)
-    except (UnusableError, OSError, ExportRefusedError) as error:
-        raise BrazeSetupError(f"The memory in {folder.url} cannot be read: {error}.") from error
-    try:
-        yield place.store
-    finally:
-        place.close()
+
+    def __init__(self, folder: Location) -> None:
+        self._folder = folder
+        self._opened: dict[int, Glimpse] = {}
+
+    def __enter__(self) -> Glimpses:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        opened, self._opened = self._opened, {}
+        close_all(opened.values())
+
+    def of(self, user: str) -> MemoryStore | None:
+        """Give the file of a user's bucket; None where there is none.
+
+        :raises BrazeSetupError: it cannot be used; so says :meth:`all`.
+        """
+        return self._bucket(bucket_of(user))
+
+    def all(self) -> list[MemoryStore]:
+        """Give all files."""
+        return [store for bucket in range(BUCKETS) if (store := self._bucket(bucket)) is not None]
+
+    def _bucket(self, bucket: int) -> MemoryStore | None:
+        if bucket not in self._opened:
+            if not has_bucket(self._folder, bucket):
+                return None
+            within = bucket_folder(self._folder, bucket)
+            try:
+                self._opened[bucket] = Glimpse(within)
+            except (UnusableError, OSError, ExportRefusedError) as error:
+                raise BrazeSetupError(f"The memory in {within.url} cannot be read: {error}.") from error
+        return self._opened[bucket].store
 
 
 def show(folder: Location) -> dict[str, Any]:
     """Say what is in a memory, without anything of a user."""
-    with glimpse(folder) as store:
-        saved = store.saved()
+    with Glimpses(folder) as glimpses:
+        stores = glimpses.all()
+        saved: Counter[str] = Counter()
+        for store in stores:
+            saved.update(store.saved())
+        sizes = [
+            bucket_folder(folder, bucket).child(NAME).stat().size
+            for bucket in range(BUCKETS)
+            if has_bucket(folder, bucket)
+        ]
+        pushes = [last for store in stores if (last := store.meta("last_push"))]
         return {
             "memory": folder.url,
-            "since": store.meta("since"),
-            "users": store.users(),
-            "bytes": folder.child(NAME).stat().size,
-            "last_push": store.meta("last_push"),
-            "attributes": sorted({slot[0] for slot in store.slots.by_number().values()}),
-            "data_points_saved": sum(saved.values()),
-            "data_points_saved_by_attribute": saved,
+            "since": min((since for store in stores if (since := store.meta("since"))), default=None),
+            "users": sum(store.users() for store in stores),
+            "bytes": sum(sizes),
+            "last_push": max(pushes, key=lambda push: str(push.get("at")), default=None),
+            "attributes": attributes(stores),
+            "data_points_saved": saved.total(),
+            "data_points_saved_by_attribute": dict(
+                sorted(saved.items(), key=lambda each: (-each[1], each[0]))
+            ),
         }
+
+
+def attributes(stores: Iterable[MemoryStore]) -> list[str]:
+    """Name the attributes of which anything is remembered."""
+    return sorted({slot[0] for store in stores for slot in store.slots.by_number().values()})
 
 
 def last_told(folder: Location, user: str) -> str | None:
     """Tell when the push began of which Braze accepted something of a user last; None where it never did."""
-    with glimpse(folder) as store:
-        return store.last_told(user)
+    with Glimpses(folder) as glimpses:
+        store = glimpses.of(user)
+        return None if store is None else store.last_told(user)
 
 
 def forget(
@@ -84,23 +134,29 @@ def forget(
     """Have a memory forget users, attributes, or all.
 
     :return: how many users or attributes were known.
-    :raises BrazeSetupError: a push uses it.
+    :raises BrazeSetupError: a push uses it; then nothing is forgotten.
     """
-    place = exclusive(folder)
-    store = place.store
+    known: set[str] = set()
     found = 0
+    places: list[Place] = []
     try:
-        with store.transaction():
-            if everything:
-                found = store.forget_everybody()
-            found += store.forget_users(store.user_id(user) for user in users)
-            found += sum(store.forget_attribute(attribute.strip()) for attribute in attributes)
+        # All of it, so that a user is forgotten also where a file was set aside.
+        for bucket in range(BUCKETS):
+            if has_bucket(folder, bucket):
+                places.append(exclusive(bucket_folder(folder, bucket)))
+        for store in (place.store for place in places):
+            with store.transaction():
+                if everything:
+                    found += store.forget_everybody()
+                found += store.forget_users(store.user_id(user) for user in users)
+                known.update(name for name in map(str.strip, attributes) if store.forget_attribute(name))
     finally:
-        place.close()
+        close_all(places)
     if users or everything:
-        with contextlib.suppress(FileNotFoundError):
-            plain.remove(set_aside_of(folder))
-    return found
+        for within in (folder, *(bucket_folder(folder, bucket) for bucket in range(BUCKETS))):
+            with contextlib.suppress(FileNotFoundError):
+                plain.remove(set_aside_of(within))
+    return found + len(known)
 
 
 def drift(store: MemoryStore, user: str, profile: Mapping[str, Any]) -> Counter[str] | None:

@@ -1,23 +1,27 @@
-"""The memory of one push: of each object, what needs not be sent; and what Braze has accepted, for the next push.
+"""The memory of one push: its users are parted into buckets, each of which is used, met and set aside for itself.
 
-Two rules make it safe. What is about to be sent is forgotten, on disk, before the request goes out; and only what Braze
-accepted is remembered. So whatever ends a push, at most too little is known, and too much is sent.
+A bucket is opened when the first user of it comes, before anything is sent to them, and held until the push ends.
 
-Above: a push. Below: comparing, the file, and where it is kept.
+What is sent to a user who is named by an e-mail address or the like may change anybody's profile. So the attributes are
+forgotten in every bucket before, and every bucket is held until the push ends: whoever uses one then is met there, and
+whoever comes meanwhile finds it in use. Nobody remembers what may be changed by a request on its way.
+
+Above: a push. Below: the buckets.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from airflow_provider_braze.exceptions import describe
-from airflow_provider_braze.memory.deciding import Decider, Wish
-from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place
+from airflow_provider_braze.memory import rules
+from airflow_provider_braze.memory.bucket import Bucket, Saved
+from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
+from airflow_provider_braze.memory.deciding import Wish
+from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory.opened import close_all
 from airflow_provider_braze.memory.reducing import (
+    AS_IT_IS,
     Decision,
     Reduced,
     Sifted,
@@ -27,41 +31,45 @@ from airflow_provider_braze.memory.reducing import (
     is_plain,
     sifted,
 )
-from airflow_provider_braze.memory.store import MemoryStore
+from airflow_provider_braze.memory.store import bucket_of_number
 from airflow_provider_braze.users_track.batching.batch import Part, size
-from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject, from_json
 
 __all__ = ["Memory", "Reduced", "Wish"]
+
+Opens = Callable[[int], "Bucket | Guest | None"]
+"""Opens a bucket: as a guest where another push uses it; None where there is none, and none is to be made."""
 
 
 class Memory:
     """
     The memory while one push uses it.
 
-    :param place: where it is kept.
-    :param wish: what the push asks of it.
-    :param push: the push's number, the same in each of its tries.
-    :param say: takes a warning.
-    :param clock: seconds since the epoch.
+    :param opens: opens a bucket.
+    :param saved: tells of a bucket that is not opened what :meth:`Bucket.saved` does; None where nothing is to be told.
+    :param buckets: those that the push's users may be in.
     """
 
     def __init__(
         self,
-        place: Place,
-        wish: Wish,
-        push: int,
-        say: Callable[[str], None],
-        clock: Callable[[], float] = time.time,
+        opens: Opens,
+        saved: Callable[[int], Saved | None] = lambda _: None,
+        buckets: Iterable[int] = (),
     ) -> None:
-        self._place, self._wish, self._say, self._clock = place, wish, say, clock
-        self._store: MemoryStore = place.store
-        self._decider = Decider(self._store, wish, push, clock)
-        self._given_up = False
-        if wish.only_changed:
-            with self._store.transaction():
-                self._store.begin_push(
-                    push, datetime.fromtimestamp(clock(), UTC).isoformat(timespec="seconds")
-                )
+        self._opens, self._saved, self._buckets = opens, saved, buckets
+        self._opened: dict[int, Bucket | Guest | None] = {}
+        self._shared: set[str] = set()
+
+    def _bucket(self, number: int) -> Bucket | None:
+        """Give a bucket, opened now if it is not yet; None where nothing is left out by it."""
+        if number not in self._opened:
+            self._opened[number] = self._opens(number)
+        found = self._opened[number]
+        return found if isinstance(found, Bucket) else None
+
+    def believed(self) -> list[Bucket]:
+        """Give the buckets by which anything is left out."""
+        return [each for each in self._opened.values() if isinstance(each, Bucket) and each.is_believed]
 
     def reduce(self, items: Sequence[ProfileObject], *, confirmed: bool = False) -> Reduced:
         """Take out of objects what Braze was told before; what is to be sent is forgotten when this returns.
@@ -69,9 +77,8 @@ class Memory:
         :param confirmed: Braze is known to have a profile of each user.
         :raises MemoryUnwritableError: it can neither forget, nor be set aside.
         """
-        decided = self._decide(items, confirmed=confirmed)
         # Only now, when all is on disk, are the objects themselves changed.
-        return Reduced(list(items)) if decided is None else applied(items, decided)
+        return applied(items, self._decide(items, confirmed=confirmed))
 
     def sift(self, parts: Sequence[Part]) -> list[Sifted | None]:
         """Take out of objects what Braze was told before, as :meth:`reduce` does; of each part what becomes of it.
@@ -80,82 +87,70 @@ class Memory:
         :raises MemoryUnwritableError: it can neither forget, nor be set aside.
         """
         decided = self._decide(parts, confirmed=False)
-        if decided is None:
-            return [None] * len(parts)
         found, at = [], 0
         for part in parts:
             found.append(sifted(part, decided[at : at + size(part)]))
             at += size(part)
         return found
 
-    def _decide(self, parts: Sequence[Part], *, confirmed: bool) -> list[Decision] | None:
-        """Decide of each object, and forget what is to be sent; None where the memory is not believed."""
-        if self._given_up:
-            return None
-        met = False
-        decided: list[Decision] = []
-        try:
-            with self._store.transaction():
-                met = self._place.is_met()
-                if not met:
-                    decided = self._decider.decide(gathered(parts), confirmed=confirmed)
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(f"it cannot be used ({describe(error)})", forget=True)
-            return None
-        if met:
-            self._give_up("another push came while this one used it", forget=False)
-            return None
+    def _decide(self, parts: Sequence[Part], *, confirmed: bool) -> list[Decision]:
+        """Decide of each object, and forget what is to be sent."""
+        if len(self._opened) == BUCKETS and not self.believed():
+            return [AS_IT_IS] * sum(map(size, parts))
+        objects = gathered(parts)
+        self._forget_shared(objects.shared)
+        decided = [AS_IT_IS] * len(objects.bodies)
+        for number, indexes in by_bucket(objects.users).items():
+            bucket = self._bucket(number)
+            found = bucket and bucket.decide(objects.of(indexes), confirmed=confirmed)
+            for at, decision in zip(indexes, found or (), strict=False):
+                decided[at] = decision
         return decided
+
+    def _forget_shared(self, bodies: Iterable[bytes]) -> None:
+        """Forget for all users what is sent to one of whom nobody knows which bucket is theirs."""
+        new: set[str] = set()
+        for body in bodies:
+            new |= rules.attributes_of(from_json(body)) - self._shared
+        if not new:
+            return
+        for number in range(BUCKETS):
+            bucket = self._bucket(number)
+            if bucket is not None:
+                bucket.forget_for_all(new)
+        self._shared |= new
 
     def accepted(self, told: Any) -> None:
         """Remember what Braze has accepted, with the next writing."""
-        if isinstance(told, Told) and not self._given_up:
-            self._decider.accepted[told.user] = told.row
+        if isinstance(told, Told):
+            bucket = self._opened.get(bucket_of_number(told.user))
+            if isinstance(bucket, Bucket):
+                bucket.accepted(told)
 
     def absent(self, items: Sequence[ProfileObject]) -> None:
         """Forget users whom Braze does not know."""
-        if self._given_up:
-            return
-        try:
-            with self._store.transaction():
-                self._decider.forget(str(item.identity[1]) for item in items if is_plain(item))
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(f"it cannot be used ({describe(error)})", forget=True)
+        users = [str(item.identity[1]) for item in items if is_plain(item)]
+        for number, indexes in by_bucket(users).items():
+            if (bucket := self._bucket(number)) is not None:
+                bucket.forget([users[at] for at in indexes])
 
     def flush(self) -> None:
         """Write what Braze has accepted so far."""
-        if self._given_up or not self._decider.accepted:
-            return
-        try:
-            with self._store.transaction():
-                self._decider.write_accepted()
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(f"it cannot be written ({describe(error)})", forget=False)
-
-    def _give_up(self, why: str, *, forget: bool) -> None:
-        """Use it no longer; everything is sent from here on.
-
-        :param forget: something could not be forgotten that is about to be sent, so that nobody may believe it.
-        """
-        self._given_up = True
-        self._decider.accepted.clear()
-        self._say(f"The memory of what Braze was told is set aside, and everything is sent: {why}.")
-        try:
-            self._place.disbelieve()
-        except Exception as error:
-            if forget:
-                raise MemoryUnwritableError(
-                    f"The memory of what Braze was told can neither be written nor set aside ({describe(error)}): "
-                    "delete it, make room, or set memory_path to another folder."
-                ) from error
+        for bucket in self.believed():
+            bucket.flush()
 
     def since(self) -> dict[str, Any]:
         """Say since when it remembers, and what it has saved since; nothing once it was given up."""
-        if self._given_up:
+        believed = self.believed()
+        if self._opened and not believed:
+            return {}
+        others = (self._saved(number) for number in self._buckets if number not in self._opened)
+        found = [each for each in (*(bucket.saved() for bucket in believed), *others) if each is not None]
+        if not found:
             return {}
         return {
-            "memory_since": self._store.meta("since"),
-            "data_points_saved_since": sum(self._store.saved().values()),
+            "memory_since": min(each.since for each in found),
+            "data_points_saved_since": sum(each.points for each in found),
         }
 
     def end(self, about: dict[str, Any], saved: dict[str, int]) -> None:
@@ -164,25 +159,17 @@ class Memory:
         :param about: what ``memory show`` says of the last push.
         :param saved: data points that it saved, by attribute.
         """
-        if self._given_up:
-            return
-        try:
-            with self._store.transaction():
-                self._decider.write_accepted()
-                self._store.add_saved(saved)
-                if about:
-                    self._store.put_meta("last_push", about)
-        except (sqlite3.Error, OSError) as error:
-            self._give_up(f"it cannot be written ({describe(error)})", forget=False)
+        for bucket in self.believed():
+            bucket.end(about, saved)
+            if bucket.is_believed:
+                # Once is enough: what was saved is summed over all buckets, and the others write when they are closed.
+                break
 
     def close(self) -> None:
         """Write what is left, and let the next push have it."""
-        self.flush()
-        self._given_up = True
-        try:
-            self._place.close()
-        except Exception as error:
-            self._say(
-                f"The memory of what Braze was told could not be brought back ({describe(error)}): the next push "
-                "sends everything."
-            )
+        opened, self._opened, self._opens = self._opened, {}, _none
+        close_all(each for each in opened.values() if each is not None)
+
+
+def _none(_: int) -> None:
+    """Open no bucket any more."""

@@ -5,7 +5,7 @@ Above: the two kinds of places. Below: the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
@@ -15,6 +15,9 @@ Belongs = Callable[[MemoryStore], str | None]
 """Says why a memory is not of a workspace; None where it is. It may mark a new one as its own."""
 
 Warn = Callable[[str], None]
+
+SET_ASIDE = "The memory of what Braze was told is set aside, and everything is sent:"
+"""How every warning begins that says so."""
 
 
 class Place(Protocol):
@@ -32,6 +35,28 @@ class Place(Protocol):
         """Bring everything home, and let the next push have it."""
 
 
+class Closable(Protocol):
+    """Something that is closed at the end of a push."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def close_all(opened: Iterable[Closable]) -> None:
+    """Close everything, also where one of it cannot be closed.
+
+    :raises BaseException: what the last of these said.
+    """
+    trouble: BaseException | None = None
+    for each in opened:
+        try:
+            each.close()
+        except BaseException as error:
+            trouble = error
+    if trouble is not None:
+        raise trouble
+
+
 class InUseError(BrazeError):
     """Another push uses the memory at this moment."""
 
@@ -40,10 +65,10 @@ class MemoryUnwritableError(BrazeError):
     """The memory cannot be written, so it cannot forget what is about to change: nothing further is sent."""
 
 
-def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> MemoryStore:
+def opened(path: str, belongs: Belongs, warn: Warn, *, synchronous: str) -> MemoryStore:
     """Open a file, or a new one in its place where it cannot be used."""
     try:
-        store = MemoryStore(path, durable=durable)
+        store = MemoryStore(path, synchronous=synchronous)
         trouble = belongs(store)
         if trouble is None:
             return store
@@ -52,11 +77,16 @@ def opened(path: str, belongs: Belongs, warn: Warn, *, durable: bool) -> MemoryS
         trouble = str(unusable)
     warn_of(trouble, warn)
     set_aside(path)
-    store = MemoryStore(path, durable=durable)
+    store = MemoryStore(path, synchronous=synchronous)
     belongs(store)
     return store
 
 
 def warn_of(trouble: str, warn: Warn) -> None:
     """Say once why everything is sent."""
-    warn(f"The memory of what Braze was told is set aside, and everything is sent: {trouble}.")
+    warn(set_aside_text(trouble))
+
+
+def set_aside_text(why: str) -> str:
+    """Say why everything is sent."""
+    return f"{SET_ASIDE} {why}."

@@ -5,15 +5,27 @@ Above: a push. Below: the memory, and where it is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
+from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import Place
-from airflow_provider_braze.memory.place import Glimpse, check_kind, exists, folder_of, open_place
+from airflow_provider_braze.memory.opened import SET_ASIDE
+from airflow_provider_braze.memory.place import (
+    Glimpse,
+    bucket_folder,
+    check_kind,
+    exists,
+    folder_of,
+    has_bucket,
+    open_place,
+    retire_older,
+)
 from airflow_provider_braze.memory.store import MemoryStore, UnusableError
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
@@ -45,23 +57,49 @@ def open_memory(
     workspace: Workspace,
     token: str,
     say: Callable[[str], None],
-) -> Memory | Guest | None:
+    buckets: Iterable[int] = range(BUCKETS),
+) -> Memory | None:
     """Open the memory for one push; a push that does not ask for one only opens it where there is one already.
 
     :param token: names the push, the same in each of its tries.
-    :param say: takes warnings.
-    :return: None where there is nothing to do; a guest where another push uses it, so that everything is sent.
+    :param say: takes warnings, each once, however many buckets it is about.
+    :param buckets: those that the push's users may be in.
+    :return: None where there is nothing to do.
     :raises BrazeError: it can neither be used nor set aside.
     """
     if not wish.only_changed and not exists(folder):
         return None
-    place = open_place(folder, belongs_to(workspace), say)
-    if isinstance(place, Guest):
-        say(
-            "Another push uses the memory of what Braze was told at this moment, so this one sends everything."
-        )
-        return place
-    return Memory(place, wish, number_of(token), say)
+    check_kind(folder)
+    tell, belongs, number = _once(say), belongs_to(workspace), number_of(token)
+    retire_older(folder, tell)
+
+    def opens(bucket: int) -> Bucket | Guest:
+        place = open_place(bucket_folder(folder, bucket), belongs, tell)
+        if isinstance(place, Guest):
+            tell(
+                "Another push uses the memory of what Braze was told at this moment, so this one sends everything to "
+                "the users whom it shares with that one."
+            )
+            return place
+        try:
+            return Bucket(place, wish, number, tell)
+        except BaseException:
+            place.close()
+            raise
+
+    return Memory(opens, lambda bucket: _saved(folder, bucket), buckets)
+
+
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    said: set[str] = set()
+
+    def tell(text: str) -> None:
+        kind = SET_ASIDE if text.startswith(SET_ASIDE) else text
+        if kind not in said:
+            said.add(kind)
+            say(text)
+
+    return tell
 
 
 def preview(folder: Location, wish: Wish, workspace: Workspace | None, token: str) -> Memory | None:
@@ -72,16 +110,39 @@ def preview(folder: Location, wish: Wish, workspace: Workspace | None, token: st
     """
     if not wish.only_changed or not exists(folder):
         return None
-    place: Place | None = None
-    try:
-        place = Glimpse(folder)
-        if workspace is None or belongs_to(workspace, only_read=True)(place.store) is None:
-            return Memory(place, wish, number_of(token), lambda _: None)
-    except (UnusableError, OSError, ExportRefusedError):
-        pass
-    if place is not None:
+    belongs = None if workspace is None else belongs_to(workspace, only_read=True)
+
+    def opens(bucket: int) -> Bucket | None:
+        place = _glimpse(folder, bucket)
+        if place is None:
+            return None
+        if belongs is None or belongs(place.store) is None:
+            return Bucket(place, wish, number_of(token), lambda _: None)
         place.close()
-    return None
+        return None
+
+    return Memory(opens)
+
+
+def _saved(folder: Location, bucket: int) -> Saved | None:
+    """Tell what a bucket has saved that is not opened."""
+    place = _glimpse(folder, bucket)
+    if place is None:
+        return None
+    try:
+        return saved_in(place.store)
+    except sqlite3.Error:
+        return None
+    finally:
+        place.close()
+
+
+def _glimpse(folder: Location, bucket: int) -> Glimpse | None:
+    """Open a bucket to look at it; None where there is none that can be used."""
+    try:
+        return Glimpse(bucket_folder(folder, bucket)) if has_bucket(folder, bucket) else None
+    except (UnusableError, OSError, ExportRefusedError, sqlite3.Error):
+        return None
 
 
 def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[MemoryStore], str | None]:

@@ -13,16 +13,27 @@ Above: the memory. Below: storage, and the file itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import tempfile
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.copied import Copy, download, marks
+from airflow_provider_braze.memory.buckets import BUCKETS
+from airflow_provider_braze.memory.copied import Copy, download, marks, set_aside_of
 from airflow_provider_braze.memory.in_place import Guest, InPlace
-from airflow_provider_braze.memory.opened import Belongs, InUseError, MemoryUnwritableError, Place, Warn
-from airflow_provider_braze.memory.store import NAME, MemoryStore
+from airflow_provider_braze.memory.opened import (
+    Belongs,
+    InUseError,
+    MemoryUnwritableError,
+    Place,
+    Warn,
+    warn_of,
+)
+from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
+from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
 
@@ -81,13 +92,39 @@ def is_of_this_machine(path: str) -> bool:
     return not best or kind in _OF_THIS_MACHINE
 
 
+def bucket_folder(folder: Location, bucket: int) -> Location:
+    """Name the folder of a bucket, in that of the memory."""
+    return folder.child(f"{bucket:02}")
+
+
+def has_bucket(folder: Location, bucket: int) -> bool:
+    """Tell whether anything is remembered of the users of a bucket."""
+    return bucket_folder(folder, bucket).child(NAME).exists()
+
+
 def exists(folder: Location) -> bool:
     """Tell whether there is a memory."""
-    return not folder.appears_whole and folder.child(NAME).exists()
+    if folder.appears_whole:
+        return False
+    try:
+        found = plain.names_in(folder)
+    except OSError:
+        return False
+    names = {bucket_folder(folder, bucket).path.rsplit("/", 1)[1]: bucket for bucket in range(BUCKETS)}
+    return any(has_bucket(folder, names[name]) for name in found if name in names)
+
+
+def retire_older(folder: Location, warn: Warn) -> None:
+    """Set a memory aside that is all in one file, as it once was."""
+    older = folder.child(NAME)
+    if older.exists():
+        warn_of("it is of another version of this provider", warn)
+        with contextlib.suppress(FileNotFoundError):
+            plain.replace(older, set_aside_of(folder))
 
 
 def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
-    """Open the memory in a folder for this process alone, or begin one; where another push uses it, be its guest.
+    """Open a bucket in its folder for this process alone, or begin one; where another push uses it, be its guest.
 
     One that cannot be used is set aside, with one warning.
 
@@ -101,7 +138,7 @@ def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
         return kind(folder, belongs, warn)
     except InUseError:
         return Guest(folder)
-    except (OSError, ExportRefusedError) as error:
+    except (OSError, ExportRefusedError, sqlite3.Error, UnusableError) as error:
         raise MemoryUnwritableError(
             f"The memory in {folder.url} cannot be opened ({type(error).__name__}): give the worker write access, or "
             "set memory_path to a folder that it can write."
@@ -115,13 +152,10 @@ def _nearest(path: str) -> str:
 
 
 def exclusive(folder: Location) -> Place:
-    """Open a memory for somebody at a terminal, who must not disturb a push.
+    """Open a bucket that is there for somebody at a terminal, who must not disturb a push.
 
-    :raises BrazeSetupError: there is none, it cannot be used, or a push uses it.
+    :raises BrazeSetupError: it cannot be used, or a push uses it.
     """
-    check_kind(folder)
-    if not exists(folder):
-        raise BrazeSetupError(f"There is no memory in {folder.url}.")
     refused: list[str] = []
     try:
         if folder.is_local and is_of_this_machine(folder.path):
@@ -141,7 +175,7 @@ def exclusive(folder: Location) -> Place:
 
 
 class Glimpse:
-    """A memory that is only looked at: on this machine where it is, else in a copy."""
+    """A bucket that is only looked at: on this machine where it is, else in a copy."""
 
     def __init__(self, folder: Location) -> None:
         self._working: str | None = None
@@ -173,13 +207,29 @@ class Glimpse:
             shutil.rmtree(self._working, ignore_errors=True)
 
 
-def disbelieve(folder: Location, warn: Warn) -> Place | Guest:
+def disbelieve(folder: Location, warn: Warn) -> list[Place | Guest]:
     """See to it that nobody believes the memory in a folder any more: something was sent that it cannot know.
 
     :return: what has to be closed at the end of the push.
     """
+    found: list[Place | Guest] = []
+    try:
+        # Those that are not there yet, too: whoever begins one finds that it is not alone.
+        for bucket in range(BUCKETS):
+            _disbelieve(bucket_folder(folder, bucket), warn, found)
+    except BaseException:
+        for each in found:
+            with contextlib.suppress(Exception):
+                each.close()
+        raise
+    return found
+
+
+def _disbelieve(folder: Location, warn: Warn, found: list[Place | Guest]) -> None:
     if folder.is_local and is_of_this_machine(_nearest(folder.path)):
-        return Guest(folder)
+        plain.make_folders(folder)
+        found.append(Guest(folder))
+        return
     copy = Copy(folder, lambda _: None, warn)
+    found.append(copy)
     copy.disbelieve()
-    return copy

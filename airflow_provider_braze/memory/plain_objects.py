@@ -27,10 +27,10 @@ from airflow_provider_braze.users_track.rules import checks
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 from airflow_provider_braze.users_track.rules.values import to_json
 
-_MOST_OF_ONE = 6_000
-"""Values of one attribute whose hashes are kept: what has more is mostly different for everybody."""
+_MOST_OF_ONE = 750
+"""Values of one attribute in one bucket whose hashes are kept: what has more is mostly different for everybody."""
 
-_MOST_OF_ALL = 60_000
+_MOST_OF_ALL = 7_500
 _LONGEST = 64
 _MOST_TAGS = 50
 

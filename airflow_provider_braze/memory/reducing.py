@@ -118,6 +118,14 @@ class Gathered:
     checked: list[bool] = field(default_factory=list)
     shared: list[bytes] = field(default_factory=list)
 
+    def of(self, indexes: Sequence[int]) -> Gathered:
+        """Give some of them; none that is shared."""
+        return Gathered(
+            [self.users[at] for at in indexes],
+            [self.bodies[at] for at in indexes],
+            [self.checked[at] for at in indexes],
+        )
+
 
 def gathered(parts: Sequence[Part]) -> Gathered:
     """Gather what was taken, object by object."""

@@ -12,8 +12,8 @@ from typing import Any
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.users_track.rules.data_points import Billed, Names, Surplus, surplus
 
-MOST_SHAPES = 5_000
-"""Rows of one's own may have keys without end; what an object of another shape costs is counted each time."""
+MOST_SHAPES = 1_000
+"""Of a bucket. Rows of one's own may have keys without end; what an object of another shape costs is counted anew."""
 
 _Key = tuple[Names, tuple[tuple[str, int], ...], int]
 

@@ -15,8 +15,8 @@ from airflow_provider_braze.memory.rules import UNSAFE, Statement, are_rivals
 Slot = tuple[str, str, str]
 """Attribute, kind of statement, key."""
 
-MOST_SLOTS = 100_000
-"""Rows of one's own may have keys without end; what has no number is not remembered."""
+MOST_SLOTS = 6_000
+"""Of a bucket. Rows of one's own may have keys without end; what has no number is not remembered."""
 
 
 class Slots:

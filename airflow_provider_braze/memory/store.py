@@ -1,7 +1,7 @@
-"""The file of a memory: SQLite, users by a keyed hash of their ``external_id``.
+"""One file of a memory, for the users of one bucket: SQLite, users by a keyed hash of their ``external_id``.
 
-Everything is read and written in batches, each in one transaction. What a transaction wrote is on disk when it ends:
-the memory has forgotten what is about to be changed at Braze before the request goes out.
+Everything is read and written in batches, each in one transaction. What a transaction wrote is in the file when it
+ends: the memory has forgotten what is about to be changed at Braze before the request goes out.
 
 Users lie in the order in which they were met first, as the next export will most likely have them again: so a batch is
 read from one stretch of the file, and new users are written at its end. Where a user lies, a table of its own tells.
@@ -21,17 +21,25 @@ from hashlib import blake2b, sha256
 from typing import Any
 from urllib.parse import quote
 
+from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
 from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.shapes import MOST_SHAPES, Shapes
 from airflow_provider_braze.memory.slots import Slots
 
-VERSION = 2
+VERSION = 3
 
 NAME = "memory.sqlite"
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
 
 _SALT_BYTES = 32
 _WAIT_SECONDS = 60.0
+
+_CACHE_KIB = 16_000
+"""Of all files of a memory together."""
+
+_BUCKET_BITS = 5
+_BUCKET = (1 << _BUCKET_BITS) - 1
+"""The last bits of the number of a user are their bucket's."""
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -52,8 +60,18 @@ def _place(of: tuple[int, UserEntries]) -> int:
 
 
 def place_and_shape(both: int) -> tuple[int, int]:
-    """Part what :meth:`Store.wholes` gives of a user."""
+    """Part what :meth:`MemoryStore.wholes` gives of a user."""
     return both >> _SHAPE_BITS, both & ((1 << _SHAPE_BITS) - 1)
+
+
+def hash_of_number(user: int) -> int:
+    """Give the hash of a user of whom the number is known, the same for users of all buckets."""
+    return user >> _BUCKET_BITS
+
+
+def bucket_of_number(user: int) -> int:
+    """Give the bucket of a user of whom the number is known."""
+    return user & _BUCKET
 
 
 class UnusableError(Exception):
@@ -65,12 +83,14 @@ class MemoryStore:
     One open file.
 
     :param path: where it is; it is made, for its owner alone, when it is not there.
-    :param durable: see to it that a power failure takes nothing back.
+    :param synchronous: what a power failure takes back, as SQLite calls it: nothing that a transaction wrote
+        (``FULL``); what was written since it was opened (``NORMAL``); or all, and it leaves the file damaged
+        (``OFF``). Whatever ends this process alone takes nothing back.
     :param only_read: change nothing; what is written is forgotten at once.
     :raises UnusableError: it is damaged, or of another version.
     """
 
-    def __init__(self, path: str, *, durable: bool = True, only_read: bool = False) -> None:
+    def __init__(self, path: str, *, synchronous: str = "FULL", only_read: bool = False) -> None:
         self._only_read = only_read
         new = not os.path.exists(path)
         if new:
@@ -82,7 +102,7 @@ class MemoryStore:
             uri=True,
         )
         try:
-            self._open(new=new, durable=durable)
+            self._open(new=new, synchronous=synchronous)
         except BaseException as error:
             self._db.close()
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
@@ -91,12 +111,12 @@ class MemoryStore:
                 raise UnusableError(f"it is damaged ({type(error).__name__})") from error
             raise
 
-    def _open(self, *, new: bool, durable: bool) -> None:
+    def _open(self, *, new: bool, synchronous: str) -> None:
         db = self._db
         if not self._only_read:
             db.execute("PRAGMA journal_mode=WAL")
-        db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
-        db.execute("PRAGMA cache_size=-16000")
+        db.execute(f"PRAGMA synchronous={synchronous}")
+        db.execute(f"PRAGMA cache_size=-{_CACHE_KIB // BUCKETS}")
         if new:
             with self.transaction():
                 for statement in _TABLES.strip().splitlines():
@@ -117,11 +137,13 @@ class MemoryStore:
         db.execute("SELECT id FROM places LIMIT 1").fetchone()
         self._last_place = int(db.execute("SELECT COALESCE(MAX(at), 0) FROM users").fetchone()[0])
 
-    def close(self) -> None:
-        """Write everything into the one file, and close it."""
+    def close(self) -> bool:
+        """Write everything into the one file, and close it; whether a power failure can take nothing back any more."""
         try:
-            if not self._only_read:
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._only_read:
+                return True
+            # Somebody who only looks may keep a part of it waiting in the log.
+            return not self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         finally:
             self._db.close()
 
@@ -163,8 +185,9 @@ class MemoryStore:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, json.dumps(value)))
 
     def user_id(self, external_id: str) -> int:
-        """Give the number of a user."""
-        return self.digest(b"user:" + external_id.encode("utf-8", "surrogatepass"))
+        """Give the number of a user: their hash, and in its last bits their bucket."""
+        hashed = self.digest(b"user:" + external_id.encode("utf-8", "surrogatepass"))
+        return hashed & ~_BUCKET | bucket_of(external_id)
 
     def digest(self, content: bytes) -> int:
         """Hash something with the memory's own salt."""

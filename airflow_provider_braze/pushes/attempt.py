@@ -168,9 +168,7 @@ class Attempt(ABC):
             self._sent_before(
                 allowance.of_a_try_without_checkpoint(folder), again=bool(number or self.resume_state)
             )
-        self.remembering = Remembering(
-            self.job.memory, start.memory, self.job.workspace, self.identity.token, self._warn
-        )
+        self.remembering = Remembering(self.job, start.memory, self.identity.token, self._warn)
         self.checkpoints = Checkpoints(
             start.bound_to or "",
             ledger,

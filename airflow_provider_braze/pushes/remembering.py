@@ -14,13 +14,13 @@ from typing import Any
 from airflow_provider_braze.memory import opening, place
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import Place
+from airflow_provider_braze.memory.opened import Place, close_all
+from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
 from airflow_provider_braze.users_track.records import RecordCounts
-from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _LOOK_EVERY = 30.0
 """Seconds between two looks at a network share whether another push has begun a memory there."""
@@ -30,25 +30,17 @@ class Remembering:
     """
     Opens and closes the memory for one try.
 
-    :param wish: what the push asks of it.
+    :param job: says what the push asks of it, whose memory it has to be, and which users come.
     :param folder: of the memory; None where there is none, and none can come while the push runs.
-    :param workspace: whose memory it has to be.
     :param token: names the push, the same in each of its tries.
     :param say: takes a warning.
     """
 
-    def __init__(
-        self,
-        wish: Wish,
-        folder: Location | None,
-        workspace: Workspace,
-        token: str,
-        say: Callable[[str], None],
-    ) -> None:
-        self._wish, self._workspace, self._token, self._say = wish, workspace, token, say
-        self._folder = folder
+    def __init__(self, job: Job, folder: Location | None, token: str, say: Callable[[str], None]) -> None:
+        self._wish, self._workspace, self._buckets = job.memory, job.workspace, job.shard.buckets
+        self._folder, self._token, self._say = folder, token, say
         self._memory: Memory | None = None
-        self._beside: Guest | Place | None = None
+        self._beside: list[Guest | Place] = []
         self._looked_at = float("-inf")
         self._sends = False
         self._since: dict[str, Any] = {}
@@ -73,16 +65,16 @@ class Remembering:
         if self._folder is None:
             return None
         self._sends = True
-        found = opening.open_memory(self._folder, self._wish, self._workspace, self._token, self._say)
-        if isinstance(found, Memory):
-            self._memory, ledger.remember = found, found.accepted
-        else:
-            self._beside = found
+        self._memory = opening.open_memory(
+            self._folder, self._wish, self._workspace, self._token, self._say, self._buckets
+        )
+        if self._memory is not None:
+            ledger.remember = self._memory.accepted
         return self._memory
 
     def look(self) -> None:
         """Look whether another push has begun a memory meanwhile, which does not know what this one sends."""
-        if not self._sends or self._folder is None or self._memory is not None or self._beside is not None:
+        if not self._sends or self._folder is None or self._memory is not None or self._beside:
             return
         now = time.monotonic()
         if now - self._looked_at < (0 if self._folder.is_local else _LOOK_EVERY):
@@ -111,7 +103,7 @@ class Remembering:
     def close(self) -> None:
         """Let the next push have it."""
         try:
-            if self._memory is None and self._beside is None:
+            if self._memory is None and not self._beside:
                 self._looked_at = float("-inf")
                 self.look()
         except ConnectionError as error:
@@ -121,10 +113,9 @@ class Remembering:
                 "it does not know of this push, and should be forgotten."
             )
         finally:
-            for each in (self._memory, self._beside):
-                if each is not None:
-                    each.close()
-            self._memory = self._beside = self._folder = None
+            memory, beside = self._memory, self._beside
+            self._memory, self._beside, self._folder = None, [], None
+            close_all([*filter(None, [memory]), *beside])
 
     def report(self, counts: RecordCounts) -> dict[str, Any]:
         """Write what a report says of it; nothing where the push did not ask for it."""

@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from zlib import crc32
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.memory.buckets import buckets_between, first_of, position, positions
 from airflow_provider_braze.parameters import as_optional_text, as_whole_number
 from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.mapping.identities import digits_of
@@ -23,9 +23,6 @@ MOST_SHARDS = 100
 """Beyond, each would send less than a request a second of Braze's default limit, and read all for a hundredth of it."""
 
 _WRITTEN = re.compile(r"([0-9]{1,6})\s*/\s*([0-9]{1,6})", re.ASCII)
-_BETWEEN = "\0"
-_MIX, _WORD = 2654435761, 0xFFFFFFFF
-"""A multiplier that spreads neighbouring check sums (Knuth), and 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,8 @@ class Shard:
         """
         if identity is None:
             return self.number == 1
-        return self._holds(crc32(_bytes(_BETWEEN.join(map(_spelt, identity)))))
+        first, beyond = self._stretch
+        return first <= position(map(_spelt, identity)) < beyond
 
     def taken(self, kind: str, ids: Sequence[str]) -> list[int]:
         """Give the indexes of those users that belong to it.
@@ -94,16 +92,18 @@ class Shard:
         :param kind: how all of them are identified: by one text, which is compared as it is.
         :param ids: those texts.
         """
-        start = crc32(_bytes(f"{kind}{_BETWEEN}"))
-        of, wanted = self.of, self.number - 1
-        try:
-            sums = [crc32(each.encode(), start) for each in ids]
-        except UnicodeEncodeError:
-            sums = [crc32(_bytes(each), start) for each in ids]
-        return [at for at, found in enumerate(sums) if (found * _MIX & _WORD) * of >> 32 == wanted]
+        first, beyond = self._stretch
+        return [at for at, found in enumerate(positions(kind, ids)) if first <= found < beyond]
 
-    def _holds(self, found: int) -> bool:
-        return (found * _MIX & _WORD) * self.of >> 32 == self.number - 1
+    @property
+    def buckets(self) -> range:
+        """Those parts of the memory of what Braze was told that its users may be in."""
+        return buckets_between(*self._stretch)
+
+    @property
+    def _stretch(self) -> tuple[int, int]:
+        """Its first position, and the first beyond it."""
+        return first_of(self.number - 1, self.of), first_of(self.number, self.of)
 
 
 EVERYTHING = Shard()
@@ -139,7 +139,3 @@ def same_for_all_spellings(identity: Identity) -> Identity:
 
 def _spelt(part: str | None) -> str:
     return part or ""
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.memory import opening, rules
+from airflow_provider_braze.memory.bucket import Bucket
+from airflow_provider_braze.memory.buckets import BUCKETS
+from airflow_provider_braze.memory.copied import Copy
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
 from airflow_provider_braze.sandbox.store import Store as Profiles
@@ -40,13 +44,15 @@ class Desk:
     conn_id: str = "braze_default"
     pushes: Iterator[int] = field(default_factory=itertools.count)
 
-    def open(self, wish: Wish = ONLY_CHANGED, token: str = "") -> Memory | Guest | None:
+    def open(
+        self, wish: Wish = ONLY_CHANGED, token: str = "", buckets: Iterable[int] = range(BUCKETS)
+    ) -> Memory | None:
         reports = ReportsFolder.at(str(self.folder))
         place = opening.find(wish, reports, self.conn_id)
         assert place is not None
         workspace = Workspace(endpoint="http://127.0.0.1:1", api_key=self.key)
         return opening.open_memory(
-            place, wish, workspace, token or f"push-{next(self.pushes)}", self.warnings.append
+            place, wish, workspace, token or f"push-{next(self.pushes)}", self.warnings.append, buckets
         )
 
     def opened(self, wish: Wish = ONLY_CHANGED, token: str = "") -> Memory:
@@ -77,3 +83,27 @@ def said(reduced: Reduced) -> list[dict[str, Any]]:
         {name: value for name, value in item.content.items() if name != "external_id"}
         for item in reduced.changed
     ]
+
+
+def set_clock(memory: Memory, now: float) -> None:
+    """Have a memory take this for now, in seconds since the epoch."""
+    opens = memory._opens
+
+    def opened(number: int) -> Bucket | Guest | None:
+        bucket = opens(number)
+        if isinstance(bucket, Bucket):
+            bucket._decider._clock = lambda: now
+        return bucket
+
+    memory._opens = opened
+
+
+def kill(memory: Memory) -> None:
+    """End a push as a kill does: what is not written yet is lost, and nothing is brought back."""
+    for bucket in memory.believed():
+        bucket._decider.accepted.clear()
+        if isinstance(copy := bucket._place, Copy):
+            memory._opened = {n: each for n, each in memory._opened.items() if each is not bucket}
+            copy.store.close()
+            shutil.rmtree(copy._working)
+    memory.close()

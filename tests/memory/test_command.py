@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.__main__ import main
+from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.connections import connect
@@ -71,7 +72,7 @@ def test_a_push_that_runs_is_not_disturbed(
     push: Push, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     push()
-    lock = (folder / "memory" / "braze_default" / "lock").open("r+")
+    lock = (folder / "memory" / "braze_default" / f"{bucket_of('U1'):02}" / "lock").open("r+")
     import fcntl
 
     fcntl.flock(lock, fcntl.LOCK_EX)

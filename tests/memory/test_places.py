@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.memory import opening, place
-from airflow_provider_braze.memory.in_place import Guest
+from airflow_provider_braze.memory import in_place, opening, place
+from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, said
 
 AHEAD = [{"x": 1}]
@@ -28,8 +31,9 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return Desk(tmp_path / "reports")
 
 
-def files(desk: Desk) -> dict[str, Path]:
-    return {path.name: path for path in (desk.folder / "memory" / "braze_default").iterdir()}
+def files(desk: Desk, user: str = "ada@example.com") -> dict[str, Path]:
+    folder = desk.folder / "memory" / "braze_default" / f"{bucket_of(user):02}"
+    return {path.name: path for path in folder.iterdir()}
 
 
 def push(desk: Desk, **options: Any) -> list[dict[str, Any]]:
@@ -41,13 +45,14 @@ def test_nothing_personal_and_for_its_owner_alone(desk: Desk) -> None:
         an_object("ada-lovelace", city="Paddington"), an_object("b", o={"k": "Marylebone"})
     ).changed
     home = desk.folder / "memory" / "braze_default"
-    for path in home.iterdir():
-        content = path.read_bytes()
+    for path in home.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
         assert not any(
             word in content for word in (b"lovelace", b"Paddington", b"Marylebone", desk.key.encode())
         )
-        assert path.stat().st_mode & 0o077 == 0, path
-    assert not [name for name in files(desk) if name.startswith("in-use")]
+        assert path.is_dir() or path.stat().st_mode & 0o077 == 0, path
+    assert len(list(home.iterdir())) == len({bucket_of("ada-lovelace"), bucket_of("b")})
+    assert not list(home.rglob("in-use*"))
 
 
 def test_two_memories_hash_alike_values_differently(desk: Desk, tmp_path: Path) -> None:
@@ -91,15 +96,18 @@ def test_what_cannot_be_used_is_set_aside_with_one_warning(desk: Desk, damage: A
 
 
 def test_damage_that_shows_later_costs_a_full_push(desk: Desk) -> None:
-    people = [an_object(f"u{n}", x="x" * 200, y=n, z="z" * 100) for n in range(3000)]
-    desk.push(*people)
-    path = files(desk)["memory.sqlite"]
+    users = [f"u{n}" for n in range(20_000) if bucket_of(f"u{n}") == 0][:2000]
+
+    def people() -> list[ProfileObject]:
+        return [an_object(user, x="x" * 200, y=at, z="z" * 100) for at, user in enumerate(users)]
+
+    desk.push(*people())
+    path = files(desk, users[0])["memory.sqlite"]
     content = bytearray(path.read_bytes())
     for at in range(8 * 4096, len(content), 4096):
         content[at : at + 4096] = b"\xff" * 4096
     path.write_bytes(content)
-    again = [an_object(f"u{n}", x="x" * 200, y=n, z="z" * 100) for n in range(3000)]
-    assert len(desk.push(*again).changed) == 3000
+    assert len(desk.push(*people()).changed) == len(users)
     assert len(desk.warnings) == 1
 
 
@@ -112,15 +120,13 @@ def test_another_workspace(desk: Desk) -> None:
 
 def test_two_at_once_send_everything_and_nothing_of_it_is_believed(desk: Desk) -> None:
     push(desk)
-    first = desk.opened()
-    second = desk.open()
+    first, second = desk.opened(), desk.opened()
     people = [an_object("ada@example.com", x=1)]
+    assert first.reduce(people).changed == []
+    assert len(second.reduce(people).changed) == 1
+    desk.accept(second, people)
     assert len(first.reduce(people).changed) == 1, "met: it believes nothing any more"
-    if isinstance(second, Memory):
-        assert len(second.reduce([an_object("ada@example.com", x=1)]).changed) == 1
-        desk.accept(second, people)
     first.close()
-    assert second is not None
     second.close()
     assert push(desk) == AHEAD
     assert push(desk) == []
@@ -128,15 +134,13 @@ def test_two_at_once_send_everything_and_nothing_of_it_is_believed(desk: Desk) -
 
 def test_who_was_met_disturbs_whoever_comes_while_it_runs(desk: Desk) -> None:
     push(desk)
-    first, second = desk.opened(), desk.open()
-    assert second is not None
-    first.reduce([an_object("ada@example.com", x=1)])
+    first, second = desk.opened(), desk.opened()
+    for each in (first, second, first):
+        each.reduce([an_object("ada@example.com", x=1)])
     second.close()
-    third = desk.open()
-    assert third is not None
-    if isinstance(third, Memory):
-        changed = third.reduce([an_object("ada@example.com", x=2)]).changed
-        desk.accept(third, changed)
+    third = desk.opened()
+    changed = third.reduce([an_object("ada@example.com", x=2)]).changed
+    desk.accept(third, changed)
     third.close()
     first.close()
     assert said(desk.push(an_object("ada@example.com", x=2))) == [{"x": 2}]
@@ -207,11 +211,81 @@ def test_a_push_without_it_does_nothing_where_there_is_none(desk: Desk) -> None:
 
 def test_a_guest_of_a_guest(tmp_path: Path) -> None:
     desk = Desk(tmp_path / "reports")
-    first, second = desk.opened(), desk.open()
-    assert isinstance(second, Guest)
+    first, second, third = desk.opened(), desk.opened(), desk.opened()
+
+    def is_believed(memory: Memory) -> bool:
+        desk.accept(memory, memory.reduce([an_object("ada", x=1)]).changed)
+        return bool(memory.believed())
+
+    assert is_believed(first)
+    assert not is_believed(second)
     first.close()
-    third = desk.open()
-    assert isinstance(third, Guest), "the second still runs"
+    assert not is_believed(third), "the second still runs"
     second.close()
     third.close()
-    assert isinstance(desk.opened(), Memory)
+    fourth = desk.opened()
+    assert is_believed(fourth)
+    fourth.close()
+    assert desk.push(an_object("ada", x=1)).changed == []
+
+
+def test_after_this_machine_has_stopped_it_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    started = tmp_path / "boot_id"
+    started.write_text("another")
+    with monkeypatch.context() as patched:
+        patched.setattr(in_place, "_BOOT_ID", str(started))
+        assert push(desk) == [], "it was closed: all of it is on disk"
+        before = files(desk)["memory.sqlite"].read_bytes()
+        memory = desk.opened()
+        assert said(memory.reduce([an_object("ada@example.com", x=2)])) == [{"x": 2}]
+        assert files(desk)["in-use"].read_text() == "another"
+        memory.close()
+        assert "in-use" not in files(desk)
+        # The power fails here: neither what was forgotten nor what took the mark away has reached the disk.
+        (files(desk)["memory.sqlite"].parent / "in-use").write_text("another")
+        files(desk)["memory.sqlite"].write_bytes(before)
+    assert push(desk) == AHEAD
+    assert "the machine or its disk failed" in desk.warnings[0]
+    assert push(desk) == []
+    assert len(desk.warnings) == 1
+
+
+def test_after_a_death_what_cannot_be_brought_to_the_disk_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails, and who was to be told of it has died."""
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    (files(desk)["memory.sqlite"].parent / "in-use").write_bytes(in_place._started())
+    assert push(desk) == [], "a process died, and all that it wrote is there"
+    (files(desk)["memory.sqlite"].parent / "in-use").write_bytes(in_place._started())
+    written = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("memory.sqlite"):
+            raise OSError(errno.EIO, "the disk has failed")
+        written(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        assert push(desk) == AHEAD
+    assert len(desk.warnings) == 1
+    assert push(desk) == []
+
+
+def test_where_nothing_tells_since_when_this_machine_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_place, "_BOOT_ID", str(tmp_path / "none"))
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    memory = desk.opened()
+    assert memory.reduce([an_object("ada@example.com", x=1)]).changed == []
+    assert "in-use" not in files(desk)
+    (bucket,) = memory.believed()
+    assert bucket._store._db.execute("PRAGMA synchronous").fetchone() == (2,)
+    memory.close()

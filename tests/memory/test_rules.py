@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.memory.memory import Wish
-from tests.memory.remembering import Desk, an_object, said
+from tests.memory.remembering import Desk, an_object, said, set_clock
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_all_of_a_user_is_sent_again_when_it_is_too_old(desk: Desk, days: int) -
 
     def push(at: float) -> list[str]:
         memory = desk.opened(wish, token=str(at))
-        memory._decider._clock = lambda: 1_800_000_000 + at * 86_400
+        set_clock(memory, 1_800_000_000 + at * 86_400)
         reduced = memory.reduce([an_object(user, x=1, y=1) for user in users])
         desk.accept(memory, reduced.changed)
         memory.close()
@@ -233,7 +233,7 @@ def test_never_too_old(desk: Desk) -> None:
     wish = Wish(only_changed=True, refresh_after=None)
     told(desk, {"x": 1}, wish=wish)
     memory = desk.opened(wish, token="much later")
-    memory._decider._clock = lambda: 9e9
+    set_clock(memory, 9e9)
     assert memory.reduce([an_object("ada", x=1)]).changed == []
     memory.close()
 

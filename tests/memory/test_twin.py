@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_braze.memory import opening, place
 from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.opened import close_all
 from airflow_provider_braze.sandbox.store import Store as Profiles
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from tests.memory.remembering import ONLY_CHANGED, Desk, an_object
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill
 
 SCALARS = st.sampled_from(["A", "B", "", 1, 2, True, None])
 KEYS = st.dictionaries(st.sampled_from("kl"), st.sampled_from(["A", "B", 1, {"n": 1}, {"m": 2}]), min_size=1)
@@ -92,7 +93,7 @@ def test_profiles_equal_the_twins(pushes: list[Any]) -> None:
                         memory.accepted(each.told)
             if memory:
                 if end == "killed":
-                    memory._decider.accepted.clear()
+                    kill(memory)
                 memory.close()
             assert shape(desk.profiles) == shape(twin)
 
@@ -119,8 +120,10 @@ class Several:
     def end(self, who: int, *, dies: bool = False) -> None:
         memory = self.running.pop(who, None)
         if dies and isinstance(memory, Memory):
-            memory._decider.accepted.clear()
-        if memory is not None:
+            kill(memory)
+        if isinstance(memory, list):
+            close_all(memory)
+        elif memory is not None:
             memory.close()
 
     def push(self, who: int, user: str, content: dict[str, Any], *, heard: bool) -> None:
@@ -136,11 +139,9 @@ class Several:
 
     def _memory(self, who: int) -> Memory | None:
         found = self.running[who]
-        home = self.desk.folder / "memory" / self.desk.conn_id
-        if found is None and (home / "memory.sqlite").exists():
+        location = opening.find(Wish(), ReportsFolder.at(str(self.desk.folder)), self.desk.conn_id)
+        if found is None and location is not None and place.exists(location):
             # As a push looks that began before there was a memory.
-            location = opening.find(Wish(), ReportsFolder.at(str(self.desk.folder)), self.desk.conn_id)
-            assert location is not None
             self.running[who] = place.disbelieve(location, self.desk.warnings.append)
         return found if isinstance(found, Memory) else None
 

@@ -199,7 +199,7 @@ class TestRows:
         wish = Wish(only_changed=True, path=str(tmp_path / "m"))
         push_rows(attributes=list(self.ROWS), memory=wish)
         check(push_rows(attributes=list(self.ROWS), memory=wish), status="complete", records=2, unchanged=2)
-        assert (tmp_path / "m" / "braze_default" / "memory.sqlite").exists()
+        assert list((tmp_path / "m" / "braze_default").rglob("memory.sqlite"))
 
     def test_increments_always_go(self, push_rows: Push, tmp_path: Path, sandbox: SandboxProcess) -> None:
         options = {"reports_path": str(tmp_path / "r"), "memory": ONLY_CHANGED}

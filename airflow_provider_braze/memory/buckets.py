@@ -1,0 +1,90 @@
+"""Buckets: all users, parted by a stable hash into fixed parts, of which each has a memory file of its own.
+
+Their edges lie wherever a push of up to eight shards is parted. So such a shard is some whole buckets, and two that run
+at once have no file in common, whatever the number of shards was before. Of more shards, neighbours share a bucket.
+
+The edges are part of the memory's format, and the hash is part of what shards mean: no try, no worker, no version of
+Python finds a user elsewhere.
+
+Above: shards, and the memory. Below: nothing.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from zlib import crc32
+
+MOST_APART = 8
+"""Up to so many shards, each has buckets of its own."""
+
+_BITS = 32
+_MIX, _WORD = 2654435761, (1 << _BITS) - 1
+"""A multiplier that spreads neighbouring check sums (Knuth), and 32 bits."""
+
+_BETWEEN = "\0"
+
+
+def first_of(number: int, of: int) -> int:
+    """Give the first position of the part after so many of equal parts, of all positions up to 2 ** 32."""
+    return -((-number << _BITS) // of)
+
+
+_FIRSTS = sorted({first_of(number, of) for of in range(1, MOST_APART + 1) for number in range(of)})
+"""The first position of each bucket."""
+
+_INNER = _FIRSTS[1:]
+
+BUCKETS = len(_FIRSTS)
+
+
+def position(parts: Iterable[str]) -> int:
+    """Give the number by which a user is parted, from 0 up to below 2 ** 32.
+
+    :param parts: of an identity: its kind first.
+    """
+    return crc32(_bytes(_BETWEEN.join(parts))) * _MIX & _WORD
+
+
+def positions(kind: str, ids: Sequence[str]) -> list[int]:
+    """Give the same as :func:`position` of many users who are identified in the same way, by one text each."""
+    start = crc32(_bytes(f"{kind}{_BETWEEN}"))
+    try:
+        return [crc32(each.encode(), start) * _MIX & _WORD for each in ids]
+    except UnicodeEncodeError:
+        return [crc32(_bytes(each), start) * _MIX & _WORD for each in ids]
+
+
+_START = crc32(b"external_id\0")
+
+
+def buckets_between(first: int, beyond: int) -> range:
+    """Give the buckets that some positions, one after the other, meet."""
+    return range(bisect_right(_INNER, first), bisect_left(_INNER, beyond) + 1)
+
+
+def bucket_of(external_id: str) -> int:
+    """Give the bucket of a user, from 0 on."""
+    return bisect_right(_INNER, crc32(_bytes(external_id), _START) * _MIX & _WORD)
+
+
+def by_bucket(external_ids: Iterable[str | None]) -> dict[int, list[int]]:
+    """Part users by bucket: of each bucket their indexes, in order; None is in no bucket."""
+    found: dict[int, list[int]] = {}
+    inner, start = _INNER, _START
+    for at, user in enumerate(external_ids):
+        if user is None:
+            continue
+        try:
+            bucket = bisect_right(inner, crc32(user.encode(), start) * _MIX & _WORD)
+        except UnicodeEncodeError:
+            bucket = bucket_of(user)
+        if bucket in found:
+            found[bucket].append(at)
+        else:
+            found[bucket] = [at]
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
