@@ -10,7 +10,9 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterable
 
+from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.memory.opened import Belongs, Warn, opened, warn_of
 from airflow_provider_braze.memory.store import NAME
 from airflow_provider_braze.storage import plain
@@ -19,6 +21,9 @@ from airflow_provider_braze.storage.location import Location
 _MARK = "in-use-"
 _MOST_COPIED_AT_ONCE = 1 << 20
 
+_MARK_WORDS = 4
+_LONGEST_MARK = 200
+
 
 class Copy:
     """A memory on a network share, worked on in a copy on this machine."""
@@ -26,7 +31,7 @@ class Copy:
     def __init__(self, folder: Location, belongs: Belongs, warn: Warn) -> None:
         plain.make_folders(folder)
         self._folder, self._home = folder, folder.child(NAME)
-        self._disbelieved = False
+        self.is_guest = self._disbelieved = False
         self._mark = folder.child(f"{_MARK}{secrets.token_hex(8)}")
         self._working = tempfile.mkdtemp(prefix="braze-memory-")
         try:
@@ -37,32 +42,41 @@ class Copy:
 
     def _take(self, belongs: Belongs, warn: Warn) -> None:
         # Its own mark first: of two that come at once, each finds the other's.
-        plain.write_whole(self._mark, b"")
-        were_there = self._take_marks_away()
+        plain.write_whole(self._mark, own_process())
+        others = self._others()
+        # Who still runs may send something yet before it finds its mark gone, and may be killed before it can say so.
+        self.is_guest = self._disbelieved = not all(map(_is_dead, others))
+        self._take_away(others)
         path = os.path.join(self._working, NAME)
-        if were_there and self._home.exists():
+        if others and self._home.exists():
             warn_of("a push that used it has not brought it back, or still runs", warn)
             self._set_home_aside()
         elif self._home.exists():
             download(self._home, path)
         self.store = opened(path, belongs, warn, synchronous="OFF")
 
-    def _take_marks_away(self) -> bool:
-        """Take the marks of others away; whether there were any."""
-        others = [name for name in marks(self._folder) if self._folder.child(name).url != self._mark.url]
-        for name in others:
+    def _others(self) -> list[Location]:
+        found = [self._folder.child(name) for name in marks(self._folder)]
+        return [mark for mark in found if mark.url != self._mark.url]
+
+    def _take_away(self, others: Iterable[Location]) -> None:
+        for mark in others:
             with contextlib.suppress(FileNotFoundError):
-                plain.remove(self._folder.child(name))
-        return bool(others)
+                plain.remove(mark)
 
     def is_met(self) -> bool:
         """Tell whether another push has taken the mark away, or brought one of its own."""
         return [self._folder.child(name).url for name in marks(self._folder)] != [self._mark.url]
 
     def disbelieve(self) -> None:
-        """Take the marks of others away, and set the memory aside; its own mark stays while this push runs."""
+        """Take the marks of others away, and set the memory aside; its own mark is there while this push runs."""
         self._disbelieved = True
-        self._take_marks_away()
+        if not self._mark.exists():
+            plain.write_whole(self._mark, own_process())
+        self._set_all_aside()
+
+    def _set_all_aside(self) -> None:
+        self._take_away(self._others())
         if self._home.exists():
             self._set_home_aside()
 
@@ -74,7 +88,7 @@ class Copy:
         try:
             self.store.close()
             if self._disbelieved or self.is_met():
-                self.disbelieve()
+                self._set_all_aside()
             else:
                 self._upload()
             with contextlib.suppress(FileNotFoundError):
@@ -100,6 +114,36 @@ class Copy:
 def set_aside_of(folder: Location) -> Location:
     """Name what a memory that cannot be used is called from then on."""
     return folder.child(f"{NAME}.set-aside")
+
+
+def own_process() -> bytes:
+    """Name this process as no other is called, on any machine; empty where nothing tells."""
+    return _process("self")
+
+
+def _process(number: str) -> bytes:
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            machine = file.read().strip()
+        with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as file:
+            # Its name may hold anything; the 22nd word tells when it started.
+            stat = file.read()
+        started = stat.rpartition(")")[2].split()[19]
+        return f"{machine} {os.readlink('/proc/self/ns/pid')} {stat.split()[0]} {started}".encode()
+    except (OSError, IndexError):
+        return b""
+
+
+def _is_dead(mark: Location) -> bool:
+    """Tell whether the process that left a mark surely has ended: it was of this machine, where there is none such."""
+    try:
+        found = plain.read_small(mark, _LONGEST_MARK).split(b" ")
+    except (OSError, ExportRefusedError):
+        return False
+    own = own_process().split(b" ")
+    if len(found) != _MARK_WORDS or found[:2] != own[:2]:
+        return False
+    return _process(found[2].decode("ascii", "replace")).split(b" ") != found
 
 
 def download(home: Location, path: str) -> None:

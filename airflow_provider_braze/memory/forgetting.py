@@ -9,10 +9,11 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from airflow_provider_braze.exceptions import describe
+from airflow_provider_braze.memory.beginning import Unheard, unheard
 from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, close_all
-from airflow_provider_braze.memory.place import bucket_folder, exists, folder_of, open_place
+from airflow_provider_braze.memory.place import bucket_folder, exists, folder_of, is_here, open_place
 from airflow_provider_braze.memory.store import MemoryStore
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
@@ -33,6 +34,7 @@ class Forgetting:
         self._folder = folder_of(None, reports, braze_conn_id)
         self._warn = warn
         self._places: dict[int, Place | Guest] = {}
+        self._unheard: Unheard | None = None
         self._disbelieved = False
 
     def forget(self, external_ids: Iterable[str] | None) -> None:
@@ -41,7 +43,7 @@ class Forgetting:
         :param external_ids: None where it cannot be told who they are: then nothing in the memory is believed any more.
         :raises MemoryUnwritableError: it can neither be written nor set aside.
         """
-        if self._disbelieved or self._folder is None or not (self._places or exists(self._folder)):
+        if self._disbelieved or self._folder is None or not self._is_there(self._folder):
             return
         if external_ids is None:
             self._warn(
@@ -57,6 +59,13 @@ class Forgetting:
             if not isinstance(place, Guest):
                 _forget(place.store, [users[at] for at in indexes])
 
+    def _is_there(self, folder: Location) -> bool:
+        if self._places or not is_here(folder):
+            return bool(self._places) or exists(folder)
+        if self._unheard is None:
+            self._unheard = unheard(folder, begins=False)
+        return self._unheard is None
+
     def _place(self, folder: Location, bucket: int) -> Place | Guest:
         found = self._places.get(bucket)
         if found is None:
@@ -67,7 +76,7 @@ class Forgetting:
     def close(self) -> None:
         """Let the next push have it."""
         places, self._places = self._places, {}
-        close_all(places.values())
+        close_all([*places.values(), *filter(None, [self._unheard])])
 
 
 def _forget(store: MemoryStore, external_ids: Iterable[str]) -> None:

@@ -28,6 +28,8 @@ class InPlace:
     :raises InUseError: another push uses it, or runs beside it.
     """
 
+    is_guest = False
+
     def __init__(self, folder: Location, belongs: Belongs, warn: Warn) -> None:
         plain.make_folders(folder)
         for path in (os.path.dirname(folder.path), folder.path):
@@ -128,7 +130,7 @@ def _started() -> bytes:
 
 
 def _is_whole(path: str) -> bool:
-    """Tell whether what a process has written that died can be brought to the disk: its end may have hidden that not."""
+    """Tell whether what a process wrote that died can be brought to the disk: nobody heard of an error since."""
     for each in (path, f"{path}-wal"):
         try:
             descriptor = os.open(each, os.O_RDWR)

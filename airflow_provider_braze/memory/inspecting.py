@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.beginning import FOLDER
 from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
 from airflow_provider_braze.memory.comparing import Hashes
 from airflow_provider_braze.memory.copied import set_aside_of
 from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.opened import Place, close_all
 from airflow_provider_braze.memory.place import (
-    FOLDER,
     Glimpse,
     bucket_folder,
     exclusive,

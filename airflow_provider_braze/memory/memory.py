@@ -19,7 +19,7 @@ from airflow_provider_braze.memory.bucket import Bucket, Saved
 from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.deciding import Wish
 from airflow_provider_braze.memory.in_place import Guest
-from airflow_provider_braze.memory.opened import close_all
+from airflow_provider_braze.memory.opened import Place, close_all
 from airflow_provider_braze.memory.reducing import (
     AS_IT_IS,
     Decision,
@@ -37,7 +37,7 @@ from airflow_provider_braze.users_track.batching.profile_object import ProfileOb
 
 __all__ = ["Memory", "Reduced", "Wish"]
 
-Opens = Callable[[int], "Bucket | Guest | None"]
+Opens = Callable[[int], "Bucket | Guest | Place | None"]
 """Opens a bucket: as a guest where another push uses it; None where there is none, and none is to be made."""
 
 
@@ -57,7 +57,7 @@ class Memory:
         buckets: Iterable[int] = (),
     ) -> None:
         self._opens, self._saved, self._buckets = opens, saved, buckets
-        self._opened: dict[int, Bucket | Guest | None] = {}
+        self._opened: dict[int, Bucket | Guest | Place | None] = {}
         self._shared: set[str] = set()
 
     def _bucket(self, number: int) -> Bucket | None:

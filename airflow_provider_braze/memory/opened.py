@@ -24,6 +24,8 @@ class Place(Protocol):
     """Somewhere that a memory is kept, opened for one push."""
 
     store: MemoryStore
+    is_guest: bool
+    """Another push uses it, or may: everything is sent, and nothing of this one is remembered."""
 
     def is_met(self) -> bool:
         """Tell whether another push has come since; asked within a transaction of the store."""

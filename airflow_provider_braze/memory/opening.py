@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.beginning import Unheard, unheard
 from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
 from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import SET_ASIDE
+from airflow_provider_braze.memory.opened import SET_ASIDE, Place
 from airflow_provider_braze.memory.place import (
     Glimpse,
     bucket_folder,
@@ -23,6 +24,7 @@ from airflow_provider_braze.memory.place import (
     exists,
     folder_of,
     has_bucket,
+    is_here,
     open_place,
     retire_older,
 )
@@ -58,24 +60,32 @@ def open_memory(
     token: str,
     say: Callable[[str], None],
     buckets: Iterable[int] = range(BUCKETS),
-) -> Memory | None:
+) -> Memory | Unheard | None:
     """Open the memory for one push; a push that does not ask for one only opens it where there is one already.
 
     :param token: names the push, the same in each of its tries.
     :param say: takes warnings, each once, however many buckets it is about.
     :param buckets: those that the push's users may be in.
-    :return: None where there is nothing to do.
+    :return: None where there is none; on a disk of this machine what keeps others from beginning one meanwhile.
     :raises BrazeError: it can neither be used nor set aside.
     """
-    if not wish.only_changed and not exists(folder):
-        return None
     check_kind(folder)
+    if not is_here(folder):
+        if not wish.only_changed and not exists(folder):
+            return None
+    elif (found := unheard(folder, begins=wish.only_changed)) is not None:
+        if wish.only_changed:
+            say(
+                "A push without only_changed runs at this moment, which a memory would not hear of, so none is begun, "
+                "and this one sends everything."
+            )
+        return found
     tell, belongs, number = _once(say), belongs_to(workspace), number_of(token)
     retire_older(folder, tell)
 
-    def opens(bucket: int) -> Bucket | Guest:
+    def opens(bucket: int) -> Bucket | Guest | Place:
         place = open_place(bucket_folder(folder, bucket), belongs, tell)
-        if isinstance(place, Guest):
+        if isinstance(place, Guest) or place.is_guest:
             tell(
                 "Another push uses the memory of what Braze was told at this moment, so this one sends everything to "
                 "the users whom it shares with that one."

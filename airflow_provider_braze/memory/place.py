@@ -21,6 +21,7 @@ import tempfile
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.memory.beginning import FOLDER
 from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.copied import Copy, download, marks, set_aside_of
 from airflow_provider_braze.memory.in_place import Guest, InPlace
@@ -36,10 +37,6 @@ from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
 from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.location import Location, locate
 from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
-
-FOLDER = "memory"
-"""Below the reports folder; never taken for anything else there."""
-
 
 _OF_THIS_MACHINE = frozenset(
     "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs rootfs tmpfs ufs xfs zfs".split()  # noqa: SIM905
@@ -133,7 +130,7 @@ def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
     :raises BrazeError: it can neither be used nor set aside.
     """
     check_kind(folder)
-    kind = InPlace if folder.is_local and is_of_this_machine(_nearest(folder.path)) else Copy
+    kind = InPlace if is_here(folder) else Copy
     try:
         return kind(folder, belongs, warn)
     except InUseError:
@@ -143,6 +140,11 @@ def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
             f"The memory in {folder.url} cannot be opened ({type(error).__name__}): give the worker write access, or "
             "set memory_path to a folder that it can write."
         ) from error
+
+
+def is_here(folder: Location) -> bool:
+    """Tell whether a memory lies on a disk of this machine, or would."""
+    return folder.is_local and is_of_this_machine(_nearest(folder.path))
 
 
 def _nearest(path: str) -> str:
@@ -158,7 +160,7 @@ def exclusive(folder: Location) -> Place:
     """
     refused: list[str] = []
     try:
-        if folder.is_local and is_of_this_machine(folder.path):
+        if is_here(folder):
             place: Place = InPlace(folder, lambda _: None, refused.append)
         elif marks(folder):
             raise InUseError
@@ -177,10 +179,12 @@ def exclusive(folder: Location) -> Place:
 class Glimpse:
     """A bucket that is only looked at: on this machine where it is, else in a copy."""
 
+    is_guest = False
+
     def __init__(self, folder: Location) -> None:
         self._working: str | None = None
         path = folder.child(NAME).path
-        if not (folder.is_local and is_of_this_machine(folder.path)):
+        if not is_here(folder):
             self._working = tempfile.mkdtemp(prefix="braze-memory-")
             path = os.path.join(self._working, NAME)
         try:
@@ -207,29 +211,20 @@ class Glimpse:
             shutil.rmtree(self._working, ignore_errors=True)
 
 
-def disbelieve(folder: Location, warn: Warn) -> list[Place | Guest]:
-    """See to it that nobody believes the memory in a folder any more: something was sent that it cannot know.
+def disbelieve(folder: Location, warn: Warn) -> list[Place]:
+    """See to it that nobody believes the memory on a share any more: something was sent that it cannot know.
 
     :return: what has to be closed at the end of the push.
     """
-    found: list[Place | Guest] = []
+    found: list[Place] = []
     try:
         # Those that are not there yet, too: whoever begins one finds that it is not alone.
         for bucket in range(BUCKETS):
-            _disbelieve(bucket_folder(folder, bucket), warn, found)
+            found.append(copy := Copy(bucket_folder(folder, bucket), lambda _: None, warn))
+            copy.disbelieve()
     except BaseException:
         for each in found:
             with contextlib.suppress(Exception):
                 each.close()
         raise
     return found
-
-
-def _disbelieve(folder: Location, warn: Warn, found: list[Place | Guest]) -> None:
-    if folder.is_local and is_of_this_machine(_nearest(folder.path)):
-        plain.make_folders(folder)
-        found.append(Guest(folder))
-        return
-    copy = Copy(folder, lambda _: None, warn)
-    found.append(copy)
-    copy.disbelieve()

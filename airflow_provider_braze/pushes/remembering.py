@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from airflow_provider_braze.memory import opening, place
-from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import Place, close_all
+from airflow_provider_braze.memory.opened import Closable, close_all
 from airflow_provider_braze.pushes.job import Job
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.location import Location
@@ -40,7 +39,7 @@ class Remembering:
         self._wish, self._workspace, self._buckets = job.memory, job.workspace, job.shard.buckets
         self._folder, self._token, self._say = folder, token, say
         self._memory: Memory | None = None
-        self._beside: list[Guest | Place] = []
+        self._beside: Sequence[Closable] = ()
         self._looked_at = float("-inf")
         self._sends = False
         self._since: dict[str, Any] = {}
@@ -65,19 +64,21 @@ class Remembering:
         if self._folder is None:
             return None
         self._sends = True
-        self._memory = opening.open_memory(
+        found = opening.open_memory(
             self._folder, self._wish, self._workspace, self._token, self._say, self._buckets
         )
-        if self._memory is not None:
-            ledger.remember = self._memory.accepted
+        if isinstance(found, Memory):
+            self._memory, ledger.remember = found, found.accepted
+        elif found is not None:
+            self._beside = [found]
         return self._memory
 
     def look(self) -> None:
-        """Look whether another push has begun a memory meanwhile, which does not know what this one sends."""
+        """Look whether another push has begun a memory on a share meanwhile, which does not know of this one."""
         if not self._sends or self._folder is None or self._memory is not None or self._beside:
             return
         now = time.monotonic()
-        if now - self._looked_at < (0 if self._folder.is_local else _LOOK_EVERY):
+        if now - self._looked_at < _LOOK_EVERY:
             return
         self._looked_at = now
         if place.exists(self._folder):
@@ -114,7 +115,7 @@ class Remembering:
             )
         finally:
             memory, beside = self._memory, self._beside
-            self._memory, self._beside, self._folder = None, [], None
+            self._memory, self._beside, self._folder = None, (), None
             close_all([*filter(None, [memory]), *beside])
 
     def report(self, counts: RecordCounts) -> dict[str, Any]:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.memory import opening, rules
+from airflow_provider_braze.memory.beginning import Unheard
 from airflow_provider_braze.memory.bucket import Bucket
 from airflow_provider_braze.memory.buckets import BUCKETS
-from airflow_provider_braze.memory.copied import Copy
+from airflow_provider_braze.memory.copied import Copy, own_process
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
+from airflow_provider_braze.memory.opened import Place
 from airflow_provider_braze.sandbox.store import Store as Profiles
+from airflow_provider_braze.storage import plain
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
 from airflow_provider_braze.users_track.records import RecordReference
@@ -44,9 +47,9 @@ class Desk:
     conn_id: str = "braze_default"
     pushes: Iterator[int] = field(default_factory=itertools.count)
 
-    def open(
+    def begin(
         self, wish: Wish = ONLY_CHANGED, token: str = "", buckets: Iterable[int] = range(BUCKETS)
-    ) -> Memory | None:
+    ) -> Memory | Unheard | None:
         reports = ReportsFolder.at(str(self.folder))
         place = opening.find(wish, reports, self.conn_id)
         assert place is not None
@@ -54,6 +57,13 @@ class Desk:
         return opening.open_memory(
             place, wish, workspace, token or f"push-{next(self.pushes)}", self.warnings.append, buckets
         )
+
+    def open(
+        self, wish: Wish = ONLY_CHANGED, token: str = "", buckets: Iterable[int] = range(BUCKETS)
+    ) -> Memory | None:
+        memory = self.begin(wish, token, buckets)
+        assert not isinstance(memory, Unheard)
+        return memory
 
     def opened(self, wish: Wish = ONLY_CHANGED, token: str = "") -> Memory:
         memory = self.open(wish, token)
@@ -89,13 +99,19 @@ def set_clock(memory: Memory, now: float) -> None:
     """Have a memory take this for now, in seconds since the epoch."""
     opens = memory._opens
 
-    def opened(number: int) -> Bucket | Guest | None:
+    def opened(number: int) -> Bucket | Guest | Place | None:
         bucket = opens(number)
         if isinstance(bucket, Bucket):
             bucket._decider._clock = lambda: now
         return bucket
 
     memory._opens = opened
+
+
+def leave_mark(copy: Copy) -> None:
+    """Have a mark name a process that has ended, where it is still there."""
+    if copy._mark.exists():
+        plain.write_whole(copy._mark, b" ".join([*own_process().split()[:2], b"999999999", b"1"]))
 
 
 def kill(memory: Memory) -> None:
@@ -106,4 +122,5 @@ def kill(memory: Memory) -> None:
             memory._opened = {n: each for n, each in memory._opened.items() if each is not bucket}
             copy.store.close()
             shutil.rmtree(copy._working)
+            leave_mark(copy)
     memory.close()

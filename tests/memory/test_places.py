@@ -13,12 +13,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory import in_place, opening, place
+from airflow_provider_braze.memory.beginning import Unheard
 from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.storage.location import Location
 from airflow_provider_braze.storage.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, said
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, said
 
 AHEAD = [{"x": 1}]
 
@@ -204,9 +205,70 @@ def test_rows_without_a_folder_refuse_it() -> None:
     assert opening.find(Wish(), None, "c") is None
 
 
-def test_a_push_without_it_does_nothing_where_there_is_none(desk: Desk) -> None:
-    assert desk.open(Wish()) is None
-    assert not desk.folder.exists()
+def test_a_push_without_it_leaves_nothing_where_there_is_none(desk: Desk) -> None:
+    found = desk.begin(Wish())
+    if found is not None:
+        found.close()
+    assert not list(desk.folder.rglob("*"))
+
+
+def test_none_begins_beside_a_push_without_it(tmp_path: Path) -> None:
+    """It would not hear of what that push sends, nor whether it was killed."""
+    desk = Desk(tmp_path / "reports")
+    plain, beside = desk.begin(Wish()), desk.begin(ONLY_CHANGED)
+    assert isinstance(plain, Unheard)
+    assert isinstance(beside, Unheard)
+    assert "without only_changed" in desk.warnings[0]
+    plain.close()
+    again = desk.begin(ONLY_CHANGED)
+    assert isinstance(again, Unheard), "the second, too, is not heard of"
+    for each in (beside, again):
+        each.close()
+    assert push(desk) == AHEAD
+    assert push(desk) == []
+    memory = desk.begin(Wish())
+    assert isinstance(memory, Memory), "where there is one, it forgets there what it sends"
+    memory.close()
+
+
+def test_by_whatever_path_it_is_the_same_folder(tmp_path: Path) -> None:
+    (tmp_path / "real" / "reports" / "memory").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "direct").symlink_to(tmp_path / "real" / "reports" / "memory")
+    plain = Desk(tmp_path / "link" / "reports").begin(Wish())
+    assert isinstance(plain, Unheard)
+    for wish in (ONLY_CHANGED, Wish(only_changed=True, path=str(tmp_path / "direct"))):
+        beside = Desk(tmp_path / "real" / "reports").begin(wish)
+        assert isinstance(beside, Unheard)
+        beside.close()
+    plain.close()
+
+
+def test_on_a_share_who_may_still_run_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A push that was met is killed before it notices: what it sends last, nobody hears of."""
+    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    first = desk.opened()
+    late = first.reduce([an_object("ada@example.com", x=2)]).changed
+    assert push(desk) == AHEAD
+    desk.accept(first, late)
+    kill(first)
+    assert push(desk) == AHEAD
+    assert push(desk) == []
+
+
+def test_on_a_share_a_dead_push_of_this_machine_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    killed = desk.opened()
+    killed.reduce([an_object("ada@example.com", x=2)])
+    kill(killed)
+    assert push(desk) == AHEAD
+    assert push(desk) == []
 
 
 def test_a_guest_of_a_guest(tmp_path: Path) -> None:

@@ -269,6 +269,7 @@ class Running:
         return opening.find(ONLY_CHANGED, ReportsFolder.at(str(self.desk.folder)), self.desk.conn_id)
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("place_of", ["disk", "share"])
 def test_shards_at_once_and_in_turn_keep_nothing_back(place_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if place_of == "share":
@@ -276,9 +277,7 @@ def test_shards_at_once_and_in_turn_keep_nothing_back(place_of: str, monkeypatch
 
     @settings(
         max_examples=50 if place_of == "disk" else 20,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
-        derandomize=True,
     )
     @given(PUSHES)
     def several(steps: list[Any]) -> None:
@@ -312,7 +311,7 @@ class TestWholePushes:
 
             def open_memory(*args: Any) -> Memory | None:
                 found = opens(*args)
-                assert found is not None
+                assert isinstance(found, Memory)
                 for bucket in args[-1]:
                     assert found._bucket(bucket) is not None
                 both_open.wait(120)
