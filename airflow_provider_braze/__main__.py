@@ -25,10 +25,10 @@ from airflow_provider_braze import memory_command
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.memory import inspecting, opening
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.export_item import AUTO, ExportItem
+from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.search_rejects import search_rejects
-from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport, open_buffered
+from airflow_provider_braze.pushes.sources.export_item import AUTO, ExportItem
+from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.storage.tidying import read_age, tidy

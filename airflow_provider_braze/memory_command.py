@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory import inspecting
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 
 DEFAULT_CONN_ID = "braze_default"

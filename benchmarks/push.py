@@ -10,10 +10,10 @@ import json
 import tempfile
 
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.job import Job
-from airflow_provider_braze.pushes.shards import Shard
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.pushes.attempt.job import Job
+from airflow_provider_braze.pushes.exports.export import ExportPush
+from airflow_provider_braze.pushes.sources.shards import Shard
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.users_track.ledger.ledger import Ledger

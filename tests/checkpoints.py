@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes import checkpoint, running, source
+from airflow_provider_braze.pushes.attempt import running
+from airflow_provider_braze.pushes.resuming import checkpoint
+from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.batching import merge_window as batches
 
@@ -18,7 +20,7 @@ def keep_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     monkeypatch.setattr(running, "LOOK_EVERY", 0.02)
     monkeypatch.setattr(batches, "LOOK_AHEAD_RECORDS", 500)
-    monkeypatch.setattr(source, "REPLAYED_RECORDS", 2000)
+    monkeypatch.setattr(export_source, "REPLAYED_RECORDS", 2000)
 
 
 def settled(checkpoint: dict[str, Any]) -> int:

@@ -1,14 +1,14 @@
-"""Pushes with what is asked of any push (``pushes.job.Job``) and what is their own given together."""
+"""Pushes with what is asked of any push (``pushes.attempt.job.Job``) and what is their own given together."""
 
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Any
 
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.job import Job
-from airflow_provider_braze.pushes.rows import RowsPush
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.pushes.attempt.job import Job
+from airflow_provider_braze.pushes.exports.export import ExportPush
+from airflow_provider_braze.pushes.rows.rows import RowsPush
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 
 _OF_THE_JOB = {field.name for field in fields(Job)}
 

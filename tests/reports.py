@@ -6,8 +6,8 @@ import csv
 import io
 from typing import Any
 
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_for_reading
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_for_reading
 
 OUTCOMES = (
     "accepted",

@@ -17,7 +17,8 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessE
 # nothing to anybody, and tests/plugins/test_server.py fails.
 from airflow.api_fastapi.core_api.security import get_user, requires_access_dag
 
-# Breaks when a column that is read is renamed (all are in plugins/runs.py and plugins/history.py): the tab answers 500.
+# Breaks when a column that is read is renamed (all are in plugins/one_run/runs.py and
+# plugins/all_pushes/history.py): the tab answers 500.
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 

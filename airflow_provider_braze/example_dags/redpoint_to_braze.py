@@ -48,7 +48,7 @@ from airflow_provider_braze.forms import (
     workflow_id_param,
 )
 from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
-from airflow_provider_braze.pushes.shards import every_shard
+from airflow_provider_braze.pushes.sources.shards import every_shard
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 
 # The names of your Redpoint channels, and what a push of their exports may do: the form lists them, the sensor looks

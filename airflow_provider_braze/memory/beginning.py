@@ -12,8 +12,8 @@ from __future__ import annotations
 import fcntl
 import os
 
-from airflow_provider_braze.storage import plain
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.files import plain
+from airflow_provider_braze.storage.files.location import Location
 
 FOLDER = "memory"
 """Below the reports folder; never taken for anything else there."""

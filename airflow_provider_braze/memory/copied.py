@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.memory.opened import Belongs, Warn, opened, warn_of
 from airflow_provider_braze.memory.store import NAME
-from airflow_provider_braze.storage import plain
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.files import plain
+from airflow_provider_braze.storage.files.location import Location
 
 _MARK = "in-use-"
 _MOST_COPIED_AT_ONCE = 1 << 20

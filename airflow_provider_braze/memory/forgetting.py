@@ -15,8 +15,8 @@ from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, close_all
 from airflow_provider_braze.memory.place import bucket_folder, exists, folder_of, is_here, open_place
 from airflow_provider_braze.memory.store import MemoryStore
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 
 
 class Forgetting:

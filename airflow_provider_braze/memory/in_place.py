@@ -12,8 +12,8 @@ import sqlite3
 
 from airflow_provider_braze.memory.opened import Belongs, InUseError, Warn, opened, warn_of
 from airflow_provider_braze.memory.store import NAME, MemoryStore, set_aside
-from airflow_provider_braze.storage import local, plain
-from airflow_provider_braze.storage.location import Location
+from airflow_provider_braze.storage.files import local, plain
+from airflow_provider_braze.storage.files.location import Location
 
 _LOCK = "lock"
 _GUESTS = "guests"

@@ -27,8 +27,8 @@ from airflow_provider_braze.memory.place import (
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
 from airflow_provider_braze.memory.slots import Slot
 from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
-from airflow_provider_braze.storage import plain
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.files import plain
+from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.storage.tidying import reports_folder_of
 
 

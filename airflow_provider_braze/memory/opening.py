@@ -29,8 +29,8 @@ from airflow_provider_braze.memory.place import (
     retire_older,
 )
 from airflow_provider_braze.memory.store import MemoryStore, UnusableError
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 _BITS = 63

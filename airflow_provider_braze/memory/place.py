@@ -34,9 +34,9 @@ from airflow_provider_braze.memory.opened import (
     warn_of,
 )
 from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
-from airflow_provider_braze.storage import plain
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
+from airflow_provider_braze.storage.files import plain
+from airflow_provider_braze.storage.files.location import Location, locate
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name
 
 _OF_THIS_MACHINE = frozenset(
     "apfs bcachefs btrfs ext2 ext3 ext4 f2fs hfs jfs overlay ramfs reiserfs rootfs tmpfs ufs xfs zfs".split()  # noqa: SIM905

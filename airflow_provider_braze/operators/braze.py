@@ -18,8 +18,8 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
-from airflow_provider_braze.operators.assets import tell_assets
-from airflow_provider_braze.operators.job import job_of
+from airflow_provider_braze.operators.asset_events import tell_assets
+from airflow_provider_braze.operators.job_parameters import job_of
 from airflow_provider_braze.operators.lineage import PushLineage
 from airflow_provider_braze.operators.literals import check_literals
 from airflow_provider_braze.operators.long_wait import LongWait
@@ -28,14 +28,14 @@ from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.operators.what_to_push import push_of
 from airflow_provider_braze.parameters import as_bool, as_optional_text, as_threshold, is_unset
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import AUTO
-from airflow_provider_braze.pushes.export_list import ListPush
-from airflow_provider_braze.pushes.list_report import list_report_line
-from airflow_provider_braze.pushes.report import report_line, too_many_failed, where_to_look
-from airflow_provider_braze.pushes.rows import Rows, RowsPush
-from airflow_provider_braze.pushes.running import Running
-from airflow_provider_braze.pushes.shards import Shard
+from airflow_provider_braze.pushes.attempt.reporting import report_line, too_many_failed, where_to_look
+from airflow_provider_braze.pushes.attempt.running import Running
+from airflow_provider_braze.pushes.exports.export import ExportPush
+from airflow_provider_braze.pushes.exports.export_list import ListPush
+from airflow_provider_braze.pushes.exports.list_report import list_report_line
+from airflow_provider_braze.pushes.rows.rows import Rows, RowsPush
+from airflow_provider_braze.pushes.sources.export_item import AUTO
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.report import ChannelMode, Mode
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping

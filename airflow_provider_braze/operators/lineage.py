@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.pushes.given_exports import check, flatten, is_list, path_of
+from airflow_provider_braze.pushes.exports.given_exports import check, flatten, is_list, path_of
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.operators.remembering import CHECKS as REMEMBERING_CHECKS
+from airflow_provider_braze.operators.memory_parameters import CHECKS as REMEMBERING_CHECKS
 from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, PushParameters, late, read_dialect
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -16,10 +16,10 @@ from airflow_provider_braze.parameters import (
     as_threshold,
     is_final,
 )
-from airflow_provider_braze.pushes.export_item import AUTO, check_mode
-from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
-from airflow_provider_braze.pushes.given_rows import read_rows
-from airflow_provider_braze.pushes.shards import Shard
+from airflow_provider_braze.pushes.exports.given_exports import check, flatten, is_list
+from airflow_provider_braze.pushes.rows.given_rows import read_rows
+from airflow_provider_braze.pushes.sources.export_item import AUTO, check_mode
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.wrong_parameter import WrongParameterError

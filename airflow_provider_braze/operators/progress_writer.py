@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_braze.operators.long_wait import LongWait
 from airflow_provider_braze.operators.state_store import StateStore
-from airflow_provider_braze.pushes.progress import PROGRESS_KEY, progress_line
+from airflow_provider_braze.pushes.attempt.progress import PROGRESS_KEY, progress_line
 
 if TYPE_CHECKING:
     from airflow.sdk.types import Logger
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class ProgressWriter:
     """Takes a push's progress every few seconds.
 
-    The store keeps what ``pushes.progress.Progress.as_dict`` gives, and the facts, under the key ``braze_progress``.
+    The store keeps what ``Progress.as_dict`` of ``pushes/attempt/progress.py`` gives, and the facts, under the key
+    ``braze_progress``.
 
     :param log: the task's log; one line each time.
     :param store: the task state store.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_braze.pushes.given_rows import is_function
+from airflow_provider_braze.pushes.rows.given_rows import is_function
 
 
 class RowsFunction:

@@ -14,9 +14,9 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
-from airflow_provider_braze.operators.assets import tell_assets
+from airflow_provider_braze.operators.asset_events import tell_assets
 from airflow_provider_braze.operators.braze import REPORT_KEY
-from airflow_provider_braze.operators.job import push_identity
+from airflow_provider_braze.operators.job_parameters import push_identity
 from airflow_provider_braze.operators.rows_function import rows_of, unrendered
 from airflow_provider_braze.parameters import (
     as_bool,
@@ -26,8 +26,8 @@ from airflow_provider_braze.parameters import (
     is_final,
     is_unset,
 )
-from airflow_provider_braze.pushes.given_exports import check
-from airflow_provider_braze.pushes.report import counts_line, too_many_failed, where_to_look
+from airflow_provider_braze.pushes.attempt.reporting import counts_line, too_many_failed, where_to_look
+from airflow_provider_braze.pushes.exports.given_exports import check
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.user_actions.actions import ACTIONS
 from airflow_provider_braze.user_actions.delivery import Reply
@@ -39,7 +39,7 @@ from airflow_provider_braze.wrong_parameter import WrongParameterError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_braze.pushes.given_rows import Rows
+    from airflow_provider_braze.pushes.rows.given_rows import Rows
 
 
 class BrazeUsersOperator(BaseOperator):

@@ -10,12 +10,12 @@ from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.rows_function import rows_of
 from airflow_provider_braze.parameters import as_bool, as_optional_text
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.export_list import ListPush
-from airflow_provider_braze.pushes.given_exports import check, flatten, is_list
-from airflow_provider_braze.pushes.job import Job
-from airflow_provider_braze.pushes.rows import RowsPush
+from airflow_provider_braze.pushes.attempt.job import Job
+from airflow_provider_braze.pushes.exports.export import ExportPush
+from airflow_provider_braze.pushes.exports.export_list import ListPush
+from airflow_provider_braze.pushes.exports.given_exports import check, flatten, is_list
+from airflow_provider_braze.pushes.rows.rows import RowsPush
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping

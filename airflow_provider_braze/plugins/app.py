@@ -20,17 +20,17 @@ from airflow_provider_braze.airflow_compat.api_server import (
     create_session,
     readable,
 )
-from airflow_provider_braze.plugins.addresses import pages, quoted, root_path
-from airflow_provider_braze.plugins.again import again
-from airflow_provider_braze.plugins.cards import UNFINISHED, Card, PushTask, card_of, summaries
-from airflow_provider_braze.plugins.history import MOST, NOTHING_TO_SAY, dags_that_push, history
-from airflow_provider_braze.plugins.line import UNDER_WAY
-from airflow_provider_braze.plugins.lists import one_by_one
-from airflow_provider_braze.plugins.others import Other, others_of
-from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, overview
+from airflow_provider_braze.plugins.all_pushes.history import MOST, NOTHING_TO_SAY, dags_that_push, history
+from airflow_provider_braze.plugins.all_pushes.line import UNDER_WAY
+from airflow_provider_braze.plugins.all_pushes.overview import SPANS, AskedOfAll, overview
+from airflow_provider_braze.plugins.cards.again import again
+from airflow_provider_braze.plugins.cards.cards import UNFINISHED, Card, PushTask, card_of, summaries
+from airflow_provider_braze.plugins.cards.table import Table, TableQuery
+from airflow_provider_braze.plugins.one_run.lists import one_by_one
+from airflow_provider_braze.plugins.one_run.others import Other, others_of
+from airflow_provider_braze.plugins.one_run.runs import has_run, nothing_found, pushes_of
 from airflow_provider_braze.plugins.pages import render
-from airflow_provider_braze.plugins.runs import has_run, nothing_found, pushes_of
-from airflow_provider_braze.plugins.table import Table, TableQuery
+from airflow_provider_braze.plugins.rendering.addresses import pages, quoted, root_path
 from airflow_provider_braze.pushes.rejects_by_id import id_of
 from airflow_provider_braze.rejects import preview as rejects
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_braze.plugins.addresses import PREFIX, pages
+from airflow_provider_braze.plugins.rendering.addresses import PREFIX, pages
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from airflow_provider_braze.plugins import wording
+from airflow_provider_braze.plugins.rendering import wording
 
 
 @cache

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.pushes.export_item import parent_report
+from airflow_provider_braze.pushes.sources.export_item import parent_report
 from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.plain import names_in, open_for_reading
-from airflow_provider_braze.storage.reports_folder import REPORT_NAME, ROWS_FOLDER
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.files.plain import names_in, open_for_reading
+from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER
 from airflow_provider_braze.storage.tidying import reports_folder_of
 
 ID_PATTERN = rf"^([0-9a-f]{{64}}|{ROWS_FOLDER})/(?!\.+$)[A-Za-z0-9._@+-]{{1,255}}$"

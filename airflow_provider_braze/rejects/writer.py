@@ -12,8 +12,8 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
 from airflow_provider_braze.rejects.header import OWN_COLUMNS, token_name, written_name
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.plain import (
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.files.plain import (
     beside,
     make_folders,
     names_in,
@@ -21,7 +21,7 @@ from airflow_provider_braze.storage.plain import (
     remove,
     write_together,
 )
-from airflow_provider_braze.storage.plain import replace as put_in_place
+from airflow_provider_braze.storage.files.plain import replace as put_in_place
 from airflow_provider_braze.users_track.ledger.sink import Sink
 from airflow_provider_braze.users_track.records import RecordReference
 

@@ -10,10 +10,10 @@ import sys
 import threading
 from collections.abc import Sequence
 
-from airflow_provider_braze.sandbox.api import Rules
-from airflow_provider_braze.sandbox.rate import HEADER_FAMILIES, RateLimit, read_rate
-from airflow_provider_braze.sandbox.routes import PER_MINUTE, PERMISSIONS
+from airflow_provider_braze.sandbox.endpoints.api import Rules
+from airflow_provider_braze.sandbox.endpoints.routes import PER_MINUTE, PERMISSIONS
 from airflow_provider_braze.sandbox.server import Sandbox, serve
+from airflow_provider_braze.sandbox.traffic.rate import HEADER_FAMILIES, RateLimit, read_rate
 
 
 def _rate(text: str) -> tuple[int, float]:

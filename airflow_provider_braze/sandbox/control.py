@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_braze.sandbox.cdi import BadCdiError, Cdi
-from airflow_provider_braze.sandbox.faults import BadFaultError, Faults
-from airflow_provider_braze.sandbox.messaging import BadMessagingError, Messaging
-from airflow_provider_braze.sandbox.recording import Recording
-from airflow_provider_braze.sandbox.seeding import BadProfileError, seed
-from airflow_provider_braze.sandbox.stats import Stats
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.endpoints.cdi import BadCdiError, Cdi
+from airflow_provider_braze.sandbox.endpoints.messaging import BadMessagingError, Messaging
+from airflow_provider_braze.sandbox.traffic.faults import BadFaultError, Faults
+from airflow_provider_braze.sandbox.traffic.recording import Recording
+from airflow_provider_braze.sandbox.traffic.stats import Stats
+from airflow_provider_braze.sandbox.workspace.seeding import BadProfileError, seed
+from airflow_provider_braze.sandbox.workspace.store import Store
 
 PREFIX = "/sandbox"
 

@@ -15,17 +15,17 @@ from urllib.parse import parse_qsl
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_braze.sandbox.answers import Answer, refusal, spoilt
-from airflow_provider_braze.sandbox.api import MAX_BODY_BYTES, Api, Rules
-from airflow_provider_braze.sandbox.cdi import Cdi
 from airflow_provider_braze.sandbox.control import PREFIX, Control
-from airflow_provider_braze.sandbox.faults import Fault, Faults
-from airflow_provider_braze.sandbox.messaging import Messaging
-from airflow_provider_braze.sandbox.recording import Recording
-from airflow_provider_braze.sandbox.routes import BULK, TRACK
-from airflow_provider_braze.sandbox.sent import Sent
-from airflow_provider_braze.sandbox.stats import Stats
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.endpoints.api import MAX_BODY_BYTES, Api, Rules
+from airflow_provider_braze.sandbox.endpoints.cdi import Cdi
+from airflow_provider_braze.sandbox.endpoints.messaging import Messaging
+from airflow_provider_braze.sandbox.endpoints.routes import BULK, TRACK
+from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal, spoilt
+from airflow_provider_braze.sandbox.traffic.faults import Fault, Faults
+from airflow_provider_braze.sandbox.traffic.recording import Recording
+from airflow_provider_braze.sandbox.traffic.sent import Sent
+from airflow_provider_braze.sandbox.traffic.stats import Stats
+from airflow_provider_braze.sandbox.workspace.store import Store
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection, so that it is never the sandbox that surprises them."""

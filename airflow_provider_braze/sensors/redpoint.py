@@ -31,7 +31,7 @@ from airflow_provider_braze.redpoint.discovery.search import (
     check_push_again,
     read_parameter,
 )
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.wrong_parameter import WrongParameterError
 

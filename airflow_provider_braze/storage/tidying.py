@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.plain import names_in, remove, remove_folder
-from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ROWS_FOLDER, ReportsFolder
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.files.plain import names_in, remove, remove_folder
+from airflow_provider_braze.storage.reports.reports_folder import FOLDER_NAME, ROWS_FOLDER, ReportsFolder
 
 PUSHED_THING = re.compile(rf"[0-9a-f]{{64}}|{ROWS_FOLDER}")
 """Names in the reports folder below which the folders of pushes lie."""

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportGoneError, describe
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.given_exports import Export
-from airflow_provider_braze.pushes.given_rows import Rows, is_function, read_rows
-from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
-from airflow_provider_braze.pushes.source import open_buffered
+from airflow_provider_braze.pushes.exports.given_exports import Export
+from airflow_provider_braze.pushes.rows.given_rows import Rows, is_function, read_rows
+from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_source import open_buffered
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.header import normalised

@@ -13,11 +13,11 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, TooManyUsersError
 from airflow_provider_braze.memory.forgetting import Forgetting
-from airflow_provider_braze.pushes import report as reports
-from airflow_provider_braze.pushes.running import PATIENCE, Running
+from airflow_provider_braze.pushes.attempt import reporting as reports
+from airflow_provider_braze.pushes.attempt.running import PATIENCE, Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
-from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
 from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change, Person
 from airflow_provider_braze.user_actions.batches import ActionBatch, Batches
 from airflow_provider_braze.user_actions.delivery import MOST_UNDER_WAY, STOPPED, ActionDelivery, Post

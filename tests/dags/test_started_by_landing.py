@@ -13,7 +13,7 @@ from airflow.sdk import DAG
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.dags.test_shipped_dags import is_given_the_whole_list, load
 from tests.inbox import land

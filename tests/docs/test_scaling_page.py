@@ -9,7 +9,7 @@ import pytest
 import yaml
 from airflow.sdk import DAG
 
-from airflow_provider_braze.pushes.running import PATIENCE
+from airflow_provider_braze.pushes.attempt.running import PATIENCE
 from tests.connections import connect
 from tests.docs.pages import DOCS, blocks
 from tests.sandbox_process import SandboxProcess

@@ -11,8 +11,8 @@ from random import Random
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportError, MappingError
-from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
-from airflow_provider_braze.pushes.rows_source import _content_of
+from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.pushes.rows.rows_source import _content_of
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD

@@ -16,8 +16,8 @@ from airflow_provider_braze.memory import in_place, opening, place
 from airflow_provider_braze.memory.beginning import Unheard
 from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, said
 

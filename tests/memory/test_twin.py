@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from airflow_provider_braze.memory import opening, place
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.opened import close_all
-from airflow_provider_braze.sandbox.store import Store as Profiles
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.sandbox.workspace.store import Store as Profiles
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill
 
 SCALARS = st.sampled_from(["A", "B", "", 1, 2, True, None])

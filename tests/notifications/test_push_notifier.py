@@ -338,7 +338,7 @@ def test_a_store_that_is_gone_keeps_nobody_from_being_told() -> None:
 def test_a_wait_on_the_worker_is_told_while_it_lasts(
     monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess, mails: Mailbox
 ) -> None:
-    monkeypatch.setattr("airflow_provider_braze.pushes.progress.EVERY", 0.0)
+    monkeypatch.setattr("airflow_provider_braze.pushes.attempt.progress.EVERY", 0.0)
     task, tell, context = long_push(monkeypatch, sandbox, wait_minutes=0.02, max_wait_on_worker=None)
     sandbox.fault(status=429, retry_after=8)
     sent_before: list[int] = []

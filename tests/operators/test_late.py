@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.storage import pushed_before
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.pushed_before import PushedBefore, shared
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import Location, locate
+from airflow_provider_braze.storage.reports import pushed_before
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.pushed_before import PushedBefore, shared
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.operators.test_list import Push, Share, TaskInstance, connection, order, push, share
 from tests.sandbox_process import SandboxProcess
 
@@ -170,7 +170,7 @@ class Counting:
 
         monkeypatch.setattr(location.fs, "ls", ls)
         for module in ("reports_folder", "pushed_before"):
-            name = f"airflow_provider_braze.storage.{module}.read_small"
+            name = f"airflow_provider_braze.storage.reports.{module}.read_small"
             monkeypatch.setattr(name, self._reading(pushed_before.read_small))
 
     def _reading(self, read: Any) -> Any:

@@ -16,7 +16,7 @@ from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowS
 from airflow_provider_braze.exceptions import BrazeError, BrazeServerError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.storage.location import Location, Stat
+from airflow_provider_braze.storage.files.location import Location, Stat
 from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.reports import check

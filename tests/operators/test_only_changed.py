@@ -10,8 +10,8 @@ from airflow.sdk import DAG
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.operators.remembering import days, names, wish_of
-from airflow_provider_braze.pushes.list_report import list_report_line
+from airflow_provider_braze.operators.memory_parameters import days, names, wish_of
+from airflow_provider_braze.pushes.exports.list_report import list_report_line
 from tests.operators.test_list import Push, Share, connection, push, share
 from tests.sandbox_process import SandboxProcess
 

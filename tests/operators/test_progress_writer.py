@@ -14,7 +14,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
 from airflow_provider_braze.operators.progress_writer import ProgressWriter
 from airflow_provider_braze.operators.state_store import StateStore
-from airflow_provider_braze.pushes.progress import PROGRESS_KEY, Progress
+from airflow_provider_braze.pushes.attempt.progress import PROGRESS_KEY, Progress
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 from tests.connections import connect

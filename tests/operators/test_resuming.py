@@ -20,9 +20,9 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeAuthError, PushStoppedError
 from airflow_provider_braze.operators import state_store
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes import checkpoint as checkpoints
-from airflow_provider_braze.pushes import running
-from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
+from airflow_provider_braze.pushes.attempt import running
+from airflow_provider_braze.pushes.resuming import checkpoint as checkpoints
+from airflow_provider_braze.pushes.resuming.checkpoint import CHECKPOINT_KEY
 from tests.checkpoints import keep_often
 from tests.connections import connect
 from tests.reliability import compare, worker

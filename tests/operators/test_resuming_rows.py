@@ -24,8 +24,8 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeAuthError, PushStoppedError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.state_store import StateStore
-from airflow_provider_braze.pushes import rows_source
-from airflow_provider_braze.pushes.checkpoint import CHECKPOINT_KEY
+from airflow_provider_braze.pushes.resuming.checkpoint import CHECKPOINT_KEY
+from airflow_provider_braze.pushes.rows import rows_source
 from tests.checkpoints import keep_often
 from tests.connections import connect
 from tests.operators.test_resuming import Said, Store, TaskDeferred, context, stop_once
@@ -350,7 +350,7 @@ def test_a_store_that_hangs_holds_the_events_up_but_briefly(
     slow: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from airflow_provider_braze.operators import state_store
-    from airflow_provider_braze.pushes import rows
+    from airflow_provider_braze.pushes.rows import rows
 
     monkeypatch.setattr(rows, "_PATIENCE", 0.3)
     monkeypatch.setattr(state_store, "_LAST_WRITE_SECONDS", 0.3)

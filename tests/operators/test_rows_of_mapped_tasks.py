@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.given_rows import GivenRows
-from airflow_provider_braze.storage.reports_folder import PushIdentity
+from airflow_provider_braze.pushes.rows.given_rows import GivenRows
+from airflow_provider_braze.storage.reports.reports_folder import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import rows_push
 from tests.sandbox_process import SandboxProcess

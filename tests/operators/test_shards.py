@@ -15,8 +15,8 @@ from airflow.sdk import DAG
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError, ReportError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes.marking import Marking
-from airflow_provider_braze.pushes.shards import Shard
+from airflow_provider_braze.pushes.exports.marking import Marking
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.operators.test_list import Share, TaskInstance, statuses
@@ -363,7 +363,7 @@ def test_without_rate_headers_a_shard_keeps_its_part_of_the_rate(
 ) -> None:
     """Counted by what the limiter is given, and not by a clock."""
     shares: list[float] = []
-    from airflow_provider_braze.pushes import export_list
+    from airflow_provider_braze.pushes.exports import export_list
     from airflow_provider_braze.users_track.delivery import push as delivery
     from airflow_provider_braze.users_track.transport.limiter import Limiter
 

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.users import BrazeUsersOperator
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.connections import connect
 from tests.reliability.pushing import TaskInstance
 from tests.reports import rejects

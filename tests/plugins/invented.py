@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_braze.pushes.list_report import entry, summed
+from airflow_provider_braze.pushes.exports.list_report import entry, summed
 from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 SCRIPT = "<script>alert('seen')</script>"

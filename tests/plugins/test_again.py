@@ -12,8 +12,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from airflow_provider_braze.plugins import app as module
-from airflow_provider_braze.pushes.list_report import entry
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.pushes.exports.list_report import entry
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from tests.plugins.invented import SCRIPT, report
 from tests.plugins.test_app import DAG_ID, OF_ANOTHER, PAGE, RUN, Show, client, rejects_of, show, text_of
 

@@ -14,12 +14,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from airflow_provider_braze.plugins import app as module
-from airflow_provider_braze.plugins.cards import PushTask
-from airflow_provider_braze.pushes.list_report import entry
+from airflow_provider_braze.plugins.cards.cards import PushTask
+from airflow_provider_braze.pushes.exports.list_report import entry
 from airflow_provider_braze.rejects.preview import SWITCHED_OFF, UNREADABLE
 from airflow_provider_braze.rejects.writer import RejectsFile
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.users_track.records import RecordReference
 from tests.plugins.invented import SCRIPT, progress, report
 

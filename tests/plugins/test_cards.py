@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.plugins import wording
-from airflow_provider_braze.plugins.cards import Card, PushTask, Summary, card_of, summaries
+from airflow_provider_braze.plugins.cards.cards import Card, PushTask, Summary, card_of, summaries
+from airflow_provider_braze.plugins.rendering import wording
 from tests.plugins.invented import progress, report
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.plugins.charts import HEIGHT, OTHERS, WIDTH, bar, rate_chart, shares
+from airflow_provider_braze.plugins.rendering.charts import HEIGHT, OTHERS, WIDTH, bar, rate_chart, shares
 from tests.plugins.invented import progress, report
 
 

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy.orm import Session
 
 from airflow_provider_braze.airflow_compat.api_server import HAS_STORE, TaskInstance
-from airflow_provider_braze.plugins import history as module
-from airflow_provider_braze.plugins.history import History, dags_that_push, history
-from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
-from airflow_provider_braze.plugins.stored import read_object
-from airflow_provider_braze.pushes.list_report import entry
+from airflow_provider_braze.plugins.all_pushes import history as module
+from airflow_provider_braze.plugins.all_pushes.history import History, dags_that_push, history
+from airflow_provider_braze.plugins.all_pushes.line import LATE, SET_ASIDE, UNDER_WAY, Line
+from airflow_provider_braze.plugins.one_run.stored import read_object
+from airflow_provider_braze.pushes.exports.list_report import entry
 from tests.plugins.database import NOON, add_push, database, make_tables, on_postgres
 from tests.plugins.invented import progress, report
 from tests.system.postgres import IS_INSTALLED, Postgres

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_braze.plugins.cards import PushTask, Summary, card_of
-from airflow_provider_braze.plugins.lists import one_by_one
-from airflow_provider_braze.pushes.list_report import entry, summed
+from airflow_provider_braze.plugins.cards.cards import PushTask, Summary, card_of
+from airflow_provider_braze.plugins.one_run.lists import one_by_one
+from airflow_provider_braze.pushes.exports.list_report import entry, summed
 from tests.plugins.invented import progress, report
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.plugins.card import Badge, PushTask
-from airflow_provider_braze.plugins.history import MOST, History
-from airflow_provider_braze.plugins.line import LATE, SET_ASIDE, UNDER_WAY, Line
-from airflow_provider_braze.plugins.others import SYNCS, USERS, Other
-from airflow_provider_braze.plugins.overview import SPANS, AskedOfAll, Overview, overview
+from airflow_provider_braze.plugins.all_pushes.history import MOST, History
+from airflow_provider_braze.plugins.all_pushes.line import LATE, SET_ASIDE, UNDER_WAY, Line
+from airflow_provider_braze.plugins.all_pushes.overview import SPANS, AskedOfAll, Overview, overview
+from airflow_provider_braze.plugins.cards.card import Badge, PushTask
+from airflow_provider_braze.plugins.one_run.others import SYNCS, USERS, Other
 from airflow_provider_braze.plugins.pages import render
 from tests.plugins.database import NOON
 from tests.plugins.invented import SCRIPT, report

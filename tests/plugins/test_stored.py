@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_braze.plugins.cards import PushTask, card_of, summaries
-from airflow_provider_braze.plugins.lists import one_by_one
+from airflow_provider_braze.plugins.cards.cards import PushTask, card_of, summaries
+from airflow_provider_braze.plugins.cards.table import Table, TableQuery, row_of
+from airflow_provider_braze.plugins.one_run.lists import one_by_one
+from airflow_provider_braze.plugins.one_run.stored import is_kept_elsewhere, read_object, read_plain
 from airflow_provider_braze.plugins.pages import render
-from airflow_provider_braze.plugins.stored import is_kept_elsewhere, read_object, read_plain
-from airflow_provider_braze.plugins.table import Table, TableQuery, row_of
-from airflow_provider_braze.plugins.wording import NO_REPORT, OUTCOME_MEANINGS
+from airflow_provider_braze.plugins.rendering.wording import NO_REPORT, OUTCOME_MEANINGS
 from tests.plugins.api_server import ApiServer
 from tests.plugins.invented import progress, report
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes.budget import Budget
-from airflow_provider_braze.sandbox.rate import HOUR
+from airflow_provider_braze.pushes.attempt.budget import Budget
+from airflow_provider_braze.sandbox.traffic.rate import HOUR
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.transport.limiter import Limiter

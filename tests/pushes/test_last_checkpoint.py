@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import RejectsError
-from airflow_provider_braze.pushes import checkpoint as checkpoints
-from airflow_provider_braze.pushes.checkpoint import Checkpoints
+from airflow_provider_braze.pushes.resuming import checkpoint as checkpoints
+from airflow_provider_braze.pushes.resuming.checkpoint import Checkpoints
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from airflow_provider_braze.pushes.given_rows import GivenRow
-from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users
-from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.pushes.rows.given_rows import GivenRow
+from airflow_provider_braze.pushes.rows.rows_source import RowsSource, counted_users
 from airflow_provider_braze.rejects.writer import RejectsInReport
 
 

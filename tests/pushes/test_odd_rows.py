@@ -21,9 +21,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.given_rows import GivenRows
-from airflow_provider_braze.pushes.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.pushes.rows.given_rows import GivenRows
+from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json, as_text
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.users_track.batching.merge_window import MergeWindow
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject

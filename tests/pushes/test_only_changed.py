@@ -16,7 +16,7 @@ import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError, TooManyDataPointsError
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.pushes.report import too_many_failed
+from airflow_provider_braze.pushes.attempt.reporting import too_many_failed
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.pushes.conftest import APPEND
@@ -290,7 +290,8 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.pushes import checkpoint, running
+from airflow_provider_braze.pushes.resuming import checkpoint
+from airflow_provider_braze.pushes.attempt import running
 from airflow_provider_braze.users_track.batching import merge_window
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.progress import EVERY, MOST_SAMPLES, Progress, Samples, progress_line
+from airflow_provider_braze.pushes.attempt.progress import (
+    EVERY,
+    MOST_SAMPLES,
+    Progress,
+    Samples,
+    progress_line,
+)
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 

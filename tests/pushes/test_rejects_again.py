@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.pushes.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.header import (
     OWN_COLUMNS,

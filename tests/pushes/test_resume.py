@@ -23,7 +23,7 @@ from airflow_provider_braze.exceptions import (
     ExportChangedError,
     PushStoppedError,
 )
-from airflow_provider_braze.pushes.shards import Shard
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -175,11 +175,13 @@ def test_from_every_checkpoint_of_a_shard(slow: SandboxProcess, land: Land) -> N
 KILLED = """
 import json, os, sys
 from pathlib import Path
-from airflow_provider_braze.pushes import checkpoint, running, source
+from airflow_provider_braze.pushes.resuming import checkpoint
+from airflow_provider_braze.pushes.attempt import running
+from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.pushes.test_resume import Try
 checkpoint.EVERY, running.LOOK_EVERY = 0.0, 0.02
-batches.LOOK_AHEAD_RECORDS, source.REPLAYED_RECORDS = 500, 2000
+batches.LOOK_AHEAD_RECORDS, export_source.REPLAYED_RECORDS = 500, 2000
 class Sandbox:
     url, key = sys.argv[1], "sandbox-key-0000-1111"
 this = Try(Sandbox, Path(sys.argv[2]))

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeAuthError, BrazeLongWaitError, PushStoppedError
-from airflow_provider_braze.pushes import rows as rows_module
-from airflow_provider_braze.pushes import rows_source
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.given_rows import GivenRows
+from airflow_provider_braze.pushes.rows import rows as rows_module
+from airflow_provider_braze.pushes.rows import rows_source
+from airflow_provider_braze.pushes.rows.given_rows import GivenRows
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.rejects.writer import parts_of
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, keep_often, parts_written_by, settled
@@ -207,11 +207,14 @@ def test_from_every_checkpoint_it_comes_out_as_if_nothing_had_happened(
 KILLED = """
 import json, os, sys
 from pathlib import Path
-from airflow_provider_braze.pushes import checkpoint, rows_source, running, source
+from airflow_provider_braze.pushes.resuming import checkpoint
+from airflow_provider_braze.pushes.rows import rows_source
+from airflow_provider_braze.pushes.attempt import running
+from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.pushes.test_resume_rows import Try
 checkpoint.EVERY, running.LOOK_EVERY, rows_source.AHEAD = 0.0, 0.02, 300
-batches.LOOK_AHEAD_RECORDS, source.REPLAYED_RECORDS = 500, 2000
+batches.LOOK_AHEAD_RECORDS, export_source.REPLAYED_RECORDS = 500, 2000
 class Sandbox:
     url, key = sys.argv[1], "sandbox-key-0000-1111"
 this = Try(Sandbox)
@@ -469,7 +472,7 @@ class TestDigest:
     def test_it_is_the_same_in_another_process(self) -> None:
         """Where sets of texts have another order."""
         script = (
-            "from airflow_provider_braze.pushes.given_rows import GivenRows;"
+            "from airflow_provider_braze.pushes.rows.given_rows import GivenRows;"
             "print(GivenRows.read({'attributes': [{'a': {'x', 'y', 'z'}, 'b': object()}]}).digest())"
         )
         found = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes import running, signals
-from airflow_provider_braze.pushes.running import Running
+from airflow_provider_braze.pushes.attempt import running, signals
+from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from tests.sandbox_process import SandboxProcess
 from tests.users_track.pushing import check_sum, people, start, workspace

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import PushStoppedError
-from airflow_provider_braze.pushes import allowance
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.pushes.resuming import allowance
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Keeping, Killed, settled
 from tests.jobs import export_push, rows_push
@@ -70,7 +70,7 @@ def rows(kind: str) -> dict[str, list[dict[str, Any]]]:
 KILLED = """
 import json, os, sys
 from pathlib import Path
-from airflow_provider_braze.pushes import allowance
+from airflow_provider_braze.pushes.resuming import allowance
 from tests.pushes.test_sent_again import Try, rows
 url, key, export, store, number, kind, hangs_after = sys.argv[1:]
 path, saved = Path(store), []

@@ -15,10 +15,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from airflow_provider_braze.pushes import rows_source, source
-from airflow_provider_braze.pushes.given_rows import GivenRow
-from airflow_provider_braze.pushes.rows_source import RowsSource, counted_users
-from airflow_provider_braze.pushes.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
+from airflow_provider_braze.pushes.rows import rows_source
+from airflow_provider_braze.pushes.rows.given_rows import GivenRow
+from airflow_provider_braze.pushes.rows.rows_source import RowsSource, counted_users
+from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from airflow_provider_braze.users_track.batching.merge_window import Batch, MergeWindow
@@ -256,7 +257,7 @@ class SentOnce(RuleBasedStateMachine):
 def test_whatever_happens_what_counts_each_time_is_sent_once_and_told_truly(monkeypatch: Any) -> None:
     from hypothesis.stateful import run_state_machine_as_test
 
-    for module, name, value in (*SMALL, (source, "REPLAYED_RECORDS", 16)):
+    for module, name, value in (*SMALL, (export_source, "REPLAYED_RECORDS", 16)):
         monkeypatch.setattr(module, name, value)
     run_state_machine_as_test(
         SentOnce, settings=settings(max_examples=300, stateful_step_count=40, phases=PHASES)

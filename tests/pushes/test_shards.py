@@ -11,13 +11,18 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.pushes.shards import EVERYTHING, MOST_SHARDS, Shard, same_for_all_spellings
-from airflow_provider_braze.storage.location import Location
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.pushed_before import PushedBefore
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
-from airflow_provider_braze.storage.shard_marks import Part, ShardMarks
+from airflow_provider_braze.pushes.sources.shards import (
+    EVERYTHING,
+    MOST_SHARDS,
+    Shard,
+    same_for_all_spellings,
+)
+from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.shard_marks import Part, ShardMarks
 
 CONN = "braze_default"
 EXPORT = "a" * 64

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.storage.pushed_before import PushedBefore
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.sandbox_process import SandboxProcess
 
 HEADER = "external_id,first_name\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.write_ahead_log import RowReference, RowsLedger, WriteAheadLog
+from airflow_provider_braze.pushes.resuming.write_ahead_log import RowReference, RowsLedger, WriteAheadLog
 from airflow_provider_braze.rejects.writer import RejectsInReport
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.blanks import BLANKS
-from airflow_provider_braze.pushes.export_item import ExportItem
-from airflow_provider_braze.pushes.source import ExportSource, ResolvedExport
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.redpoint.reading import export_reader, lines, records

@@ -21,7 +21,7 @@ from airflow_provider_braze.rejects.writer import (
     RejectsInReport,
     parts_of,
 )
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.users_track.records import RecordReference
 from tests.sandbox_process import ROOT
 
@@ -224,7 +224,7 @@ class TestCannotBeWritten:
         code = f"""
 import resource
 from tests.users_track.pushing import profile_object, check_sum
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.rejects.writer import RejectsFile
 resource.setrlimit(resource.RLIMIT_FSIZE, ({20_000 if records > 3 else 50}, 20_000))

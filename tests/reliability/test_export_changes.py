@@ -17,7 +17,7 @@ import pytest
 from airflow_provider_braze.airflow_compat import AirflowSkipException
 from airflow_provider_braze.exceptions import ExportChangedError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes import source
+from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.connections import connect
@@ -267,7 +267,7 @@ def test_a_share_that_fails_in_the_middle_of_reading(
         read1 = read
         readinto1 = readinto
 
-    monkeypatch.setattr(source, "open_for_reading", lambda _: Lost(export.read_bytes()))
+    monkeypatch.setattr(export_source, "open_for_reading", lambda _: Lost(export.read_bytes()))
     with pytest.raises(
         ExportChangedError, match="could not be read to its end: OSError: Stale file handle"
     ) as caught:

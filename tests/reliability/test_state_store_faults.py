@@ -19,7 +19,7 @@ from tests.reliability.landed import Landed, land
 from tests.reliability.pushing import TaskInstance, operator
 from tests.sandbox_process import SandboxProcess
 
-pytest.importorskip("airflow_provider_braze.pushes.checkpoint")
+pytest.importorskip("airflow_provider_braze.pushes.resuming.checkpoint")
 
 
 class PollState(dict[str, Any]):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.workspace.store import Store
 
 NOW = datetime(2026, 9, 15, 12, tzinfo=UTC).timestamp()
 EVENT = {"external_id": "a", "name": "conversation", "time": "2026-09-01T10:00:00Z"}

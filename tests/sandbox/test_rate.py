@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.rate import RateLimit, empty_headers, read_rate
+from airflow_provider_braze.sandbox.traffic.rate import RateLimit, empty_headers, read_rate
 
 
 class Clock:

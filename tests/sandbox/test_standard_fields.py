@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.workspace.store import Store
 
 GROUP = "12345678-1234-4321-abcd-1234567890ab"
 

@@ -4,8 +4,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.sandbox.standard_fields import STORED_AS
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.checks.standard_fields import STORED_AS
+from airflow_provider_braze.sandbox.workspace.store import Store
 
 NAMES = st.sampled_from(
     [

@@ -19,7 +19,7 @@ from airflow_provider_braze.airflow_compat import (
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.sensors import redpoint as module
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.inbox import land
 from tests.sensors.test_redpoint_sensor import StateStore, fire, sensor

@@ -18,7 +18,7 @@ from airflow.sdk.bases.sensor import BaseSensorOperator
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSkipException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.inbox import CHANNEL, ObjectStore, land
 

@@ -16,8 +16,8 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.landing import is_export
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage import archives
-from airflow_provider_braze.storage.archives import unpacked
+from airflow_provider_braze.storage.files import archives
+from airflow_provider_braze.storage.files.archives import unpacked
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import export_push
 from tests.reports import check

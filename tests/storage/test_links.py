@@ -16,11 +16,11 @@ import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.rejects.writer import RejectsFile
-from airflow_provider_braze.storage import plain
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import ReportsFolder, in_reports_folder
+from airflow_provider_braze.storage.files import plain
+from airflow_provider_braze.storage.files.location import Location, locate
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, in_reports_folder
 from airflow_provider_braze.users_track.records import RecordReference
 
 Put = Callable[[Path, Path], Any]

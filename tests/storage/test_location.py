@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.location import Stat, locate
+from airflow_provider_braze.storage.files.location import Stat, locate
 from tests.inbox import ObjectStore
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)

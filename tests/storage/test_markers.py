@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 
 WHOLE = Marker(
     PushIdentity("nightly", "r", "push", 0, 2, "0f"),

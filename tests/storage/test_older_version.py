@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests import older
 from tests.jobs import export_push

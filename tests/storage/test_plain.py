@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.plain import (
+from airflow_provider_braze.storage.files.location import Location, locate
+from airflow_provider_braze.storage.files.plain import (
     check_plain,
     lies_below,
     open_plain,

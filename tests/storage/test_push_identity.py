@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 
 texts = st.none() | st.text(max_size=300)
 identities = st.builds(

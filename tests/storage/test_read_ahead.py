@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from airflow_provider_braze.storage import read_ahead
-from airflow_provider_braze.storage.read_ahead import ReadAhead
+from airflow_provider_braze.storage.files import read_ahead
+from airflow_provider_braze.storage.files.read_ahead import ReadAhead
 from tests.waiting import until
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports_folder import ReportsFolder, safe_name
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name
 from tests.inbox import ObjectStore
 
 

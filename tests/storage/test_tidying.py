@@ -15,8 +15,8 @@ import pytest
 
 from airflow_provider_braze.__main__ import main
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.storage.tidying import read_age, tidy
 from tests import older
 from tests.inbox import ObjectStore

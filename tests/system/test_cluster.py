@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.pushes.shards import Shard
+from airflow_provider_braze.pushes.sources.shards import Shard
 from tests.sandbox_process import SandboxProcess
 from tests.system import redis
 from tests.system.cluster import SLOTS, WORKERS, Cluster

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseEventTrigger
 from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.inbox import ObjectStore, land
 

@@ -17,7 +17,7 @@ from airflow.triggers.base import BaseEventTrigger
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery import offers
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.asset_store import Store
 from tests.inbox import land

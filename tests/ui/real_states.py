@@ -11,8 +11,8 @@ from unittest import mock
 from airflow.sdk.exceptions import TaskDeferred
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
-from airflow_provider_braze.pushes import progress as progress_module
-from airflow_provider_braze.pushes.progress import PROGRESS_KEY
+from airflow_provider_braze.pushes.attempt import progress as progress_module
+from airflow_provider_braze.pushes.attempt.progress import PROGRESS_KEY
 from airflow_provider_braze.sandbox.testing import connected
 from tests.inbox import land
 from tests.reliability.pushing import TaskInstance

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.rejects.writer import RejectsFile
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.users_track.records import RecordReference
 from tests.plugins.api_server import ApiServer
 from tests.plugins.invented import SCRIPT, progress, report

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Route, expect
 
-from airflow_provider_braze.storage.push_identity import PushIdentity
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from tests.plugins.api_server import USER, VIEWER, ApiServer
 from tests.plugins.invented import report
 from tests.plugins.test_app import rejects_of

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from airflow_provider_braze.exceptions import BrazePermissionError, BrazeSetupError
-from airflow_provider_braze.plugins.card import workspace_of
-from airflow_provider_braze.pushes.export import ExportPush
-from airflow_provider_braze.pushes.job import Job
+from airflow_provider_braze.plugins.cards.card import workspace_of
+from airflow_provider_braze.pushes.attempt.job import Job
+from airflow_provider_braze.pushes.exports.export import ExportPush
 from airflow_provider_braze.sandbox.testing import SandboxProcess
 from airflow_provider_braze.users_track.transport.workspace import BULK, Workspace
 from tests.users_track.answering import Answering, http

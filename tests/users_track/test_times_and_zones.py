@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import pytest
 
 from airflow_provider_braze.exceptions import MappingError
-from airflow_provider_braze.sandbox import dates
+from airflow_provider_braze.sandbox.checks import dates
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Type
 from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
 from airflow_provider_braze.users_track.rules import checks, moments, standard_fields

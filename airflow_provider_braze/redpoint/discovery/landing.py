@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_braze.redpoint.discovery.listing import ListedFile
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
-from airflow_provider_braze.storage.archives import COMPANION, SUFFIXES
+from airflow_provider_braze.storage.files.archives import COMPANION, SUFFIXES
 
 DEFAULT_FILE_PATTERN = "RPI_Export_*.txt"
 """How RPI names an export file unless its channel says otherwise (Redpoint docs: Files tab)."""

@@ -9,9 +9,9 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath, segments
-from airflow_provider_braze.storage.azure_listing import listed
-from airflow_provider_braze.storage.location import Location, Stat
-from airflow_provider_braze.storage.plain import lies_below
+from airflow_provider_braze.storage.files.azure_listing import listed
+from airflow_provider_braze.storage.files.location import Location, Stat
+from airflow_provider_braze.storage.files.plain import lies_below
 
 DEPTH = 4
 """``[Channel]/[Offer]/[Workflow ID]/file``."""

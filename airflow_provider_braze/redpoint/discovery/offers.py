@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 
 HANDED_OVER_SECONDS = 10.0
 """An event waits in the triggerer's memory for about a second before it is written to Airflow's database."""

@@ -14,8 +14,8 @@ from airflow_provider_braze.redpoint.discovery.listing import ListedFile, Listin
 from airflow_provider_braze.redpoint.discovery.nothing_found import NothingFound, Seen, named, why
 from airflow_provider_braze.redpoint.discovery.path import fingerprint
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import Location, locate
-from airflow_provider_braze.storage.reports_folder import FOLDER_NAME, ReportsFolder
+from airflow_provider_braze.storage.files.location import Location, locate
+from airflow_provider_braze.storage.reports.reports_folder import FOLDER_NAME, ReportsFolder
 
 MOST_REFUSALS = 3
 """How often an export that was refused for what it is, is offered."""

@@ -19,7 +19,7 @@ from airflow_provider_braze.parameters import (
 )
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, ExportPath, segments
-from airflow_provider_braze.storage.reports_folder import FOLDER_NAME
+from airflow_provider_braze.storage.reports.reports_folder import FOLDER_NAME
 
 DEFAULT_SETTLE_SECONDS = 30.0
 DEFAULT_MAX_AGE = 7 * 24 * 3600.0

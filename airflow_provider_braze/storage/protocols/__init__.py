@@ -1,1 +1,1 @@
-"""The protocols that nobody else speaks for Airflow, or not so that a long push can rely on it: FTP, SFTP and SMB."""
+"""Sessions with servers, opened anew when they break, and what is spoken in them: FTP, SFTP and SMB."""

@@ -23,8 +23,8 @@ from airflow_provider_braze.storage.protocols.ftp_listing import (
     target_in_facts,
 )
 from airflow_provider_braze.storage.protocols.links import followed
-from airflow_provider_braze.storage.session_files import SessionFileSystem
-from airflow_provider_braze.storage.sessions import Info, ServerRefusedError
+from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
+from airflow_provider_braze.storage.protocols.sessions import Info, ServerRefusedError
 
 schemes = ["ftp"]
 """What Airflow asks a filesystem module for."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
-from airflow_provider_braze.storage.sessions import TIMEOUT
+from airflow_provider_braze.storage.protocols.sessions import TIMEOUT
 
 EXPLICIT, IMPLICIT = "explicit", "implicit"
 IMPLICIT_PORT = 990

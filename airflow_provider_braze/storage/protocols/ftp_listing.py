@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_braze.storage.sessions import Info
+from airflow_provider_braze.storage.protocols.sessions import Info
 
 _UNIX = re.compile(
     r"(?P<kind>[-dlbcps])[-rwxsStTlL]{9}[.+@]?\s+\d+\s+\S+\s+(?:\S+\s+)?(?P<size>\d+)(?:,\s*\d+)?\s+"

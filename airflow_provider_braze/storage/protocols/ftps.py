@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_braze.storage.protocols.ftp import FtpSession
 from airflow_provider_braze.storage.protocols.ftp_client import FtpServer
-from airflow_provider_braze.storage.session_files import SessionFileSystem
+from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
 
 schemes = ["ftps"]
 """What Airflow asks a filesystem module for."""

@@ -16,8 +16,8 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
-from airflow_provider_braze.storage.session_files import SessionFileSystem
-from airflow_provider_braze.storage.sessions import (
+from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
+from airflow_provider_braze.storage.protocols.sessions import (
     TIMEOUT,
     Info,
     ServerRefusedError,

@@ -1,7 +1,8 @@
 """How many records went out in more than one try: exactly, or at most so many where a try was killed.
 
 A killed try has sent more than its last checkpoint says. So each checkpoint also promises how many records count as
-sent before the next one is kept, and no request goes out beyond that: ``pushes/allowance.py`` asks for more in time.
+sent before the next one is kept, and no request goes out beyond that: ``pushes/resuming/allowance.py`` asks for more
+in time.
 """
 
 from __future__ import annotations

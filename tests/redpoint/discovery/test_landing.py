@@ -6,7 +6,7 @@ import pytest
 from airflow_provider_braze.redpoint.discovery.landing import Landing, is_export, landing, marked_exports
 from airflow_provider_braze.redpoint.discovery.listing import ListedFile
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
-from airflow_provider_braze.storage.location import Location, Stat
+from airflow_provider_braze.storage.files.location import Location, Stat
 
 LOCAL = fsspec.filesystem("file")
 

@@ -9,7 +9,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.listing import Listing, list_files
-from airflow_provider_braze.storage.location import Location, locate
+from airflow_provider_braze.storage.files.location import Location, locate
 from tests.inbox import ObjectStore, land
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.nothing_found import NothingFound
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.inbox import land
 from tests.redpoint.discovery.test_poll import look_once, names
 

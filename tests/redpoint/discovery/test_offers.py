@@ -12,7 +12,7 @@ from airflow_provider_braze.redpoint.discovery.offers import (
 )
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.asset_store import Store
 from tests.inbox import land
 

@@ -11,9 +11,9 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.inbox import CHANNEL, ObjectStore, land
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from tests.storage.real.front import NO_ROOM, READ_ONLY
 from tests.storage.real.mounts import may_mount, seeing
 from tests.storage.real.process import Server

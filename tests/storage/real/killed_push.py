@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_braze.pushes import checkpoint as checkpoints
-from airflow_provider_braze.pushes import running
+from airflow_provider_braze.pushes.attempt import running
+from airflow_provider_braze.pushes.resuming import checkpoint as checkpoints
 from airflow_provider_braze.users_track.batching import merge_window
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import export_push

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from tests.ports import free_port
 from tests.sandbox_process import ROOT
 from tests.storage.real.doors import Door, MissingError, need_module, python

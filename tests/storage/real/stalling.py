@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from airflow_provider_braze.storage.sessions import LostSessionError
+from airflow_provider_braze.storage.protocols.sessions import LostSessionError
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_for_reading, open_private
-from airflow_provider_braze.storage.plain import replace as replace_file
-from airflow_provider_braze.storage.remote_reader import RemoteReader
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_for_reading, open_private
+from airflow_provider_braze.storage.files.plain import replace as replace_file
+from airflow_provider_braze.storage.files.remote_reader import RemoteReader
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door

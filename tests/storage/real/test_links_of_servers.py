@@ -11,10 +11,10 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.markers import Marker
-from airflow_provider_braze.storage.plain import check_plain, lies_below, open_private
-from airflow_provider_braze.storage.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import check_plain, lies_below, open_private
+from airflow_provider_braze.storage.reports.markers import Marker
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import DiskDoor, Door
 from tests.storage.real.ftp_doors import Ftp, FtpWithoutTimes

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, RejectsError, ReportError
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import names_in, remove
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import names_in, remove
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door, MissingError

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.storage import sessions
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_private, read_small
-from airflow_provider_braze.storage.sessions import LostSessionError, Session, bound_sending
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_private, read_small
+from airflow_provider_braze.storage.protocols import sessions
+from airflow_provider_braze.storage.protocols.sessions import LostSessionError, Session, bound_sending
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.reports import check

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from airflow_provider_braze.storage import sessions
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_for_reading, open_private
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_for_reading, open_private
+from airflow_provider_braze.storage.protocols import sessions
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import check_plain, open_private
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import check_plain, open_private
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_for_reading
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_for_reading
 from airflow_provider_braze.storage.protocols import sftp as protocol
 from tests.storage.real.doors import Door
 from tests.storage.real.pushing import new_base

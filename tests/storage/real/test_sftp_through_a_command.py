@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_braze.storage.location import locate
-from airflow_provider_braze.storage.plain import open_private, read_small
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.files.plain import open_private, read_small
 from tests.storage.real.doors import Door
 from tests.storage.real.ssh_and_smb import Sftp
 

@@ -13,8 +13,8 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage import sessions
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.protocols import sessions
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
 from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps

@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
-from airflow_provider_braze.storage.location import locate
+from airflow_provider_braze.storage.files.location import locate
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Killed, keep_often, settled

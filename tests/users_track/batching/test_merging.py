@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.sandbox.store import Store
+from airflow_provider_braze.sandbox.workspace.store import Store
 from airflow_provider_braze.users_track.batching.merging import deep_merge, merge
 
 KEYS = st.sampled_from(["a", "b", "zip"])

@@ -830,7 +830,7 @@ class TestInterrupted:
         before = signal.signal(signal.SIGALRM, raise_it)
         try:
             # Within a callback of libcurl it is swallowed, and within the loop's own code the loop may wait for ever,
-            # until the next one: pushes/signals.py lets it not come to that.
+            # until the next one: pushes/attempt/signals.py lets it not come to that.
             signal.setitimer(signal.ITIMER_REAL, moment, 5.0)
             with contextlib.suppress(Interrupted):
                 push.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.rate import HOUR, RateLimit
+from airflow_provider_braze.sandbox.traffic.rate import HOUR, RateLimit
 from airflow_provider_braze.users_track.transport.limit_sharing import Share
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 from airflow_provider_braze.users_track.transport.long_window import LongWindow

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from airflow_provider_braze.sandbox.rate import RateLimit
+from airflow_provider_braze.sandbox.traffic.rate import RateLimit
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 BEGAN = 1_790_000_000.4

@@ -1,0 +1,1 @@
+"""How the pages say and draw what they show, and where they are; below them stands nothing."""

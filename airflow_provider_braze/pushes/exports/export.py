@@ -1,0 +1,350 @@
+"""One push of one export: check, read, send, ledger, report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeSetupError,
+    ExportChangedError,
+    describe,
+)
+from airflow_provider_braze.pushes.attempt import reporting as reports
+from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt, Start
+from airflow_provider_braze.pushes.attempt.remembering import with_targets
+from airflow_provider_braze.pushes.attempt.running import Running
+from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
+from airflow_provider_braze.pushes.exports.lateness import MOST_FIELDS, age_of, lateness_line
+from airflow_provider_braze.pushes.exports.marking import Marking
+from airflow_provider_braze.pushes.exports.whole_before import WholeBefore
+from airflow_provider_braze.pushes.resuming.resume_state import binding
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport, open_buffered
+from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
+from airflow_provider_braze.redpoint.reading.lines import Readable
+from airflow_provider_braze.rejects.writer import RejectsFile
+from airflow_provider_braze.storage.files.location import Location, Stat
+from airflow_provider_braze.storage.reports.markers import Marker, now
+from airflow_provider_braze.storage.reports.pushed_before import Newer, PushedBefore
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.shard_marks import ShardMarks
+from airflow_provider_braze.users_track.delivery.plan import refuse_above
+from airflow_provider_braze.users_track.ledger.ledger import Ledger
+from airflow_provider_braze.users_track.ledger.sink import NullSink
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+
+
+@dataclass(kw_only=True)
+class ExportPush(AnyPush):
+    """
+    Push one export to one workspace.
+
+    :param job: its mode may be ``auto`` for the item's or the channel's; without a reports folder it is the item's, or
+        ``_braze`` beside the channels.
+    :param export: path or URL of an export or a rejects file, or one item of the sensor's list.
+    :param channel_modes: channel to mode.
+    :param mapping: what goes where (default: the parent's for a rejects file, else Redpoint's five attributes).
+    :param dialect: what is known of the file's form.
+    :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
+    :param hold_late: leave an export alone that is late, instead of pushing it and saying so.
+    :param round: of a list, the try with which its present round began; 0 for an export by itself.
+    :param pushed_before: gives what knows which exports were pushed, of a reports folder (default: one for this push).
+    """
+
+    export: Any
+    channel_modes: Mapping[str, str] = field(default_factory=lambda: DEFAULT_CHANNEL_MODES)
+    mapping: ExportMapping | None = None
+    dialect: Dialect = field(default_factory=Dialect)
+    confirm: bool = False
+    hold_late: bool = False
+    round: int = 0
+    pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
+
+    def _execute(self) -> dict[str, Any]:
+        if (whole := self._whole_before()) is not None:
+            self.report = whole
+            return whole
+        item = ExportItem.of(self.export, self.channel_modes)
+        if item.is_rows:
+            raise BrazeSetupError(
+                f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
+            )
+        reading = self._reading(item)
+        self.job = replace(self.job, memory=with_targets(self.job.memory, reading.mapping))
+        folder = self._reports_folder(item)
+        folder.check_writable()
+        location, before = item.look()
+        return _ExportAttempt(self, self._running, reading, folder, location, before).execute()
+
+    def last_report_of_this_task(self) -> dict[str, Any] | None:
+        """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
+
+        :return: None where there is none, or the export as it lies there now was never pushed by this task's list.
+        """
+        return self._last_report(is_of_a_list=True)
+
+    def mark_whole(self, report: Mapping[str, Any]) -> None:
+        """Mark an export that an earlier try has brought through, where that was ended before it could mark it.
+
+        :param report: of this export as it lies there now.
+        :raises BrazeError: it cannot be told what is marked, or a mark cannot be written.
+        """
+        item = ExportItem.of(self.export, self.channel_modes)
+        folder, (location, found) = self._reports_folder(item), item.look()
+
+        def set_fields() -> frozenset[str]:
+            with open_buffered(location) as file:
+                return ExportSource(file, self._reading(item)).set_fields
+
+        before = WholeBefore(self.job, folder, report["fingerprint"])
+        before.mark(report, self.before(folder), location.url, age_of(item, found.modified), set_fields)
+
+    def before(self, folder: ReportsFolder) -> PushedBefore:
+        """Give what knows which exports were pushed."""
+        if self.pushed_before:
+            return self.pushed_before(folder)
+        return PushedBefore(folder, self.job.braze_conn_id, part_of(self.job.shard))
+
+    def _whole_before(self) -> dict[str, Any] | None:
+        """Give the report of the try before, where it brought the export through and was ended before it could say so.
+
+        What a list has brought through, the list asks itself.
+        """
+        if not self.job.is_retry or self.job.dry_run or self.round:
+            return None
+        report = self._last_report(is_of_a_list=False)
+        if report is None or report.get("status") != reports.COMPLETE:
+            return None
+        self.job.log(
+            "An earlier try has brought this export through, and was ended before it could say so: it is not pushed "
+            "again."
+        )
+        self.mark_whole(report)
+        return report
+
+    def _last_report(self, *, is_of_a_list: bool) -> dict[str, Any] | None:
+        try:
+            item = ExportItem.of(self.export, self.channel_modes)
+            _, found = item.look()
+            name = fingerprint(item.where, found.size, found.modified, found.etag)
+            before = WholeBefore(self.job, self._reports_folder(item), name)
+            return before.last_report(is_of_a_list=is_of_a_list)
+        except (BrazeError, OSError) as error:
+            if isinstance(error.__cause__, ConnectionError):
+                # It may well have been pushed, and younger ones after it.
+                raise
+            # To be said when it is its turn.
+            return None
+
+    def _reading(self, item: ExportItem) -> ResolvedExport:
+        mode = item.resolve_mode(self.job.mode, self.channel_modes)
+        mapping = item.resolve_mapping(self.mapping)
+        return ResolvedExport(item, mode, mapping, self.dialect, self.job.retry_events)
+
+    def _reports_folder(self, item: ExportItem) -> ReportsFolder:
+        path = self.job.reports_path or item.reports_path
+        if not path:
+            raise BrazeSetupError(
+                f"reports_path is required: {item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so there "
+                "is no base path to put the reports beside."
+            )
+        return ReportsFolder.at(path, None if self.job.reports_path else item.base_path)
+
+
+class _ExportAttempt(Attempt):
+    """The push of an export that was found, with everything that it opens."""
+
+    def __init__(
+        self,
+        push: ExportPush,
+        running: Running,
+        reading: ResolvedExport,
+        folder: ReportsFolder,
+        location: Location,
+        before: Stat,
+    ) -> None:
+        self.push = push
+        self.reading = reading
+        self.reports_folder = folder
+        self.location = location
+        self.before = before
+        self.source: ExportSource | None = None
+        self.modified = age_of(reading.item, before.modified)
+        job = push.job
+        self.before_it = push.before(folder)
+        self.late: Newer | None = None
+        self.held = False
+        self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
+        marks = ShardMarks(folder, job.braze_conn_id)
+        self.half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
+        self.marking = Marking(folder, job.braze_conn_id, self.before_it, self.half)
+        if not job.dry_run:
+            self.half.check()
+        start = Start.of(push.job, self._binding(), folder, self.fingerprint)
+        super().__init__(push, running, mode=reading.mode, start=start, ledger=Ledger(start.rejects))
+
+    def _binding(self) -> str:
+        job, mapping = self.push.job, self.reading.mapping
+        return binding(
+            self.fingerprint,
+            job.braze_conn_id,
+            job.workspace.endpoint,
+            job.workspace.partner,
+            self.reading.mode,
+            mapping.as_dict(),
+            mapping.transform is not None,
+            # Only what is declared, for what came to the dialect later: checkpoints of older versions hold.
+            {
+                name: value
+                for name, value in asdict(self.reading.dialect).items()
+                if name != "skip_lines" or value
+            },
+            self.push.confirm,
+            *filter(None, [job.shard.text]),
+        )
+
+    def _go(self) -> BaseException | None:
+        error = self._read()
+        if error is None:
+            self._check_unchanged()
+        return error
+
+    def _explain(self, error: BaseException | None) -> BaseException | None:
+        if isinstance(error, OSError):
+            return ExportChangedError(f"{self.location.url} could not be read to its end: {describe(error)}.")
+        return error
+
+    def _read(self) -> BaseException | None:
+        with open_buffered(self.location) as file:
+            self.source = source = self._open(file, self.job.shard)
+            if self._went_through_before() or self._is_held(source):
+                return None
+            if self.job.max_data_points is not None and not self.job.dry_run and self.resume_state is None:
+                self._guard_data_points(self.job.max_data_points)
+            objects = source.objects(self.ledger)
+            size, item = max(self.before.size, 1), self.reading.item
+            about = {
+                "export": item.path,
+                "channel": item.where.channel,
+                "offer": item.where.offer,
+                "workflow_id": item.where.workflow_id,
+            }
+
+            def share() -> float:
+                return min((file.position() if file.position else source.bytes_read) / size, 1.0)
+
+            if self.job.dry_run:
+                self._plan(objects, source.united, about, share)
+                return None
+            return self._send(
+                objects,
+                united=source.united,
+                confirm=self.push.confirm and self.reading.mode == "append",
+                feed=file,
+                about=about,
+                share=share,
+            )
+
+    def _open(self, file: Readable, shard: Shard = EVERYTHING) -> ExportSource:
+        source = ExportSource(file, self.reading, shard)
+        if isinstance(self.rejects, RejectsFile):
+            self.rejects.columns = source.columns
+        return source
+
+    def _went_through_before(self) -> bool:
+        """Tell whether another task has brought this shard through, while others are still to come, and say so."""
+        if self.job.dry_run:
+            if (why := self.half.why_refused) is not None:
+                self.ledger.note(f"A push would be refused. {why}")
+            return False
+        if self.half.earlier is None:
+            return False
+        self.ledger.note(self.half.told)
+        self.job.log(self.half.told)
+        return True
+
+    def _is_held(self, source: ExportSource) -> bool:
+        """Look whether the export is late, say so, and tell whether it is to be left alone."""
+        self.late = late = self.before_it.newest_over(self.modified, source.set_fields)
+        if late is None:
+            return False
+        # What went out in part is finished: left as it is, nobody could say what is in Braze.
+        begun = self.resume_state is not None or bool(self.half.parts.found)
+        self.held = self.push.hold_late and not self.job.dry_run and not begun
+        text = lateness_line(self.reading.item.path, late, held=self.held)
+        self.ledger.note(text)
+        self.job.log(text)
+        return self.held
+
+    def _guard_data_points(self, most: int) -> None:
+        # What an export costs is asked of all of it, whichever part of it is pushed here.
+        with open_buffered(self.location) as file:
+            source = self._open(file)
+            ledger = Ledger(NullSink())
+            objects, united = source.objects(ledger), source.united
+            with self.remembering.preview() as memory:
+                refuse_above(most, objects, self.job.workspace, ledger, united=united, changes=memory)
+
+    def _check_unchanged(self) -> None:
+        try:
+            after = self.location.stat()
+        except FileNotFoundError:
+            raise ExportChangedError(
+                f"{self.location.url} vanished while it was pushed; nothing is called complete."
+            ) from None
+        if after != self.before:
+            raise ExportChangedError(
+                f"{self.location.url} changed while it was pushed (size {self.before.size} to {after.size}); it was "
+                "not complete, and will be pushed again."
+            )
+
+    def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
+        set_fields = self.source.set_fields if self.source and report["accepted"] else frozenset()
+        marker = Marker(
+            self.identity, now(), report["report_path"], self.location.url, self.modified, set_fields
+        )
+        try:
+            if not self.job.dry_run and not self.held:
+                self.marking.mark(marker, report, error)
+        except Exception as failed:
+            raise reports.unwritable(self.reports_folder.root, failed) from failed
+
+    def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
+        report = super()._report(error, rejects_path)
+        if self.held:
+            report["status"] = reports.HELD
+        return {**report, "set_aside": reports.is_set_aside(report["status"], error)}
+
+    def _about(self) -> dict[str, Any]:
+        item, mapping = self.reading.item, self.reading.mapping
+        facts = self.source.facts() if self.source else {}
+        if mismatches := facts.get("execution_id_mismatches"):
+            self.ledger.note(
+                f"{mismatches} records carry another ChannelExecutionID than the file's name; the record's own is sent."
+            )
+        if self.source and (cut := facts.get("trimmed", {}).get(self.source.identifier_column)):
+            self.ledger.note(
+                f"Blanks around the identifier were cut in {cut} records: where Braze holds padded identifiers, "
+                "these are other profiles; trim=False in the mapping keeps the blanks."
+            )
+        return {
+            **facts,
+            "export": item.path,
+            "channel": item.where.channel,
+            "offer": item.where.offer,
+            "workflow_id": item.where.workflow_id,
+            "channel_execution_id": item.channel_execution_id,
+            "size": self.before.size,
+            "modified": self.modified,
+            "late": self.late and {"newer": self.late.path, "fields": list(self.late.fields[:MOST_FIELDS])},
+            "round": self.push.round,
+            "fingerprint": self.fingerprint,
+            "parent": item.parent and item.parent.get("report_path"),
+            "mapping": mapping.as_reported(),
+            "has_transform": mapping.transform is not None,
+        }

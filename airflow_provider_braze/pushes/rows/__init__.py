@@ -1,0 +1,1 @@
+"""One push of rows of an author's own."""

@@ -1,0 +1,276 @@
+"""The export a push is asked for: an item of the sensor's list, a path, or a rejects file that is pushed again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
+from airflow_provider_braze.redpoint.discovery.path import ExportPath
+from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.report import Mode
+from airflow_provider_braze.storage.files.location import Location, Stat, locate
+from airflow_provider_braze.storage.files.plain import check_plain, open_for_reading, read_small
+from airflow_provider_braze.storage.reports.reports_folder import (
+    FOLDER_NAME,
+    MOST_REPORT_BYTES,
+    REPORT_NAME,
+    ROWS_FOLDER,
+    in_reports_folder,
+)
+from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+
+_LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
+"""The four segments at the end of an export's path, which part what lies above from them."""
+
+MODES = ("upsert", "append")
+AUTO: Mode = "auto"
+
+
+ROWS_COLUMNS = ("array", "object")
+"""Columns of the rejects file of rows of an author's own: the array a row belongs to, and the row as JSON."""
+
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ExportItem:
+    """What is known of an export before it is opened.
+
+    :param path: path or URL of the file.
+    :param where: its channel, offer, workflow id and name.
+    :param channel_execution_id: the execution that wrote it, or None.
+    :param reports_path: reports folder that the item or its place names, or None.
+    :param mode: mode that the sensor found or the parent push had, or None.
+    :param parent: report of the push whose rejects file this is, or None.
+    :param base_path: the folder that it must lie below, or None for a file in no layout.
+    :param delimiter: that of a rejects file, or None.
+    """
+
+    path: str
+    where: ExportPath
+    channel_execution_id: str | None = None
+    reports_path: str | None = None
+    mode: str | None = None
+    parent: Mapping[str, Any] | None = None
+    base_path: str | None = None
+    delimiter: str | None = None
+
+    @classmethod
+    def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
+        """Read the operator's ``export``.
+
+        :raises BrazeSetupError: it is neither a path nor an item of the sensor's list, or a rejects file without the
+            report of its push.
+        """
+        item = cls._of_item(export) if isinstance(export, Mapping) else cls._of_path(export, channel_modes)
+        header = item._rejects_header()
+        return item if header is None else item._of_rejects(header)
+
+    @classmethod
+    def _of_path(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
+        path = str(export) if export is not None else ""
+        if not path.strip() or path == "None":
+            raise BrazeSetupError("export is empty: give a path, or one item of RedpointExportSensor's list.")
+        where = ExportPath.of(path)
+        # Any path has segments; a known channel or a workflow's number says that they are RPI's.
+        known = where.channel in channel_modes or where.workflow_id.isdigit()
+        if not known or not where.channel:
+            return cls(path, ExportPath("", "", "", where.name), where.channel_execution_id)
+        base = _LAYOUT.sub("", path) or ("/" if path.startswith("/") else ".")
+        reports_path = f"{base.rstrip('/')}/{FOLDER_NAME}"
+        return cls(path, where, where.channel_execution_id, reports_path, base_path=base)
+
+    @classmethod
+    def _of_item(cls, item: Mapping[str, Any]) -> ExportItem:
+        try:
+            path = str(item["path"])
+        except KeyError:
+            raise BrazeSetupError(
+                "export is a dict without 'path': give a path, or one item of RedpointExportSensor's list."
+            ) from None
+        parsed = ExportPath.of(path)
+        where = ExportPath(
+            str(item.get("channel") or parsed.channel),
+            str(item.get("offer") or parsed.offer),
+            str(item.get("workflow_id") or parsed.workflow_id),
+            parsed.name,
+        )
+        base = item.get("base_path")
+        reports_path = item.get("reports_path") or (
+            f"{str(base).rstrip('/')}/{FOLDER_NAME}" if base else None
+        )
+        return cls(
+            path,
+            where,
+            where.channel_execution_id,
+            reports_path,
+            item.get("mode"),
+            base_path=str(base) if base else None,
+        )
+
+    def _rejects_header(self) -> RejectsHeader | None:
+        """Look whether it is a rejects file: by what is in it, since people save it under any name."""
+        try:
+            with open_for_reading(self.file()) as file:
+                return RejectsHeader.of(file.read(HEAD_BYTES))
+        except ConnectionError as error:
+            # Not to be taken for an export, should its server answer again by the time it is opened.
+            raise BrazeError(f"{self.path} is out of reach ({error}).") from error
+        except (OSError, ExportRefusedError):
+            # To be said when it is opened to be read.
+            return None
+
+    def _of_rejects(self, header: RejectsHeader) -> ExportItem:
+        parent = parent_report(self.path, header)
+        where = ExportPath(
+            str(parent.get("channel") or ""),
+            str(parent.get("offer") or ""),
+            str(parent.get("workflow_id") or ""),
+            self.where.name,
+        )
+        # <reports folder>/<fingerprint>/<push>/rejects.csv, or a copy of it elsewhere.
+        own = self.path if lies_in_place(self.path) else str(parent.get("report_path") or self.path)
+        return ExportItem(
+            self.path,
+            where,
+            parent.get("channel_execution_id"),
+            own.rstrip("/").rsplit("/", 3)[0],
+            parent.get("mode"),
+            parent,
+            delimiter=header.delimiter,
+        )
+
+    def file(self) -> Location:
+        """Find the file where it is to be opened: below the base path, or as a part of its reports folder.
+
+        :raises ExportRefusedError: it is no plain file, or a link leads out of there.
+        :raises OSError: it cannot be looked at, for example because it is not there.
+        """
+        if self.parent is not None:
+            return check_plain(beside_report(self.path), None)
+        return check_plain(locate(self.path), locate(self.base_path) if self.base_path else None)
+
+    def look(self) -> tuple[Location, Stat]:
+        """Find the file where it is to be opened, and look at it.
+
+        :raises ExportGoneError: it is not there.
+        :raises BrazeError: its storage is out of reach.
+        """
+        try:
+            location = self.file()
+            return location, location.stat()
+        except ConnectionError as error:
+            raise BrazeError(f"{self.path} is out of reach ({error}).") from error
+        except FileNotFoundError:
+            raise ExportGoneError(
+                f"{self.path} is not there: it was moved or rolled back, or the share is gone."
+            ) from None
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it is the rejects file of a push of rows of an author's own."""
+        return self.parent is not None and "export" not in self.parent
+
+    def resolve_mode(self, mode: str, channel_modes: Mapping[str, str]) -> str:
+        """Settle ``auto``: by the item, else by the channel.
+
+        :raises BrazeSetupError: the mode is misspelt, or the channel is in neither place.
+        """
+        if mode != AUTO:
+            return check_mode(mode)
+        found = self.mode or channel_modes.get(self.where.channel)
+        if found is None and not self.where.channel:
+            raise BrazeSetupError(
+                f"mode is auto, but {self.path} does not lie in [Channel]/[Offer]/[Workflow ID], so that no channel "
+                "tells it: set mode to upsert or append."
+            )
+        if found is None:
+            raise BrazeSetupError(
+                f"mode is auto, but channel_modes does not know the channel {self.where.channel!r}: add it to "
+                "channel_modes, or set mode to upsert or append."
+            )
+        return check_mode(found)
+
+    def resolve_mapping(self, mapping: ExportMapping | None) -> ExportMapping:
+        """Settle the mapping: the given one, else the parent push's, else the defaults.
+
+        :raises BrazeSetupError: the parent push had a transform, which no report can hold.
+        """
+        if mapping is not None or self.parent is None:
+            return mapping or ExportMapping()
+        if self.parent.get("has_transform"):
+            raise BrazeSetupError(
+                "The push of these rejects had a mapping with a transform: give that mapping again."
+            )
+        return ExportMapping.of_report(self.parent.get("mapping"))
+
+
+def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
+    """Read the report beside a rejects file, which says how its records are to be pushed again.
+
+    :raises BrazeSetupError: it is not there, or not the report of a push that writes such rejects.
+    """
+    # What stands above keeps its backslashes: elsewhere than on Windows, a name may have some.
+    folder = path[: max(path.rfind("/"), path.rfind("\\"))]
+    try:
+        report = json.loads(read_small(beside_report(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
+        if not isinstance(report, dict):
+            raise ValueError("no JSON object")
+    except ConnectionError as error:
+        raise BrazeError(f"The {REPORT_NAME} beside {path} is out of reach ({error}).") from error
+    except (OSError, ValueError, RecursionError, ExportRefusedError) as error:
+        raise BrazeSetupError(
+            f"{path} is a rejects file: it is pushed again with the mode and the mapping that the {REPORT_NAME} beside "
+            f"it says, which cannot be read ({type(error).__name__}). Push it from the folder of its push, or copy "
+            f"that {REPORT_NAME} beside it: keep the two together."
+        ) from error
+    # Without its export, a report must not make rows of what were records.
+    if "export" in report:
+        fits = isinstance(report["export"], str)
+    else:
+        fits = isinstance(report.get("failed_rows"), list) and header.original == ROWS_COLUMNS
+    if not fits or not _is_well_formed(report):
+        raise BrazeSetupError(
+            f"The {REPORT_NAME} beside {path} is not that of the push which wrote these rejects: it names no export "
+            "that they are records of, and they are no rows of your own. Put the report of its push there."
+        )
+    # Older versions wrote no token into the file; whoever wrote one has it in its report, too.
+    if header.token is not None and header.token != report.get("token"):
+        raise BrazeSetupError(
+            f"{path} was written by another push than the {REPORT_NAME} beside it, whose mode and mapping would be "
+            f"taken for it. Put the {REPORT_NAME} of its own push beside it, or push it from the folder of its push."
+        )
+    return report
+
+
+def _is_well_formed(report: Mapping[str, Any]) -> bool:
+    """Tell whether what is taken from a report, which anybody may have written, is what a push writes there."""
+    try:
+        for name in ("channel", "offer", "workflow_id"):
+            str(report.get(name)).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return isinstance(report.get("mapping"), Mapping | None)
+
+
+def lies_in_place(path: str) -> bool:
+    """Tell whether a file lies where a push puts its files in a reports folder."""
+    names = path.replace("\\", "/").rstrip("/").split("/")
+    return len(names) > 3 and (names[-3] == ROWS_FOLDER or bool(_FINGERPRINT.fullmatch(names[-3])))
+
+
+def beside_report(path: str) -> Location:
+    """Locate a file of a push: as a part of its reports folder, or of the one folder that it was copied to."""
+    return in_reports_folder(path, 3 if lies_in_place(path) else 1)
+
+
+def check_mode(mode: str) -> str:
+    """Check a mode other than ``auto``."""
+    if mode not in MODES:
+        raise BrazeSetupError(f"mode must be auto, upsert or append, not {mode!r}.")
+    return mode

@@ -1,0 +1,1 @@
+"""Braze's endpoints: from a request to its answer, without a server around them."""

@@ -1,0 +1,1 @@
+"""What a Braze workspace holds: its profiles, and what objects do to them."""
