@@ -31,7 +31,7 @@ class Counts(TypedDict, total=False):
     data_points: int
 
 
-class Saved(TypedDict, total=False):
+class OnlyChangedSavings(TypedDict, total=False):
     """What ``only_changed`` saved; only there where the push was asked for it."""
 
     only_changed: bool
@@ -49,7 +49,7 @@ class Late(TypedDict):
     fields: list[str]
 
 
-class _Common(Counts, Saved, total=False):
+class _Common(Counts, OnlyChangedSavings, total=False):
     status: Status
     mode: str | None
     requests: int

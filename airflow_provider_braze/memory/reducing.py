@@ -17,7 +17,7 @@ from airflow_provider_braze.memory.shapes import billed_of
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice
-from airflow_provider_braze.users_track.rules.data_points import Billed, Saved
+from airflow_provider_braze.users_track.rules.data_points import Billed, LeftOutValues
 from airflow_provider_braze.users_track.rules.values import to_json
 
 PLAIN = "external_id"
@@ -165,7 +165,7 @@ def applied(items: Sequence[ProfileObject], decided: Sequence[Decision]) -> Redu
     found = Reduced()
     for item, decision in zip(items, decided, strict=True):
         if (billed := decision.unchanged) is not None:
-            item.saved = Saved(billed.values, billed.points) if billed.values else None
+            item.saved = LeftOutValues(billed.values, billed.points) if billed.values else None
             found.unchanged.append(item)
         else:
             take_out(item, decision)
@@ -176,7 +176,7 @@ def applied(items: Sequence[ProfileObject], decided: Sequence[Decision]) -> Redu
 def take_out(item: ProfileObject, decision: Decision) -> None:
     """Take out of an object of which something is left what is decided."""
     item.told = decision.told
-    item.saved = Saved(decision.values, decision.saved) if decision.values else None
+    item.saved = LeftOutValues(decision.values, decision.saved) if decision.values else None
     if decision.left is not None:
         item.unbill(decision.content)
         item.more = None

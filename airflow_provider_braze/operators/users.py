@@ -31,7 +31,7 @@ from airflow_provider_braze.pushes.exports.given_exports import check
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.user_actions.actions import ACTIONS
 from airflow_provider_braze.user_actions.delivery import Reply
-from airflow_provider_braze.user_actions.given import IDENTIFIER, ExportGiven, RowsGiven
+from airflow_provider_braze.user_actions.given import IDENTIFIER, ActionRows, ExportGiven
 from airflow_provider_braze.user_actions.run import UserActionRun
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
 from airflow_provider_braze.wrong_parameter import WrongParameterError
@@ -173,10 +173,10 @@ class BrazeUsersOperator(BaseOperator):
             say=self.log.info,
         )
 
-    def _rows(self) -> RowsGiven | ExportGiven:
+    def _rows(self) -> ActionRows | ExportGiven:
         common = _mapping("common_fields", self.common_fields)
         if self.export is None:
-            return RowsGiven(rows_of(self.rows), common)
+            return ActionRows(rows_of(self.rows), common)
         dialect = self.dialect if isinstance(self.dialect, Dialect) else Dialect.from_dict(self.dialect or {})
         return ExportGiven(check(self.export), _columns(self.column), common, dialect)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.pushes.sources.export_item import parent_report
-from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, open_for_reading
 from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER

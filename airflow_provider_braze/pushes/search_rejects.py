@@ -15,9 +15,9 @@ from typing import Any, cast
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.pushes.sources.export_item import ROWS_COLUMNS
 from airflow_provider_braze.redpoint.reading.header import normalised
-from airflow_provider_braze.rejects.header import OWN_COLUMNS
 from airflow_provider_braze.rejects.identifier import DEFAULT_IDENTIFIER, identifier_of
 from airflow_provider_braze.rejects.reader import RejectsReader
+from airflow_provider_braze.rejects.rejects_header import OWN_COLUMNS
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, open_for_reading, read_small
 from airflow_provider_braze.storage.reports.reports_folder import MOST_REPORT_BYTES, REPORT_NAME

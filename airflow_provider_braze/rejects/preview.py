@@ -17,8 +17,8 @@ from typing import Any
 from airflow.configuration import conf
 
 from airflow_provider_braze.redpoint.reading.header import normalised
-from airflow_provider_braze.rejects.header import OWN_COLUMNS, is_token, original_name
 from airflow_provider_braze.rejects.identifier import identifier_of
+from airflow_provider_braze.rejects.rejects_header import OWN_COLUMNS, is_token, original_name
 from airflow_provider_braze.storage.files.plain import open_for_reading, read_small
 from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.reports_folder import (

@@ -11,8 +11,8 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.cutting import width_problem
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.records import Record
-from airflow_provider_braze.rejects.header import (
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
+from airflow_provider_braze.rejects.rejects_header import (
     HEAD_BYTES,
     OWN_COLUMNS,
     RejectsHeader,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.exceptions import RejectsError
-from airflow_provider_braze.rejects.header import OWN_COLUMNS, token_name, written_name
+from airflow_provider_braze.rejects.rejects_header import OWN_COLUMNS, token_name, written_name
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import (
     beside,

@@ -16,8 +16,8 @@ from airflow_provider_braze.sandbox.endpoints.messaging import BadMessagingError
 from airflow_provider_braze.sandbox.traffic.faults import BadFaultError, Faults
 from airflow_provider_braze.sandbox.traffic.recording import Recording
 from airflow_provider_braze.sandbox.traffic.stats import Stats
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 from airflow_provider_braze.sandbox.workspace.seeding import BadProfileError, seed
-from airflow_provider_braze.sandbox.workspace.store import Store
 
 PREFIX = "/sandbox"
 
@@ -27,7 +27,7 @@ class Control:
 
     def __init__(
         self,
-        store: Store,
+        store: ProfileStore,
         stats: Stats,
         faults: Faults,
         recording: Recording,

@@ -20,12 +20,12 @@ from airflow_provider_braze.sandbox.endpoints.api import MAX_BODY_BYTES, Api, Ru
 from airflow_provider_braze.sandbox.endpoints.cdi import Cdi
 from airflow_provider_braze.sandbox.endpoints.messaging import Messaging
 from airflow_provider_braze.sandbox.endpoints.routes import BULK, TRACK
-from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal, spoilt
 from airflow_provider_braze.sandbox.traffic.faults import Fault, Faults
+from airflow_provider_braze.sandbox.traffic.http_answers import HttpAnswer, refusal, spoilt
 from airflow_provider_braze.sandbox.traffic.recording import Recording
 from airflow_provider_braze.sandbox.traffic.sent import Sent
 from airflow_provider_braze.sandbox.traffic.stats import Stats
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients keep an idle connection, so that it is never the sandbox that surprises them."""
@@ -62,7 +62,7 @@ class Sandbox:
     ) -> None:
         self.stats = Stats()
         self.faults = Faults()
-        self.store = Store(lag=lag, blocked=blocked)
+        self.store = ProfileStore(lag=lag, blocked=blocked)
         self.refuse_connections: Callable[[float], None] = lambda _: None
         self._recording = Recording(keep_requests)
         self._latency = latency
@@ -82,13 +82,13 @@ class Sandbox:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = _Exchange(self.stats, scope["path"])
+        counted = _CountedRequest(self.stats, scope["path"])
         try:
             sent = await _read(scope, receive)
         except _ClientLeftError:
-            exchange.end("client_left")
+            counted.end("client_left")
             return
-        exchange.received(sent)
+        counted.received(sent)
         self._recording.add(sent, _headers(scope))
         fault = self.faults.next_for(sent.path)
         answer = self._api.answer(sent) if fault is None or fault.processed else None
@@ -98,16 +98,16 @@ class Sandbox:
             wait += fault.seconds if fault.kind in ("late", "hang") else 0
             answer = spoilt(answer, fault, self._api.limit_of(sent))
         if wait and await _left_within(wait, receive):
-            exchange.end("client_left")
+            counted.end("client_left")
         elif fault is not None and fault.kind in _BREAKERS:
-            exchange.end(_BREAKERS[fault.kind])
+            counted.end(_BREAKERS[fault.kind])
             if fault.kind == "refuse":
                 self.refuse_connections(fault.seconds)
             await _break(fault, answer, receive, send)
         else:
             assert answer is not None
             # Counted before it is sent: a client that has its answer may send the same user again at once.
-            exchange.end(str(answer.status))
+            counted.end(str(answer.status))
             await _send(
                 send, answer, pause=fault.seconds if fault is not None and fault.kind == "slow" else 0
             )
@@ -117,7 +117,7 @@ _BREAKERS = {"hang": "hung", "drop": "dropped", "reset": "reset", "cut": "cut", 
 """Faults that end in a broken connection, and how the stats call it."""
 
 
-class _Exchange:
+class _CountedRequest:
     """One request in the stats, from its arrival until it is answered or given up."""
 
     def __init__(self, stats: Stats, path: str) -> None:
@@ -174,7 +174,7 @@ async def _left_within(seconds: float, receive: Receive) -> bool:
     return True
 
 
-async def _send(send: Send, answer: Answer, pause: float = 0) -> None:
+async def _send(send: Send, answer: HttpAnswer, pause: float = 0) -> None:
     body = answer.body
     await _start(send, answer, len(body))
     if pause:
@@ -187,7 +187,7 @@ async def _send(send: Send, answer: Answer, pause: float = 0) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _start(send: Send, answer: Answer, length: int) -> None:
+async def _start(send: Send, answer: HttpAnswer, length: int) -> None:
     headers = {
         "Content-Type": answer.content_type,
         "Content-Length": str(length),
@@ -198,7 +198,7 @@ async def _start(send: Send, answer: Answer, length: int) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
 
 
-async def _break(fault: Fault, answer: Answer | None, receive: Receive, send: Send) -> None:
+async def _break(fault: Fault, answer: HttpAnswer | None, receive: Receive, send: Send) -> None:
     """Close the connection: in the middle of the answer, without one, or with a reset."""
     transport = cast("_Cycle", getattr(send, "__self__")).transport  # noqa: B009 - a bound method, to mypy a callable
     if fault.kind == "cut" and answer is not None:

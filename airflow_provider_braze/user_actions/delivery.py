@@ -63,7 +63,7 @@ class Post(Protocol):
         """
 
 
-class _Exchange(NamedTuple):
+class _BatchResult(NamedTuple):
     """What came of one batch.
 
     :param reply: an answer that says something; None where there is none, and none is waited for.
@@ -104,7 +104,7 @@ class ActionDelivery:
         self._limiter, self._ledger, self._redact = limiter, ledger, redact
         self._most, self._smooth = most, 0
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="braze-users")
-        self._under_way: dict[Future[_Exchange], ActionBatch] = {}
+        self._under_way: dict[Future[_BatchResult], ActionBatch] = {}
         # What an interruption may tear from our hands.
         self._in_hand: ActionBatch | None = None
         # Of the limiter, and of the ledger's counts of requests.
@@ -164,11 +164,11 @@ class ActionDelivery:
     def _settle_some(self) -> None:
         answered, _ = wait(self._under_way, return_when=FIRST_COMPLETED)
         for future in answered:
-            exchange = future.result()
-            self._smooth = self._smooth + 1 if exchange.smooth else 0
+            result = future.result()
+            self._smooth = self._smooth + 1 if result.smooth else 0
             self._in_hand = self._under_way.pop(future)
             try:
-                halves = self._settle_answered(self._in_hand, exchange)
+                halves = self._settle_answered(self._in_hand, result)
             except BrazeRequestError:
                 self._in_hand = None
                 raise
@@ -176,21 +176,21 @@ class ActionDelivery:
             for half in halves:
                 self._submit(half)
 
-    def _settle_answered(self, batch: ActionBatch, exchange: _Exchange) -> list[ActionBatch]:
+    def _settle_answered(self, batch: ActionBatch, result: _BatchResult) -> list[ActionBatch]:
         """Give the rows of a batch their outcome, and the halves that are to be sent on their own."""
         try:
-            if exchange.error is not None:
-                raise exchange.error
-            if exchange.reply is None:
-                self._ledger.leave(batch.objects, lost=exchange.lost, reason=STOPPED)
+            if result.error is not None:
+                raise result.error
+            if result.reply is None:
+                self._ledger.leave(batch.objects, lost=result.lost, reason=STOPPED)
                 return []
-            return self._settle(batch, exchange.reply, exchange.lost)
+            return self._settle(batch, result.reply, result.lost)
         except BrazeRequestError as error:
             may_have_arrived = isinstance(error, BrazeServerError | BrazeUnreachableError)
             self._ledger.leave(batch.objects, lost=may_have_arrived, reason=str(error))
             raise
 
-    def _answer(self, batch: ActionBatch) -> _Exchange:
+    def _answer(self, batch: ActionBatch) -> _BatchResult:
         """Get an answer that says something; in a thread, which settles nothing."""
         body = body_of(self._action, batch.array, batch.shared, batch.items)
         tried, lost, smooth = 0, False, True
@@ -198,17 +198,17 @@ class ActionDelivery:
             reply, trouble = self._try(body)
             if reply is not None and trouble is None:
                 if reply.status != 429:
-                    return _Exchange(reply, lost, smooth)
+                    return _BatchResult(reply, lost, smooth)
             else:
                 lost, tried = True, tried + 1
                 if tried >= MOST_TRIES:
-                    return _Exchange(None, lost, error=trouble)
+                    return _BatchResult(None, lost, error=trouble)
             smooth = False
             with self._lock:
                 self._ledger.retries += 1
             if tried:
                 self._stopping.wait(random.random() * min(_FIRST_PAUSE * 2.0**tried, _LONGEST_PAUSE))
-        return _Exchange(None, lost)
+        return _BatchResult(None, lost)
 
     def _try(self, body: dict[str, Any]) -> tuple[Reply | None, BrazeRequestError | None]:
         """Send once; what came of it, or the trouble that another try may be spared."""

@@ -22,7 +22,7 @@ IDENTIFIER = "external_id"
 """What a row that is a text is, and what a column holds unless it is said otherwise."""
 
 
-class GivenRow(NamedTuple):
+class ActionRow(NamedTuple):
     """One row.
 
     :param line: its index, or its line in the export.
@@ -37,7 +37,7 @@ class GivenRow(NamedTuple):
 
 
 @dataclass(slots=True)
-class RowsGiven:
+class ActionRows:
     """Rows of an author's own: texts are external ids, dicts are rows.
 
     :param rows: a list, a function that returns or yields rows, or JSON text.
@@ -48,7 +48,7 @@ class RowsGiven:
     common: Mapping[str, Any]
     _held: list[Any] | None = field(default=None, init=False)
 
-    def __iter__(self) -> Iterator[GivenRow]:
+    def __iter__(self) -> Iterator[ActionRow]:
         # An iterator ends, and may have to be gone through twice; a function is called again.
         if self._held is None:
             found = read_rows("rows", self.rows)
@@ -62,9 +62,9 @@ class RowsGiven:
             try:
                 content = as_json(row)
             except BadRowError as bad:
-                yield GivenRow(index, None, (as_text(given),), str(bad))
+                yield ActionRow(index, None, (as_text(given),), str(bad))
             else:
-                yield GivenRow(index, {**self.common, **content}, (as_text(content),))
+                yield ActionRow(index, {**self.common, **content}, (as_text(content),))
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ class ExportGiven:
     common: Mapping[str, Any]
     dialect: Dialect
 
-    def __iter__(self) -> Iterator[GivenRow]:
+    def __iter__(self) -> Iterator[ActionRow]:
         item = ExportItem.of(self.export, {})
         if item.is_rows:
             raise BrazeSetupError(f"{item.path} holds rejects of rows of your own, which have no columns.")
@@ -103,11 +103,11 @@ class ExportGiven:
                 reader.identified_by(next(iter(places.values())))
             for record in reader:
                 if record.problem:
-                    yield GivenRow(record.line, None, tuple(record.cells), record.problem)
+                    yield ActionRow(record.line, None, tuple(record.cells), record.problem)
                     continue
                 cells = {each: cut(record.cells[place]) for each, place in places.items()}
                 content = {**self.common, **{each: text for each, text in cells.items() if text}}
-                yield GivenRow(record.line, content, (as_text(content),))
+                yield ActionRow(record.line, content, (as_text(content),))
 
     def _places(self, name: str, columns: tuple[str, ...]) -> dict[str, int]:
         found = {normalised(column): place for place, column in reversed([*enumerate(columns)])}
@@ -117,4 +117,4 @@ class ExportGiven:
         return {each: found[normalised(column)] for each, column in self.columns.items()}
 
 
-Source = Callable[[], Iterator[GivenRow]]
+Source = Callable[[], Iterator[ActionRow]]

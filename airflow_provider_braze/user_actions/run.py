@@ -21,7 +21,7 @@ from airflow_provider_braze.storage.reports.reports_folder import REJECTS_NAME, 
 from airflow_provider_braze.user_actions.actions import ACTIONS, BadActionRowError, Change, Person
 from airflow_provider_braze.user_actions.batches import ActionBatch, Batches
 from airflow_provider_braze.user_actions.delivery import MOST_UNDER_WAY, STOPPED, ActionDelivery, Post
-from airflow_provider_braze.user_actions.given import GivenRow
+from airflow_provider_braze.user_actions.given import ActionRow
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.records import RecordCounts, RecordReference
@@ -72,7 +72,7 @@ class UserActionRun:
     """
 
     action: str
-    rows: Iterable[GivenRow]
+    rows: Iterable[ActionRow]
     workspace: Workspace
     post: Post
     braze_conn_id: str
@@ -213,7 +213,7 @@ def _external_ids(action: str, people: Iterable[Person]) -> list[str] | None:
     return [str(person[1]) for person in named]
 
 
-def _read(action: str, row: GivenRow) -> Change | str:
+def _read(action: str, row: ActionRow) -> Change | str:
     """Give the change that a row asks for, or why it can be none."""
     if row.content is None:
         return row.problem or "it cannot be read"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints, Saved
+from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints, LeftOutValues
 
 MOST_REASONS = 50
 _MOST_LEFT_OUT = 2_000
@@ -83,7 +83,7 @@ class RecordCounts:
             self.data_points.deduct(_PLAIN, billed.names, billed.more, objects)
         return self
 
-    def save(self, saved: Saved) -> None:
+    def save(self, saved: LeftOutValues) -> None:
         """Count what was left out of an object."""
         self.values_saved += saved.values
         self.saved.update(saved.points)

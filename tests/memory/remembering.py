@@ -17,7 +17,7 @@ from airflow_provider_braze.memory.copied import Copy, own_process
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
 from airflow_provider_braze.memory.opened import Place
-from airflow_provider_braze.sandbox.workspace.store import Store as Profiles
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import ProfileObject

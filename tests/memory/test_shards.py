@@ -17,7 +17,7 @@ from airflow_provider_braze.memory import opening, place
 from airflow_provider_braze.memory.buckets import BUCKETS, MOST_APART, bucket_of, by_bucket
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
-from airflow_provider_braze.sandbox.workspace.store import Store as Profiles
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import rows_push

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.rejects.header import (
+from airflow_provider_braze.rejects.rejects_header import (
     OWN_COLUMNS,
     RejectsHeader,
     original_name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
-from airflow_provider_braze.redpoint.reading.records import Record, RecordScanner
+from airflow_provider_braze.redpoint.reading.record_scanner import Record, RecordScanner
 
 
 def taken(reader: ExportReader | RecordScanner, most: int) -> list[Record]:

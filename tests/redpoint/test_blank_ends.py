@@ -16,7 +16,8 @@ from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
-from airflow_provider_braze.redpoint.reading import export_reader, lines, records
+from airflow_provider_braze.redpoint.reading import export_reader, lines
+from airflow_provider_braze.redpoint.reading import record_scanner as records
 from airflow_provider_braze.users_track.batching.merge_window import RecordBlock
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink

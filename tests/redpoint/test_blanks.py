@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.cutting import BLANKS
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
-from airflow_provider_braze.redpoint.reading.records import Record
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
 from tests.redpoint.taking import taken
 
 HEADER = "external_id,first_name,city"

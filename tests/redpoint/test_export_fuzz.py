@@ -14,7 +14,7 @@ from airflow_provider_braze.exceptions import ExportError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import LineQueue, split_lines
-from airflow_provider_braze.redpoint.reading.records import RecordScanner
+from airflow_provider_braze.redpoint.reading.record_scanner import RecordScanner
 from airflow_provider_braze.rejects.reader import RejectsReader
 from tests.redpoint.taking import taken
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
-from airflow_provider_braze.redpoint.reading.records import Record
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
 from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 
 OWN = ["_line", "_outcome", "_reason", "_column"]

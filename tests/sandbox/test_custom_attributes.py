@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 
 @pytest.fixture
 def store():
-    return Store()
+    return ProfileStore()
 
 
 def write(store, **fields):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 NOW = datetime(2026, 9, 15, 12, tzinfo=UTC).timestamp()
 EVENT = {"external_id": "a", "name": "conversation", "time": "2026-09-01T10:00:00Z"}
@@ -13,7 +13,7 @@ PURCHASE = {"external_id": "a", "product_id": "shoe", "currency": "EUR", "price"
 
 @pytest.fixture
 def store():
-    return Store(clock=lambda: NOW)
+    return ProfileStore(clock=lambda: NOW)
 
 
 def reasons(store, array, item):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 
 def refused(store, **item):
@@ -20,7 +20,7 @@ def shown(store):
 
 @pytest.fixture
 def store():
-    return Store()
+    return ProfileStore()
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 GROUP = "12345678-1234-4321-abcd-1234567890ab"
 
 
 @pytest.fixture
 def store():
-    return Store()
+    return ProfileStore()
 
 
 def write(store, **fields):

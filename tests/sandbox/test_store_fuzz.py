@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.sandbox.checks.standard_fields import STORED_AS
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 NAMES = st.sampled_from(
     [
@@ -55,7 +55,7 @@ BODIES = st.lists(
 @settings(max_examples=100, deadline=None)
 @given(BODIES)
 def test_whatever_is_sent_each_object_is_taken_or_refused(bodies):
-    store = Store(lag=1)
+    store = ProfileStore(lag=1)
     for body in bodies:
         outcome = store.track(body)
         assert outcome.processed.keys() == body.keys()

@@ -43,7 +43,7 @@ _Place = tuple[str, str, str, int]
 """DAG id, run id, task id and map index."""
 
 
-class _Entry(TypedDict, total=False):
+class _ReportEntry(TypedDict, total=False):
     """What is read of an export in the report of a list, and of a push that has a report of its own."""
 
     status: Any
@@ -68,8 +68,8 @@ class _Entry(TypedDict, total=False):
     max_rejected: Any
 
 
-class _Report(_Entry, total=False):
-    exports: list[_Entry]
+class _Report(_ReportEntry, total=False):
+    exports: list[_ReportEntry]
 
 
 _text = msgspec.json.Decoder(str)

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
 from airflow_provider_braze.redpoint.discovery.path import ExportPath
-from airflow_provider_braze.rejects.header import HEAD_BYTES, RejectsHeader
+from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.report import Mode
 from airflow_provider_braze.storage.files.location import Location, Stat, locate
 from airflow_provider_braze.storage.files.plain import check_plain, open_for_reading, read_small

@@ -19,7 +19,7 @@ from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.records import PlainRecords, Record
+from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record
 from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 from airflow_provider_braze.storage.files.archives import unpacked
 from airflow_provider_braze.storage.files.location import Location

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from airflow_provider_braze.pushes.sources.shards import Shard
-from airflow_provider_braze.redpoint.reading.records import PlainRecords, Record
+from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record
 from airflow_provider_braze.users_track.mapping.identities import Identities
 
 MOST_PASSED_OVER = 500

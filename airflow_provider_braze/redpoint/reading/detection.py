@@ -17,7 +17,7 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import DELIMITERS, Dialect
 from airflow_provider_braze.redpoint.reading.header import PREPENDED, lacks_prepended, same_names
 from airflow_provider_braze.redpoint.reading.lines import LineQueue
-from airflow_provider_braze.redpoint.reading.records import RecordScanner
+from airflow_provider_braze.redpoint.reading.record_scanner import RecordScanner
 
 _ROWS = 1_000
 _MOST_TITLES = 10

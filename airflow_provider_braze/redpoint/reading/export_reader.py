@@ -20,7 +20,7 @@ from airflow_provider_braze.redpoint.reading.foreign import (
 )
 from airflow_provider_braze.redpoint.reading.header import PREPENDED, check_names, check_readable, normalised
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineReader, Readable
-from airflow_provider_braze.redpoint.reading.records import PlainRecords, Record, RecordScanner
+from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record, RecordScanner
 
 _NAMED_DELIMITER = re.compile(r'"?sep=([^\w"\'\r\n\0]{1,2}?)"?[\t,;|]*', re.IGNORECASE)
 HEAD_BYTES = 64 * 1024

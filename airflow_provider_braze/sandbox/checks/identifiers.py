@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from airflow_provider_braze.sandbox.checks.reasons import IDENTIFIER_REQUIRED, ONE_IDENTIFIER_ONLY
+from airflow_provider_braze.sandbox.checks.refusal_reasons import IDENTIFIER_REQUIRED, ONE_IDENTIFIER_ONLY
 
 MAX_EXTERNAL_ID_BYTES = 987
 MAX_ALIAS_BYTES = 236
@@ -18,7 +18,7 @@ BAD_PHONE = "'phone' must be a string"
 _EMAIL = re.compile(r"[^\s@]+@[^\s@.]+(?:\.[^\s@.]+)+\Z")
 
 
-class Identifier(NamedTuple):
+class ProfileKey(NamedTuple):
     """What an object names its user by: ``kind`` is external_id, user_alias, braze_id, email or phone.
 
     ``key`` is what the indexes hold: a text, or (label, name) of an alias.
@@ -29,36 +29,36 @@ class Identifier(NamedTuple):
 
 
 class BadIdentifierError(Exception):
-    """The object names no user, or names it wrongly; the text is one of ``reasons``."""
+    """The object names no user, or names it wrongly; the text is one of ``refusal_reasons``."""
 
 
-def identify(item: dict[str, Any]) -> Identifier:
+def identify(item: dict[str, Any]) -> ProfileKey:
     """Return the one identifier of an object: a primary one, else its email, else its phone."""
     external_id, alias, braze_id = item.get("external_id"), item.get("user_alias"), item.get("braze_id")
     if (external_id is not None) + (alias is not None) + (braze_id is not None) > 1:
         raise BadIdentifierError(ONE_IDENTIFIER_ONLY)
     if external_id is not None:
-        return Identifier("external_id", _external_id(external_id))
+        return ProfileKey("external_id", _external_id(external_id))
     if alias is not None:
-        return Identifier("user_alias", _alias(alias))
+        return ProfileKey("user_alias", _alias(alias))
     if braze_id is not None:
         if not isinstance(braze_id, str):
             raise BadIdentifierError(BAD_BRAZE_ID)
-        return Identifier("braze_id", braze_id)
+        return ProfileKey("braze_id", braze_id)
     return _by_contact(item)
 
 
-def _by_contact(item: dict[str, Any]) -> Identifier:
+def _by_contact(item: dict[str, Any]) -> ProfileKey:
     email, phone = item.get("email"), item.get("phone")
     if email is not None:
         if not is_email(email):
             raise BadIdentifierError("EMAIL_BAD_FORMAT")
-        return Identifier("email", email.lower())
+        return ProfileKey("email", email.lower())
     if phone is None:
         raise BadIdentifierError(IDENTIFIER_REQUIRED)
     if not isinstance(phone, str) or not digits_of(phone):
         raise BadIdentifierError(BAD_PHONE)
-    return Identifier("phone", digits_of(phone))
+    return ProfileKey("phone", digits_of(phone))
 
 
 def _external_id(value: Any) -> str:

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, identify
-from airflow_provider_braze.sandbox.checks.reasons import spoken
+from airflow_provider_braze.sandbox.checks.refusal_reasons import spoken
 from airflow_provider_braze.sandbox.endpoints.cdi import Cdi
 from airflow_provider_braze.sandbox.endpoints.messaging import Messaging
 from airflow_provider_braze.sandbox.endpoints.routes import BULK, ENDPOINTS, EXPORT, TRACK, route_of
 from airflow_provider_braze.sandbox.endpoints.users import Users
-from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal
+from airflow_provider_braze.sandbox.traffic.http_answers import HttpAnswer, refusal
 from airflow_provider_braze.sandbox.traffic.rate import RateLimit, empty_headers
 from airflow_provider_braze.sandbox.traffic.sent import Sent
 from airflow_provider_braze.sandbox.traffic.stats import Stats
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 MAX_OBJECTS = 75
 """In attributes, events and purchases together (Braze docs: API limits)."""
@@ -67,13 +67,15 @@ class Rules:
 class Api:
     """The endpoints of one workspace."""
 
-    def __init__(self, store: Store, rules: Rules, stats: Stats, messaging: Messaging, cdi: Cdi) -> None:
+    def __init__(
+        self, store: ProfileStore, rules: Rules, stats: Stats, messaging: Messaging, cdi: Cdi
+    ) -> None:
         self._store = store
         self.rules = rules
         self._stats = stats
         self._limits = {"track": rules.track_limit, "export": rules.export_limit, **rules.limits}
         self._no_limit = RateLimit(family=rules.track_limit.family)
-        self._answers: dict[str, Callable[[Sent], Answer]] = {
+        self._answers: dict[str, Callable[[Sent], HttpAnswer]] = {
             TRACK: self._track,
             BULK: self._track_bulk,
             EXPORT: self._export,
@@ -87,7 +89,7 @@ class Api:
         endpoint = ENDPOINTS.get(route_of(sent.method, sent.path.rstrip("/")))
         return self._limits.get(endpoint.limit if endpoint else "track", self._no_limit)
 
-    def answer(self, sent: Sent) -> Answer:
+    def answer(self, sent: Sent) -> HttpAnswer:
         """Process one request."""
         limit = self.limit_of(sent)
         refused = self._refused(sent, limit)
@@ -97,7 +99,7 @@ class Api:
         answer.headers |= limit.headers()
         return answer
 
-    def _refused(self, sent: Sent, limit: RateLimit) -> Answer | None:
+    def _refused(self, sent: Sent, limit: RateLimit) -> HttpAnswer | None:
         """Return what a request gets that is refused before anything in it is looked at."""
         endpoint = ENDPOINTS.get(route_of(sent.method, sent.path.rstrip("/")))
         if endpoint is None:
@@ -114,24 +116,24 @@ class Api:
             return refusal(429, RATE_LIMITED, limit.refusal_headers())
         return self._unreadable(sent, limit) if endpoint.has_body else None
 
-    def _unreadable(self, sent: Sent, limit: RateLimit) -> Answer | None:
+    def _unreadable(self, sent: Sent, limit: RateLimit) -> HttpAnswer | None:
         if sent.content_type.partition(";")[0].strip().lower() != "application/json":
             return refusal(415, "Unsupported Media Type", limit.headers())
         if sent.oversize:
             status = 400 if sent.path == BULK else self.rules.oversize_status
             return refusal(status, "Request Entity Too Large", limit.headers())
         if not isinstance(sent.value, dict):
-            return Answer(400, {"error": NOT_JSON}, limit.headers())
+            return HttpAnswer(400, {"error": NOT_JSON}, limit.headers())
         return None
 
-    def _track(self, sent: Sent) -> Answer:
+    def _track(self, sent: Sent) -> HttpAnswer:
         arrays = sent.arrays()
         sizes = [len(items) for items in arrays.values()]
         if (max(sizes, default=0) if self.rules.per_array else sum(sizes)) > self.rules.objects_per_request:
             return refusal(400, TOO_MANY_OBJECTS)
         return self._take(arrays)
 
-    def _track_bulk(self, sent: Sent) -> Answer:
+    def _track_bulk(self, sent: Sent) -> HttpAnswer:
         # Which words Braze has for these is not documented.
         if len(sent.body) > MAX_BULK_BYTES:
             return refusal(400, "Request Entity Too Large")
@@ -143,7 +145,7 @@ class Api:
             return refusal(400, "Too many objects of one user profile")
         return self._take(arrays)
 
-    def _take(self, arrays: dict[str, list[Any]]) -> Answer:
+    def _take(self, arrays: dict[str, list[Any]]) -> HttpAnswer:
         sizes = [len(items) for items in arrays.values()]
         tracked = self._store.track(arrays)
         taken = sum(tracked.processed.values())
@@ -159,11 +161,11 @@ class Api:
         ]
         found = {"errors": errors} if errors else {}
         if not taken:
-            return Answer(400, {"message": NOTHING_VALID, **found})
+            return HttpAnswer(400, {"message": NOTHING_VALID, **found})
         counts = {f"{name}_processed": count for name, count in tracked.processed.items() if arrays[name]}
-        return Answer(201, {**counts, **found, "message": "success"})
+        return HttpAnswer(201, {**counts, **found, "message": "success"})
 
-    def _export(self, sent: Sent) -> Answer:
+    def _export(self, sent: Sent) -> HttpAnswer:
         body = sent.value
         fields = body.get("fields_to_export")
         if fields is None and self.rules.require_fields:
@@ -187,7 +189,7 @@ class Api:
         if fields is not None:
             shown = [{name: user[name] for name in fields if name in user} for user in shown]
         unmatched = {"invalid_user_ids": invalid} if invalid else {}
-        return Answer(201, {"users": shown, **unmatched, "message": "success"})
+        return HttpAnswer(201, {"users": shown, **unmatched, "message": "success"})
 
 
 def _asked_for(body: dict[str, Any]) -> list[dict[str, Any]]:

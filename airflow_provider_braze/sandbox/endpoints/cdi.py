@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal
+from airflow_provider_braze.sandbox.traffic.http_answers import HttpAnswer, refusal
 from airflow_provider_braze.sandbox.traffic.sent import Sent
 
 PAGE = 10
@@ -112,7 +112,7 @@ class Cdi:
 
     def __init__(self) -> None:
         self._integrations: dict[str, _Integration] = {}
-        self.answers: Mapping[str, Callable[[Sent], Answer]] = {
+        self.answers: Mapping[str, Callable[[Sent], HttpAnswer]] = {
             "/cdi/integrations": self._list,
             "/cdi/integrations/{id}/sync": self._sync,
             "/cdi/integrations/{id}/job_sync_status": self._status,
@@ -148,30 +148,30 @@ class Cdi:
         """Return the syncs of each integration, the oldest first."""
         return {identifier: each.syncs for identifier, each in self._integrations.items()}
 
-    def _named(self, sent: Sent) -> _Integration | Answer:
+    def _named(self, sent: Sent) -> _Integration | HttpAnswer:
         identifier = sent.path.split("/")[3]
         if not _UUID.fullmatch(identifier):
             return refusal(400, "Invalid integration ID")
         return self._integrations.get(identifier) or refusal(404, "Integration not found")
 
-    def _sync(self, sent: Sent) -> Answer:
+    def _sync(self, sent: Sent) -> HttpAnswer:
         found = self._named(sent)
-        if isinstance(found, Answer):
+        if isinstance(found, HttpAnswer):
             return found
         if found.running is not None:
             return refusal(429, "Another job is in progress")
         found.start()
-        return Answer(202, {"message": "success"})
+        return HttpAnswer(202, {"message": "success"})
 
-    def _status(self, sent: Sent) -> Answer:
+    def _status(self, sent: Sent) -> HttpAnswer:
         found = self._named(sent)
-        if isinstance(found, Answer):
+        if isinstance(found, HttpAnswer):
             return found
         if "cursor" not in sent.query:
             found.looked_at()
         return _page(sent, found.listed())
 
-    def _list(self, sent: Sent) -> Answer:
+    def _list(self, sent: Sent) -> HttpAnswer:
         return _page(
             sent,
             [
@@ -186,7 +186,7 @@ class Cdi:
         )
 
 
-def _page(sent: Sent, entries: list[Any]) -> Answer:
+def _page(sent: Sent, entries: list[Any]) -> HttpAnswer:
     start = _start_of(sent.query.get("cursor"))
     if start is None:
         return refusal(400, "Invalid cursor")
@@ -199,7 +199,7 @@ def _page(sent: Sent, entries: list[Any]) -> Answer:
     written = ",".join(f'<{sent.path}?cursor={_cursor(at)}>; rel="{name}"' for at, name in links)
     headers = {"Link": written} if written else {}
     shown = list(itertools.islice(entries, start, start + PAGE))
-    return Answer(200, {"results": shown, "message": "success"}, headers)
+    return HttpAnswer(200, {"results": shown, "message": "success"}, headers)
 
 
 def _cursor(start: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal
+from airflow_provider_braze.sandbox.traffic.http_answers import HttpAnswer, refusal
 from airflow_provider_braze.sandbox.traffic.sent import Sent
 
 PAGE = 100
@@ -50,13 +50,13 @@ class Messaging:
         """Return everything."""
         return self._entries
 
-    def answer(self, sent: Sent) -> Answer:
+    def answer(self, sent: Sent) -> HttpAnswer:
         """Answer a GET of a list or of details."""
         _, section, verb = sent.path.split("/")
         kind = _KIND_OF[section]
         return self._list(kind, sent) if verb == "list" else self._details(kind, sent)
 
-    def _list(self, kind: str, sent: Sent) -> Answer:
+    def _list(self, kind: str, sent: Sent) -> HttpAnswer:
         page, direction = sent.query.get("page", "0"), sent.query.get("sort_direction", "asc")
         if not page.isdecimal() or direction not in ("asc", "desc"):
             return refusal(400, "Invalid parameters")
@@ -71,14 +71,14 @@ class Messaging:
         start = int(page) * PAGE
         names = _IN_LISTS[kind]
         shown = [{name: each[name] for name in names if name in each} for each in found[start : start + PAGE]]
-        return Answer(200, {kind: shown, "message": "success"})
+        return HttpAnswer(200, {kind: shown, "message": "success"})
 
-    def _details(self, kind: str, sent: Sent) -> Answer:
+    def _details(self, kind: str, sent: Sent) -> HttpAnswer:
         wanted = sent.query.get(_ID_NAMES[kind])
         for each in self._entries[kind]:
             if each["id"] == wanted:
                 rest = {name: value for name, value in each.items() if name != "id"}
-                return Answer(200, {**rest, "message": "success"})
+                return HttpAnswer(200, {**rest, "message": "success"})
         # Of a campaign that is sent by API this text is documented; for details, no page says anything.
         singular = {"campaigns": "Campaign", "canvases": "Canvas", "segments": "Segment"}[kind]
         return refusal(400, f"Invalid {singular} ID")

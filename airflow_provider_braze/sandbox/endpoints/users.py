@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, Identifier, identify
-from airflow_provider_braze.sandbox.checks.reasons import spoken
-from airflow_provider_braze.sandbox.traffic.answers import Answer, refusal
+from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, ProfileKey, identify
+from airflow_provider_braze.sandbox.checks.refusal_reasons import spoken
+from airflow_provider_braze.sandbox.traffic.http_answers import HttpAnswer, refusal
 from airflow_provider_braze.sandbox.traffic.sent import Sent
 from airflow_provider_braze.sandbox.workspace.profiles import Profile, Profiles
 
@@ -46,7 +46,7 @@ class Users:
 
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles
-        self.answers: Mapping[str, Callable[[Sent], Answer]] = {
+        self.answers: Mapping[str, Callable[[Sent], HttpAnswer]] = {
             "/users/delete": self._delete,
             "/users/identify": self._identify,
             "/users/alias/new": self._alias_new,
@@ -55,7 +55,7 @@ class Users:
             "/v2/subscription/status/set": self._subscribe,
         }
 
-    def _delete(self, sent: Sent) -> Answer:
+    def _delete(self, sent: Sent) -> HttpAnswer:
         given = {name: sent.value[name] for name in _DELETED if sent.value.get(name)}
         if len(given) != 1:
             return refusal(400, f"Only one of {', '.join(_DELETED)} can be included in a single request")
@@ -73,7 +73,7 @@ class Users:
                 return refusal(400, spoken(str(error)))
         for profile in {id(each): each for each in found if each is not None}.values():
             self._profiles.remove(profile)
-        return Answer(201, {"deleted": len(items), "message": "success"})
+        return HttpAnswer(201, {"deleted": len(items), "message": "success"})
 
     def _one(self, item: Any) -> Profile | None:
         """Find the one profile that an identifier means; with ``prioritization``, by its order."""
@@ -88,7 +88,7 @@ class Users:
             raise BadIdentifierError("'prioritization' is required with an email or a phone")
         return _by_priority(self._profiles.matches(identifier), order)
 
-    def _identify(self, sent: Sent) -> Answer:
+    def _identify(self, sent: Sent) -> HttpAnswer:
         given = {name: sent.value[name] for name in _IDENTIFIED if sent.value.get(name)}
         if not given or not all(isinstance(items, list) for items in given.values()):
             return refusal(400, f"One of {', '.join(_IDENTIFIED)} is required")
@@ -138,10 +138,10 @@ class Users:
     def _is_there(self, profile: Profile | None) -> bool:
         """Tell whether an earlier merge of the same request has left it."""
         return (
-            profile is not None and self._profiles.find(Identifier("braze_id", profile.braze_id)) is profile
+            profile is not None and self._profiles.find(ProfileKey("braze_id", profile.braze_id)) is profile
         )
 
-    def _alias_new(self, sent: Sent) -> Answer:
+    def _alias_new(self, sent: Sent) -> HttpAnswer:
         items = sent.value.get("user_aliases")
         if not isinstance(items, list) or not items:
             return refusal(400, "'user_aliases' must be an array of objects")
@@ -168,7 +168,7 @@ class Users:
         elif taken is None:
             self._profiles.create(identifier, time.time())
 
-    def _alias_update(self, sent: Sent) -> Answer:
+    def _alias_update(self, sent: Sent) -> HttpAnswer:
         items = sent.value.get("alias_updates")
         if not isinstance(items, list) or not items or not all(isinstance(each, dict) for each in items):
             return refusal(400, "'alias_updates' must be an array of objects")
@@ -184,12 +184,12 @@ class Users:
             return _processed(0, errors)
         for each in items:
             label, old, new = (each[name] for name in names)
-            profile = self._profiles.find(Identifier("user_alias", (label, old)))
-            if profile is not None and self._profiles.find(Identifier("user_alias", (label, new))) is None:
+            profile = self._profiles.find(ProfileKey("user_alias", (label, old)))
+            if profile is not None and self._profiles.find(ProfileKey("user_alias", (label, new))) is None:
                 self._profiles.alias(profile, label, new)
-        return Answer(201, {"message": "success"})
+        return HttpAnswer(201, {"message": "success"})
 
-    def _merge(self, sent: Sent) -> Answer:
+    def _merge(self, sent: Sent) -> HttpAnswer:
         items = sent.value.get("merge_updates")
         if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
             return refusal(400, "'merge_updates' must be an array of objects")
@@ -208,7 +208,7 @@ class Users:
                 assert gone is not None
                 assert kept is not None
                 self._combine(gone, kept)
-        return Answer(202, {"message": "success"})
+        return HttpAnswer(202, {"message": "success"})
 
     def _changes_of(self, each: dict[str, Any]) -> list[tuple[Profile, str, str]]:
         group, state = each.get("subscription_group_id"), each.get("subscription_state")
@@ -221,7 +221,7 @@ class Users:
             for profile in self._profiles.matches(identify({_SUBSCRIBED[name]: item}))
         ]
 
-    def _subscribe(self, sent: Sent) -> Answer:
+    def _subscribe(self, sent: Sent) -> HttpAnswer:
         groups = sent.value.get("subscription_groups")
         if not isinstance(groups, list) or not groups or not all(isinstance(each, dict) for each in groups):
             return refusal(400, "'subscription_groups' must be an array of objects")
@@ -236,7 +236,7 @@ class Users:
             rest = [each for each in known if each["subscription_group_id"] != group]
             new = [*rest, {"subscription_group_id": group, "subscription_state": state}]
             self._profiles.set_standard(profile, "subscription_groups", new)
-        return Answer(201, {"message": "success"})
+        return HttpAnswer(201, {"message": "success"})
 
 
 def _members(group: dict[str, Any]) -> dict[str, list[Any]]:
@@ -266,8 +266,8 @@ def _error(index: int, reason: str) -> dict[str, Any]:
     return {"type": spoken(reason), "input_array": "user_identifiers", "index": index}
 
 
-def _processed(done: int, errors: list[dict[str, Any]]) -> Answer:
+def _processed(done: int, errors: list[dict[str, Any]]) -> HttpAnswer:
     found = {"errors": errors} if errors else {}
     if not done:
-        return Answer(400, {"message": "Valid data must be provided in the request.", **found})
-    return Answer(201, {"aliases_processed": done, **found, "message": "success"})
+        return HttpAnswer(400, {"message": "Valid data must be provided in the request.", **found})
+    return HttpAnswer(201, {"aliases_processed": done, **found, "message": "success"})

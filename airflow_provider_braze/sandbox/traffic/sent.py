@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, identify
-from airflow_provider_braze.sandbox.workspace.store import ARRAYS
+from airflow_provider_braze.sandbox.workspace.profile_store import ARRAYS
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.sandbox.checks import dates
-from airflow_provider_braze.sandbox.checks.identifiers import Identifier, digits_of
+from airflow_provider_braze.sandbox.checks.identifiers import ProfileKey, digits_of
 
 ON_A_NEW_PROFILE = {"email_subscribe": "subscribed", "push_subscribe": "subscribed"}
 """Recorded of live workspaces, also of profiles without an address."""
@@ -116,7 +116,7 @@ class Profiles:
     def __iter__(self) -> Iterator[Profile]:
         return iter(self._by_braze_id.values())
 
-    def find(self, identifier: Identifier) -> Profile | None:
+    def find(self, identifier: ProfileKey) -> Profile | None:
         """Return the one profile that an object with this identifier writes to."""
         if identifier.kind == "external_id":
             return self._by_external_id.get(identifier.key)
@@ -129,7 +129,7 @@ class Profiles:
             self.matches(identifier), key=lambda p: (p.external_id is not None, p.changed), default=None
         )
 
-    def matches(self, identifier: Identifier) -> list[Profile]:
+    def matches(self, identifier: ProfileKey) -> list[Profile]:
         """Return every profile that has this identifier: email and phone may be shared."""
         if identifier.kind == "email":
             return list(self._by_email.get(identifier.key, {}).values())
@@ -138,7 +138,7 @@ class Profiles:
         found = self.find(identifier)
         return [] if found is None else [found]
 
-    def create(self, identifier: Identifier | None, now: float, *, braze_id: str | None = None) -> Profile:
+    def create(self, identifier: ProfileKey | None, now: float, *, braze_id: str | None = None) -> Profile:
         """Add a profile; one without identifier is anonymous. An email or a phone is written as a field later."""
         self._made += 1
         profile = Profile(braze_id or f"{self._made:024x}", now, standard=dict(ON_A_NEW_PROFILE))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, Identifier, identify
+from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, ProfileKey, identify
 from airflow_provider_braze.sandbox.checks.standard_fields import STORED_AS
 from airflow_provider_braze.sandbox.workspace.profiles import Profiles
 
@@ -70,7 +70,7 @@ def _identifiers(entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _add(profiles: Profiles, entry: dict[str, Any]) -> None:
-    names: list[Identifier] = [identify(identifier) for identifier in _identifiers(entry)]
+    names: list[ProfileKey] = [identify(identifier) for identifier in _identifiers(entry)]
     for identifier in names:
         known = profiles.find(identifier)
         if known is not None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
+from airflow_provider_braze.storage.protocols.airflow_connection import connection_of, flag, seconds
 from airflow_provider_braze.storage.protocols.sessions import TIMEOUT
 
 EXPLICIT, IMPLICIT = "explicit", "implicit"

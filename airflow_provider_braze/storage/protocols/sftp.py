@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
+from airflow_provider_braze.storage.protocols.airflow_connection import connection_of, flag, seconds
 from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
 from airflow_provider_braze.storage.protocols.sessions import (
     TIMEOUT,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.protocols.connections import connection_of, flag, seconds
+from airflow_provider_braze.storage.protocols.airflow_connection import connection_of, flag, seconds
 from airflow_provider_braze.storage.protocols.links import followed
 from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
 from airflow_provider_braze.storage.protocols.sessions import TIMEOUT, Info, bound_sending

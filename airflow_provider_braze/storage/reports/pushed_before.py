@@ -46,7 +46,7 @@ class Newer:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Entry:
+class _IndexEntry:
     modified: int
     fields: str
     fingerprint: str
@@ -56,7 +56,7 @@ class _Entry:
         return f"{self.modified:020d}-{self.fields}-{self.fingerprint}"
 
     @classmethod
-    def of(cls, name: str) -> _Entry | None:
+    def of(cls, name: str) -> _IndexEntry | None:
         modified, _, rest = name.partition("-")
         fields, _, fingerprint = rest.partition("-")
         return cls(int(modified), fields, fingerprint) if modified.isdecimal() and fingerprint else None
@@ -84,7 +84,7 @@ class PushedBefore:
         self._part, self._marks = part, ShardMarks(folder, braze_conn_id)
         self._half: dict[str, Parts] = {}
         self._root = folder.root.child(f"order/{safe_name(braze_conn_id)}")
-        self._entries: list[_Entry] = []
+        self._entries: list[_IndexEntry] = []
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
 
@@ -115,7 +115,9 @@ class PushedBefore:
     def add(self, fingerprint: str, modified: float | None, fields: Collection[str] | None) -> None:
         """Take in an export whose marker was just written."""
         written = json.dumps(sorted(fields or ())).encode()
-        entry = _Entry(_microseconds(modified or 0.0), hashlib.sha256(written).hexdigest()[:16], fingerprint)
+        entry = _IndexEntry(
+            _microseconds(modified or 0.0), hashlib.sha256(written).hexdigest()[:16], fingerprint
+        )
         self._write("fields", entry.fields, written)
         self._write("exports", entry.name, b"")
         self._fields[entry.fields] = frozenset(fields or ())
@@ -125,7 +127,7 @@ class PushedBefore:
         if self._clock() - self._listed_at < _FRESH_SECONDS:
             return
         names = self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
-        listed = [entry for name in names if (entry := _Entry.of(name)) is not None]
+        listed = [entry for name in names if (entry := _IndexEntry.of(name)) is not None]
         # Listed after the index: what is marked between the two is read, rather than missed.
         marks = self._marks.all()
         pushed = self._folder.pushed(self._conn_id)
@@ -163,7 +165,7 @@ class PushedBefore:
                 self._fields[name] = frozenset({EVERY_FIELD})
         return self._fields[name]
 
-    def _read(self, entry: _Entry, common: frozenset[str]) -> Newer | None:
+    def _read(self, entry: _IndexEntry, common: frozenset[str]) -> Newer | None:
         marker = self._markers([entry.fingerprint]).get(entry.fingerprint)
         if marker is None:
             return None

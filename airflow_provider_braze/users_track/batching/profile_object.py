@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
-from airflow_provider_braze.users_track.rules.data_points import Names, Saved, Surplus, surplus
+from airflow_provider_braze.users_track.rules.data_points import LeftOutValues, Names, Surplus, surplus
 from airflow_provider_braze.users_track.rules.values import to_json
 
 Identity = tuple[str | None, ...]
@@ -65,7 +65,7 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
     billed_ahead: bool = False
     names: Names = ()
     told: Any = None
-    saved: Saved | None = None
+    saved: LeftOutValues | None = None
     # Of its place in the window: the user's objects around it that have no outcome, the ordinal of its first
     # record, whether nothing more is looked ahead for, and whether it was taken.
     before: ProfileObject | None = None

@@ -25,7 +25,7 @@ TAKEN_TOGETHER = 3000
 """Objects that are compared at once, in one transaction of the memory."""
 
 
-class Reduced(Protocol):
+class ComparedObjects(Protocol):
     """What becomes of some objects."""
 
     changed: list[ProfileObject]
@@ -35,7 +35,7 @@ class Reduced(Protocol):
     """Those of which nothing is left."""
 
 
-class Sifted(Protocol):
+class ComparedPart(Protocol):
     """What becomes of a part of which something is left out."""
 
     items: list[ProfileObject]
@@ -51,13 +51,13 @@ class Sifted(Protocol):
 class Changes(Protocol):
     """The memory, as the delivery sees it."""
 
-    def sift(self, parts: Sequence[Part]) -> Sequence[Sifted | None]:
+    def sift(self, parts: Sequence[Part]) -> Sequence[ComparedPart | None]:
         """Take out of what was taken what Braze was told before; what is to be sent is forgotten when this returns.
 
         :return: of each part what becomes of it; None of one that is to be sent as it is then.
         """
 
-    def reduce(self, items: Sequence[ProfileObject], *, confirmed: bool = False) -> Reduced:
+    def reduce(self, items: Sequence[ProfileObject], *, confirmed: bool = False) -> ComparedObjects:
         """Take out of objects what Braze was told before; what is to be sent is forgotten when this returns.
 
         :param confirmed: Braze is known to have a profile of each user.
@@ -162,7 +162,7 @@ class Sieve:
                 self._whole.append(batch)
         return bool(taken)
 
-    def _leave_out(self, parts: Sequence[Part], found: Sequence[Sifted | None]) -> None:
+    def _leave_out(self, parts: Sequence[Part], found: Sequence[ComparedPart | None]) -> None:
         """Settle what of a batch is unchanged, and let the rest of it wait for a request with others."""
         taking = Taking(parts, sum(map(size, parts)))
         settled = 0

@@ -13,7 +13,7 @@ Names = tuple[str, ...]
 Surplus = Mapping[str, int]
 
 
-class Saved(NamedTuple):
+class LeftOutValues(NamedTuple):
     """What was left out of an object, because Braze was told it before.
 
     :param values: how many values.

@@ -13,7 +13,7 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import HEAD_BYTES, ExportReader
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
-from airflow_provider_braze.redpoint.reading.records import Record
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
 
 HEADER = "RPContactID,ChannelExecutionID,external_id,first_name"
 NAMES = tuple(HEADER.split(","))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.sandbox.workspace.store import Store
+from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 from airflow_provider_braze.users_track.batching.merging import deep_merge, merge
 
 KEYS = st.sampled_from(["a", "b", "zip"])
@@ -75,7 +75,7 @@ def profile_objects(draw):
 
 def after(*objects):
     """What Braze has when each object has been processed in turn."""
-    store = Store(clock=lambda: 0)
+    store = ProfileStore(clock=lambda: 0)
     for each in objects:
         store.track({"attributes": [copy.deepcopy(each)]})
     # As JSON, because to Python 1 and True are one.

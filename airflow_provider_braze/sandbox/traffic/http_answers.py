@@ -16,7 +16,7 @@ HTML = "text/html"
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpAnswer:
     """A status, a body and headers; ``value`` is the body's JSON where it has one."""
 
     status: int
@@ -31,19 +31,19 @@ class Answer:
         return msgspec.json.encode(self.value) if self.text is None else self.text
 
 
-def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> Answer:
+def refusal(status: int, message: str, headers: dict[str, str] | None = None) -> HttpAnswer:
     """Return an answer that holds nothing but a message."""
-    return Answer(status, {"message": message}, headers or {})
+    return HttpAnswer(status, {"message": message}, headers or {})
 
 
-def spoilt(answer: Answer | None, fault: Fault, limit: RateLimit) -> Answer:
+def spoilt(answer: HttpAnswer | None, fault: Fault, limit: RateLimit) -> HttpAnswer:
     """Return the answer that a fault makes of the right one, which is None when the request was not processed."""
     if fault.kind == "queued":
-        return Answer(202, {"message": "queued"}, limit.headers())
+        return HttpAnswer(202, {"message": "queued"}, limit.headers())
     if fault.kind in ("status", "redirect") or answer is None:
         return _refused(fault, limit)
     if fault.kind == "invalid_json":
-        return Answer(answer.status, headers=answer.headers, text=answer.body[:-2] + b",")
+        return HttpAnswer(answer.status, headers=answer.headers, text=answer.body[:-2] + b",")
     if isinstance(answer.value, dict):
         _spoil_value(answer.value, fault.kind)
     return answer
@@ -65,7 +65,7 @@ _BODILESS = frozenset({204, 205, 304})
 """Answers that HTTP allows no body."""
 
 
-def _refused(fault: Fault, limit: RateLimit) -> Answer:
+def _refused(fault: Fault, limit: RateLimit) -> HttpAnswer:
     headers = {}
     if fault.status == HTTPStatus.TOO_MANY_REQUESTS:
         headers = limit.refusal_headers(fault.rate_headers, fault.retry_after)
@@ -74,15 +74,15 @@ def _refused(fault: Fault, limit: RateLimit) -> Answer:
     headers |= fault.headers
     phrase = HTTPStatus(fault.status).phrase if fault.status in set(HTTPStatus) else "Error"
     if fault.status in _BODILESS:
-        return Answer(fault.status, headers=headers, text=b"")
+        return HttpAnswer(fault.status, headers=headers, text=b"")
     if fault.text is not None:
-        return Answer(fault.status, headers=headers, text=fault.text.encode())
+        return HttpAnswer(fault.status, headers=headers, text=fault.text.encode())
     if fault.body == "empty":
-        return Answer(fault.status, headers=headers, text=b"")
+        return HttpAnswer(fault.status, headers=headers, text=b"")
     if fault.body == "html":
         page = (
             f"<html><head><title>{fault.status} {phrase}</title></head><body><h1>{phrase}</h1></body></html>"
         )
-        return Answer(fault.status, headers=headers, text=page.encode(), content_type=HTML)
+        return HttpAnswer(fault.status, headers=headers, text=page.encode(), content_type=HTML)
     message = "Rate Limited" if fault.status == HTTPStatus.TOO_MANY_REQUESTS else phrase
     return refusal(fault.status, message, headers)

@@ -1,6 +1,6 @@
 """What a Braze workspace does with the objects it is sent: pure, synchronous, in memory.
 
-:class:`Store` knows nothing of HTTP. It takes decoded JSON and answers what became of each object.
+:class:`ProfileStore` knows nothing of HTTP. It takes decoded JSON and answers what became of each object.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_braze.sandbox.checks import custom_attributes, events, reasons, standard_fields
+from airflow_provider_braze.sandbox.checks import custom_attributes, events, refusal_reasons, standard_fields
 from airflow_provider_braze.sandbox.checks.identifiers import (
     BadIdentifierError,
-    Identifier,
+    ProfileKey,
     digits_of,
     identify,
 )
@@ -34,7 +34,7 @@ object names its user (Braze docs: user attributes object)."""
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """One reason why one object was refused; ``reason`` is one of ``reasons``."""
+    """One reason why one object was refused; ``reason`` is one of ``refusal_reasons``."""
 
     input_array: str
     index: int
@@ -49,7 +49,7 @@ class Tracked:
     refusals: list[Refusal] = field(default_factory=list)
 
 
-class Store:
+class ProfileStore:
     """The profiles of a workspace, and the rules by which objects change them.
 
     :param lag: seconds after which a write shows in :meth:`export`.
@@ -90,7 +90,7 @@ class Store:
             outcome.processed[array] = taken
         return outcome
 
-    def export(self, identifier: Identifier) -> list[dict[str, Any]]:
+    def export(self, identifier: ProfileKey) -> list[dict[str, Any]]:
         """Return the profiles with this identifier, as they showed ``lag`` seconds ago."""
         shown = (self._as_seen(profile) for profile in self.profiles.matches(identifier))
         return [profile for profile in shown if profile is not None]
@@ -103,7 +103,7 @@ class Store:
     def _take(self, array: str, item: Any) -> Sequence[str]:
         """Process one object and return why it is refused, if it is."""
         if not isinstance(item, dict):
-            return [reasons.NOT_AN_OBJECT]
+            return [refusal_reasons.NOT_AN_OBJECT]
         refused = _REFUSALS[array](item)
         identifier = None
         try:
@@ -123,7 +123,7 @@ class Store:
             self._write(array, profile, item, identifier)
         return ()
 
-    def _profile_for(self, identifier: Identifier, item: dict[str, Any]) -> Profile | None:
+    def _profile_for(self, identifier: ProfileKey, item: dict[str, Any]) -> Profile | None:
         """Return the profile to write to, made when there is none and the object may make one."""
         profile = self.profiles.find(identifier)
         if profile is not None:
@@ -135,7 +135,7 @@ class Store:
         self._remember(profile, new=True)
         return profile
 
-    def _write(self, array: str, profile: Profile, item: dict[str, Any], identifier: Identifier) -> None:
+    def _write(self, array: str, profile: Profile, item: dict[str, Any], identifier: ProfileKey) -> None:
         now = self._clock()
         self.profiles.touch(profile)
         if array == "attributes":
@@ -169,7 +169,7 @@ class Store:
             contact = profile.standard.get(kind)
             if contact:
                 key = contact.lower() if kind == "email" else digits_of(contact)
-                found.update((each.braze_id, each) for each in self.profiles.matches(Identifier(kind, key)))
+                found.update((each.braze_id, each) for each in self.profiles.matches(ProfileKey(kind, key)))
         found.pop(profile.braze_id, None)
         return list(found.values())
 
@@ -222,7 +222,7 @@ class Store:
         return profile.exported(now)
 
 
-def _only_existing(identifier: Identifier, item: dict[str, Any]) -> bool:
+def _only_existing(identifier: ProfileKey, item: dict[str, Any]) -> bool:
     """Tell whether an object may not make a profile: said, or left out beside a user_alias."""
     said = item.get("_update_existing_only")
     return said if isinstance(said, bool) else identifier.kind == "user_alias"
