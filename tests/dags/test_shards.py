@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.dag_run import run_dag
 
 A_DAG = """
 import os
@@ -25,15 +24,14 @@ with DAG("sharded", schedule=None) as dag:
 """
 
 ITS_RUN = """
-import json, runpy, subprocess, sys
+import json
 from airflow_provider_braze.sandbox.testing import running_sandbox
 from airflow_provider_braze.users_track.delivery import sender
 
 sender._FIRST_BACKOFF = 0.01
-subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
 with running_sandbox() as sandbox:
     sandbox.fault(status=500, after=1, count=5)
-    run = runpy.run_path("dags/sharded.py")["dag"].test()
+    run = dag.test()
     said = {
         "tasks": sorted([ti.task_id, ti.map_index, ti.try_number, str(ti.state)] for ti in run.get_task_instances()),
         "profiles": len(sandbox.all_profiles()),
@@ -48,27 +46,11 @@ def test_a_mapped_task_pushes_in_shards(tmp_path: Path) -> None:
     export.parent.mkdir(parents=True)
     export.write_text("external_id,nickname\n" + "".join(f"U{n},Bo\n" for n in range(20)))
     reports = tmp_path / "reports"
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "sharded.py").write_text(A_DAG)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    own = {
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "EXPORT": str(export),
-        "REPORTS": str(reports),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", ITS_RUN],
-        cwd=tmp_path,
-        env=inherited | own,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    said = json.loads(done.stdout.rpartition("said: ")[2].splitlines()[0])
+    file = tmp_path / "dags" / "sharded.py"
+    file.parent.mkdir()
+    file.write_text(A_DAG)
+    printed = run_dag(file, ITS_RUN, tmp_path, EXPORT=str(export), REPORTS=str(reports))
+    said = json.loads(printed.rpartition("said: ")[2].splitlines()[0])
     assert [each[3] for each in said["tasks"]] == ["success"] * 3
     assert said["profiles"] == said["objects"] == 20
     assert len([*(reports / "pushed").glob("*/*")]) == 1

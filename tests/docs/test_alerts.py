@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import runpy
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +12,7 @@ import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from tests.dag_run import run_dag
 from tests.docs.pages import DOCS
 from tests.plugins.invented import report
 
@@ -35,12 +33,10 @@ with DAG("alerting", schedule=None, default_args=ALERTS) as dag:
 """
 
 ITS_RUN = """
-import runpy, subprocess, sys
 from airflow_provider_braze.sandbox.testing import running_sandbox
 
-subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
 with running_sandbox():
-    run = runpy.run_path("dags/alerting.py")["dag"].test()
+    run = dag.test()
 print("states:", dict(sorted((ti.task_id, str(ti.state)) for ti in run.get_task_instances())))
 """
 
@@ -108,25 +104,8 @@ def test_airflow_calls_them_with_what_they_need(tmp_path: Path) -> None:
     dags.mkdir()
     (dags / "alerting.py").write_text(A_DAG)
     (dags / "braze_alerts.py").write_text((DOCS / "examples" / "braze_alerts.py").read_text())
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    own = {
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__API__BASE_URL": "https://airflow.example.com",
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(dags), os.environ.get("PYTHONPATH")])),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", ITS_RUN],
-        cwd=tmp_path,
-        env=inherited | own,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    said = done.stdout
-    assert done.returncode == 0, said + done.stderr
+    where = "https://airflow.example.com"
+    said = run_dag(dags / "alerting.py", ITS_RUN, tmp_path, AIRFLOW__API__BASE_URL=where)
     states = {"passes": "success", "fails": "failed", "whole": "success", "never_began": "failed"}
     assert f"states: {dict(sorted((states | {'mapped': 'failed'}).items()))}" in said
     # The dag.test() of Airflow 3.1 does not tell callbacks the exception, as its workers do.
@@ -137,7 +116,7 @@ def test_airflow_calls_them_with_what_they_need(tmp_path: Path) -> None:
     )
     assert "90.0 % failed, and the push passed.\n10 records, 1 accepted, 9 failed; 9 x no identifier" in said
     assert said.count("and the push passed") == 1
-    run = "https://airflow.example.com/dags/alerting/runs/manual__"
+    run = f"{where}/dags/alerting/runs/manual__"
     links = sorted(line.partition("/tasks/")[2] for line in said.splitlines() if line.startswith(run))
     assert links == [
         f"{each}/plugin/braze_task" for each in ("fails", "mapped/mapped/0", "never_began", "passes")

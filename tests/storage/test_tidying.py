@@ -19,6 +19,7 @@ from airflow_provider_braze.storage.reports.markers import Marker
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.storage.tidying import read_age, tidy
 from tests import older
+from tests.dag_run import run_dag
 from tests.inbox import ObjectStore
 from tests.sandbox_process import ROOT
 
@@ -27,10 +28,6 @@ DAY = 86400
 EXAMPLE = ROOT / "docs" / "examples" / "tidy_reports.py"
 
 ITS_RUN = """
-import runpy, subprocess, sys
-
-subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True)
-dag = runpy.run_path(sys.argv[1])["dag"]
 for ti in dag.test().get_task_instances():
     print(f"{ti.task_id}: {ti.state}, paused at first: {dag.is_paused_upon_creation}")
 """
@@ -193,23 +190,7 @@ def test_airflow_runs_the_example_dag(folder: Path, tmp_path: Path) -> None:
     write(folder / NEW / "at-its-end" / "report.json", 90.5)
     dags = tmp_path / "dags"
     dags.mkdir()
-    shutil.copy(EXAMPLE, dags)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    own = {
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW_VAR_REDPOINT_BASE_PATH": str(folder.parent),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", ITS_RUN, str(dags / EXAMPLE.name)],
-        cwd=tmp_path,
-        env=inherited | own,
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "tidy_reports: success, paused at first: True" in done.stdout
+    copy = Path(shutil.copy(EXAMPLE, dags))
+    said = run_dag(copy, ITS_RUN, tmp_path, AIRFLOW_VAR_REDPOINT_BASE_PATH=str(folder.parent))
+    assert "tidy_reports: success, paused at first: True" in said
     assert left(folder) == KEPT
