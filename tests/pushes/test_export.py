@@ -19,10 +19,12 @@ from airflow_provider_braze.exceptions import (
     BrazeServerError,
     BrazeSetupError,
     ExportChangedError,
+    ExportGoneError,
     ExportRefusedError,
     MappingError,
     TooManyDataPointsError,
 )
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.users_track.delivery import sender
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -423,6 +425,51 @@ class TestRejectsAgain:
         first = push(land(HEADER + rows(1) + "broken\n"), mapping=mapping)
         with pytest.raises(BrazeSetupError, match="transform"):
             push(Path(first["rejects_path"]))
+
+
+class TestARetry:
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """What the storage is asked about the export before it is opened."""
+        asked: list[str] = []
+
+        def note(name: str) -> None:
+            ask = getattr(ExportItem, name)
+
+            def noted(item: ExportItem) -> Any:
+                asked.append(name)
+                return ask(item)
+
+            monkeypatch.setattr(ExportItem, name, noted)
+
+        note("_rejects_header")
+        note("look")
+        return asked
+
+    def test_asks_once_where_the_export_lies(self, push: Push, land: Land, asked: list[str]) -> None:
+        check(push(land(HEADER + rows(2)), is_retry=True), status="complete", records=2, accepted=2)
+        assert asked == ["_rejects_header", "look"]
+
+    def test_asks_once_where_an_earlier_try_brought_it_through(
+        self, push: Push, land: Land, sandbox: SandboxProcess, asked: list[str]
+    ) -> None:
+        path = land(HEADER + rows(2))
+        first = push(path)
+        asked.clear()
+        assert push(path, is_retry=True) == first
+        assert asked == ["_rejects_header", "look"]
+        assert sandbox.stats()["objects"] == 2
+
+    def test_pushes_what_has_changed_since(self, push: Push, land: Land, sandbox: SandboxProcess) -> None:
+        push(land(HEADER + rows(2)))
+        check(push(land(HEADER + rows(3)), is_retry=True), status="complete", records=3, accepted=3)
+        assert sandbox.stats()["objects"] == 5
+
+    def test_says_that_the_export_is_gone(self, push: Push, land: Land) -> None:
+        path = land(HEADER + rows(2))
+        path.unlink()
+        with pytest.raises(ExportGoneError, match="is not there"):
+            push(path, is_retry=True)
 
 
 @pytest.mark.parametrize("mode", ["upsert", "append"])

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import (
-    BrazeError,
     BrazeSetupError,
     ExportChangedError,
     describe,
@@ -19,16 +18,15 @@ from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
 from airflow_provider_braze.pushes.exports.lateness import MOST_FIELDS, age_of, lateness_line
 from airflow_provider_braze.pushes.exports.marking import Marking
-from airflow_provider_braze.pushes.exports.whole_before import WholeBefore
+from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails
 from airflow_provider_braze.pushes.resuming.resume_state import binding
-from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.export_item import ExportItem, FoundExport
 from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport, open_buffered
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, fingerprint
+from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.redpoint.reading.lines import Readable
 from airflow_provider_braze.rejects.writer import RejectsFile
-from airflow_provider_braze.storage.files.location import Location, Stat
 from airflow_provider_braze.storage.reports.markers import Marker, now
 from airflow_provider_braze.storage.reports.pushed_before import Newer, PushedBefore
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
@@ -66,10 +64,12 @@ class ExportPush(AnyPush):
     pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
 
     def _execute(self) -> dict[str, Any]:
-        if (whole := self._whole_before()) is not None:
+        item = ExportItem.of(self.export, self.channel_modes)
+        # A retry looks before it knows that it pushes: what it saw is what it then pushes, or marks.
+        found = unless_it_fails(item.look) if self._may_be_whole else None
+        if found is not None and (whole := self._whole_before(found)) is not None:
             self.report = whole
             return whole
-        item = ExportItem.of(self.export, self.channel_modes)
         if item.is_rows:
             raise BrazeSetupError(
                 f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
@@ -78,15 +78,14 @@ class ExportPush(AnyPush):
         self.job = replace(self.job, memory=with_targets(self.job.memory, reading.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
-        location, before = item.look()
-        return _ExportAttempt(self, self._running, reading, folder, location, before).execute()
+        return _ExportAttempt(self, self._running, reading, folder, found or item.look()).execute()
 
     def last_report_of_this_task(self) -> dict[str, Any] | None:
         """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
 
         :return: None where there is none, or the export as it lies there now was never pushed by this task's list.
         """
-        return self._last_report(is_of_a_list=True)
+        return unless_it_fails(lambda: self._last_report(self._look(), is_of_a_list=True))
 
     def mark_whole(self, report: Mapping[str, Any]) -> None:
         """Mark an export that an earlier try has brought through, where that was ended before it could mark it.
@@ -94,15 +93,23 @@ class ExportPush(AnyPush):
         :param report: of this export as it lies there now.
         :raises BrazeError: it cannot be told what is marked, or a mark cannot be written.
         """
-        item = ExportItem.of(self.export, self.channel_modes)
-        folder, (location, found) = self._reports_folder(item), item.look()
+        self._mark_whole(report, self._look())
+
+    def _mark_whole(self, report: Mapping[str, Any], found: FoundExport) -> None:
+        folder = self._reports_folder(found.item)
 
         def set_fields() -> frozenset[str]:
-            with open_buffered(location) as file:
-                return ExportSource(file, self._reading(item)).set_fields
+            with open_buffered(found.location) as file:
+                return ExportSource(file, self._reading(found.item)).set_fields
 
         before = WholeBefore(self.job, folder, report["fingerprint"])
-        before.mark(report, self.before(folder), location.url, age_of(item, found.modified), set_fields)
+        before.mark(
+            report,
+            self.before(folder),
+            found.location.url,
+            age_of(found.item, found.stat.modified),
+            set_fields,
+        )
 
     def before(self, folder: ReportsFolder) -> PushedBefore:
         """Give what knows which exports were pushed."""
@@ -110,36 +117,29 @@ class ExportPush(AnyPush):
             return self.pushed_before(folder)
         return PushedBefore(folder, self.job.braze_conn_id, part_of(self.job.shard))
 
-    def _whole_before(self) -> dict[str, Any] | None:
-        """Give the report of the try before, where it brought the export through and was ended before it could say so.
+    @property
+    def _may_be_whole(self) -> bool:
+        # What a list has brought through, the list asks itself.
+        return self.job.is_retry and not self.job.dry_run and not self.round
 
-        What a list has brought through, the list asks itself.
-        """
-        if not self.job.is_retry or self.job.dry_run or self.round:
-            return None
-        report = self._last_report(is_of_a_list=False)
+    def _whole_before(self, found: FoundExport) -> dict[str, Any] | None:
+        """Give the report of an earlier try that brought the export through, and was ended before it could say so."""
+        report = unless_it_fails(lambda: self._last_report(found, is_of_a_list=False))
         if report is None or report.get("status") != reports.COMPLETE:
             return None
         self.job.log(
             "An earlier try has brought this export through, and was ended before it could say so: it is not pushed "
             "again."
         )
-        self.mark_whole(report)
+        self._mark_whole(report, found)
         return report
 
-    def _last_report(self, *, is_of_a_list: bool) -> dict[str, Any] | None:
-        try:
-            item = ExportItem.of(self.export, self.channel_modes)
-            _, found = item.look()
-            name = fingerprint(item.where, found.size, found.modified, found.etag)
-            before = WholeBefore(self.job, self._reports_folder(item), name)
-            return before.last_report(is_of_a_list=is_of_a_list)
-        except (BrazeError, OSError) as error:
-            if isinstance(error.__cause__, ConnectionError):
-                # It may well have been pushed, and younger ones after it.
-                raise
-            # To be said when it is its turn.
-            return None
+    def _look(self) -> FoundExport:
+        return ExportItem.of(self.export, self.channel_modes).look()
+
+    def _last_report(self, found: FoundExport, *, is_of_a_list: bool) -> dict[str, Any] | None:
+        before = WholeBefore(self.job, self._reports_folder(found.item), found.fingerprint)
+        return before.last_report(is_of_a_list=is_of_a_list)
 
     def _reading(self, item: ExportItem) -> ResolvedExport:
         mode = item.resolve_mode(self.job.mode, self.channel_modes)
@@ -165,21 +165,20 @@ class _ExportAttempt(Attempt):
         running: Running,
         reading: ResolvedExport,
         folder: ReportsFolder,
-        location: Location,
-        before: Stat,
+        found: FoundExport,
     ) -> None:
         self.push = push
         self.reading = reading
         self.reports_folder = folder
-        self.location = location
-        self.before = before
+        self.location = found.location
+        self.before = found.stat
         self.source: ExportSource | None = None
-        self.modified = age_of(reading.item, before.modified)
+        self.modified = age_of(found.item, found.stat.modified)
         job = push.job
         self.before_it = push.before(folder)
         self.late: Newer | None = None
         self.held = False
-        self.fingerprint = fingerprint(reading.item.where, before.size, before.modified, before.etag)
+        self.fingerprint = found.fingerprint
         marks = ShardMarks(folder, job.braze_conn_id)
         self.half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
         self.marking = Marking(folder, job.braze_conn_id, self.before_it, self.half)

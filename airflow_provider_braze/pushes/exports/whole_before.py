@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed
@@ -21,6 +22,21 @@ from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.storage.reports.shard_marks import ShardMarks
+
+T = TypeVar("T")
+
+
+def unless_it_fails(ask: Callable[[], T]) -> T | None:
+    """Ask before it is an export's turn; trouble is to be said when it is, and gives None here.
+
+    :raises BrazeError: a server is out of reach: the export may well have been pushed, and younger ones after it.
+    """
+    try:
+        return ask()
+    except (BrazeError, OSError) as error:
+        if isinstance(error.__cause__, ConnectionError):
+            raise
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
-from airflow_provider_braze.redpoint.discovery.path import ExportPath
+from airflow_provider_braze.redpoint.discovery.path import ExportPath, fingerprint
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.report import Mode
 from airflow_provider_braze.storage.files.location import Location, Stat, locate
@@ -155,7 +155,7 @@ class ExportItem:
             return check_plain(beside_report(self.path), None)
         return check_plain(locate(self.path), locate(self.base_path) if self.base_path else None)
 
-    def look(self) -> tuple[Location, Stat]:
+    def look(self) -> FoundExport:
         """Find the file where it is to be opened, and look at it.
 
         :raises ExportGoneError: it is not there.
@@ -163,7 +163,7 @@ class ExportItem:
         """
         try:
             location = self.file()
-            return location, location.stat()
+            return FoundExport(self, location, location.stat())
         except ConnectionError as error:
             raise BrazeError(f"{self.path} is out of reach ({error}).") from error
         except FileNotFoundError:
@@ -208,6 +208,20 @@ class ExportItem:
                 "The push of these rejects had a mapping with a transform: give that mapping again."
             )
         return ExportMapping.of_report(self.parent.get("mapping"))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundExport:
+    """An export as it lay there when it was looked at."""
+
+    item: ExportItem
+    location: Location
+    stat: Stat
+
+    @property
+    def fingerprint(self) -> str:
+        """Names it in the reports folder, and is another one once it has changed."""
+        return fingerprint(self.item.where, self.stat.size, self.stat.modified, self.stat.etag)
 
 
 def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
