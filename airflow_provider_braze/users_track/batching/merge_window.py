@@ -2,6 +2,9 @@
 
 The loop in ``delivery`` stands above, puts in what the source gives and takes batches; below are what waits, and
 merging.
+
+What always holds: of one user at most one object is in flight, objects of one user leave in file order, and which
+records are merged depends on the file alone.
 """
 
 from __future__ import annotations
@@ -19,21 +22,12 @@ from airflow_provider_braze.users_track.batching.batch import (
     size,
     why_too_large,
 )
-from airflow_provider_braze.users_track.batching.merging import merge
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, Key, RecordBlock, user_key
 from airflow_provider_braze.users_track.batching.waiting import Waiting
 from airflow_provider_braze.users_track.rules import limits
-from airflow_provider_braze.users_track.rules.values import to_json
 
-__all__ = [
-    "ARRAYS",
-    "Batch",
-    "MergeWindow",
-    "ProfileObject",
-    "RecordBlock",
-    "SourceItem",
-]
+__all__ = ["ARRAYS", "Batch", "MergeWindow", "ProfileObject", "RecordBlock", "SourceItem"]
 
 Single = ProfileObject | int | None
 SourceItem = Single | list[RecordBlock | Single]
@@ -81,14 +75,17 @@ class MergeWindow:
         self.room = room_for_objects(partner, bytes_per_request)  # Bytes of one request, with commas.
         self._united = united
         self._waiting = Waiting()
+        # Objects that are held and not taken, and those that were taken and have no outcome: no object is in both.
         self._objects = 0
         self._in_flight = 0
-        # Each user's last object, be it in flight already.
+        # Each user's last object, be it in flight already. Whoever has nothing here can be sent at once: so an object
+        # leaves it only when it has its outcome, and never by being taken.
         self._last: dict[Key, ProfileObject | RecordBlock] = {}
 
     @property
     def full(self) -> bool:
         """Whether the next batch is whole, or the window too large to wait for it."""
+        # The last two are what bounds memory: then a batch is taken that is not whole.
         return (
             self._waiting.ready >= self.objects_per_request
             or self.records >= MOST_RECORDS
@@ -141,6 +138,7 @@ class MergeWindow:
         if reason is None:
             item.position = self.read
             self._join(item)
+        # After it has joined: the record itself may be the one that ends the look-ahead of an older one.
         self.skip()
         return reason
 
@@ -150,7 +148,9 @@ class MergeWindow:
         :return: those that can never be sent, which the window does not hold, and why.
         """
         block.position = self.read
+        # More than its objects: records that were invalid or passed over count for the look-ahead too.
         self.read += block.span
+        # One sum tells of nearly every block that nothing in it can be too large.
         weight = block.weight(0, len(block))
         heavy = (
             [at for at, body in enumerate(block.bodies) if len(body) > self.room]
@@ -193,6 +193,7 @@ class MergeWindow:
         key = user_key(item.identity)
         last = self._last.get(key)
         if isinstance(last, RecordBlock):
+            # Two objects of a user are linked, and in a block nothing can be.
             last = self._last[key] = self._detach(last, last.find(key))
         self.records += 1
         if last is not None:
@@ -205,12 +206,14 @@ class MergeWindow:
         if item.array == "attributes":
             self._waiting.begin_look_ahead(item)
         else:
+            # Nothing is ever folded into it.
             self._end_look_ahead(item)
 
     def _detach(self, block: RecordBlock, at: int) -> ProfileObject:
         """Make an object of its own of one in a block; of one in flight, only a placeholder that others wait for."""
         if at < block.taken:
             identity = block.item(at).identity
+            # It has no records and no content: what is in flight is settled with its block.
             placeholder = block.waiters[at] = ProfileObject("attributes", identity, None, (), taken=True)
             return placeholder
         item = block.detach(at)
@@ -230,28 +233,16 @@ class MergeWindow:
         self._waiting.end_look_ahead(self.read, self._end_look_ahead)
 
     def _fold(self, last: ProfileObject, item: ProfileObject) -> bool:
+        # What was taken is on its way, and events each count: neither can become anything else.
         if last.taken or not item.array == last.array == "attributes":
             return False
+        # Counted from its first record, not its last: else a user in every record would never be sent.
         if item.position - last.position > LOOK_AHEAD_RECORDS:
             return False
-        older, newer = last.content, item.content
-        checked = last.checked and item.checked
-        merged = merge(older, newer, self._united, checked=checked)
-        if merged is None:
+        grown = last.fold_in(item, self._united, self.room)
+        if grown is None:
             return False
-        body = to_json(merged)
-        if len(body) > self.room:
-            return False
-        # Both were counted as two objects; from here on the one that is sent is.
-        last.unbill(older)
-        item.unbill(newer)
-        weight = last.weight + item.weight - len(item.body) + len(body) - len(last.body)
-        self.characters += weight - last.weight
-        last.weight = weight
-        last.more = None
-        last.checked = checked
-        last.become(merged, body)
-        last.references = (*last.references, *item.references)
+        self.characters += grown
         return True
 
     def _end_look_ahead(self, item: ProfileObject) -> None:
@@ -261,6 +252,7 @@ class MergeWindow:
             self._take_out([item])
             self._pass_turn(item)
         elif item.before is None:
+            # Else the one before it queues it, when that has its outcome.
             self._waiting.queue(item)
 
     def take(self, most: int | None = None) -> Batch | None:
@@ -304,6 +296,7 @@ class MergeWindow:
 
     def release(self, parts: Iterable[Part]) -> None:
         """Say that what was taken has its outcome, so that its users may be sent again."""
+        # Only now, and not when it was taken: Braze may process two requests in any order.
         for part in parts:
             self._in_flight -= size(part)
             if isinstance(part, ProfileObject):
@@ -327,14 +320,17 @@ class MergeWindow:
         after = item.after
         if after is not None:
             item.after = after.before = None
+            # Taken already, where both went into one request; and one that is looked ahead for queues itself.
             if after.past_look_ahead and not after.taken:
                 self._waiting.queue(after)
+        # Once the window was drained, nobody has a last one.
         elif self._last.get(key := user_key(item.identity)) is item:
             del self._last[key]
 
     def drain(self) -> list[ProfileObject]:
         """Take out everything that will not be sent, in the order in which it was read."""
         left: list[ProfileObject] = []
+        # From each user's last object back to the one in flight; a block stands here once for each of its users.
         for last in {id(last): last for last in self._last.values()}.values():
             if isinstance(last, RecordBlock):
                 left += last.rest()

@@ -1,4 +1,8 @@
-"""One object on its way to Braze, and the records it comes from."""
+"""One object on its way to Braze, and the records it comes from.
+
+Above: the merge window, the sender and the ledger, which settles its records. Below: the rules of merging, and
+references to records.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_braze.users_track.batching.merging import merge
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
 from airflow_provider_braze.users_track.rules.data_points import LeftOutValues, Names, Surplus, surplus
 from airflow_provider_braze.users_track.rules.values import to_json
@@ -120,6 +125,33 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
         if self.more is None:
             self.more = surplus(content)
         self.given = None
+
+    def fold_in(self, item: ProfileObject, united: frozenset[str], room: int) -> int | None:
+        """Take in a later attributes object of the same user, with its records, where that means the same.
+
+        :param united: tag attributes that are united though they are plain arrays.
+        :param room: most bytes of an object.
+        :return: characters by which this one takes more of the window; None where both must be sent.
+        """
+        older, newer = self.content, item.content
+        checked = self.checked and item.checked
+        merged = merge(older, newer, united, checked=checked)
+        if merged is None:
+            return None
+        body = to_json(merged)
+        if len(body) > room:
+            return None
+        # Both were counted as two objects; from here on the one that is sent is.
+        self.unbill(older)
+        item.unbill(newer)
+        grown = item.weight - len(item.body) + len(body) - len(self.body)
+        self.weight += grown
+        # Of the merged object, the surplus is found out anew.
+        self.more = None
+        self.checked = checked
+        self.become(merged, body)
+        self.references = (*self.references, *item.references)
+        return grown
 
     def unbill(self, content: dict[str, Any] | None = None) -> None:
         """Take back what was counted ahead, because Braze does not get it, or not like this.
