@@ -230,11 +230,11 @@ class SentOnce(RuleBasedStateMachine):
             assert (outcome == "invalid") == bool(invalid)
         if self.calm:
             # An object for each record that is called accepted, whatever was sent again.
-            assert ledger.objects == counts["accepted"]
+            assert ledger.total.objects == counts["accepted"]
             assert not (self.alive and counts["unknown"]), "nothing was lost, and it is said not to be known"
         if self.calm and not counts["unknown"]:
             whole = SentOnce.uninterrupted(self.rows)
-            assert ledger.objects == whole.objects
+            assert ledger.total.objects == whole.objects
             assert ledger.data_points.total() >= whole.data_points.total()
             if not ledger.upper_bounds:
                 assert ledger.data_points.by_attribute() == whole.data_points.by_attribute()

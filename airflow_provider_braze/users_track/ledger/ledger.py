@@ -1,4 +1,8 @@
-"""Every record's outcome, counted as it becomes known, and the failed ones written down."""
+"""Every record's outcome, counted as it becomes known, and the failed ones written down.
+
+Above: the delivery, which settles; checkpoint and report, which read. Below: counts of records, and what writes failed
+ones. What always holds: a record that was read has one outcome or none yet, never two.
+"""
 
 from __future__ import annotations
 
@@ -30,10 +34,6 @@ _MANY_SEGMENTS = 128
 """Segments that wait for an older one, after which new ones get larger."""
 
 
-def _forget(told: Any) -> None:
-    """Remember nothing."""
-
-
 @dataclass(slots=True)
 class Ledger:
     """Counts of one push, segment by segment, so that the counts of its settled beginning are known at any time.
@@ -63,7 +63,7 @@ class Ledger:
     sent_again: SentAgain = field(default_factory=SentAgain)
     resumed_after: int = 0
     upper_bounds: set[str] = field(default_factory=set)
-    remember: Callable[[Any], None] = _forget
+    remember: Callable[[Any], None] = field(default=lambda _: None)
     trouble: Exception | None = None
     _segments: deque[LedgerSegment] = field(default_factory=lambda: deque([LedgerSegment()]))
     _opened: int = 1
@@ -96,15 +96,9 @@ class Ledger:
         return self.total.data_points
 
     @property
-    def objects(self) -> int:
-        """Objects that Braze accepted."""
-        return self.total.objects
-
-    @property
     def failed(self) -> int:
         """Records that were rejected, invalid, unknown or not sent."""
-        outcomes = self.outcomes
-        return sum(outcomes[outcome] for outcome in FAILED)
+        return sum(map(self.outcomes.__getitem__, FAILED))
 
     @property
     def crowded(self) -> bool:
@@ -132,6 +126,7 @@ class Ledger:
         segment = LedgerSegment()
         self._segments.append(segment)
         self._opened += 1
+        # They grow: a short file soon has a settled beginning, and behind one slow answer there are not ever more.
         self._size = min(self._opened**2, _LARGEST_SEGMENT) * (1 + len(self._segments) // _MANY_SEGMENTS)
         self._advance()
         return segment
@@ -139,8 +134,10 @@ class Ledger:
     def _advance(self) -> None:
         """Move the oldest segments, as far as every record of them is settled, to the settled beginning."""
         segments = self._segments
+        # Never the last one, which is still filled.
         while len(segments) > 1 and not segments[0].unsettled and not segments[0].incomplete:
             segment = segments[0]
+            # First on disk, then counted: what a checkpoint counts as failed must stand in the rejects file.
             if not self._write_down(segment):
                 break
             settled = RecordCounts.of((self.settled, segment))
@@ -155,6 +152,7 @@ class Ledger:
 
     def settle(self, item: ProfileObject, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records: of an accepted object one is accepted, the others merged."""
+        # Before its records are taken out of it: their segment is what has counted it.
         if outcome != "accepted":
             item.unbill()
         references, became = self._unsettled_of(item, outcome)
@@ -188,8 +186,7 @@ class Ledger:
         segment.outcomes["unchanged"] += len(billed)
         segment.unsettled -= len(billed)
         segment.leave_out(billed)
-        if not self._segments[0].unsettled:
-            self._advance()
+        self._advance()
 
     def _holder(self, references: Sequence[RecordReference]) -> LedgerSegment:
         """Give the segment that counts an accepted object: that of its last record.
@@ -210,6 +207,8 @@ class Ledger:
                     self.count_data_points(part)
                 self.settle(part, outcome)
             elif not part.settled:
+                # Its segment has counted the data points since it was mapped; what is refused is detached, and
+                # takes them back.
                 part.settled = True
                 segment = part.block.segment
                 segment.outcomes[outcome] += len(part)
@@ -218,11 +217,11 @@ class Ledger:
                 if part.told and outcome == "accepted":
                     for told in part.told:
                         self.remember(told)
-        if not self._segments[0].unsettled:
-            self._advance()
+        self._advance()
 
     def _unsettled_of(self, item: ProfileObject, outcome: str) -> tuple[Sequence[RecordReference], str]:
         """Take an object's records out of it, and tell what the first becomes when the object is accepted."""
+        # Whoever settles an object once more finds no records: each is counted once, whatever befalls its request.
         references, item.references = item.references, ()
         if not references or references[0].segment is not ALREADY_SETTLED:
             return references, "accepted"
@@ -295,8 +294,7 @@ class Ledger:
             if written_down:
                 segment.reasons[grouped] += 1
                 self._held.add(segment, Failed(reference, outcome, written, column))
-        if not self._segments[0].unsettled:
-            self._advance()
+        self._advance()
 
     def _write_down(self, segment: LedgerSegment) -> bool:
         """Write a segment's failed records down; False when some could not be."""

@@ -420,7 +420,7 @@ class TestAccount:
         ledger.settle_batch(batch, "accepted")
         ledger.leave(batch.items, lost=True, reason="cut")
         assert ledger.outcomes == {"accepted": 3, "merged": 1}
-        assert ledger.objects == 3
+        assert ledger.total.objects == 3
         assert ledger.data_points.by_attribute() == {"x": 3}
         ledger.flush()
         check_sum(ledger, written)
@@ -429,7 +429,7 @@ class TestAccount:
         batch = whole(filled(counted(ledger, ["a", "b"]), counted(ledger, ["b", "c"], 4)))
         ledger.settle_batch(batch, "planned")
         assert ledger.outcomes == {"planned": 4}
-        assert ledger.objects == 0
+        assert ledger.total.objects == 0
         assert ledger.data_points.by_attribute() == {"x": 3}
         check_sum(ledger)
 

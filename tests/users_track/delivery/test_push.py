@@ -91,7 +91,7 @@ class TestWhole:
         stats = sandbox.stats()
         assert pushed.ledger.requests == stats["requests"] == 14
         assert pushed.ledger.retries == 0
-        assert pushed.ledger.objects == stats["objects"] == 1000
+        assert pushed.ledger.total.objects == stats["objects"] == 1000
         assert {user: profile["custom_attributes"] for user, profile in sandbox.profiles().items()} == {
             f"u{n:06}": {"city": f"c{n}"} for n in range(1000)
         }

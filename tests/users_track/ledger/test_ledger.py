@@ -62,7 +62,7 @@ class TestOutcomes:
         ledger.begin(4)
         ledger.settle(merged(4), "accepted")
         assert ledger.outcomes == {"accepted": 1, "merged": 3}
-        assert ledger.objects == 1
+        assert ledger.total.objects == 1
         check_sum(ledger, written)
 
     @pytest.mark.parametrize("outcome", ["rejected", "invalid", "unknown", "not_sent", "not_found"])
@@ -75,7 +75,7 @@ class TestOutcomes:
         assert {k: v for k, v in ledger.outcomes.items() if v} == {outcome: 4}
         assert written.rows == [(2 + n, outcome, "because", "") for n in range(4)]
         assert ledger.reasons == {"because": 4}
-        assert ledger.objects == 0
+        assert ledger.total.objects == 0
         assert not ledger.data_points.by_attribute()
         check_sum(ledger, written)
 
@@ -131,7 +131,7 @@ def test_an_account_starts_at_nothing(ledger: Ledger) -> None:
         ledger.records,
         ledger.requests,
         ledger.retries,
-        ledger.objects,
+        ledger.total.objects,
         ledger.bytes,
         ledger.failed,
     )
@@ -389,7 +389,7 @@ class TestBilledAhead:
         ledger.leave([item], lost=True, reason="cut")
         ledger.settle(item, "rejected", "late")
         assert ledger.outcomes == {"accepted": 1}
-        assert ledger.objects == 1
+        assert ledger.total.objects == 1
         assert ledger.data_points.by_attribute() == {"rpi_offers": 2, "city": 1}
 
     @pytest.mark.parametrize("outcome", ["rejected", "unknown", "not_sent", "not_found"])
