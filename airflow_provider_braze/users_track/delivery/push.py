@@ -134,11 +134,13 @@ class Push:
                         self._look_at = self._clock() + every
                 whole = True
             finally:
+                # Whatever ended the loop, an interruption too: every record that was read has an outcome after this.
                 self._close_account(whole)
 
     def _close_account(self, whole: bool) -> None:
         if self._asked_to_stop is not None:
             self.stop(self._asked_to_stop[0])
+        # From what may have arrived to what surely did not; what neither holds was torn from a line in between.
         for delivery in self._deliveries:
             self._sender.abandon(delivery)
         self._deliveries.clear()
@@ -172,6 +174,7 @@ class Push:
 
     def stop(self, error: BaseException) -> None:
         """Send nothing further; what is in flight may still get its answer."""
+        # The first one counts: what follows is mostly its consequence.
         if self.error is None:
             self.error = error
         self._stopped = True
@@ -192,7 +195,10 @@ class Push:
     def _turn(self) -> bool:
         """Go round once; False when nothing is left to do."""
         if self._asked_to_stop is not None:
-            self._heed_the_stop(*self._asked_to_stop)
+            (error, patience), self._asked_to_stop = self._asked_to_stop, None
+            self.stop(error)
+            self._cut_at = min(self._cut_at, self._clock() + patience)
+        # Answers first: each makes room in the window and under the limiter for what is sent in this same turn.
         for about, result in self._client.finished():
             self._in_flight -= 1
             try:
@@ -207,7 +213,8 @@ class Push:
             return True
         if self._intake.exhausted and not self._deliveries and not self._has_more:
             return False
-        if not self._can_send_at_once():
+        # Asked anew: since it was sent from, time has passed, in which a limiter may have opened.
+        if not any(lane.is_open for lane in self._lanes):
             self._wait()
         return True
 
@@ -234,11 +241,6 @@ class Push:
             for lane in self._lanes
         )
 
-    def _heed_the_stop(self, error: BaseException, patience: float) -> None:
-        self._asked_to_stop = None
-        self.stop(error)
-        self._cut_at = min(self._cut_at, self._clock() + patience)
-
     def _wind_up(self) -> bool:
         """Let go of all that is not in flight; False once nothing is any more, or nobody waits for it longer."""
         self._intake.stop()
@@ -262,11 +264,9 @@ class Push:
             lane.opens_at = self._clock() + wait if wait else float("inf")
         return sent
 
-    def _can_send_at_once(self) -> bool:
-        return any(lane.is_open for lane in self._lanes)
-
     def _next_delivery(self, lane: Lane) -> bool:
         """Take a batch out of the window, if it is whole and there is room for it; whether the lane has more now."""
+        # With confirm the last lane is that of look-ups: nobody is sent who was not looked up.
         if lane is not self._lanes[-1] or len(self._deliveries) >= self._most_deliveries:
             return False
         try:
@@ -302,6 +302,7 @@ class Push:
 
     def _end(self, delivery: Delivery) -> None:
         """Let the users of a delivery be sent again: all of it has its outcome."""
+        # Not before: a user who is released while in flight could be in two requests, which Braze takes in any order.
         del self._deliveries[delivery]
         self._window.release(delivery.parts)
         if self._sieve is not None:
@@ -312,6 +313,7 @@ class Push:
             if self._confirming is not None and about.of.about in self._deliveries:
                 self._confirming.answered(about, result)
             return
+        # A split, too, goes on under its delivery: one that is due again is in no lane meanwhile.
         at = self._sender.answered(about, result)
         if at is None:
             self._end(about)
