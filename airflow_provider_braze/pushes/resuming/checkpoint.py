@@ -1,6 +1,9 @@
 """What a later try goes on from: how far Braze has acknowledged everything, and the counts up to there.
 
 Each attempt stands above; below are the ledger and the rejects file, of which it keeps what belongs together.
+
+What always holds: whatever a checkpoint in the store counts is on disk, and no more records go out than it promises,
+unless a file in the folder of the try says so first.
 """
 
 from __future__ import annotations
@@ -69,6 +72,7 @@ class Checkpoints:
         self._resume_state, self._save = resume_state, save
         self._is_saved, self._announced, self._before = is_saved, announced, before
         self._token = token
+        # One thread: parts and checkpoints are written in the order in which they were taken.
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[bool] | None = None
         self._ahead: Future[bool] | None = None
@@ -138,6 +142,7 @@ class Checkpoints:
         settled = self._ledger.settled.records
         if self._save is None or settled == self._saved_records or time.monotonic() - self._saved_at < EVERY:
             return
+        # Never two under way: behind a slow store they would pile up, each older than what is sent by then.
         if self._writing is None or self._writing.done():
             self._extend()
 
@@ -158,6 +163,7 @@ class Checkpoints:
 
     def _begin(self, seconds: float) -> Future[bool]:
         """Take a checkpoint of now, and have it written."""
+        # Taken here, on the push's own thread, which alone counts: the other thread only writes it.
         self._saved_at, self._saved_records = time.monotonic(), self._ledger.settled.records
         until = self._allowance.next_until()
         self._writing = self._writer.submit(self._write, self._take(until), until, seconds)
@@ -173,6 +179,7 @@ class Checkpoints:
             self._rejects.finish_parts()
             if self._save is not None:
                 self._save(checkpoint)
+            # Given to the store is not in it: a kill in between must find the older promise still kept.
             if not self._arrives(seconds):
                 return False
         except RejectsError as error:
@@ -184,6 +191,7 @@ class Checkpoints:
                 # The push goes on without it.
                 self._give_up()
             return False
+        # Last: from here on records go out that only this checkpoint promises.
         self._allowance.extend(until)
         return True
 
@@ -215,6 +223,7 @@ class Checkpoints:
 
         A checkpoint that could not be saved is only noted: the push is over. Rejects that could not are lost.
         """
+        # Nobody waits for the store any more, but for the part of the rejects file that is being ended.
         self._is_over = True
         self._writer.shutdown()
         failed = self._what_failed()
@@ -272,6 +281,7 @@ class Checkpoints:
         :param sent_until: records that count as sent before the next one is kept, at most; None: nobody knows.
         :param waiting: from now on it waits for Braze.
         """
+        # In this order: what the memory has learned and the rejects file holds by now is what the ledger counts below.
         self._before()
         self._rejects.cut()
         rejects = self._rejects.checkpoint()

@@ -1,5 +1,7 @@
 """Rate and back-off: a pure object that is asked whether a request may go now, and if not, when.
 
+Above: the loop of a push, and whoever sends single requests. Below: :class:`Share`, which knows of others that send.
+
 It waits for nothing itself. Who sends asks :meth:`Limiter.ready_in`, then says :meth:`Limiter.take` when a request goes
 out and :meth:`Limiter.answered` when it has ended, in whatever order requests end.
 
@@ -78,6 +80,8 @@ class Limiter:
         # Before the first request there is nothing to make up for.
         self._catch_up = 0.0
         self._paused_until: float = after._paused_until if after else 0.0
+        # A request is in one of the two from when it goes out until 3 s after it has ended; the latter holds when each
+        # leaves it, the earliest first.
         self._unanswered = 0
         self._answered: deque[float] = deque(after._answered if after else ())
         self._refusals_in_a_row = 0
@@ -107,10 +111,12 @@ class Limiter:
         now = self._clock()
         while self._answered and self._answered[0] <= now:
             self._answered.popleft()
+        # Three answers to the same question, of which the latest holds: Braze's order, our pace, the others.
         wait = max(0.0, self._paused_until - now, self._next_at - now)
         wait = max(wait, self._share.holds(now, self._unanswered))
         if self._unanswered + len(self._answered) < self._most():
             return wait
+        # What has no answer yet may reach the server at any time, so it occupies the window for as long.
         if not self._answered:
             return None
         return max(wait, self._answered[0] - now)
@@ -118,6 +124,7 @@ class Limiter:
     def _most(self) -> int:
         """Most requests that may occupy the window of 3 s."""
         share = self._share
+        # Where the answers tell what others use, the whole limit may be ours; else only the share that was set.
         window = self._window[0] if share.told else self._window[0] * self._window[1]
         if share.told and share.alone and share.windows.seconds >= limits.WINDOW_SECONDS:
             window = min(window, share.windows.limit)
@@ -128,6 +135,7 @@ class Limiter:
         """Note that a request goes out now, as :meth:`ready_in` allowed; :meth:`answered` must follow."""
         now = self._clock()
         self._share.sent(now)
+        # From when it was due, not from now: what a busy loop missed is made up for, but only so much of it.
         self._next_at = max(self._next_at, now - self._catch_up) + 1.0 / self._share.pace(now)
         self._catch_up = _CATCH_UP if self._share.alone else _CATCH_UP_TOGETHER
         self._unanswered += 1
@@ -135,6 +143,7 @@ class Limiter:
     def answered(self, status: int | None = None, headers: Mapping[str, str] | None = None) -> None:
         """Note the end of a request, with what the answer says of the limit; no status means no answer."""
         now = self._clock()
+        # Before anything is learned: the server counts a request until its own window is over, answered or not.
         self._unanswered -= 1
         self._answered.append(now + limits.WINDOW_SECONDS)
         if status == 429:
@@ -184,7 +193,9 @@ class Limiter:
         self._pause_until(now + ordered + min(0.1 * ordered, _LATEST) * self._jitter(), now)
 
     def _pause_until(self, until: float, now: float) -> None:
+        # Never shortened: of requests that were answered together, the longest order holds.
         if until > self._paused_until:
+            # Only what comes on top: pauses that overlap were waited for once.
             self._paused_in_all += until - max(now, self._paused_until)
             self._paused_until = until
             self._next_at = max(self._next_at, until)
