@@ -1,4 +1,7 @@
-"""Blanks around cells: databases pad (``CHAR``), people paste, and to Braze ``P1`` and ``P1  `` are two users."""
+"""Blanks around cells: databases pad (``CHAR``), people paste, and to Braze ``P1`` and ``P1  `` are two users.
+
+Above: whatever cuts or compares cells. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What the provider raises: one root, and a child for each thing a DAG author may want to tell apart.
 
 No airflow imports, so that the classes can be named in an Airflow retry policy or caught in a plain script.
+
+Above: everything. Below: nothing, not even Airflow.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Airflow renders ``{{ params.dry_run }}`` to ``'True'`` and an empty field to ``''`` or ``'None'``. Each function takes
 the parameter's name and its value, typed or as text, and raises ``BrazeSetupError`` naming the parameter.
+
+Above: whoever is given parameters. Below: only the errors.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The types of a report and of modes, for DAGs: editors and type checkers then know ``report["accepted"]``.
 
 Every key is documented in ``docs/outcomes.md``. Which are there depends on what was pushed: an export, a list or rows.
+
+Above: DAGs. Below: nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The error of a parameter that is wrong as written: beside ``parameters``, which a terminal reads without Airflow."""
+"""The error of a parameter that is wrong as written: beside ``parameters``, which a terminal reads without Airflow.
+
+Above: operators and sensors, as they are made. Below: only the errors.
+"""
 
 from __future__ import annotations
 

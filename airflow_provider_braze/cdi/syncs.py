@@ -6,6 +6,8 @@ after the newest one that was listed before. The clock of whoever asks plays no 
 Others start syncs too. One that begins and ends between the look and the start looks like ours; what a look right after
 the start tells, when Braze has just said that nothing else was in progress, tells them apart. Where nothing does, all
 that it could be are named.
+
+Above: the hook, operator, sensor and trigger of such syncs. Below: only the errors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What an answer to one of the hook's calls says: the typed error of trouble, and never a key or a value."""
+"""What an answer to one of the hook's calls says: the typed error of trouble, and never a key or a value.
+
+Above: the hook's calls. Below: what an answer to a push means, which is said in one place.
+"""
 
 from __future__ import annotations
 

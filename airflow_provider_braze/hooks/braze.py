@@ -1,4 +1,7 @@
-"""The Braze REST API for DAG authors."""
+"""The Braze REST API for DAG authors.
+
+Above: operators, sensors and triggers. Below: the calls by subject, a connection's workspace, and the client.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Braze takes 20 starts and 100 looks a minute; both are kept for all that this process asks of a workspace. Of what other
 processes ask nothing is known but what Braze says: that nothing is left, or that it refuses, and until when. All that
 this process asks then waits.
+
+Above: the hook of which these calls are a part. Below: how one call is made, and how a list of syncs is read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The form of a connection for Airflow 3.1; later versions read the provider info, from which this is made too."""
+"""The form of a connection for Airflow 3.1; later versions read the provider info, from which this is made too.
+
+Above: the hook. Below: the provider info.
+"""
 
 from __future__ import annotations
 

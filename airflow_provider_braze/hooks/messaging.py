@@ -1,6 +1,8 @@
 """Campaigns, Canvases and segments: lists as generators over pages, and the details of one (Braze docs: export).
 
 Nothing here changes anything in Braze.
+
+Above: the hook of which these calls are a part. Below: how one call is made.
 """
 
 from __future__ import annotations

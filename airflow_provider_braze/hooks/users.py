@@ -1,6 +1,8 @@
 """Users as such: deleted, identified, merged, named by aliases, and their subscription status; one request each.
 
 Nothing is sent twice here. For any number of rows, and an outcome for each, there is ``BrazeUsersOperator``.
+
+Above: the hook of which these calls are a part. Below: how one call is made, and what each action takes.
 """
 
 from __future__ import annotations

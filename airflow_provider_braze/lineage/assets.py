@@ -1,4 +1,7 @@
-"""URIs of assets that are exports (``redpoint://``) and workspaces (``braze://``), as Airflow asks for them."""
+"""URIs of assets that are exports (``redpoint://``) and workspaces (``braze://``), as Airflow asks for them.
+
+Above: Airflow, by the provider info, and DAG authors. Below: the names.
+"""
 
 from __future__ import annotations
 

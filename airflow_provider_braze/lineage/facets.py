@@ -1,6 +1,8 @@
 """What a push tells OpenLineage: the exports it read, the workspace it wrote to, and what came of it.
 
 Nothing is asked of anybody: all of it is in the report. Imported only when OpenLineage's provider asks.
+
+Above: the operator, where OpenLineage asks it. Below: the names, and the words for outcomes.
 """
 
 from __future__ import annotations

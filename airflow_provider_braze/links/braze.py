@@ -1,4 +1,7 @@
-"""From a push to the Braze dashboard of its cluster."""
+"""From a push to the Braze dashboard of its cluster.
+
+Above: the operators. Below: only Airflow's links.
+"""
 
 from __future__ import annotations
 

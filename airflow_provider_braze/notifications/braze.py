@@ -1,4 +1,7 @@
-"""Tell people of pushes, through Airflow's own notifiers."""
+"""Tell people of pushes, through Airflow's own notifiers.
+
+Above: callbacks of DAGs. Below: which complaints a report gives cause for.
+"""
 
 from __future__ import annotations
 

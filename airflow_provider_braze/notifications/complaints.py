@@ -1,4 +1,7 @@
-"""What of a push's report somebody should be told, in a few lines without personal data."""
+"""What of a push's report somebody should be told, in a few lines without personal data.
+
+Above: the notifier. Below: nothing; a report is plain JSON here.
+"""
 
 from __future__ import annotations
 

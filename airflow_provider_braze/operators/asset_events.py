@@ -1,4 +1,7 @@
-"""What the assets in a task's outlets are told of its push."""
+"""What the assets in a task's outlets are told of its push.
+
+Above: the operators. Below: the words for outcomes.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """A little state in Airflow's task state store (3.3+) that must be there before something is done, not soon after.
 
 What a push keeps may be late, and goes through ``state_store``; here who writes waits until it is kept.
+
+Above: the operator of syncs. Below: Airflow's store.
 """
 
 from __future__ import annotations

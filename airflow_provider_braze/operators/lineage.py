@@ -1,4 +1,7 @@
-"""What OpenLineage's provider asks an operator, where it is installed; else nobody calls any of this."""
+"""What OpenLineage's provider asks an operator, where it is installed; else nobody calls any of this.
+
+Above: the operator, of which it is a part. Below: the facets.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an author wrote as it will be: checked when the DAG is parsed. Templates and XComs wait for the run."""
+"""What an author wrote as it will be: checked when the DAG is parsed. Templates and XComs wait for the run.
+
+Above: the operator, as it is made. Below: the readers of each parameter, which the run asks again.
+"""
 
 from __future__ import annotations
 

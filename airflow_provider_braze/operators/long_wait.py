@@ -1,4 +1,7 @@
-"""Tells of a push that waits for Braze while it waits: who is told at the end only may be told after hours."""
+"""Tells of a push that waits for Braze while it waits: who is told at the end only may be told after hours.
+
+Above: the operator and its progress. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where a person sees how far a push has come: the task's log, and Airflow's task state store."""
+"""Where a person sees how far a push has come: the task's log, and Airflow's task state store.
+
+Above: the operator. Below: the progress of a push, and the store.
+"""
 
 from __future__ import annotations
 

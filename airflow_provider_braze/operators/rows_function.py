@@ -1,4 +1,7 @@
-"""Functions as rows: Airflow would call whatever is callable in a template field, with arguments of its own."""
+"""Functions as rows: Airflow would call whatever is callable in a template field, with arguments of its own.
+
+Above: the operators and the decorator. Below: how given rows are read.
+"""
 
 from __future__ import annotations
 

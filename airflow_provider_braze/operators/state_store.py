@@ -1,4 +1,7 @@
-"""Airflow's task state store (3.3+), written by a thread: a push never waits for it, and goes on without it."""
+"""Airflow's task state store (3.3+), written by a thread: a push never waits for it, and goes on without it.
+
+Above: the operator, its checkpoints and its progress. Below: what Airflow gives a task.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Delete, identify, merge and subscribe users."""
+"""Delete, identify, merge and subscribe users.
+
+Above: DAGs. Below: the actions on users, from rows to report.
+"""
 
 from __future__ import annotations
 

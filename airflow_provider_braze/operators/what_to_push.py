@@ -1,4 +1,7 @@
-"""From the operator's parameters to the push: of an export, of a list of them, or of rows of an author's own."""
+"""From the operator's parameters to the push: of an export, of a list of them, or of rows of an author's own.
+
+Above: the operator. Below: the pushes of exports and of rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The web app of the Braze tab, mounted into Airflow's API server."""
+"""The web app of the Braze tab, mounted into Airflow's API server.
+
+Above: the plugin. Below: what the database holds, cards, tables, and the pages.
+"""
 
 from __future__ import annotations
 

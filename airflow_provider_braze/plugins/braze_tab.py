@@ -1,4 +1,7 @@
-"""The plugin that puts the tab *Braze* on every DAG, run and task instance, and the page of all pushes."""
+"""The plugin that puts the tab *Braze* on every DAG, run and task instance, and the page of all pushes.
+
+Above: Airflow, by the package's entry point. Below: the app.
+"""
 
 from __future__ import annotations
 

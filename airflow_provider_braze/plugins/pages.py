@@ -1,4 +1,7 @@
-"""The tab's pages: server-rendered, everything escaped, style and script inside, so that nothing else is fetched."""
+"""The tab's pages: server-rendered, everything escaped, style and script inside, so that nothing else is fetched.
+
+Above: the app. Below: the templates, and the words.
+"""
 
 from __future__ import annotations
 

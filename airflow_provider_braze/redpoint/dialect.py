@@ -1,4 +1,7 @@
-"""How an export is written down: delimiter, qualifier, encoding, line end, and columns without a header row."""
+"""How an export is written down: delimiter, qualifier, encoding, line end, and columns without a header row.
+
+Above: the reader, and whoever is given a dialect. Below: only the errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which column of a rejects file names the person, by the report of the push that wrote it."""
+"""Which column of a rejects file names the person, by the report of the push that wrote it.
+
+Above: the preview, and the search for one user. Below: how columns are named and mapped.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The rejects file in the UI, where an administrator allows it: a preview, and the file itself.
 
 The preview shows who it is and the cell that is at fault, and masks the others.
+
+Above: the tab. Below: the header, and files that no link leads to.
 """
 
 from __future__ import annotations

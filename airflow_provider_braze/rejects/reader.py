@@ -1,4 +1,7 @@
-"""Read a rejects file again, as it was written or with cells mended."""
+"""Read a rejects file again, as it was written or with cells mended.
+
+Above: the sources of pushes. Below: the reader of exports, which it is but for the first columns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The rejects file: every failed record with its line, outcome and reason, to be mended and pushed again."""
+"""The rejects file: every failed record with its line, outcome and reason, to be mended and pushed again.
+
+Above: every push. Below: the header, and the folder of the push.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fixtures for pytest, found by its entry point ``pytest11``: ``braze_sandbox`` starts a sandbox for a DAG's tests."""
+"""Fixtures for pytest, found by its entry point ``pytest11``: ``braze_sandbox`` starts a sandbox for a DAG's tests.
+
+Above: pytest. Below: the sandbox as a process.
+"""
 
 from __future__ import annotations
 

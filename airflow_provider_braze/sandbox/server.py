@@ -1,4 +1,7 @@
-"""The sandbox over HTTP: an ASGI application that reads requests, sends answers, and breaks connections on request."""
+"""The sandbox over HTTP: an ASGI application that reads requests, sends answers, and breaks connections on request.
+
+Above: the command line. Below: the control routes, the API, and faults on request.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wait for a sync of Braze's Cloud Data Ingestion."""
+"""Wait for a sync of Braze's Cloud Data Ingestion.
+
+Above: DAGs. Below: the hook's calls, and the trigger that waits off the worker.
+"""
 
 from __future__ import annotations
 

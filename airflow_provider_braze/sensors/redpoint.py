@@ -1,4 +1,7 @@
-"""Wait for exports that Redpoint Interaction has finished writing."""
+"""Wait for exports that Redpoint Interaction has finished writing.
+
+Above: DAGs. Below: one look at the folders, and the trigger that looks off the worker.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wait for a sync of Cloud Data Ingestion off the worker."""
+"""Wait for a sync of Cloud Data Ingestion off the worker.
+
+Above: the operator and the sensor, which defer to it. Below: the hook's calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Watch for finished exports off the worker."""
+"""Watch for finished exports off the worker.
+
+Above: the sensor, which defers to it, and assets that are watched. Below: one look at the folders.
+"""
 
 from __future__ import annotations
 

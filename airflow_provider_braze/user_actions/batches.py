@@ -1,6 +1,8 @@
 """Rows put together for requests: up to 50 of one kind, and nobody twice in one, for Braze keeps no order within it.
 
 What always holds: what touches one user goes out in the order of the rows, one request after the other.
+
+Above: the delivery. Below: what each action takes.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ All these changes may be asked for twice without harm: who is deleted, identifie
 
 Several batches are under way at once: one after the other never come to 20,000 requests a minute. What always holds:
 nobody is in two of them, so that a user's rows arrive in their order. Threads only send and wait; the caller settles.
+
+Above: the run of an action. Below: batches, what an answer means, and the ledger.
 """
 
 from __future__ import annotations

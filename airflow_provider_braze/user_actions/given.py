@@ -1,4 +1,7 @@
-"""The rows of an action, wherever they come from: given by an author, or the columns of an export."""
+"""The rows of an action, wherever they come from: given by an author, or the columns of an export.
+
+Above: the run of an action. Below: how rows and exports are read for a push.
+"""
 
 from __future__ import annotations
 

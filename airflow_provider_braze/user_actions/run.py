@@ -1,6 +1,8 @@
 """One run of an action, from its rows to its report.
 
 Counted first where there is a bound, for a deletion cannot be undone: nothing is sent when there are more rows.
+
+Above: the operator. Below: rows, batches, their delivery, and the report.
 """
 
 from __future__ import annotations

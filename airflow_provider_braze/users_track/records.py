@@ -1,4 +1,7 @@
-"""Where a record stands, and counts of records: of a whole push, of its settled beginning, or of one segment of it."""
+"""Where a record stands, and counts of records: of a whole push, of its settled beginning, or of one segment of it.
+
+Above: objects, the ledger, and what writes rejects. Below: the data points.
+"""
 
 from __future__ import annotations
 

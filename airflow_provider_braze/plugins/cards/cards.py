@@ -1,4 +1,7 @@
-"""One card of the tab for each push of a run: what its task, its report and its progress say."""
+"""One card of the tab for each push of a run: what its task, its report and its progress say.
+
+Above: the pages. Below: each kind of card.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cards of pushes that have a report."""
+"""Cards of pushes that have a report.
+
+Above: which card a push has. Below: what all cards have in common.
+"""
 
 from __future__ import annotations
 

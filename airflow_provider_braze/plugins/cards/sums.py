@@ -1,4 +1,7 @@
-"""Pushes and plans of a run, each added up for themselves: a plan has sent nothing, and nothing is counted twice."""
+"""Pushes and plans of a run, each added up for themselves: a plan has sent nothing, and nothing is counted twice.
+
+Above: the pages. Below: what all cards have in common.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The table of pushes: one row each, those that need somebody first, sorted and filtered by the page's address."""
+"""The table of pushes: one row each, those that need somebody first, sorted and filtered by the page's address.
+
+Above: the pages. Below: what all cards have in common, and which push has failed.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cards of pushes that are under way, or left nothing but their progress."""
+"""Cards of pushes that are under way, or left nothing but their progress.
+
+Above: which card a push has. Below: what all cards have in common, and the progress of a push.
+"""
 
 from __future__ import annotations
 

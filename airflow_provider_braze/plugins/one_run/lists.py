@@ -1,4 +1,7 @@
-"""A task that pushes a list of exports, taken apart: one card for each export, as for tasks of their own."""
+"""A task that pushes a list of exports, taken apart: one card for each export, as for tasks of their own.
+
+Above: the pages. Below: the cards.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What else of ours a run did, a line for each task: changes of users, and syncs of Cloud Data Ingestion.
 
 These are no pushes: they have a line on the page of all pushes, too, and count in no sum there or of a run.
+
+Above: the pages. Below: the database, and what all cards have in common.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The pushes of a run, as Airflow's database knows them: task instances, XCom and the task state store."""
+"""The pushes of a run, as Airflow's database knows them: task instances, XCom and the task state store.
+
+Above: the pages. Below: Airflow's tables, and what of a stored value may be read.
+"""
 
 from __future__ import annotations
 

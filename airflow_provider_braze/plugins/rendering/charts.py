@@ -1,4 +1,7 @@
-"""What the tab draws: positions for plain SVG, from numbers that may be anything that was once in an XCom."""
+"""What the tab draws: positions for plain SVG, from numbers that may be anything that was once in an XCom.
+
+Above: the cards and the pages. Below: the words for outcomes and for statuses.
+"""
 
 from __future__ import annotations
 

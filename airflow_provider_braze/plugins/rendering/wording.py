@@ -1,4 +1,7 @@
-"""How the tab says things: outcomes, states, durations."""
+"""How the tab says things: outcomes, states, durations.
+
+Above: the cards and the pages. Below: nothing.
+"""
 
 from __future__ import annotations
 

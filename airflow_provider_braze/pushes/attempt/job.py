@@ -2,6 +2,8 @@
 
 The operator makes one of its parameters and of Airflow's; a list hands it on to each of its exports, with what is the
 export's own put in its place.
+
+Above: the operator, which makes it, and every push. Below: only types of what it holds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How far a push has come while it runs: counts, pace, waiting for Braze, and samples for a chart."""
+"""How far a push has come while it runs: counts, pace, waiting for Braze, and samples for a chart.
+
+Above: an attempt, which asks for it, and the tab, which shows it. Below: the ledger.
+"""
 
 from __future__ import annotations
 

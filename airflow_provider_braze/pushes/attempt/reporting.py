@@ -1,4 +1,7 @@
-"""The report: what one push did, as JSON without personal values. It is the task's XCom."""
+"""The report: what one push did, as JSON without personal values. It is the task's XCom.
+
+Above: every push, and the operator. Below: the ledger, and the folder that it is written to.
+"""
 
 from __future__ import annotations
 

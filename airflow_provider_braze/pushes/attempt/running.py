@@ -1,4 +1,7 @@
-"""A push while it runs: watched, and stopped from outside or by a wait that is too long for a worker."""
+"""A push while it runs: watched, and stopped from outside or by a wait that is too long for a worker.
+
+Above: every push and action. Below: the loop, and the signals.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Airflow ends a task that takes too long by raising in a handler, wherever Python is just then. Within a callback of
 libcurl that would be swallowed, and between two steps of counting a record would have no outcome.
+
+Above: what runs a push. Below: only Python's signals.
 """
 
 from __future__ import annotations

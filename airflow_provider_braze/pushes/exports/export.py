@@ -1,4 +1,7 @@
-"""One push of one export: check, read, send, ledger, report."""
+"""One push of one export: check, read, send, ledger, report.
+
+Above: the operator, and a list of exports. Below: what every attempt does, and the source of its records.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from airflow_provider_braze.exceptions import (
-    BrazeSetupError,
-    ExportChangedError,
-    describe,
-)
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportChangedError, describe
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt, Start
 from airflow_provider_braze.pushes.attempt.remembering import with_targets

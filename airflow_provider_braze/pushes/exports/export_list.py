@@ -3,6 +3,8 @@
 Whole is ``complete``. What an earlier try of the same task brought through is known from its reports, so on every
 Airflow. Each turn leaves a report that says in which *round* of the list it was: a retry and a deferred task go on with
 their round, and a task that is cleared after all went whole begins a new one.
+
+Above: the operator. Below: the push of each export.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What an author gives as ``export``: one export, or a list of them. Anything else is named at once."""
+"""What an author gives as ``export``: one export, or a list of them. Anything else is named at once.
+
+Above: the operators, and a list of exports. Below: only the errors.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is late: an export older than one that was pushed before and set one of the same fields."""
+"""What is late: an export older than one that was pushed before and set one of the same fields.
+
+Above: the push of an export. Below: what was pushed before, by the reports folder.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The report of a list of exports: the sums of their reports, the worst status, and one entry for each export."""
+"""The report of a list of exports: the sums of their reports, the worst status, and one entry for each export.
+
+Above: a list of exports, and the tab. Below: the reports of single pushes.
+"""
 
 from __future__ import annotations
 

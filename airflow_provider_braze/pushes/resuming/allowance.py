@@ -4,6 +4,8 @@ Each checkpoint promises a number of sent records that its try does not exceed b
 promise is for some seconds at the push's pace, and the next one is asked for when half of it is used up, so that a push
 hardly waits for the store. Where the store fails, the push breaks the promise rather than wait: an empty file in the
 try's folder says so first. Before its first checkpoint each try may send the least.
+
+Above: the checkpoints. Below: the ledger, and the folder of the try.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Events, purchases and increments count each time. So before one of them goes out, a checkpoint says that it may have
 gone: a later try does not send it again, even when this one was killed before it could tell what became of it.
+
+Above: the push of rows and its source. Below: the ledger.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Rows of an author's own as the parameters give them, and how a later try knows that they are the same."""
+"""Rows of an author's own as the parameters give them, and how a later try knows that they are the same.
+
+Above: the operators, and the push of rows. Below: what one row may hold.
+"""
 
 from __future__ import annotations
 

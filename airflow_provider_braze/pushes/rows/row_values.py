@@ -1,6 +1,8 @@
 """A row of an author's own, which may hold anything, as the JSON that Braze understands, or as text for people.
 
 No row can end a push: whatever is odd about one, or raises when it is touched, is a reason for that row alone.
+
+Above: whoever is given rows. Below: Braze's rules of values.
 """
 
 from __future__ import annotations

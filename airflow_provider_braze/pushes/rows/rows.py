@@ -1,4 +1,7 @@
-"""One push of rows of an author's own: attributes, events and purchases, sent as given."""
+"""One push of rows of an author's own: attributes, events and purchases, sent as given.
+
+Above: the operator. Below: what every attempt does, the source of its objects, and the write-ahead log.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The objects of rows of an author's own, one for each row, sent as given."""
+"""The objects of rows of an author's own, one for each row, sent as given.
+
+Above: the push of rows. Below: the rows as given, or the rejects file of some.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The export a push is asked for: an item of the sensor's list, a path, or a rejects file that is pushed again."""
+"""The export a push is asked for: an item of the sensor's list, a path, or a rejects file that is pushed again.
+
+Above: every push. Below: the path of an export, and the report beside a rejects file.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which exports of a listing have landed: nobody is writing them any more."""
+"""Which exports of a listing have landed: nobody is writing them any more.
+
+Above: one look at the folders. Below: the listing.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A watcher cannot know what becomes of its events. So the marker in the reports folder alone ends an offer, and whoever
 takes offers up leaves out what is marked as pushed.
+
+Above: the trigger, which runs for ever, and DAGs. Below: the markers in the reports folder.
 """
 
 from __future__ import annotations

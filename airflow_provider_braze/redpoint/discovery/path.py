@@ -1,4 +1,7 @@
-"""The path RPI writes an export to: `[Channel]/[Offer]/[Workflow ID]/file`, and what it tells."""
+"""The path RPI writes an export to: `[Channel]/[Offer]/[Workflow ID]/file`, and what it tells.
+
+Above: whoever has an export's path. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Every function here answers a new value, None for "gone", or ``KEEP`` for "as it was". Nothing is changed in place,
 so a value that was read once stays what it was.
+
+Above: the store, and events. Below: dates, and the names that are no custom attributes.
 """
 
 from __future__ import annotations

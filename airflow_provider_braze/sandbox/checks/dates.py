@@ -1,4 +1,7 @@
-"""Texts that Braze reads as a point in time (Braze docs: custom attribute data types, user attributes object)."""
+"""Texts that Braze reads as a point in time (Braze docs: custom attribute data types, user attributes object).
+
+Above: whatever reads a time. Below: nothing.
+"""
 
 from __future__ import annotations
 

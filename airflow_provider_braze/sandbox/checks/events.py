@@ -1,4 +1,7 @@
-"""Events and purchases: which are refused, and what of them is kept (Braze docs: event object, purchase object)."""
+"""Events and purchases: which are refused, and what of them is kept (Braze docs: event object, purchase object).
+
+Above: the store. Below: dates, codes of currencies, and what an attribute may hold.
+"""
 
 from __future__ import annotations
 

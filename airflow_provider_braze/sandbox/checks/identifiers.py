@@ -1,4 +1,7 @@
-"""Which profile an object means (Braze docs: users/track, identifier resolution)."""
+"""Which profile an object means (Braze docs: users/track, identifier resolution).
+
+Above: the store and the endpoints. Below: the reasons.
+"""
 
 from __future__ import annotations
 

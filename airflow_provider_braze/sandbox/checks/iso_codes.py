@@ -1,4 +1,7 @@
-"""The code lists that standard fields and purchases are held against."""
+"""The code lists that standard fields and purchases are held against.
+
+Above: the checks of fields. Below: a published list.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Braze docs (users/track) print the codes; recordings of live answers show sentences instead. A sandbox can speak
 either. Where no live sentence is on record, the sentence is ours.
+
+Above: all checks. Below: nothing.
 """
 
 from __future__ import annotations

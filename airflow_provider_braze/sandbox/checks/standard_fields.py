@@ -2,6 +2,8 @@
 
 A bad value does one of three things: the whole object is refused (``refusals``), the stored value is erased
 (``country``), or nothing at all happens (``KEEP``).
+
+Above: the store. Below: dates, identifiers and published lists; none of the provider's own checks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Braze's endpoints: from a request's headers and bytes to an answer, without a server around them."""
+"""Braze's endpoints: from a request's headers and bytes to an answer, without a server around them.
+
+Above: the server. Below: the endpoints by subject, the rate limits, and the store.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Cloud Data Ingestion: integrations and their syncs (Braze docs: CDI endpoints).
 
 A sync takes no time but so many looks at its status, so that a test never depends on how fast it runs.
+
+Above: the API, and the control routes. Below: requests and answers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Campaigns, Canvases and segments, as ``/campaigns/list`` and its like show them (Braze docs: export endpoints)."""
+"""Campaigns, Canvases and segments, as ``/campaigns/list`` and its like show them (Braze docs: export endpoints).
+
+Above: the API, and the control routes. Below: requests and answers.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Braze's endpoints that the sandbox has: method and path, the permission, and whose limit each shares.
 
 From Braze's pages on each endpoint and on API limits.
+
+Above: the API and the command line. Below: nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Deleting, identifying, merging, aliases and subscription status (Braze docs: endpoints for user data)."""
+"""Deleting, identifying, merging, aliases and subscription status (Braze docs: endpoints for user data).
+
+Above: the API. Below: the profiles, and which one is meant.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A fault is JSON such as ``{"status": 500, "count": 3}`` or ``{"kind": "drop", "processed": true}``; docs/sandbox.md
 lists every field. This module reads faults and hands them out; the server makes them happen.
+
+Above: the server, and what an answer looks like. Below: the headers of rate limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One HTTP answer as a value, so that everything but sending it can be decided without a server."""
+"""One HTTP answer as a value, so that everything but sending it can be decided without a server.
+
+Above: the server and the endpoints. Below: faults that spoil one.
+"""
 
 from __future__ import annotations
 

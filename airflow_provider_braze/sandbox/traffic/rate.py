@@ -1,4 +1,7 @@
-"""Rate limits, and the two families of headers that tell of them (Braze docs: API limits; users/track)."""
+"""Rate limits, and the two families of headers that tell of them (Braze docs: API limits; users/track).
+
+Above: the API, and faults. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The last requests, so that a test can see what was really sent."""
+"""The last requests, so that a test can see what was really sent.
+
+Above: the server, and the control routes. Below: requests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One request as it arrived."""
+"""One request as it arrived.
+
+Above: the server and the endpoints. Below: which users its objects name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the sandbox noticed of its clients: counts, pace, and whether a user was ever in two requests at once."""
+"""What the sandbox noticed of its clients: counts, pace, and whether a user was ever in two requests at once.
+
+Above: the server, the API and the control routes. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What a Braze workspace does with the objects it is sent: pure, synchronous, in memory.
 
 :class:`ProfileStore` knows nothing of HTTP. It takes decoded JSON and answers what became of each object.
+
+Above: the API. Below: the profiles, and all checks.
 """
 
 from __future__ import annotations

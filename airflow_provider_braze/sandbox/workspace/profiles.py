@@ -1,4 +1,7 @@
-"""The profiles of a workspace, and how they are found."""
+"""The profiles of a workspace, and how they are found.
+
+Above: the store, and endpoints that act on users. Below: identifiers and dates.
+"""
 
 from __future__ import annotations
 

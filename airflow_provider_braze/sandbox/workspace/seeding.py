@@ -1,4 +1,7 @@
-"""Profiles put into a workspace as they are, without the rules of ``/users/track``."""
+"""Profiles put into a workspace as they are, without the rules of ``/users/track``.
+
+Above: the control routes. Below: the profiles.
+"""
 
 from __future__ import annotations
 

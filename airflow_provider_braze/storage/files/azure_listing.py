@@ -2,6 +2,8 @@
 
 Its client asks for all that begins as the folder is called, and then once more for each such prefix: two requests for a
 folder, and with workflow ids one for each that begins alike, so that a look at thousands of folders takes minutes.
+
+Above: the listing of channels' folders. Below: the location.
 """
 
 from __future__ import annotations

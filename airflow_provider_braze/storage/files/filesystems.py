@@ -1,4 +1,7 @@
-"""Which filesystem serves a URL: ours for what is reached through sessions, and what Airflow gives for all else."""
+"""Which filesystem serves a URL: ours for what is reached through sessions, and what Airflow gives for all else.
+
+Above: the location. Below: fsspec, and our protocols by name.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A path or URL, resolved to an fsspec filesystem; Airflow connections are used where the URL names one."""
+"""A path or URL, resolved to an fsspec filesystem; Airflow connections are used where the URL names one.
+
+Above: whoever opens, lists or writes a file. Below: the filesystems, and files of this machine.
+"""
 
 from __future__ import annotations
 

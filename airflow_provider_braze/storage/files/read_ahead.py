@@ -1,4 +1,7 @@
-"""A file that a thread reads ahead of its reader, so that a slow share never holds up the loop of a push."""
+"""A file that a thread reads ahead of its reader, so that a slow share never holds up the loop of a push.
+
+Above: the source of an export's records. Below: the file, packed or not.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A file of any filesystem that Airflow has, read on after its storage was out of reach for a while."""
+"""A file of any filesystem that Airflow has, read on after its storage was out of reach for a while.
+
+Above: what opens plain files. Below: the location, and tries that are repeated.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an Airflow connection says about a server."""
+"""What an Airflow connection says about a server.
+
+Above: each protocol. Below: Airflow's connections.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``ftp://``: what Airflow asks for, and a session with an FTP server. ``ftps://`` shares all of it."""
+"""``ftp://``: what Airflow asks for, and a session with an FTP server. ``ftps://`` shares all of it.
+
+Above: ``ftps``, and fsspec by the scheme. Below: the client, its listings, and the sessions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Python's own FTP client, made to do what servers expect of TLS and to time out."""
+"""Python's own FTP client, made to do what servers expect of TLS and to time out.
+
+Above: the sessions of ``ftp`` and ``ftps``. Below: Python's client.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the lines of an FTP listing tell: facts (RFC 3659), or what ``ls`` and Windows print."""
+"""What the lines of an FTP listing tell: facts (RFC 3659), or what ``ls`` and Windows print.
+
+Above: a session with an FTP server. Below: nothing.
+"""
 
 from __future__ import annotations
 

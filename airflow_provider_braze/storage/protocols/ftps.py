@@ -1,4 +1,7 @@
-"""``ftps://``: FTP with TLS, explicit or implicit, of control and data connections."""
+"""``ftps://``: FTP with TLS, explicit or implicit, of control and data connections.
+
+Above: fsspec, by the scheme. Below: ``ftp``.
+"""
 
 from __future__ import annotations
 

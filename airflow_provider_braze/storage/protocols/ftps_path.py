@@ -2,6 +2,8 @@
 
 The provider's own paths do not need it. It is loaded by universal_pathlib, from 0.3 on; what is older, as on the oldest
 Airflow, has none for FTP either.
+
+Above: universal_pathlib, by the package's entry point. Below: nothing.
 """
 
 from __future__ import annotations

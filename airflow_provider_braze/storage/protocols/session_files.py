@@ -1,4 +1,7 @@
-"""An fsspec filesystem over sessions, and the files that are read and written through it."""
+"""An fsspec filesystem over sessions, and the files that are read and written through it.
+
+Above: each protocol, and what opens plain files. Below: the sessions.
+"""
 
 from __future__ import annotations
 

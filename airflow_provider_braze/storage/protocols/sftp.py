@@ -2,6 +2,8 @@
 
 Airflow's SFTP provider has a filesystem too, built on another client. It checks no host key, and knows neither the
 connection's ``host_key`` nor a ``private_key`` that is no file; so it is not used here.
+
+Above: fsspec, by the scheme. Below: Airflow's SSH hook, and the sessions.
 """
 
 from __future__ import annotations

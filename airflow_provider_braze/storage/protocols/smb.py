@@ -1,4 +1,7 @@
-"""``smb://``: what Airflow asks for, and a session with a Windows share or Samba."""
+"""``smb://``: what Airflow asks for, and a session with a Windows share or Samba.
+
+Above: fsspec, by the scheme. Below: the client of Airflow's Samba provider, and the sessions.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@
 
 ``<push>`` is the folder name of a :class:`PushIdentity`. Older versions named it by run, task and try, and left their
 markers empty; both still count.
+
+Above: every push, the sensor, and the tab. Below: markers, and files that no link leads to.
 """
 
 from __future__ import annotations

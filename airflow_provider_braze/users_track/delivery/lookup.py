@@ -1,4 +1,7 @@
-"""Whom does Braze know? A look through ``/users/export/ids`` before an append, which alone gives no sign of it."""
+"""Whom does Braze know? A look through ``/users/export/ids`` before an append, which alone gives no sign of it.
+
+Above: the loop, with ``confirm``. Below: the client, and what an answer means.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The dry run: everything is read, mapped, checked and batched, and nothing is sent."""
+"""The dry run: everything is read, mapped, checked and batched, and nothing is sent.
+
+Above: an attempt that is a dry run, and the command line. Below: the merge window and the ledger.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Requests that are not in flight: ready in the lane of their endpoint, or due at some time."""
+"""Requests that are not in flight: ready in the lane of their endpoint, or due at some time.
+
+Above: the loop. Below: the limiter.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The words for what became of a record."""
+"""The words for what became of a record.
+
+Above: whoever counts or shows outcomes. Below: nothing.
+"""
 
 from __future__ import annotations
 

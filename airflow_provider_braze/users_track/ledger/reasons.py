@@ -3,6 +3,8 @@
 What Braze says may quote what was sent, in any writing: as it was, escaped for HTML, percent-encoded, cut off. No list
 of writings is ever whole, so it is read the other way round: sentences and words that Braze is known to say are shown,
 and whatever else stands in a text is masked.
+
+Above: the ledger, and what an answer means. Below: nothing.
 """
 
 from __future__ import annotations

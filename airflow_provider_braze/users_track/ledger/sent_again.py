@@ -3,6 +3,8 @@
 A killed try has sent more than its last checkpoint says. So each checkpoint also promises how many records count as
 sent before the next one is kept, and no request goes out beyond that: ``pushes/resuming/allowance.py`` asks for more
 in time.
+
+Above: the ledger. Below: nothing.
 """
 
 from __future__ import annotations

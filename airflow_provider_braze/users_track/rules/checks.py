@@ -1,4 +1,7 @@
-"""What Braze takes as a value: each check raises ``ValueError`` with a reason that holds none of the value."""
+"""What Braze takes as a value: each check raises ``ValueError`` with a reason that holds none of the value.
+
+Above: the mapping, merging and the memory. Below: the limits, and points in time.
+"""
 
 from __future__ import annotations
 

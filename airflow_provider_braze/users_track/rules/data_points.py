@@ -1,4 +1,7 @@
-"""What Braze bills for an object (Braze docs: data points): every attribute sent, changed or not."""
+"""What Braze bills for an object (Braze docs: data points): every attribute sent, changed or not.
+
+Above: objects, the ledger and the memory. Below: the names of standard fields.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Braze's language codes (Braze docs: language codes). Any other word leaves the stored language as it is."""
+"""Braze's language codes (Braze docs: language codes). Any other word leaves the stored language as it is.
+
+Above: merging. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Braze's documented limits, each in this one place with its source."""
+"""Braze's documented limits, each in this one place with its source.
+
+Above: everything that goes to Braze. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Points in time as Braze documents them for standard fields: ISO 8601 and a few forms besides.
 
 Braze does not store what it cannot read, so a text that is sent as it is must be one of these; cells are written anew.
+
+Above: the checks. Below: nothing.
 """
 
 from __future__ import annotations

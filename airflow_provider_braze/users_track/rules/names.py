@@ -1,4 +1,7 @@
-"""Names of columns and fields: how they are compared, and the nearest right one for a message."""
+"""Names of columns and fields: how they are compared, and the nearest right one for a message.
+
+Above: the mapping. Below: how the reader compares names.
+"""
 
 from __future__ import annotations
 

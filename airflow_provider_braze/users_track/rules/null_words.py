@@ -1,6 +1,8 @@
 """Words that say *no value*: written by a database, a spreadsheet or a program where an identifier was missing.
 
 As identifiers they would fold everybody who has none into one profile.
+
+Above: the identities. Below: blanks.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A misspelt name would become a custom attribute for ever, and some bad values erase what is stored, so both are
 found here, before anything is sent.
+
+Above: the mapping, merging and the memory. Below: the checks, values, words and names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Names of time zones that Braze takes: those of the IANA, and Rails' own, such as ``Eastern Time (US & Canada)``."""
+"""Names of time zones that Braze takes: those of the IANA, and Rails' own, such as ``Eastern Time (US & Canada)``.
+
+Above: the standard fields. Below: nothing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Cell text to JSON value: the types an author may declare for a column."""
+"""Cell text to JSON value: the types an author may declare for a column.
+
+Above: the mapping. Below: the checks and the limits.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Only exact names are taken, in any case. A fuzzy search would find Great Britain in *York* and the United States in
 *California*; and a country that Braze does not know erases the one that is stored.
+
+Above: the standard fields. Below: nothing.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Nothing here runs by itself: requests move on in :meth:`Client.finished` and :meth:`Client.wait`, which the loop of the
 push calls. Any other thread may :meth:`Client.wake` it.
+
+Above: the loop of a push, and the hook. Below: the workspace, and the machine's network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Braze's REST endpoints (Braze docs: API overview), to tell a wrong key from a key of another cluster."""
+"""Braze's REST endpoints (Braze docs: API overview), to tell a wrong key from a key of another cluster.
+
+Above: the operators and forms. Below: nothing.
+"""
 
 from __future__ import annotations
 

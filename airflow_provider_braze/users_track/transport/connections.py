@@ -2,6 +2,8 @@
 
 libcurl looks itself, but since 8.22 at most once a second. What is sent on a connection that the host has closed is
 lost, and nobody can tell whether it arrived, so that events would be given up as unknown.
+
+Above: the client. Below: sockets.
 """
 
 from __future__ import annotations

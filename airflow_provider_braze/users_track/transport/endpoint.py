@@ -1,4 +1,7 @@
-"""The REST endpoint as the host of a connection names it, checked before a key is sent there."""
+"""The REST endpoint as the host of a connection names it, checked before a key is sent there.
+
+Above: the workspace. Below: only the errors.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ requests as its own knows that they are four. In the rest of the window each sen
 fourth. Who comes begins at the pace of the roll call and is counted in the next one; who goes is missed in the next
 one. Who sees nobody else never slows down. Shortly before nothing remains, all hold back until the next window begins,
 so that hardly anything is refused. A window of an hour is shared in parts of a few seconds, by the same rules.
+
+Above: the limiter. Below: the windows of a limit.
 """
 
 from __future__ import annotations

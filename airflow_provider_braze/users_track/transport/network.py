@@ -1,4 +1,7 @@
-"""What the machine says of the way to Braze, as options of libcurl: its proxy, and the authorities that it trusts."""
+"""What the machine says of the way to Braze, as options of libcurl: its proxy, and the authorities that it trusts.
+
+Above: the client. Below: the workspace.
+"""
 
 from __future__ import annotations
 

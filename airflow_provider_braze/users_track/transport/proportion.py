@@ -3,6 +3,8 @@
 Each who pushes knows its own requests in the window, and from ``X-RateLimit-Remaining`` those of all. It sends on at
 its own share of what all together may send: when all do so, the sum is the limit, whoever they are and however many.
 A little is added to each share, so that large ones shrink and small ones grow until they are alike.
+
+Above: how a limit is shared. Below: the limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The windows of a limit, as the headers of answers show them: when one began, and what was used in it by whom."""
+"""The windows of a limit, as the headers of answers show them: when one began, and what was used in it by whom.
+
+Above: how a limit is shared. Below: the limits.
+"""
 
 from __future__ import annotations
 

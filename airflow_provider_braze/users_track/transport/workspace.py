@@ -1,4 +1,7 @@
-"""The Braze workspace a push goes to: endpoint, key and limits, checked before any request."""
+"""The Braze workspace a push goes to: endpoint, key and limits, checked before any request.
+
+Above: every push, and the hook. Below: the endpoint, and the limits.
+"""
 
 from __future__ import annotations
 
