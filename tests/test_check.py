@@ -77,3 +77,15 @@ def test_every_room_and_module_of_the_heart_is_on_the_map() -> None:
     package = ROOT / "airflow_provider_braze"
     rooms = [folder for folder in package.iterdir() if (folder / "__init__.py").is_file()]
     assert [room.name for room in rooms if f"`{room.name}/" not in text] == []
+
+
+def test_what_the_architecture_page_says_is_somewhere_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?:[^|]+) \| ([^|]+) \| ([^|]+) \|$", text.split("\n## ")[1], re.MULTILINE)[1:]
+    assert len(rows) > 10
+    for where, names in rows:
+        files = re.findall(r"`([\w/]+\.py)`", where)
+        code = "\n".join((ROOT / "airflow_provider_braze" / file).read_text("utf-8") for file in files)
+        for name in re.findall(r"`(\w+)`", names):
+            defined = re.search(rf"^ *(?:class|def) {name}\b|^ *{name}\b.* = ", code, re.MULTILINE)
+            assert defined, f"{name} in {where}"
