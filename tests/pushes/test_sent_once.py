@@ -234,7 +234,7 @@ class SentOnce(RuleBasedStateMachine):
             assert not (self.alive and counts["unknown"]), "nothing was lost, and it is said not to be known"
         if self.calm and not counts["unknown"]:
             whole = SentOnce.uninterrupted(self.rows)
-            assert ledger.total.objects == whole.objects
+            assert ledger.total.objects == whole.total.objects
             assert ledger.data_points.total() >= whole.data_points.total()
             if not ledger.upper_bounds:
                 assert ledger.data_points.by_attribute() == whole.data_points.by_attribute()
