@@ -179,7 +179,7 @@ from airflow_provider_braze.pushes.resuming import checkpoint
 from airflow_provider_braze.pushes.attempt import running
 from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.users_track.batching import merge_window as batches
-from tests.pushes.test_resume import Try
+from tests.pushes.resuming.test_resume import Try
 checkpoint.EVERY, running.LOOK_EVERY = 0.0, 0.02
 batches.LOOK_AHEAD_RECORDS, export_source.REPLAYED_RECORDS = 500, 2000
 class Sandbox:

@@ -17,7 +17,7 @@ from tests.jobs import export_push, rows_push
 from tests.reports import check, rejects
 from tests.sandbox_process import SandboxProcess
 
-DATA = Path(__file__).parent.parent / "data" / "e852b51"
+DATA = Path(__file__).parents[2] / "data" / "e852b51"
 
 
 def bound(*settings: Any) -> str:

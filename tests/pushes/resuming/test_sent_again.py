@@ -71,7 +71,7 @@ KILLED = """
 import json, os, sys
 from pathlib import Path
 from airflow_provider_braze.pushes.resuming import allowance
-from tests.pushes.test_sent_again import Try, rows
+from tests.pushes.resuming.test_sent_again import Try, rows
 url, key, export, store, number, kind, hangs_after = sys.argv[1:]
 path, saved = Path(store), []
 if int(hangs_after) < 10**6:
