@@ -46,6 +46,7 @@ class WriteAheadLog:
     """
 
     def __init__(self, earlier: Mapping[str, Any] | None = None) -> None:
+        # From the mark on, the earlier tries have sent nothing: all that they had announced lies before it.
         self._mark_before = int(earlier["mark"]) if earlier else 0
         self._before = {
             ordinal: state for state in _WRITTEN if earlier for ordinal in _ordinals(earlier[state])
@@ -61,6 +62,7 @@ class WriteAheadLog:
 
     def announce(self, until: int) -> None:
         """Say that the rows up to there may be sent from now on; a checkpoint has to be kept before one is."""
+        # Never back, but at the end: a checkpoint that says it may be in the store already.
         self._announced = max(self._announced, until)
 
     def take(self, ordinal: int) -> str:
@@ -78,6 +80,7 @@ class WriteAheadLog:
         for place, reference in enumerate(references):
             if not isinstance(reference, RowReference):
                 continue
+            # As the ledger counts them: else a later try would count other outcomes than this one.
             if outcome == ACCEPTED:
                 state = MERGED if place else ACCEPTED
             else:
@@ -101,6 +104,7 @@ class WriteAheadLog:
         :param read: rows that this try has read.
         """
         self.forget(settled)
+        # What this try knows overlays what earlier ones knew; of what it has not read yet, only they know anything.
         states = dict(self._states(read))
         return {
             "mark": max(self._mark_before, self._announced, read),
@@ -131,6 +135,7 @@ class RowsLedger(Ledger):
 
     def settle(self, item: ProfileObject, outcome: str, reason: str = "") -> None:
         """Give an object's outcome to all its records."""
+        # First: the ledger takes its records out of an object that it settles.
         self.log.became(item.references, outcome)
         super().settle(item, outcome, reason)
 
@@ -179,6 +184,7 @@ def _ranges(states: Mapping[int, str], read: int) -> dict[str, list[int]]:
             found[state][-1] = ordinal
         elif state != UNKNOWN:
             ranges += 1
+            # What is not named is unknown, and so is never sent twice: the safe side, at the price of an outcome.
             if ranges > _MOST_RANGES:
                 break
             found[state] += (ordinal, ordinal)

@@ -76,6 +76,7 @@ def interpret(
     :param redact: takes the API key out of a text; Braze's 401 echoes it.
     :param permission: what the key needs for the endpoint.
     """
+    # From the surest to what nobody knows: what is not named here stops the push, rather than be guessed at.
     if 200 <= status < 300:
         return _interpret_success(status, body, batch, redact)
     if status == 429:
@@ -97,11 +98,13 @@ def _interpret_success(
         return _all(batch, UNKNOWN, f"Braze answered {status} without JSON")
     if status == 202 or _said(answer) == "queued":
         return _all(batch, UNKNOWN, "Braze queued the request without processing it (maintenance)")
+    # Under either name, and whatever stands there: what may be an error never passes for a success.
     errors = [*_entries(answer.get("errors")), *_entries(answer.get("error"))]
     if not errors and is_success(answer):
         return Interpretation(Action.ACCEPT, note=_miscount(answer, batch.counts()))
     if not errors and counts_fit(answer, batch.counts()):
         return Interpretation(Action.ACCEPT)
+    # Who is named is rejected; of the others Braze must have taken just as many as are left.
     placed = _place(errors, batch, redact)
     left = Batch([item for item in batch.items if id(item) not in placed.rejected])
     outcomes = _outcomes_beside(placed, left, answer, status)
@@ -166,11 +169,13 @@ def _interpret_refused_batch(
 ) -> Interpretation:
     message = redact(message_of(answer))
     errors = _entries(answer.get("errors")) if isinstance(answer, dict) else []
+    # A 400 takes nothing of a batch, be it for one object: the others are innocent until they are sent alone.
     placed = _place(errors, batch, redact)
     if not placed.unplaced and len(placed.rejected) == len(batch.items):
         return Interpretation(
             Action.SETTLE, [(item, REJECTED, placed.rejected[id(item)]) for item in batch.items]
         )
+    # Halved again and again, every refusal ends here, with the one object that it is about.
     if len(batch.items) == 1:
         reasons = joined(_reason(entry, redact) for entry in errors)
         return _all(batch, REJECTED, reasons or message or f"Braze answered {status}")
@@ -220,6 +225,7 @@ def _place(errors: list[Any], batch: Batch, redact: Callable[[str], str]) -> _Pl
 
 def _named(entry: Any, members: Mapping[str, list[ProfileObject]]) -> tuple[str, ProfileObject | None]:
     """Find the array that an error names, if it was sent, and the object."""
+    # Braze counts within each array, and an answer may be anything: only what surely names an object does.
     array = entry.get("input_array") if isinstance(entry, dict) else None
     if not isinstance(array, str) or not (some := members.get(array)):
         return "", None
