@@ -57,7 +57,7 @@ def ended(task: PushTask, report: Mapping[str, Any]) -> Card:
             card.sentence = wording.passed(report)
         elif not card.error:
             card.sentence = f"{wording.TOO_MANY_FAILED} {wording.threshold(report)}".strip()
-    if is_failed(task, report):
+    if is_failed(task, report) and task.state != "up_for_retry":
         card.next_step = wording.next_step(report)
     return card
 

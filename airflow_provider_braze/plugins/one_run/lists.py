@@ -11,6 +11,9 @@ from typing import Any
 
 from airflow_provider_braze.plugins.cards.cards import HELD_UP, UNDER_WAY, UNFINISHED, WAITING, PushTask
 
+AGAIN = "up_for_retry"
+"""Airflow's state of a task that failed and is tried again by itself."""
+
 _OF_ALL = ("braze_conn_id", "endpoint", "request_path", "dry_run", "max_rejected", "shard")
 """What the report of a list says of all of its exports."""
 
@@ -38,8 +41,13 @@ def _exports_of(task: PushTask) -> Iterator[PushTask]:
         else:
             counts = entry.get("counts")
             report = {**about, **entry, **(counts if isinstance(counts, Mapping) else {})}
-            # Whether the task failed is said by the export's own words.
-            yield replace(push, state="success", report=report)
+            # Whether the task failed is said by the export's own words; that it is tried again, by the task's state.
+            again = task.state == AGAIN and _stopped_the_list(entry)
+            yield replace(push, state=AGAIN if again else "success", report=report)
+
+
+def _stopped_the_list(entry: Mapping[str, Any]) -> bool:
+    return entry.get("status") in ("partial", "failed") and entry.get("set_aside") is not True
 
 
 def _number_under_way(task: PushTask) -> int | None:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError
-from airflow_provider_braze.memory import opening
+from airflow_provider_braze.exceptions import BrazeError, BrazeLongWaitError, ReportError
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.budget import Budget
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.attempt.progress import Progress
 from airflow_provider_braze.pushes.attempt.remembering import Remembering
 from airflow_provider_braze.pushes.attempt.running import Running
+from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.resuming import allowance
 from airflow_provider_braze.pushes.resuming.checkpoint import Checkpoints
-from airflow_provider_braze.pushes.resuming.resume_state import ResumeState
-from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
-from airflow_provider_braze.storage.files.location import Location
+from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.reports.markers import now
-from airflow_provider_braze.storage.reports.push_identity import PushIdentity
-from airflow_provider_braze.storage.reports.reports_folder import REJECTS_NAME, REPORT_NAME, ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME
 from airflow_provider_braze.users_track.batching.merge_window import SourceItem
 from airflow_provider_braze.users_track.delivery.intake import Feed
 from airflow_provider_braze.users_track.delivery.plan import plan
@@ -65,62 +61,6 @@ class AnyPush(ABC):
     def stop(self) -> None:
         """Stop, from a signal handler: see :meth:`Running.stop`."""
         self._running.stop()
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Where one try of a push begins.
-
-    :param bound_to: what its checkpoints belong to; None where no later try can go on from one.
-    :param resume_state: what an earlier try has left to go on from.
-    :param identity: whose push it is; the token is the earlier try's.
-    :param folder: the try's own, in the reports folder; None: there are no files.
-    :param rejects: takes its failed records.
-    :param memory: folder of the memory that it has to do with.
-    :param killed: folders of the tries just before that were killed before they had kept anything.
-    """
-
-    bound_to: str | None
-    resume_state: ResumeState | None
-    identity: PushIdentity
-    folder: Location | None
-    rejects: RejectsFile | RejectsInReport
-    memory: Location | None
-    killed: tuple[Location, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        job: Job,
-        bound_to: str | None,
-        reports_folder: ReportsFolder | None,
-        named: str,
-        columns: tuple[str, ...] = (),
-    ) -> Start:
-        """Look for what an earlier try has left, and make this one's folder.
-
-        :param named: what is pushed, as its folder in the reports folder is named.
-        :param columns: columns of its rejects file, as far as they are known.
-        """
-        if job.dry_run:
-            bound_to = None
-        memory = opening.find(job.memory, reports_folder, job.braze_conn_id)
-        state = ResumeState.of(job.checkpoint, bound_to) if bound_to else None
-        identity = replace(job.identity, token=state.token) if state and state.token else job.identity
-        killed = []
-        if reports_folder and bound_to and identity.try_number > 1:
-            kept = state.attempt_folders if state else ()
-            found = reports_folder.killed_tries(named, identity)
-            killed = [*takewhile(lambda each: each.url not in kept, found)]
-        folder = reports_folder.start_run(named, identity) if reports_folder else None
-        if folder is not None:
-            parts = state.parts if state else ()
-            rejects = RejectsFile(folder.child(REJECTS_NAME), columns, parts, token=identity.token)
-            return cls(bound_to, state, identity, folder, rejects, memory, tuple(killed))
-        in_report = RejectsInReport()
-        if state and state.failed_rows:
-            in_report.resume(state.failed_rows)
-        return cls(bound_to, state, identity, folder, in_report, memory)
 
 
 class Attempt(ABC):
@@ -168,7 +108,7 @@ class Attempt(ABC):
             self._sent_before(
                 allowance.of_a_try_without_checkpoint(folder), again=bool(number or self.resume_state)
             )
-        self.remembering = Remembering(self.job, start.memory, self.identity.token, self._warn)
+        self.remembering = Remembering(self.job, start.memory, start.remembered_as, self._warn)
         self.checkpoints = Checkpoints(
             start.bound_to or "",
             ledger,
@@ -320,13 +260,16 @@ class Attempt(ABC):
         report = self._report(error, rejects_path)
         if not resumable:
             self.checkpoints.tidy()
-        if self.folder and (trouble := reports.keep(self.folder.child(REPORT_NAME), report)):
+        if trouble := self._write_report(report):
             return report, error or trouble
         try:
             self._mark(report, error)
         except BrazeError as unwritable:
             return report, error or unwritable
         return report, error
+
+    def _write_report(self, report: dict[str, Any]) -> ReportError | None:
+        return reports.keep(self.folder.child(REPORT_NAME), report) if self.folder else None
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         about, job = self._about(), self.job

@@ -31,13 +31,13 @@ class Remembering:
 
     :param job: says what the push asks of it, whose memory it has to be, and which users come.
     :param folder: of the memory; None where there is none, and none can come while the push runs.
-    :param token: names the push, the same in each of its tries.
+    :param name: names the push, the same in each of its tries.
     :param say: takes a warning.
     """
 
-    def __init__(self, job: Job, folder: Location | None, token: str, say: Callable[[str], None]) -> None:
+    def __init__(self, job: Job, folder: Location | None, name: str, say: Callable[[str], None]) -> None:
         self._wish, self._workspace, self._buckets = job.memory, job.workspace, job.shard.buckets
-        self._folder, self._token, self._say = folder, token, say
+        self._folder, self._name, self._say = folder, name, say
         self._memory: Memory | None = None
         self._beside: Sequence[Closable] = ()
         self._looked_at = float("-inf")
@@ -49,7 +49,7 @@ class Remembering:
         """Give the memory to look at, for a plan."""
         memory = None
         if self._folder is not None:
-            memory = opening.preview(self._folder, self._wish, self._workspace, self._token)
+            memory = opening.preview(self._folder, self._wish, self._workspace, self._name)
         try:
             yield memory
         finally:
@@ -65,7 +65,7 @@ class Remembering:
             return None
         self._sends = True
         found = opening.open_memory(
-            self._folder, self._wish, self._workspace, self._token, self._say, self._buckets
+            self._folder, self._wish, self._workspace, self._name, self._say, self._buckets
         )
         if isinstance(found, Memory):
             self._memory, ledger.remember = found, found.accepted

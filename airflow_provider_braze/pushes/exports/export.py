@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportChangedError, describe
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportChangedError, ExportGoneError, describe
 from airflow_provider_braze.pushes.attempt import reporting as reports
-from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt, Start
+from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.attempt.remembering import with_targets
 from airflow_provider_braze.pushes.attempt.running import Running
+from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
-from airflow_provider_braze.pushes.exports.lateness import MOST_FIELDS, age_of, lateness_line
+from airflow_provider_braze.pushes.exports.lateness import Lateness, age_of
 from airflow_provider_braze.pushes.exports.marking import Marking
 from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails
 from airflow_provider_braze.pushes.resuming.resume_state import binding
@@ -27,7 +28,7 @@ from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES
 from airflow_provider_braze.redpoint.reading.lines import Readable
 from airflow_provider_braze.rejects.writer import RejectsFile
 from airflow_provider_braze.storage.reports.markers import Marker, now
-from airflow_provider_braze.storage.reports.pushed_before import Newer, PushedBefore
+from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.storage.reports.shard_marks import ShardMarks
 from airflow_provider_braze.users_track.delivery.plan import refuse_above
@@ -82,9 +83,10 @@ class ExportPush(AnyPush):
     def last_report_of_this_task(self) -> dict[str, Any] | None:
         """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
 
-        :return: None where there is none, or the export as it lies there now was never pushed by this task's list.
+        :return: None where there is none, or the export as it lies there now was never pushed by this task's list. Of
+            an item that has gone since it was pushed, that of the state in which the sensor had found it.
         """
-        return unless_it_fails(lambda: self._last_report(self._look(), is_of_a_list=True))
+        return unless_it_fails(lambda: self._last_report(is_of_a_list=True))
 
     def mark_whole(self, report: Mapping[str, Any]) -> None:
         """Mark an export that an earlier try has brought through, where that was ended before it could mark it.
@@ -92,7 +94,12 @@ class ExportPush(AnyPush):
         :param report: of this export as it lies there now.
         :raises BrazeError: it cannot be told what is marked, or a mark cannot be written.
         """
-        self._mark_whole(report, self._look())
+        try:
+            found = ExportItem.of(self.export, self.channel_modes).look()
+        except ExportGoneError:
+            # Nobody will offer it again.
+            return
+        self._mark_whole(report, found)
 
     def _mark_whole(self, report: Mapping[str, Any], found: FoundExport) -> None:
         folder = self._reports_folder(found.item)
@@ -116,6 +123,11 @@ class ExportPush(AnyPush):
             return self.pushed_before(folder)
         return PushedBefore(folder, self.job.braze_conn_id, part_of(self.job.shard))
 
+    def was_sent_in_part(self) -> bool:
+        """Tell whether an earlier try of this task has sent some of this export, and not gone through."""
+        report = unless_it_fails(lambda: self._last_report(is_of_a_list=bool(self.round)))
+        return report is not None and report.get("status") == reports.PARTIAL
+
     @property
     def _may_be_whole(self) -> bool:
         # What a list has brought through, the list asks itself.
@@ -123,7 +135,7 @@ class ExportPush(AnyPush):
 
     def _whole_before(self, found: FoundExport) -> dict[str, Any] | None:
         """Give the report of an earlier try that brought the export through, and was ended before it could say so."""
-        report = unless_it_fails(lambda: self._last_report(found, is_of_a_list=False))
+        report = unless_it_fails(lambda: self._last_report(is_of_a_list=False, found=found))
         if report is None or report.get("status") != reports.COMPLETE:
             return None
         self.job.log(
@@ -133,12 +145,16 @@ class ExportPush(AnyPush):
         self._mark_whole(report, found)
         return report
 
-    def _look(self) -> FoundExport:
-        return ExportItem.of(self.export, self.channel_modes).look()
-
-    def _last_report(self, found: FoundExport, *, is_of_a_list: bool) -> dict[str, Any] | None:
-        before = WholeBefore(self.job, self._reports_folder(found.item), found.fingerprint)
-        return before.last_report(is_of_a_list=is_of_a_list)
+    def _last_report(self, *, is_of_a_list: bool, found: FoundExport | None = None) -> dict[str, Any] | None:
+        item = found.item if found else ExportItem.of(self.export, self.channel_modes)
+        try:
+            name = (found or item.look()).fingerprint
+        except ExportGoneError:
+            if item.listed is None:
+                raise
+            name = item.listed
+        before = WholeBefore(self.job, self._reports_folder(item), name)
+        return before.last_report(item.path, is_of_a_list=is_of_a_list)
 
     def _reading(self, item: ExportItem) -> ResolvedExport:
         mode = item.resolve_mode(self.job.mode, self.channel_modes)
@@ -175,8 +191,7 @@ class _ExportAttempt(Attempt):
         self.modified = age_of(found.item, found.stat.modified)
         job = push.job
         self.before_it = push.before(folder)
-        self.late: Newer | None = None
-        self.held = False
+        self.late = Lateness(found.item.path, self.modified, self.before_it, self._warn)
         self.fingerprint = found.fingerprint
         marks = ShardMarks(folder, job.braze_conn_id)
         self.half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
@@ -184,6 +199,7 @@ class _ExportAttempt(Attempt):
         if not job.dry_run:
             self.half.check()
         start = Start.of(push.job, self._binding(), folder, self.fingerprint)
+        self.killed = bool(start.killed)
         super().__init__(push, running, mode=reading.mode, start=start, ledger=Ledger(start.rejects))
 
     def _binding(self) -> str:
@@ -220,31 +236,25 @@ class _ExportAttempt(Attempt):
     def _read(self) -> BaseException | None:
         with open_buffered(self.location) as file:
             self.source = source = self._open(file, self.job.shard)
-            if self._went_through_before() or self._is_held(source):
+            if self._went_through_before() or self.late.look(source.set_fields, self._may_be_held):
                 return None
             if self.job.max_data_points is not None and not self.job.dry_run and self.resume_state is None:
                 self._guard_data_points(self.job.max_data_points)
             objects = source.objects(self.ledger)
             size, item = max(self.before.size, 1), self.reading.item
-            about = {
-                "export": item.path,
-                "channel": item.where.channel,
-                "offer": item.where.offer,
-                "workflow_id": item.where.workflow_id,
-            }
 
             def share() -> float:
                 return min((file.position() if file.position else source.bytes_read) / size, 1.0)
 
             if self.job.dry_run:
-                self._plan(objects, source.united, about, share)
+                self._plan(objects, source.united, item.named, share)
                 return None
             return self._send(
                 objects,
                 united=source.united,
                 confirm=self.push.confirm and self.reading.mode == "append",
                 feed=file,
-                about=about,
+                about=item.named,
                 share=share,
             )
 
@@ -266,18 +276,10 @@ class _ExportAttempt(Attempt):
         self.job.log(self.half.told)
         return True
 
-    def _is_held(self, source: ExportSource) -> bool:
-        """Look whether the export is late, say so, and tell whether it is to be left alone."""
-        self.late = late = self.before_it.newest_over(self.modified, source.set_fields)
-        if late is None:
-            return False
-        # What went out in part is finished: left as it is, nobody could say what is in Braze.
-        begun = self.resume_state is not None or bool(self.half.parts.found)
-        self.held = self.push.hold_late and not self.job.dry_run and not begun
-        text = lateness_line(self.reading.item.path, late, held=self.held)
-        self.ledger.note(text)
-        self.job.log(text)
-        return self.held
+    def _may_be_held(self) -> bool:
+        """Tell whether a late export may be left alone: not what went out in part, or nobody knew what is in Braze."""
+        begun = self.resume_state or self.killed or self.half.parts.found or self.push.was_sent_in_part()
+        return self.push.hold_late and not self.job.dry_run and not begun
 
     def _guard_data_points(self, most: int) -> None:
         # What an export costs is asked of all of it, whichever part of it is pushed here.
@@ -302,19 +304,22 @@ class _ExportAttempt(Attempt):
             )
 
     def _mark(self, report: dict[str, Any], error: BaseException | None) -> None:
+        if self.job.dry_run or self.late.held:
+            return
         set_fields = self.source.set_fields if self.source and report["accepted"] else frozenset()
-        marker = Marker(
-            self.identity, now(), report["report_path"], self.location.url, self.modified, set_fields
-        )
+        where = report["report_path"], self.location.url
+        marker = Marker(self.identity, now(), *where, self.modified, set_fields)
         try:
-            if not self.job.dry_run and not self.held:
-                self.marking.mark(marker, report, error)
+            self.marking.mark(marker, report, error)
+            if self.late.look_again(set_fields, self.fingerprint, self.checkpoints.started_at):
+                report |= {"late": self.late.as_reported(), "notes": list(self.ledger.notes)}
+                self._write_report(report)
         except Exception as failed:
             raise reports.unwritable(self.reports_folder.root, failed) from failed
 
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         report = super()._report(error, rejects_path)
-        if self.held:
+        if self.late.held:
             report["status"] = reports.HELD
         return {**report, "set_aside": reports.is_set_aside(report["status"], error)}
 
@@ -332,14 +337,11 @@ class _ExportAttempt(Attempt):
             )
         return {
             **facts,
-            "export": item.path,
-            "channel": item.where.channel,
-            "offer": item.where.offer,
-            "workflow_id": item.where.workflow_id,
+            **item.named,
             "channel_execution_id": item.channel_execution_id,
             "size": self.before.size,
             "modified": self.modified,
-            "late": self.late and {"newer": self.late.path, "fields": list(self.late.fields[:MOST_FIELDS])},
+            "late": self.late.as_reported(),
             "round": self.push.round,
             "fingerprint": self.fingerprint,
             "parent": item.parent and item.parent.get("report_path"),

@@ -9,8 +9,10 @@ Above: the operator. Below: the push of each export.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from airflow_provider_braze.exceptions import (
@@ -26,11 +28,14 @@ from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.attempt.running import Stop
 from airflow_provider_braze.pushes.exports.export import ExportPush
-from airflow_provider_braze.pushes.exports.given_exports import Export, path_of
+from airflow_provider_braze.pushes.exports.given_exports import Export, modified_of, path_of
 from airflow_provider_braze.pushes.exports.half_pushed import part_of
 from airflow_provider_braze.pushes.exports.list_report import WAITING, entry, summed
+from airflow_provider_braze.pushes.exports.whole_before import unless_it_fails
 from airflow_provider_braze.pushes.resuming.checkpoint import Save
+from airflow_provider_braze.pushes.sources.export_item import replaced_at
 from airflow_provider_braze.storage.files.location import locate
+from airflow_provider_braze.storage.reports.push_identity import new_token
 from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.delivery.user_count import UserCount
@@ -63,6 +68,9 @@ class _Turn:
     :param error: why it is not whole, where an error says so.
     :param too_many: why its failed records are too many.
     :param is_set_aside: the list went on without it.
+    :param begun_before: an earlier try may have sent some of it.
+    :param has_namesake: another one before it has the same name, and perhaps the same fingerprint: its files are to
+        lie elsewhere.
     """
 
     export: Export
@@ -71,6 +79,8 @@ class _Turn:
     error: str | None = None
     too_many: str | None = None
     is_set_aside: bool = False
+    begun_before: bool = False
+    has_namesake: bool = False
 
     @property
     def path(self) -> str:
@@ -109,11 +119,17 @@ class ListPush:
         begin: Callable[[int], None] = lambda _: None,
         tell: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
-        self._begun_before: _Turn | None = None
         self._turns = [_Turn(export) for export in exports]
+        names: set[str] = set()
+        for turn in self._turns:
+            name = re.split(r"[\\/]", turn.path)[-1]
+            turn.has_namesake = name in names
+            names.add(name)
         self._make, self._job = make, job
         self._begin, self._tell = begin, tell
         self._round = job.identity.try_number
+        # Whether an earlier try may have sent some of whichever is the first to send now.
+        self._one_begun = False
         self._limiter: Limiter | None = None
         self._current: ExportPush | None = None
         self._stopped: PushStoppedError | None = None
@@ -127,6 +143,7 @@ class ListPush:
         :return: the list's report.
         :raises BrazeError: what stopped the list, or that some exports failed; its ``report`` is the list's.
         """
+        self._place_what_was_replaced()
         self._skip_what_is_done()
         # Whoever looks on sees from the beginning what waits for its turn.
         self._tell(self.report)
@@ -176,6 +193,21 @@ class ListPush:
             ],
         }
 
+    def _place_what_was_replaced(self) -> None:
+        """Put those that were replaced since the sensor found them to where they belong now, by their age."""
+        ages = [modified_of(turn.export) for turn in self._turns]
+        now = [
+            None if age is None else unless_it_fails(partial(replaced_at, turn.export))
+            for age, turn in zip(ages, self._turns, strict=True)
+        ]
+        if None in ages or not any(now):
+            return
+        aged = [
+            (new or old or 0.0, turn.path, turn)
+            for old, new, turn in zip(ages, now, self._turns, strict=True)
+        ]
+        self._turns = [turn for _, _, turn in sorted(aged, key=lambda each: each[:2])]
+
     def _skip_what_is_done(self) -> None:
         """Take over what earlier tries, or this one before a long wait, have settled in the round under way."""
         if self._job.identity.try_number <= 1 and self._job.checkpoint is None:
@@ -202,8 +234,10 @@ class ListPush:
             turn.settle(report, self._job.max_rejected)
             if turn.status == reports.COMPLETE and self._job.is_retry and not self._job.dry_run:
                 pushes[id(turn)].mark_whole(report)
-        # One goes after the other: of what it had not settled, the earlier try had begun the first one at most.
-        self._begun_before = next((turn for turn in self._turns if turn.status == WAITING), None)
+        for turn, report in found:
+            turn.begun_before = bool(report.get("requests"))
+        # One goes after the other. A try that was killed leaves no report of the one that it had begun.
+        self._one_begun = not any(turn.begun_before and turn.status == WAITING for turn in self._turns)
         if done:
             self._job.log(f"{len(done)} of {len(self._turns)} exports are settled already; the rest goes on.")
 
@@ -211,9 +245,12 @@ class ListPush:
         checkpoint, save = self._job.checkpoint, self._job.save
         job = replace(
             self._job,
+            identity=replace(self._job.identity, token=new_token())
+            if turn.has_namesake
+            else self._job.identity,
             checkpoint=checkpoint if checkpoint and checkpoint.get(_EXPORT) == turn.path else None,
             save=save and self._saving(save, turn.path),
-            sent_before=self._job.sent_before and turn is self._begun_before,
+            sent_before=self._job.sent_before and (turn.begun_before or self._one_begun),
             limiter=self._next_limiter,
             users=self._users,
         )
@@ -254,6 +291,7 @@ class ListPush:
         finally:
             self._current = None
         if turn.report is not None:
+            self._one_begun = self._one_begun and not turn.report["requests"]
             self._job.log(reports.report_line(turn.report))
         if turn.is_set_aside:
             self._job.log(f"Set aside: {turn.path}: {turn.why or 'every record failed'}")

@@ -40,7 +40,7 @@ def flatten(exports: Sequence[Any]) -> list[Export]:
     """
     found = [check(each) for each in _each(exports)]
     by_path: dict[str, Export] = {}
-    if any(isinstance(each, str) or _modified(each) is None for each in found):
+    if any(isinstance(each, str) or modified_of(each) is None for each in found):
         for each in found:
             by_path.setdefault(path_of(each), each)
         return list(by_path.values())
@@ -106,10 +106,11 @@ def _each(exports: Sequence[Any]) -> Iterator[Any]:
 
 
 def _age(item: Export) -> tuple[float, str]:
-    return _modified(item) or 0.0, path_of(item)
+    return modified_of(item) or 0.0, path_of(item)
 
 
-def _modified(item: Export) -> float | None:
+def modified_of(item: Export) -> float | None:
+    """Give when an export was last changed, in seconds since the epoch; None where it is no item that says so."""
     value = item.get("modified") if isinstance(item, Mapping) else None
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 

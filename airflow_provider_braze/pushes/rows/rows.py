@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt, Start
+from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.attempt.running import Running
+from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.resuming.resume_state import binding
 from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
 from airflow_provider_braze.pushes.rows.given_rows import GivenRow, GivenRows, Rows

@@ -52,6 +52,7 @@ class ExportItem:
     :param parent: report of the push whose rejects file this is, or None.
     :param base_path: the folder that it must lie below, or None for a file in no layout.
     :param delimiter: that of a rejects file, or None.
+    :param listed: the fingerprint under which the sensor found it, or None.
     """
 
     path: str
@@ -62,6 +63,7 @@ class ExportItem:
     parent: Mapping[str, Any] | None = None
     base_path: str | None = None
     delimiter: str | None = None
+    listed: str | None = None
 
     @classmethod
     def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
@@ -114,6 +116,7 @@ class ExportItem:
             reports_path,
             item.get("mode"),
             base_path=str(base) if base else None,
+            listed=listed if isinstance(listed := item.get("fingerprint"), str) else None,
         )
 
     def _rejects_header(self) -> RejectsHeader | None:
@@ -175,6 +178,17 @@ class ExportItem:
             ) from None
 
     @property
+    def named(self) -> dict[str, Any]:
+        """Name it, as reports and progress do."""
+        where = self.where
+        return {
+            "export": self.path,
+            "channel": where.channel,
+            "offer": where.offer,
+            "workflow_id": where.workflow_id,
+        }
+
+    @property
     def is_rows(self) -> bool:
         """Whether it is the rejects file of a push of rows of an author's own."""
         return self.parent is not None and "export" not in self.parent
@@ -225,6 +239,19 @@ class FoundExport:
     def fingerprint(self) -> str:
         """Names it in the reports folder, and is another one once it has changed."""
         return fingerprint(self.item.where, self.stat.size, self.stat.modified, self.stat.etag)
+
+
+def replaced_at(export: Any) -> float | None:
+    """Say when an export was last changed, where it is another one than the sensor has found; None: it is the same.
+
+    :param export: an item of the sensor's list; of anything else nobody can tell.
+    :raises BrazeError: its storage is out of reach, or it is not there.
+    :raises OSError: it cannot be looked at.
+    """
+    if not isinstance(export, Mapping) or not isinstance(listed := export.get("fingerprint"), str):
+        return None
+    found = ExportItem._of_item(export).look()
+    return None if found.fingerprint == listed else found.stat.modified
 
 
 def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:

@@ -31,18 +31,19 @@ EVERY_FIELD = "*"
 """Stands among the fields of a push whose mapping has a transform: it may set any."""
 
 _FRESH_SECONDS = 30.0
-"""For so long a listing is good for the exports of one task; what the task itself pushes is added at once."""
+"""For so long a remote listing is good for the exports of one task; what the task itself pushes is added at once."""
 
 _MOST_FIELDS_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Newer:
-    """A newer export that was pushed before, and the fields that it set and the older one sets, too."""
+class Other:
+    """Another export that was pushed, when (ISO 8601), and the fields that it set and the one in hand sets, too."""
 
     path: str
     modified: float
     fields: tuple[str, ...]
+    pushed_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -60,6 +61,10 @@ class _IndexEntry:
         modified, _, rest = name.partition("-")
         fields, _, fingerprint = rest.partition("-")
         return cls(int(modified), fields, fingerprint) if modified.isdecimal() and fingerprint else None
+
+
+Known = frozenset[_IndexEntry]
+"""What was known to be pushed at some moment."""
 
 
 class PushedBefore:
@@ -88,7 +93,7 @@ class PushedBefore:
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
 
-    def newest_over(self, modified: float | None, fields: Collection[str]) -> Newer | None:
+    def newest_over(self, modified: float | None, fields: Collection[str]) -> Other | None:
         """Give the newest export that was pushed before, is newer than this one, and set one of the same fields.
 
         :param modified: when this export was last changed; None, where its storage does not tell, is never too old.
@@ -112,6 +117,36 @@ class PushedBefore:
             ) from error
         return None
 
+    @property
+    def known(self) -> Known:
+        """What is known to be pushed now, for :meth:`pushed_since`."""
+        return frozenset(self._entries)
+
+    def pushed_since(self, known: Known, fields: Collection[str], *, but: str) -> list[Other]:
+        """Give what others have pushed since then that set one of the same fields, the oldest first.
+
+        Whoever marks an export and asks only then misses nobody who does the same: of two, at least one sees the other.
+
+        :param known: what was known then.
+        :param but: fingerprint of the export that is asked for.
+        :raises OSError: the reports folder cannot be read.
+        """
+        if not any(self._is_news(entry, known, but) for entry in self._listed()):
+            return []
+        self._listed_at = float("-inf")
+        self._list()
+        found = []
+        for entry in self._entries:
+            if self._is_news(entry, known, but):
+                common = shared(frozenset(fields), self._fields_of(entry.fields))
+                other = self._read(entry, common) if common else None
+                found += [other] if other else []
+        return found
+
+    @staticmethod
+    def _is_news(entry: _IndexEntry, known: Known, but: str) -> bool:
+        return entry not in known and entry.fingerprint != but
+
     def add(self, fingerprint: str, modified: float | None, fields: Collection[str] | None) -> None:
         """Take in an export whose marker was just written."""
         written = json.dumps(sorted(fields or ())).encode()
@@ -124,10 +159,9 @@ class PushedBefore:
         self._entries = sorted({*self._entries, entry})
 
     def _list(self) -> None:
-        if self._clock() - self._listed_at < _FRESH_SECONDS:
+        if self._clock() - self._listed_at < (0.0 if self._root.is_local else _FRESH_SECONDS):
             return
-        names = self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
-        listed = [entry for name in names if (entry := _IndexEntry.of(name)) is not None]
+        listed = self._listed()
         # Listed after the index: what is marked between the two is read, rather than missed.
         marks = self._marks.all()
         pushed = self._folder.pushed(self._conn_id)
@@ -144,6 +178,10 @@ class PushedBefore:
                 # A marker of an older version tells nothing; that is noted, too.
                 self.add(fingerprint, marker.modified, marker.set_fields)
         self._listed_at = self._clock()
+
+    def _listed(self) -> list[_IndexEntry]:
+        names = self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
+        return [entry for name in names if (entry := _IndexEntry.of(name)) is not None]
 
     def _markers(self, among: Collection[str]) -> dict[str, Marker]:
         """Read the markers of some exports; of those that are half pushed, the mark of a shard."""
@@ -165,11 +203,12 @@ class PushedBefore:
                 self._fields[name] = frozenset({EVERY_FIELD})
         return self._fields[name]
 
-    def _read(self, entry: _IndexEntry, common: frozenset[str]) -> Newer | None:
+    def _read(self, entry: _IndexEntry, common: frozenset[str]) -> Other | None:
         marker = self._markers([entry.fingerprint]).get(entry.fingerprint)
         if marker is None:
             return None
-        return Newer(marker.path or entry.fingerprint, entry.modified / 1e6, tuple(sorted(common)))
+        fields = tuple(sorted(common))
+        return Other(marker.path or entry.fingerprint, entry.modified / 1e6, fields, marker.pushed_at)
 
     def _write(self, kind: str, name: str, content: bytes) -> None:
         parent = self._root.child(kind)

@@ -1,0 +1,326 @@
+"""A list over several tries, and beside other runs: what was begun, what has one name, who came between."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_braze.airflow_compat import AirflowFailException
+from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.pushes.exports.export import _ExportAttempt
+from tests.connections import connect
+from tests.operators.test_list import Push, Share, TaskInstance, connection, order, push, share, statuses
+from tests.reports import check, rejects
+from tests.sandbox_process import SandboxProcess
+
+__all__ = ["connection", "push", "share"]
+
+
+class OtherRun(TaskInstance):
+    """Another run of the same DAG."""
+
+    run_id = "manual__other"
+
+
+class Retried(TaskInstance):
+    """The second try of a task with one retry, that nobody has cleared."""
+
+    max_tries = 0
+
+    def __init__(self) -> None:
+        super().__init__(2)
+
+
+class Killed(BaseException):
+    """Nothing goes on after it, as after a SIGKILL."""
+
+
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess) -> None:
+    """One record a request, and one request at a time."""
+    connect(monkeypatch, sandbox, objects_per_request=1, max_in_flight=1)
+
+
+class TestOneName:
+    """Beside RPI's folders nothing but name, size and time tells two exports apart."""
+
+    @pytest.fixture
+    def twins(self, tmp_path: Path) -> list[str]:
+        paths = [tmp_path / folder / "people.csv" for folder in ("new", "old")]
+        for path in paths:
+            path.parent.mkdir()
+            path.write_text(f"external_id,nickname,email\n{path.parent.name},from {path.parent.name},bad\n")
+            os.utime(path, (1_800_000_000, 1_800_000_000))
+        return [str(path) for path in paths]
+
+    @pytest.fixture
+    def where(self, tmp_path: Path) -> dict[str, Any]:
+        return {"mode": "upsert", "reports_path": str(tmp_path / "reports"), "max_rejected": 0.5}
+
+    def test_a_retry_does_not_take_one_for_the_other(
+        self, twins: list[str], where: dict[str, Any], push: Push, sandbox: SandboxProcess
+    ) -> None:
+        for path in twins:
+            Path(path).write_text(Path(path).read_text().replace("bad", "a@b.cc"))
+            os.utime(path, (1_800_000_000, 1_800_000_000))
+        sandbox.fault(status=500, after=1, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(twins, TaskInstance(), **where)
+        sandbox.clear_faults()
+        sandbox.reset_stats()
+
+        report = push(twins, TaskInstance(2), **where)
+
+        check(report, status="complete", records=2, accepted=2)
+        assert [
+            each["external_id"] for request in sandbox.requests() for each in request["body"]["attributes"]
+        ] == ["old"]
+
+    def test_a_retry_after_a_kill_loses_none(
+        self,
+        twins: list[str],
+        where: dict[str, Any],
+        push: Push,
+        sandbox: SandboxProcess,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        begin = _ExportAttempt.execute
+
+        def killed_at_the_second(self: _ExportAttempt) -> dict[str, Any]:
+            if self.reading.item.path == twins[1]:
+                raise Killed
+            return begin(self)
+
+        for path in twins:
+            Path(path).write_text(Path(path).read_text().replace("bad", "a@b.cc"))
+            os.utime(path, (1_800_000_000, 1_800_000_000))
+        monkeypatch.setattr(_ExportAttempt, "execute", killed_at_the_second)
+        with pytest.raises(Killed):
+            push(twins, TaskInstance(), **where)
+        monkeypatch.setattr(_ExportAttempt, "execute", begin)
+
+        report = push(twins, Retried(), **where)
+
+        check(report, status="complete", records=2, accepted=2)
+        assert set(sandbox.profiles()) == {"new", "old"}
+
+    def test_each_keeps_its_rejects(self, twins: list[str], where: dict[str, Any], push: Push) -> None:
+        ti = TaskInstance()
+        with pytest.raises(AirflowFailException, match="2 of 2 exports failed"):
+            push(twins, ti, **where)
+        own = [
+            json.loads(Path(each["report_path"]).read_text("utf-8"))
+            for each in ti.pushed["report"]["exports"]
+        ]
+        assert [each["export"] for each in own] == twins
+        assert [row["external_id"] for each in own for row in rejects(each)] == ["new", "old"]
+
+
+class TestWhatWasBegun:
+    """On an Airflow without a store, a retry counts what it sends of an export that an earlier try had begun."""
+
+    @pytest.mark.usefixtures("one_by_one")
+    @pytest.mark.parametrize("first", ["held", "refused", "whole"])
+    def test_whatever_became_of_those_before_it(
+        self, share: Share, push: Push, sandbox: SandboxProcess, first: str
+    ) -> None:
+        share.land(2)
+        share.land(3)
+        items = share.items()
+        older: Any = share.land(1)
+        if first == "held":
+            push(share.land(2, offer="Winter"), OtherRun())
+        elif first == "refused":
+            older = str(share.base / CHANNEL_UNKNOWN / "Offer" / "8828" / "RPI_Export_1.txt")
+            Path(older).parent.mkdir(parents=True)
+            Path(older).write_text("external_id,nickname\nU1,from 1\n")
+        exports = [older, items[1]]
+        sandbox.reset_stats()
+        sandbox.fault(status=500, after=3 if first == "whole" else 1, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(exports, TaskInstance(), late="hold")
+        sandbox.clear_faults()
+        ti = TaskInstance(2)
+        try:
+            report = push(exports, ti, late="hold")
+        except AirflowFailException:
+            report = ti.pushed["report"]
+        assert [each["status"] for each in report["exports"]] == [
+            {"held": "held", "refused": "failed", "whole": "complete"}[first],
+            "complete",
+        ]
+        assert [each.get("sent_again", 0) for each in report["exports"]] == [0, 2]
+        assert report["upper_bounds"] == ["sent_again"]
+
+    @pytest.mark.usefixtures("one_by_one")
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_hold_does_not_leave_what_went_out_in_part(
+        self, share: Share, push: Push, sandbox: SandboxProcess, alone: bool
+    ) -> None:
+        older = share.land(1)
+        export: Any = older if alone else [older]
+        sandbox.fault(status=500, after=1, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(export, TaskInstance(), late="hold")
+        sandbox.clear_faults()
+        newer = share.land(2)
+        push(newer, OtherRun())
+
+        report = push(export, TaskInstance(2), late="hold")
+
+        own = report if alone else report["exports"][0]
+        assert (own["status"], own["late"]["newer"]) == ("complete", newer)
+        # A run that has sent nothing of it leaves it alone.
+        assert push(export, OtherRun(), late="hold")["status"] == "held"
+
+
+CHANNEL_UNKNOWN = "Elsewhere"
+
+
+def test_the_exports_of_one_list_leave_out_what_one_before_them_told(
+    share: Share, push: Push, sandbox: SandboxProcess
+) -> None:
+    same = "external_id,nickname\nU1,Bo\nU2,Al\n"
+    report = push([share.land(number, same) for number in (1, 2, 3)], only_changed=True)
+    assert [each["counts"]["unchanged"] for each in report["exports"]] == [0, 2, 2]
+    assert sandbox.stats()["objects"] == 2
+
+
+class TestMeanwhile:
+    """Two exports that are pushed at the same time, as by two runs: whichever comes to its end last says so."""
+
+    @pytest.fixture
+    def meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], None]:
+        """Do something at the end of the next push, when its records have gone out and it is not marked yet."""
+        check_unchanged = _ExportAttempt._check_unchanged
+
+        def do(act: Callable[[], Any]) -> None:
+            acts = [act]
+
+            def and_act(self: _ExportAttempt) -> None:
+                if acts:
+                    acts.pop()()
+                check_unchanged(self)
+
+            monkeypatch.setattr(_ExportAttempt, "_check_unchanged", and_act)
+
+        return do
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_the_older_one_that_ends_last_is_late(
+        self, share: Share, push: Push, meanwhile: Any, capsys: pytest.CaptureFixture[str], alone: bool
+    ) -> None:
+        older, newer = share.land(1), share.land(2)
+        meanwhile(lambda: push(newer, OtherRun()))
+        report = push(older if alone else [older], TaskInstance())
+        own = report if alone else report["exports"][0]
+        assert own["late"] == {"newer": newer, "fields": ["rpi_cdp_attributes.nickname"]}
+        said = f"Late: {older} is older than {newer}, and both were pushed at the same time"
+        assert said in own["notes"][0]
+        assert said in capsys.readouterr().out
+        written = json.loads(Path(own["report_path"]).read_text("utf-8"))
+        assert (written["late"], written["notes"]) == (own["late"], own["notes"])
+
+    def test_the_newer_one_that_ends_last_names_the_older_one(
+        self, share: Share, push: Push, meanwhile: Any
+    ) -> None:
+        older, newer = share.land(1), share.land(2)
+        meanwhile(lambda: push(older, OtherRun()))
+        report = push(newer, TaskInstance())
+        assert report["late"] is None
+        assert (
+            f"Late: {older} is older than {newer}, and both were pushed at the same time"
+            in report["notes"][0]
+        )
+
+    @pytest.mark.parametrize("other", ["external_id,last_name\nU1,Po\n", "external_id,nickname\n"])
+    def test_who_set_nothing_of_the_same_is_not_named(
+        self, share: Share, push: Push, meanwhile: Any, other: str
+    ) -> None:
+        older, newer = share.land(1), share.land(2, other)
+        meanwhile(lambda: push(newer, OtherRun()))
+        report = push(older, TaskInstance())
+        assert (report["late"], report["notes"]) == (None, [])
+
+    def test_another_connection_is_not_named(
+        self,
+        share: Share,
+        push: Push,
+        meanwhile: Any,
+        sandbox: SandboxProcess,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        connect(monkeypatch, sandbox, conn_id="braze_other")
+        older, newer = share.land(1), share.land(2)
+        meanwhile(lambda: push(newer, OtherRun(), braze_conn_id="braze_other"))
+        report = push(older, TaskInstance())
+        assert (report["late"], report["notes"]) == (None, [])
+
+    def test_in_a_list_what_came_since_the_export_before_is_seen(
+        self, share: Share, push: Push, meanwhile: Any, sandbox: SandboxProcess
+    ) -> None:
+        """A listing of a moment ago would not know of it."""
+        for number in (1, 2):
+            share.land(number)
+        items = share.items()
+        newest = share.land(3)
+        meanwhile(lambda: push(newest, OtherRun()))
+        report = push(items, TaskInstance(), late="hold")
+        assert statuses(report) == [("1", "complete"), ("2", "held")]
+        assert [each["late"]["newer"] for each in report["exports"]] == [newest, newest]
+        assert order(sandbox) == ["from 1", "from 3"]
+
+    def test_of_its_own_list_none_is(self, share: Share, push: Push) -> None:
+        paths = [share.land(number) for number in (1, 2, 3)]
+        report = push(paths, TaskInstance())
+        assert [each["notes"] for each in report["exports"]] == [[], [], []]
+
+
+def test_a_retry_knows_what_went_through_and_is_gone_since(
+    share: Share, push: Push, sandbox: SandboxProcess
+) -> None:
+    """As by whoever moves away what was pushed."""
+    for number in (1, 2):
+        share.land(number)
+    items = share.items()
+    sandbox.fault(status=500, after=1, count=1000)
+    with pytest.raises(BrazeServerError):
+        push(items, TaskInstance())
+    sandbox.clear_faults()
+    Path(items[0]["path"]).unlink()
+
+    report = push(items, Retried())
+
+    assert statuses(report) == [("1", "complete"), ("2", "complete")]
+    check(report, status="complete", records=4, accepted=4)
+    # One that was never pushed is set aside, as before.
+    Path(items[1]["path"]).unlink()
+    with pytest.raises(AirflowFailException, match=r"2 of 2 exports failed.*is not there"):
+        push(items, OtherRun(2))
+
+
+@pytest.mark.parametrize("tries", [1, 2])
+def test_what_was_replaced_since_the_sensor_found_it_goes_where_it_belongs_now(
+    share: Share, push: Push, sandbox: SandboxProcess, tries: int
+) -> None:
+    for number in (1, 2, 3):
+        share.land(number)
+    items = share.items()
+    if tries == 2:
+        sandbox.fault(status=500, after=1, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(items, TaskInstance())
+        sandbox.clear_faults()
+        sandbox.reset_stats()
+    share.land(1, "external_id,nickname\nU1,from 9\n", age=0)
+
+    report = push(items, TaskInstance(tries))
+
+    assert order(sandbox) == ["from 2", "from 3", "from 9"]
+    assert statuses(report) == [("2", "complete"), ("3", "complete"), ("1", "complete")]
+    assert [each["late"] for each in report["exports"]] == [None, None, None]
