@@ -271,7 +271,7 @@ class ListPush:
 
     def _next_limiter(self) -> Limiter:
         workspace = self._job.workspace
-        self._limiter = Limiter(workspace.requests_per_second, share=workspace.share, after=self._limiter)
+        self._limiter = Limiter(workspace.requests_per_second, shards=workspace.shards, after=self._limiter)
         return self._limiter
 
     def _take(self, number: int, turn: _Turn) -> None:

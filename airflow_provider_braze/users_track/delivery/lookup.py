@@ -87,7 +87,7 @@ class Lookup:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limiter = limiter or Limiter(
-            limits.EXPORT_IDS_PER_MINUTE / 60, share=workspace.share, clock=clock
+            limits.EXPORT_IDS_PER_MINUTE / 60, shards=workspace.shards, clock=clock
         )
         self._ledger, self._client, self._workspace, self._clock = ledger, client, workspace, clock
 

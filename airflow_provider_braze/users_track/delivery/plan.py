@@ -107,7 +107,7 @@ def plan(
     if users is not None:
         users.settle()
         planned.users, planned.users_identified_by = users.here, sorted(users.kinds_here)
-    planned.seconds_at_limit = planned.planned_requests / (workspace.requests_per_second * workspace.share)
+    planned.seconds_at_limit = planned.planned_requests / workspace.requests_per_second * workspace.shards
     return planned
 
 

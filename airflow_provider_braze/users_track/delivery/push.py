@@ -70,7 +70,7 @@ class Push:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.ledger = ledger
-        self.limiter = limiter or Limiter(workspace.requests_per_second, share=workspace.share, clock=clock)
+        self.limiter = limiter or Limiter(workspace.requests_per_second, shards=workspace.shards, clock=clock)
         self.error: BaseException | None = None
         self._clock = clock
         self._most_deliveries = workspace.max_in_flight

@@ -6,8 +6,9 @@ requests as its own knows that they are four. In the rest of the window each sen
 fourth. Who comes begins at the pace of the roll call and is counted in the next one; who goes is missed in the next
 one. Who sees nobody else never slows down. Shortly before nothing remains, all hold back until the next window begins,
 so that hardly anything is refused. A window of an hour is shared in parts of a few seconds, by the same rules.
+The shards of one push, which know how many they are, need no roll call as long as they are alone.
 
-Above: the limiter. Below: the windows of a limit.
+Above: the limiter. Below: the windows of a limit, the shards of a push.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections import deque
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.long_window import LongWindow
 from airflow_provider_braze.users_track.transport.proportion import Proportion
+from airflow_provider_braze.users_track.transport.siblings import Siblings
 from airflow_provider_braze.users_track.transport.windows import Windows
 
 _BEGINS, _COUNTS, _ENDS = 0.35, 0.4, 0.7
@@ -74,12 +76,13 @@ class Share:
     """How fast to send, when others may send too.
 
     :param most: requests a second when nobody else does; not exceeded in any window.
-    :param begin: requests a second until an answer tells of the limit, and where none ever does.
+    :param shards: how many shards of its push send, too: until an answer tells of the limit, and where none ever does,
+        it keeps to its part of ``most``.
     """
 
-    def __init__(self, most: float, begin: float) -> None:
+    def __init__(self, most: float, shards: int = 1) -> None:
         self.most = most
-        self._begin = begin
+        self.siblings = Siblings(shards)
         self.windows = Windows()
         self.long: LongWindow | None = None
         """The window of an hour, where the headers tell of one; ``windows`` are its parts then."""
@@ -113,7 +116,9 @@ class Share:
         """Requests a second to send at now."""
         windows = self.windows
         if not self.told:
-            return self._begin
+            return self.most / self.siblings.number
+        if self.siblings.are_alone:
+            return min(self.most, windows.rate) / self.siblings.number
         if self._slides(now):
             return self._proportion.pace
         if self.alone:
@@ -164,6 +169,7 @@ class Share:
     def refused(self, now: float) -> None:
         """Learn from a 429: there are more than were counted."""
         self._proportion.refused(now)
+        self._leave_siblings(self.siblings.number)
         number = self.windows.number(now)
         if number != self._refused_in:
             more = min(self.heads * _WARNED, 2.0 * max(self._calls, default=2.0))
@@ -214,7 +220,39 @@ class Share:
         if windows.observe(limit - remaining, reset, until, unanswered, now):
             self._new_window(before, others_before, now)
         self._remaining, self._remaining_at = limit - windows.used, now
-        self._count(unanswered, now)
+        if self.siblings.are_alone:
+            self._look_for_strangers(limit - remaining, own, now)
+        else:
+            self._count(unanswered, now)
+
+    def _look_for_strangers(self, used: float, own: int, now: float) -> None:
+        """Keep to one's part, unless the shards of the push are not alone, or not all.
+
+        :param used: requests of all in the window of the limit.
+        :param own: own requests in the last 3 s.
+        """
+        windows = self.windows
+        others, elapsed = used - own, 1.0
+        if windows.began is not None:
+            # Of a window that has just begun nothing is known before its first answer.
+            is_known = windows.is_known(now) and self._sent_in == windows.number(now)
+            others = windows.used - self._sent if is_known else 0.0
+            elapsed = windows.phase(now) / windows.seconds
+        heads = self.siblings.observe(
+            used=used,
+            own=own * windows.seconds / limits.WINDOW_SECONDS,
+            others=others,
+            allowed=min(self.most * windows.seconds, windows.limit),
+            elapsed=elapsed,
+            now=now,
+        )
+        if heads is not None:
+            self.heads = heads
+
+    def _leave_siblings(self, heads: float) -> None:
+        """Share with whoever there is from now on."""
+        if self.siblings.are_alone:
+            self.siblings.are_alone, self.heads = False, heads
 
     def _observe_long(
         self, limit: float, remaining: float, reset: float, unanswered: int, now: float
@@ -222,6 +260,7 @@ class Share:
         """Learn from an answer that tells of an hour: in parts of it, all share what one alone would send."""
         if self.long is None:
             self.long, self.windows = LongWindow(), Windows()
+            self._leave_siblings(1.0)
         if not self.long.observe(limit, remaining, reset, now):
             return
         windows = self.windows

@@ -54,7 +54,7 @@ class Limiter:
     """Says when the next request may go.
 
     :param requests_per_second: pace; no 3 s window holds more than three times as many.
-    :param share: part of it to begin with, and to keep where the answers tell nothing of the limit.
+    :param shards: how many shards of one push send at that pace together.
     :param clock: monotonic seconds.
     :param wall: seconds since the epoch, to read epoch headers.
     :param jitter: random number in [0, 1).
@@ -65,16 +65,14 @@ class Limiter:
         self,
         requests_per_second: float,
         *,
-        share: float = 1.0,
+        shards: int = 1,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         jitter: Callable[[], float] = random.random,
         after: Limiter | None = None,
     ) -> None:
-        self._share: Share = (
-            after._share if after else Share(requests_per_second, requests_per_second * share)
-        )
-        self._window = requests_per_second * limits.WINDOW_SECONDS, share
+        self._share: Share = after._share if after else Share(requests_per_second, shards)
+        self._window = requests_per_second * limits.WINDOW_SECONDS
         self._clock, self._wall, self._jitter = clock, wall, jitter
         self._next_at = clock()
         # Before the first request there is nothing to make up for.
@@ -124,10 +122,12 @@ class Limiter:
     def _most(self) -> int:
         """Most requests that may occupy the window of 3 s."""
         share = self._share
-        # Where the answers tell what others use, the whole limit may be ours; else only the share that was set.
-        window = self._window[0] if share.told else self._window[0] * self._window[1]
+        window = self._window
         if share.told and share.alone and share.windows.seconds >= limits.WINDOW_SECONDS:
             window = min(window, share.windows.limit)
+        # Where the answers tell what others use, the whole limit may be ours; else only a shard's part of it.
+        if share.siblings.are_alone or not share.told:
+            window /= share.siblings.number
         most = max(1, int(window))
         return most - (most >= _MANY)
 

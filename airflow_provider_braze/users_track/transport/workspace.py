@@ -54,8 +54,8 @@ class Workspace:
     :param timeout: seconds for a whole attempt (default 30).
     :param objects_per_request: most attributes, events and purchases together in one request (default 75).
     :param partner: partner name that Braze assigned, sent with every request (default none).
-    :param share: part of ``requests_per_second`` that a push begins with, and keeps where Braze's answers tell nothing
-        of the limit, above 0 and at most 1 (default 1: all of it).
+    :param shards: how many shards of one push send at the same time (default 1); each keeps to its part of
+        ``requests_per_second`` until Braze's answers show room for more.
     :param bulk: send to ``/users/track/bulk`` (default false: to ``/users/track``).
     """
 
@@ -67,7 +67,7 @@ class Workspace:
     timeout: float = TIMEOUT
     objects_per_request: int = limits.OBJECTS_PER_REQUEST
     partner: str | None = None
-    share: float = 1.0
+    shards: int = 1
     bulk: bool = False
 
     @property
@@ -123,9 +123,9 @@ class Workspace:
         """Give the same workspace with another partner name."""
         return replace(self, partner=partner)
 
-    def shared_by(self, pushes: int) -> Workspace:
-        """Give the same workspace for one of so many pushes that run at the same time."""
-        return replace(self, share=1 / pushes)
+    def shared_by(self, shards: int) -> Workspace:
+        """Give the same workspace for one of so many shards of a push."""
+        return replace(self, shards=shards)
 
     def redact(self, text: str) -> str:
         """Take the key out of a text: Braze's own 401 echoes it."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.users_track.transport.together import Pusher, Together, by_clock, sliding
@@ -96,14 +99,68 @@ def test_a_wrong_clock_costs_nobody_its_share(wrong_by: float) -> None:
 
 
 def test_the_shards_of_a_push_keep_to_their_part_where_nothing_is_told() -> None:
-    pushers = [Pusher(requests_per_second=100, share=0.25) for _ in range(4)]
+    pushers = [Pusher(requests_per_second=100, shards=4) for _ in range(4)]
     together = Together(by_clock(300, 3, "none"), *pushers)
     assert together.rate(SETTLED, 60) >= 95
     assert together.refused < 0.005
 
 
+@pytest.mark.parametrize("latency", [NEAR, USUAL])
+@pytest.mark.parametrize("window", [by_clock, sliding])
+@pytest.mark.parametrize("shards", [2, 4])
+def test_the_shards_of_a_push_use_all_of_the_limit(
+    shards: int, window: Callable[[int, int], Any], latency: tuple[float, float]
+) -> None:
+    pushers = [Pusher(begins=0.7 * number, latency=latency, shards=shards) for number in range(shards)]
+    together = Together(window(3000, 3), *pushers)
+    assert together.rate(0.7 * shards, 60) >= 970
+    assert together.refused < 0.002
+
+
+@pytest.mark.parametrize("shards", [2, 4])
+def test_what_a_shard_that_has_ended_leaves_is_for_the_others(shards: int) -> None:
+    ends = [20.0, *[60.0] * (shards - 1)]
+    together = Together(
+        by_clock(300, 3), *[Pusher(ends=end, requests_per_second=100, shards=shards) for end in ends]
+    )
+    assert_fair(together, 100, 20, 60)
+    assert together.refused < 0.005
+
+
+def test_a_shard_that_begins_late_gets_its_part() -> None:
+    together = Together(
+        by_clock(300, 3),
+        *[Pusher(begins=begins, requests_per_second=100, shards=2) for begins in (0.0, 20.0)],
+    )
+    assert_fair(together, 100, 20, 60)
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("window", [by_clock, sliding])
+def test_shards_share_with_strangers_too(window: Callable[[int, int], Any]) -> None:
+    strangers = [Pusher(begins=20.0, requests_per_second=100)]
+    shards = [Pusher(requests_per_second=100, shards=2) for _ in range(2)]
+    together = Together(window(300, 3), *strangers, *shards)
+    assert together.rate(3, 20) >= 96
+    if window is by_clock:
+        assert_fair(together, 100, 20, 60)
+        assert together.refused < 0.005
+    else:
+        assert together.rate(40, 60) >= 80
+        assert min(pusher.rate(40, 60) for pusher in together.pushers) >= 10
+        assert together.refused < 0.05
+
+
+def test_a_shard_that_is_slow_leaves_the_rest_to_the_others() -> None:
+    slow = Pusher(requests_per_second=100, slowest=0.1, shards=2)
+    together = Together(by_clock(300, 3), slow, Pusher(requests_per_second=100, shards=2))
+    assert slow.rate(SETTLED, 60) >= 8
+    assert together.rate(SETTLED, 60) >= 80
+    assert together.refused < 0.005
+
+
 def test_a_shard_that_is_left_alone_takes_all_where_the_headers_tell() -> None:
-    together = Together(by_clock(300, 3), Pusher(requests_per_second=100, share=0.25))
+    together = Together(by_clock(300, 3), Pusher(requests_per_second=100, shards=4))
     assert together.rate(SETTLED, 60) >= 97
 
 

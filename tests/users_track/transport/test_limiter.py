@@ -142,7 +142,7 @@ class TestCeiling:
         server = Server(lambda: 0.01, lambda: 0.01)
 
         async def main() -> float:
-            return await send(Limiter(300.0, share=1 / 3, clock=now, jitter=lambda: 0.0), server, 20.0)
+            return await send(Limiter(300.0, shards=3, clock=now, jitter=lambda: 0.0), server, 20.0)
 
         assert virtual_time.run(main()) >= 98
         assert worst_window(server.arrivals) <= 300

@@ -68,7 +68,7 @@ def test_one_alone_is_never_slowed_down_nor_refused() -> None:
 
 
 def test_a_shard_that_is_left_alone_takes_all() -> None:
-    together = Together(hourly(PLENTY, 300), Pusher(requests_per_second=100, share=0.25))
+    together = Together(hourly(PLENTY, 300), Pusher(requests_per_second=100, shards=4))
     assert together.rate(SETTLED, 60) >= 97
 
 
@@ -87,7 +87,7 @@ class Vague(RateLimit):
 def test_a_number_that_stands_still_tells_of_nobody(kind: type[RateLimit]) -> None:
     """Neither one that is told late, nor 250,000 that always remain, slows anybody down, or makes a shard faster."""
     limit = PLENTY if kind is Vague else None
-    several = [Pusher(requests_per_second=100, share=share) for share in (1.0, 0.5)]
+    several = [Pusher(requests_per_second=100, shards=shards) for shards in (1, 2)]
     together = Together(lambda clock: kind(limit, HOUR, clock=clock), *several)
     assert several[0].rate(SETTLED, 60) >= 97
     assert several[1].rate(SETTLED, 60) == pytest.approx(50, rel=0.05)

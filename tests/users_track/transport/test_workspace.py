@@ -293,5 +293,5 @@ def test_a_port_is_one_that_there_is(port):
 
 def test_one_of_several_pushes_has_a_share_of_the_same_limit():
     shard = workspace(extras={"requests_per_second": 100}).shared_by(4)
-    assert (shard.share, shard.requests_per_second) == (0.25, 100.0)
-    assert workspace().share == 1.0
+    assert (shard.shards, shard.requests_per_second) == (4, 100.0)
+    assert workspace().shards == 1

@@ -94,7 +94,7 @@ class Pusher:
     :param ends: second at which it has no more to send.
     :param latency: least and most seconds of a round trip.
     :param requests_per_second: of its connection.
-    :param share: of its connection's rate.
+    :param shards: of its push, itself included.
     :param slowest: seconds that it takes to make a request ready.
     :param wrong_by: seconds by which its clock on the wall is wrong.
     """
@@ -103,7 +103,7 @@ class Pusher:
     ends: float = 60.0
     latency: tuple[float, float] = (0.02, 0.08)
     requests_per_second: float = 1000.0
-    share: float = 1.0
+    shards: int = 1
     slowest: float = 0.0
     wrong_by: float = 0.0
     accepted: list[float] = field(default_factory=list)
@@ -143,7 +143,7 @@ class Together:
     def _limiter(self, pusher: Pusher) -> Limiter:
         return Limiter(
             pusher.requests_per_second,
-            share=pusher.share,
+            shards=pusher.shards,
             clock=lambda: self.now,
             wall=lambda: BEGAN + self.now + pusher.wrong_by,
             jitter=self._chance.random,
