@@ -22,6 +22,7 @@ class ApiServer(RealAirflow):
 
     :param rows: what ``fill.py`` puts into its database.
     :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
+    :param on_sqlite: whether its database is SQLite also where PostgreSQL is installed, which takes no broken JSON.
     :param with_dags: whether it knows the shipped DAGs, so that Airflow's own pages show runs of them.
     """
 
@@ -30,9 +31,12 @@ class ApiServer(RealAirflow):
         rows: Mapping[str, Any],
         settings: Mapping[str, str] | None = None,
         *,
+        on_sqlite: bool = False,
         with_dags: bool = False,
     ) -> None:
         super().__init__(settings=settings)
+        if on_sqlite:
+            self._postgres = None
         self.rows = rows
         self.with_dags = with_dags
         self.port = self.url.rpartition(":")[2]
@@ -47,6 +51,7 @@ class ApiServer(RealAirflow):
 
     def start(self) -> None:
         """Make the database, fill it, start the server, wait until it answers."""
+        self._environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self._start_database()
         migration = self.airflow("db", "migrate")
         if migration.returncode:
             raise AirflowTroubleError(migration.stderr[-2000:])

@@ -166,7 +166,9 @@ def server() -> Iterator[ApiServer]:
         for n, value in enumerate(raw)
     ]
     good = {"task_id": "push", "map_index": len(raw), "name": "Push", "state": "success"}
-    with ApiServer({"one": {RUN: [*tasks, {**good, "return_value": report(accepted=4711)}]}}) as running:
+    with ApiServer(
+        {"one": {RUN: [*tasks, {**good, "return_value": report(accepted=4711)}]}}, on_sqlite=True
+    ) as running:
         yield running
 
 
