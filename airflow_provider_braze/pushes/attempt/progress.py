@@ -74,7 +74,7 @@ class Progress:
     :param ledger: its counts.
     :param export: path of what is pushed; None for rows of an author's own.
     :param tell: takes the progress every few seconds.
-    :param share: share of the file that was read; None where there is no file.
+    :param share: share of the file or of the rows that was read; None where nobody knows.
     :param about: what else to tell of what is pushed.
     :param in_flight: records in requests that are not answered yet.
     :param trouble: what Braze answers while something is tried again.
@@ -171,7 +171,7 @@ class Progress:
         }
 
     def _share_done(self) -> float | None:
-        """Share of the file that is settled: reading runs ahead of what Braze has answered."""
+        """Share of the whole that is settled: reading runs ahead of what Braze has answered."""
         if self._share is None:
             return None
         return round(self._share() * self._settled / max(self._ledger.records, 1), 4)

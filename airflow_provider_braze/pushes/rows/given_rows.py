@@ -109,9 +109,16 @@ class GivenRows:
         }
         return GivenRows(self.given, arrays)
 
+    @property
+    def count(self) -> int | None:
+        """How many they are; None where they come one by one."""
+        if not all(isinstance(rows, list | tuple) for rows in self.arrays.values()):
+            return None
+        return sum(len(rows) for rows in self.arrays.values() if isinstance(rows, list | tuple))
+
     def digest(self) -> str | None:
         """Name the rows by their content; None where they come one by one, and are gone once they were read."""
-        if not all(isinstance(rows, list | tuple) for rows in self.arrays.values()):
+        if self.count is None:
             return None
         found = hashlib.sha256()
         for array, rows in self.arrays.items():

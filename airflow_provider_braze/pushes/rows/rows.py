@@ -162,9 +162,16 @@ class _RowsAttempt(Attempt):
             partner=self.job.workspace.partner,
         )
         try:
-            return self._send(source.objects(self.ledger), feed=source)
+            return self._send(source.objects(self.ledger), feed=source, share=self._share_of(source))
         finally:
             self.log.end(source.read)
+
+    def _share_of(self, source: RowsSource) -> Callable[[], float] | None:
+        """Tell how much of the rows was read, where it is known how many there are."""
+        count = None if self.push.rejects is not None else self.given.count
+        if not count:
+            return None
+        return lambda: min(source.passed / count, 1.0)
 
     def _counted(self) -> frozenset[Identity]:
         if not self.resumable:

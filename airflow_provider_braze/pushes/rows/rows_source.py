@@ -6,6 +6,7 @@ Above: the push of rows. Below: the rows as given, or the rejects file of some.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
@@ -137,6 +138,8 @@ class RowsSource:
         partner: str | None = None,
     ) -> None:
         self.read = 0
+        self.passed = 0.0
+        """Rows that were read or passed over; in the end, all that there can be."""
         self._to_announce = False
         self._rows, self._mode, self._retry_events = rows, mode, retry_events
         self._counted = counted
@@ -161,6 +164,7 @@ class RowsSource:
         while (row := self._take()) is not None:
             ordinal = self.read
             self.read += 1
+            self.passed = row.line + 1
             self._look_ahead()
             if row.passed_over:
                 yield row.passed_over
@@ -172,6 +176,7 @@ class RowsSource:
                 yield self._object(ledger, ordinal, row)
             if ordinal % AHEAD == 0:
                 self._log.forget(ledger.settled.records)
+        self.passed = math.inf
 
     def ready(self, wake: Callable[[], None]) -> bool:
         """Whether the next row may be taken: it is not before the log of what must not be sent twice names it.

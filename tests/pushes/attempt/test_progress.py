@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from airflow_provider_braze.pushes.attempt.progress import (
     Samples,
     progress_line,
 )
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 
@@ -199,3 +200,20 @@ class TestWords:
         watched = Watched()
         watched.go(1, 5)
         assert progress_line(watched.told[0]) == "5 records, 5 a second, 5 accepted, 0 failed, 0 requests."
+
+
+class TestRows:
+    """Where it is known how many rows there are, so is how far a push has come."""
+
+    @pytest.mark.parametrize("shard", ["1/1", "2/2"])
+    def test_of_a_list_the_share_is_told(self, push_rows: Callable[..., Any], shard: str) -> None:
+        told: list[dict[str, Any]] = []
+        rows = [{"external_id": f"U{number}", "tier": "gold"} for number in range(500)]
+        report = push_rows(attributes=rows, progress=told.append, shard=Shard.read("shard", shard))
+        assert report["accepted"] == (500 if shard == "1/1" else pytest.approx(250, abs=50))
+        assert told[-1]["share"] == 1.0
+
+    def test_of_rows_that_come_one_by_one_nobody_knows(self, push_rows: Callable[..., Any]) -> None:
+        told: list[dict[str, Any]] = []
+        push_rows(attributes=iter([{"external_id": "U1", "tier": "gold"}]), progress=told.append)
+        assert told[-1]["share"] is None
