@@ -19,6 +19,9 @@ from airflow_provider_braze.exceptions import BrazeSetupError
 
 _UNSET = frozenset({"", "None"})
 _GROUPED = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
+_IN_QUOTES = frozenset({'""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"})
+"""The first and the last character of what stands in quotes."""
+
 _SWITCH = {"true": True, "false": False}
 
 
@@ -66,6 +69,28 @@ def as_optional_text(name: str, value: Any) -> str | None:
     if not isinstance(value, str):
         raise BrazeSetupError(f"{name} must be text, not {value!r}.")
     return value.strip()
+
+
+def refuse_quotes(name: str, path: str, otherwise: str) -> None:
+    """Refuse a path or URL in quotes, which somebody has pasted or a template has left.
+
+    :param otherwise: what to do where the quotes belong to the name.
+    :raises BrazeSetupError: it begins and ends with quotes.
+    """
+    if len(path) > 1 and (path[0] + path[-1]) in _IN_QUOTES:
+        raise BrazeSetupError(f"{name} is in quotes: {path[:200]}. Leave them out; {otherwise}.")
+
+
+def as_optional_path(name: str, value: Any) -> str | None:
+    """Read a path or URL, or None where it is unset; one in quotes is refused."""
+    return None if is_unset(value) else as_path(name, value)
+
+
+def as_path(name: str, value: Any) -> str:
+    """Read a path or URL that must be given; one in quotes is refused."""
+    path = as_text(name, value)
+    refuse_quotes(name, path, "a folder that is really called so has to be renamed")
+    return path
 
 
 def as_text(name: str, value: Any) -> str:

@@ -9,6 +9,7 @@ from airflow_provider_braze.parameters import (
     as_bool,
     as_number,
     as_optional_number,
+    as_optional_path,
     as_optional_seconds,
     as_optional_text,
     as_seconds,
@@ -61,6 +62,20 @@ def test_text(value: object, expected: str | None) -> None:
 def test_not_a_text(value: object) -> None:
     with pytest.raises(BrazeSetupError, match="offer must be text"):
         as_optional_text("offer", value)
+
+
+@pytest.mark.parametrize(
+    "path", ['"/data/x"', "'/data/x'", "`/data/x`", " '/data/x' ", "\u201c/data/x\u201d", "''"]
+)
+def test_a_path_in_quotes(path: str) -> None:
+    with pytest.raises(BrazeSetupError, match="reports_path is in quotes"):
+        as_optional_path("reports_path", path)
+
+
+@pytest.mark.parametrize("path", ["/data/'x'", "'s-Hertogenbosch/x", '/data/"', "'"])
+def test_a_quote_in_a_path_is_a_character_of_it(path: str) -> None:
+    assert as_optional_path("reports_path", path) == path
+    assert as_optional_path("reports_path", " None") is None
 
 
 def test_text_that_must_be_given() -> None:

@@ -15,6 +15,7 @@ from airflow_provider_braze.operators.memory_parameters import MemoryParameters,
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.parameters import (
     as_bool,
+    as_optional_path,
     as_optional_seconds,
     as_optional_text,
     as_optional_whole_number,
@@ -81,7 +82,7 @@ def job_of(
         braze_conn_id=conn_id,
         identity=push_identity(context, task.task_id, shard.text),
         mode=as_optional_text("mode", task.mode) or AUTO,
-        reports_path=as_optional_text("reports_path", task.reports_path),
+        reports_path=as_optional_path("reports_path", task.reports_path),
         dry_run=as_bool("dry_run", task.dry_run, default=False),
         max_data_points=as_optional_whole_number("max_data_points", task.max_data_points),
         max_rejected=as_threshold("max_rejected", task.max_rejected),

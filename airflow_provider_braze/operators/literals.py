@@ -13,6 +13,7 @@ from airflow_provider_braze.operators.memory_parameters import CHECKS as REMEMBE
 from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, PushParameters, late, read_dialect
 from airflow_provider_braze.parameters import (
     as_bool,
+    as_optional_path,
     as_optional_seconds,
     as_optional_text,
     as_optional_whole_number,
@@ -61,7 +62,7 @@ _CHECKS: Mapping[str, Any] = {
     "mapping": lambda _, value: ExportMapping.of(value),
     "dialect": lambda _, value: read_dialect(value),
     "partner": as_optional_text,
-    "reports_path": as_optional_text,
+    "reports_path": as_optional_path,
     "braze_conn_id": as_optional_text,
     "dry_run": lambda name, value: as_bool(name, value, default=False),
     "max_rejected": as_threshold,

@@ -12,7 +12,13 @@ from typing import Any, Protocol
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.parameters import as_bool, as_optional_number, as_optional_text, is_unset
+from airflow_provider_braze.parameters import (
+    as_bool,
+    as_optional_number,
+    as_optional_path,
+    as_optional_text,
+    is_unset,
+)
 
 USE, IGNORE = "use", "ignore"
 
@@ -39,7 +45,7 @@ def wish_of(task: MemoryParameters) -> Wish:
         ignore=use("memory", task.memory) == IGNORE,
         refresh_after=days("refresh_after", task.refresh_after),
         always_send=names("always_send", task.always_send),
-        path=as_optional_text("memory_path", task.memory_path),
+        path=as_optional_path("memory_path", task.memory_path),
     )
 
 
@@ -93,6 +99,6 @@ CHECKS: Mapping[str, Any] = {
     "refresh_after": days,
     "always_send": names,
     "memory": use,
-    "memory_path": as_optional_text,
+    "memory_path": as_optional_path,
 }
 """What checks each parameter where its author wrote it."""

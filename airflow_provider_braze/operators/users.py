@@ -23,6 +23,7 @@ from airflow_provider_braze.operators.job_parameters import push_identity
 from airflow_provider_braze.operators.rows_function import rows_of, unrendered
 from airflow_provider_braze.parameters import (
     as_bool,
+    as_optional_path,
     as_optional_text,
     as_optional_whole_number,
     as_threshold,
@@ -171,7 +172,7 @@ class BrazeUsersOperator(BaseOperator):
             identity=push_identity(context, self.task_id),
             expect_at_most=expected,
             dry_run=dry_run,
-            reports_path=as_optional_text("reports_path", self.reports_path),
+            reports_path=as_optional_path("reports_path", self.reports_path),
             max_rejected=as_threshold("max_rejected", self.max_rejected),
             say=self.log.info,
         )
@@ -251,7 +252,7 @@ def _check_literals(task: BrazeUsersOperator) -> None:
         "common_fields": _mapping,
         "expect_at_most": as_optional_whole_number,
         "dry_run": lambda name, value: as_bool(name, value, default=False),
-        "reports_path": as_optional_text,
+        "reports_path": as_optional_path,
         "braze_conn_id": as_optional_text,
         "max_rejected": as_threshold,
         "export": lambda _, value: value is None or check(value),

@@ -6,6 +6,7 @@ Above: the sources of pushes. Below: the reader of exports, which it is but for 
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -34,6 +35,11 @@ _ANY_DIALECT = Dialect()
 
 _MOST_DIGITS = 18
 """Of a line number; Python itself refuses to read a number of thousands of digits."""
+
+_NUMBER = re.compile(
+    r"(?P<whole>\d+)(?:[.,](?P<fraction>\d{1,2}|\d+(?=[eE])))?(?:[eE]\+?(?P<power>\d{1,2}))?"
+)
+"""Three digits after a point may be thousands."""
 
 
 class _Peeked:
@@ -143,10 +149,20 @@ class RejectsReader:
     def _original(self, record: Record) -> Record:
         line, cells, problem = record
         cells, problem = self._without_padding(cells, problem)
-        number = cells[self._line_at].strip() if len(cells) > self._line_at else ""
-        if not number.isdecimal() or len(number) > _MOST_DIGITS:
+        number = _line_number(cells[self._line_at].strip()) if len(cells) > self._line_at else None
+        if number is None:
             return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
         if len(cells) != self._width and problem:
             problem = width_problem(len(original), f"the export had {len(self.columns)}")
-        return Record(int(number), original, problem)
+        return Record(number, original, problem)
+
+
+def _line_number(text: str) -> int | None:
+    """Read a line's number, also where a program has saved it as a number with a fraction of zeros, or as 1e+05."""
+    found = _NUMBER.fullmatch(text)
+    if found is None or len(text) > _MOST_DIGITS or int(found["power"] or 0) > _MOST_DIGITS:
+        return None
+    fraction = (found["fraction"] or "").rstrip("0")
+    power = int(found["power"] or 0) - len(fraction)
+    return int(found["whole"] + fraction) * 10**power if power >= 0 else None

@@ -50,6 +50,10 @@ PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
         ({"attributes": [{"external_id": "P1"}], "confirm": True}, "rows of your own cannot be confirmed"),
         ({"export": (PATH,)}, "export is a tuple"),
         ({"export": [PATH, PATH + "\n"]}, "blank or a line end"),
+        ({"export": f'"{PATH}"'}, "export is in quotes"),
+        ({"export": [PATH, f"'{PATH}'"]}, "export is in quotes"),
+        ({"export": PATH, "reports_path": "'/mnt/reports'"}, "reports_path is in quotes"),
+        ({"export": PATH, "memory_path": '"/mnt/memory"'}, "memory_path is in quotes"),
         ({"export": "[{'path': '/a.txt'}]"}, "text that looks like a list"),
     ],
 )

@@ -69,6 +69,23 @@ def test_a_line_number_that_is_gone() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "line"),
+    [("3.0", 3), ("3,00", 3), (" 3 ", 3), ("1e+05", 100_000), ("1.25E+5", 125_000), ("1234567.0", 1_234_567)],
+)
+def test_a_line_number_that_a_program_has_saved_as_a_number(written: str, line: int) -> None:
+    assert list(rejects([written, "rejected", "", "", "P1", "A"])) == [Record(line, ["P1", "A"], None)]
+
+
+@pytest.mark.parametrize(
+    "written", ["1.234", "1,234", "1,000", "3.5", "1e-2", "1.234e2", "1e99", "-3", "3.", "1 234"]
+)
+def test_a_line_number_that_could_be_another_one(written: str) -> None:
+    assert [record.problem for record in rejects([written, "rejected", "", "", "P1", "A"])] == [
+        "no line number in column '_line'"
+    ]
+
+
 def test_a_line_number_of_thousands_of_digits() -> None:
     found = list(rejects(["9" * 5000, "rejected", "", "", "P1", "A"]))
     assert [(record.line, record.problem) for record in found] == [(2, "no line number in column '_line'")]

@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.parameters import refuse_quotes
 
 Export = str | Mapping[str, Any]
 """A path or URL, or one item of the sensor's list."""
@@ -79,6 +80,7 @@ def check(export: Any) -> Export:
             f"export has a blank or a line end at its beginning or end: {text[:200]!r}. Take it away, perhaps with "
             "| trim in the template; a file that is really called so is given as {'path': ...}."
         )
+    refuse_quotes("export", text, "a file that is really called so is given as {'path': ...}")
     return text
 
 

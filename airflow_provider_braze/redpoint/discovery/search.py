@@ -10,10 +10,11 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.parameters import (
     as_bool,
+    as_optional_path,
     as_optional_seconds,
     as_optional_text,
+    as_path,
     as_seconds,
-    as_text,
     as_whole_number,
     is_unset,
 )
@@ -175,7 +176,7 @@ def _channel_modes(name: str, value: Any) -> dict[str, str]:
 
 
 _READERS: dict[str, Callable[[str, Any], Any]] = {
-    "base_path": as_text,
+    "base_path": as_path,
     "channel": _selector,
     "offer": _selector,
     "workflow_id": _selector,
@@ -184,7 +185,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "file_pattern": lambda name, value: _file_name_part(name, value) or DEFAULT_FILE_PATTERN,
     "settle_seconds": lambda name, value: as_seconds(name, value, default=DEFAULT_SETTLE_SECONDS),
     "marker_suffix": _file_name_part,
-    "reports_path": as_optional_text,
+    "reports_path": as_optional_path,
     "braze_conn_id": lambda name, value: as_optional_text(name, value) or DEFAULT_CONN_ID,
     "only_new": lambda name, value: as_bool(name, value, default=True),
     "max_age": as_optional_seconds,

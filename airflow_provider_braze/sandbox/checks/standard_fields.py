@@ -8,11 +8,11 @@ Above: the store. Below: dates, identifiers and published lists; none of the pro
 
 from __future__ import annotations
 
+import re
 import zoneinfo
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, Final
-from uuid import UUID
 
 from airflow_provider_braze.sandbox.checks import dates
 from airflow_provider_braze.sandbox.checks.identifiers import is_email
@@ -28,6 +28,8 @@ class _Keep:
 
 KEEP: Final = _Keep()
 """Said of a value that leaves what is stored as it is."""
+
+_GROUP_ID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 SUBSCRIPTION_STATES = ("opted_in", "subscribed", "unsubscribed")
 GENDERS = ("M", "F", "O", "N", "P")
@@ -160,9 +162,8 @@ def _check_group(group: Any) -> list[str]:
     if not isinstance(group, dict) or not {"subscription_group_id", "subscription_state"} <= group.keys():
         return ["BAD_SUBSCRIPTION_GROUP_HASH"]
     reasons = []
-    try:
-        UUID(group["subscription_group_id"])
-    except (ValueError, TypeError, AttributeError):
+    identifier = group["subscription_group_id"]
+    if not isinstance(identifier, str) or not _GROUP_ID.fullmatch(identifier):
         reasons.append("BAD_SUBSCRIPTION_GROUP_ID")
     if group["subscription_state"] not in ("subscribed", "unsubscribed"):
         reasons.append("BAD_SUBSCRIPTION_GROUP_STATE")

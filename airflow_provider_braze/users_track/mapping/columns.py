@@ -20,7 +20,7 @@ from airflow_provider_braze.users_track.rules import checks, names, values
 from airflow_provider_braze.users_track.rules.standard_fields import (
     FIELDS,
     NORMALISED,
-    RESERVED,
+    is_reserved,
     misspelt,
     standard_name,
 )
@@ -208,8 +208,8 @@ class _Settler(Header):
 
     def top_column(self, index: int) -> Column:
         name = self.extra_key(index, checks.key)
-        if name in RESERVED or (right := misspelt(name)):
-            hint = "" if name in RESERVED else f"; did you mean {right!r}?"
+        if (reserved := is_reserved(name)) or (right := misspelt(name)):
+            hint = "" if reserved else f"; did you mean {right!r}?"
             raise MappingError(
                 f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}{hint}: rename or omit it."
             )
@@ -220,7 +220,7 @@ class _Settler(Header):
         why = f"goes into the object {self.mapping.extra_to}, where Braze drops the whole update on a null"
         self.refuse_rules(index, why, "null_token", "empty")
         name = self.extra_key(index, checks.nested_key)
-        if name in RESERVED and name != "bio":
+        if is_reserved(name) and name != "bio":
             raise MappingError(
                 f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}: rename or omit it."
             )
@@ -234,7 +234,7 @@ class _Settler(Header):
         if index not in self.given["rename"] and (meant := meant_by(self.columns[index])):
             raise MappingError(
                 f"The column {self.columns[index]!r} tells identity or consent, which is no custom attribute: rename "
-                f"it to {meant} if it is that, to another name if it is not, or omit it."
+                f"it to {meant} if it is that, to any name (its own, too) if it is not, or omit it."
             )
         name: str = self.given["rename"].get(index) or names.key_of(self.columns[index])
         try:

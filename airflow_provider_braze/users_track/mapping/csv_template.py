@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,22 +16,37 @@ GROUPS = "subscription_groups"
 
 _TEMPLATE = {squash(name): name for name in (ALIAS_NAME, ALIAS_LABEL, GROUP_ID, GROUP_STATE)}
 
-_MEANT = {
-    **{
-        f"{channel}{word}": f"{channel}_subscribe"
-        for channel in ("email", "push")
-        for word in (
-            "subscription",
-            "subscriptionstate",
-            "subscriptionstatus",
-            "subscribestate",
-            "subscribestatus",
-        )
-    },
+_IDENTITY = {
+    **dict.fromkeys(("externaluserid", "brazeexternalid", "appboyexternalid"), "external_id"),
+    **dict.fromkeys(("brazeuserid", "appboyid", "appboyuserid"), "braze_id"),
+    **dict.fromkeys(("useralias", "aliasname", "brazealias", "brazealiasname"), ALIAS_NAME),
+    **dict.fromkeys(("aliaslabel", "brazealiaslabel"), ALIAS_LABEL),
+    "pushtoken": "push_tokens",
+}
+_GROUPS = {
     **dict.fromkeys(("subscriptiongroup", "subscriptiongroupids", "groupsubscriptionid"), GROUP_ID),
     **dict.fromkeys(("subscriptiongroupstate", "subscriptiongroupstatus", "subscriptionstatus"), GROUP_STATE),
 }
-"""Squashed names under which consent and aliases come, and what Braze's import calls them."""
+_MEANT = {**_IDENTITY, **_GROUPS}
+"""Names under which identity and subscription groups come, letters and digits only, and what they most likely mean."""
+
+_CHANNEL = r"(?:mobile|web|app)?(?P<channel>e?mails?|push|sms|mms|whats?app|rcs)"
+_ABOUT = r"(?:marketing|notifications?|messages?|messaging|newsletter)?"
+_WORD = r"(?:un|de)?subscri(?:be|bed|ber|bers|ption|ptions)|opt(?:ed)?(?:in|out)s?|consent(?:ed|s)?|permission(?:s|ed)?"
+_STATE = r"(?:states?|status(?:es)?|flags?|indicators?|preferences?|choice)?"
+_OF_A_CHANNEL = tuple(
+    re.compile(rf"(?:is|has|user|customer|contact)*(?:{pattern}){_STATE}")
+    for pattern in (
+        rf"{_CHANNEL}{_ABOUT}(?:is|has)?(?:{_WORD})",
+        rf"(?:{_WORD})(?:to|for|in|of|by)?{_CHANNEL}{_ABOUT}",
+        rf"donot(?:send)?{_CHANNEL}{_ABOUT}",
+        rf"{_CHANNEL}subscriptiongroup(?:ids?)?",
+    )
+)
+"""Consent as people call it: a channel and a word for it, in either order, and perhaps what kind of thing it is."""
+
+_OF_NO_CHANNEL = re.compile(rf"(?:is|has)?(?:(?:un)?subscribed?|opt(?:ed)?(?:in|out)){_STATE}")
+_NO_LETTER = re.compile(r"[\W_]+")
 
 
 def role_of(name: str) -> str | None:
@@ -39,8 +55,20 @@ def role_of(name: str) -> str | None:
 
 
 def meant_by(name: str) -> str | None:
-    """Give the column of the template, or the standard field, that a name most likely means."""
-    return _MEANT.get(squash(name))
+    """Say which columns of the template, or which standard field, a name means that tells identity or consent."""
+    letters = _NO_LETTER.sub("", name).casefold()
+    if letters in _MEANT:
+        return _MEANT[letters]
+    found = next((match for form in _OF_A_CHANNEL if (match := form.fullmatch(letters))), None)
+    if found is None:
+        return "email_subscribe or push_subscribe" if _OF_NO_CHANNEL.fullmatch(letters) else None
+    channel = found["channel"]
+    if "subscriptiongroup" in letters:
+        return f"{GROUP_ID} (beside {GROUP_STATE})"
+    if channel not in ("email", "emails", "mail", "mails", "push"):
+        # Only for these two is there a field; what holds for others is told by subscription groups.
+        return f"{GROUP_STATE} (beside {GROUP_ID})"
+    return "push_subscribe" if channel == "push" else "email_subscribe"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from airflow_provider_braze.users_track.rules import checks, limits, moments, values, words
 from airflow_provider_braze.users_track.rules.names import squash
@@ -49,6 +48,9 @@ COUNTRY_CODES = frozenset(
 GENDERS = frozenset("MFONP")
 SUBSCRIPTION_STATES = frozenset({"opted_in", "subscribed", "unsubscribed"})
 GROUP_STATES = frozenset({"subscribed", "unsubscribed"})
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+"""As RFC 9562 writes it. Python's own takes braces, ``urn:uuid:`` and hyphens anywhere, which Braze is not known to."""
 
 _SPACES = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 """What ``\\s`` means, listed: a set of nothing but characters is a third faster to look one up in."""
@@ -147,10 +149,11 @@ def subscription_groups(groups: list[Any]) -> list[Any]:
     for group in checks.array(groups):
         if not isinstance(group, dict):
             raise ValueError("a subscription group that is not an object")
-        try:
-            UUID(group.get("subscription_group_id"))
-        except (ValueError, TypeError, AttributeError):
-            raise ValueError("a subscription_group_id that is not a UUID") from None
+        identifier = group.get("subscription_group_id")
+        if not isinstance(identifier, str) or not _UUID.fullmatch(identifier):
+            raise ValueError(
+                "a subscription_group_id that is not a UUID as Braze shows it, with hyphens only"
+            )
         if group.get("subscription_state") not in GROUP_STATES:
             raise ValueError("a subscription_state that is not subscribed or unsubscribed")
     return groups
@@ -266,6 +269,7 @@ def check(name: str, value: Any) -> None:
 
 
 _SQUASHED = {squash(name): name for name in (*FIELDS, *PRIMARY_IDENTIFIERS)}
+_RESERVED = frozenset(map(squash, RESERVED))
 _LETTERS = {"".join(sorted(squashed)): name for squashed, name in _SQUASHED.items()}
 
 
@@ -273,6 +277,11 @@ def standard_name(name: str) -> str | None:
     """Give the standard field that a column's name means, in any case, with spaces, underscores or hyphens."""
     found = _SQUASHED.get(squash(name))
     return found if found in FIELDS else None
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a name, in any spelling, is one of those that are no attributes."""
+    return squash(name) in _RESERVED
 
 
 @lru_cache(maxsize=4096)

@@ -15,73 +15,90 @@ from functools import cache
 from typing import Any
 
 _GAPS = re.compile(r"[^\w]+|_+")
+_NAMED_TWICE = re.compile(r"([^()]+)\(([^()]+)\)\s*")
+_JOINING = frozenset({"the", "of", "and"})
+_WRITTEN_OUT = {"st": "saint", "ste": "saint", "rep": "republic", "dem": "democratic", "fed": "federation"}
 
 _ALIASES = {
+    "AG": "Antigua",
+    "AX": "Åland",
+    "BA": "Bosnia",
+    "BL": "St Barts; St Barths",
     "BO": "Bolivia",
     "BQ": "Caribbean Netherlands; Bonaire",
     "BN": "Brunei",
+    "CN": "PRC; P.R. China; Mainland China",
     "CD": "DR Congo; DRC; Congo-Kinshasa; Congo (Kinshasa); Congo, Democratic Republic of the; "
     "Democratic Republic of Congo; Democratic Republic of the Congo",
     "CG": "Congo-Brazzaville; Congo (Brazzaville); Republic of Congo; Republic of the Congo; Congo, Republic of the",
     "CC": "Cocos Islands; Keeling Islands",
-    "CI": "Ivory Coast",
+    "CI": "Ivory Coast; Cote d Ivoire",
     "CV": "Cape Verde",
-    "CZ": "Czech Republic; Czechia",
+    "CZ": "Czech Republic",
     "FK": "Falkland Islands; Falklands; Malvinas",
     "FM": "Micronesia",
-    "FO": "Faeroe Islands",
-    "GB": "UK; U.K.; Great Britain; Britain; England; Scotland; Wales; Northern Ireland; United Kingdom (UK)",
-    "GM": "The Gambia",
-    "BS": "The Bahamas",
+    "FO": "Faeroe Islands; Faroes; Faeroes",
+    "GB": "UK; U.K.; Great Britain; Britain; England; Scotland; Wales; Northern Ireland",
     "HK": "Hong Kong SAR; Hong Kong SAR China",
+    "IE": "Republic of Ireland; Irish Republic; Eire",
     "IR": "Iran",
+    "KN": "St Kitts",
     "KP": "North Korea; DPRK; Korea, North; Democratic People's Republic of Korea",
-    "KR": "South Korea; Korea, South; Republic of Korea; Korea (South); Korea (Republic of)",
-    "LA": "Laos",
+    "KR": "South Korea; Korea, South; Republic of South Korea",
+    "LA": "Laos; Lao PDR",
     "MF": "Saint Martin; St Martin",
     "MK": "Macedonia; Republic of Macedonia; FYROM; Former Yugoslav Republic of Macedonia",
     "MM": "Burma",
     "MO": "Macau; Macao SAR; Macao SAR China",
     "MD": "Moldova",
-    "NL": "Holland; The Netherlands",
-    "PH": "The Philippines",
+    "NL": "Holland",
     "PS": "Palestine; State of Palestine; Palestinian Territories; Palestinian Territory; "
-    "Palestinian Territory, Occupied",
+    "Palestinian Territory, Occupied; West Bank and Gaza",
     "RU": "Russia",
+    "SA": "KSA",
     "SH": "Saint Helena",
     "ST": "Sao Tome",
-    "SX": "Sint Maarten",
+    "SX": "Sint Maarten; St Maarten",
     "SY": "Syria",
     "SZ": "Swaziland",
+    "TC": "Turks and Caicos",
     "TL": "East Timor",
     "TR": "Turkey; Turkiye",
+    "TT": "Trinidad",
     "TW": "Taiwan",
     "TZ": "Tanzania",
-    "US": "U.S.; U.S.A.; America; United States of America; The United States; The United States of America; "
-    "United States (US)",
+    "US": "U.S.; U.S.A.; U S; U S A; America; United States of America",
     "VA": "Vatican; Vatican City; Holy See; Vatican City State",
+    "VC": "Saint Vincent",
     "VE": "Venezuela",
     "VG": "British Virgin Islands",
-    "VI": "US Virgin Islands; U.S. Virgin Islands; United States Virgin Islands",
-    "VN": "Vietnam; Viet Nam",
+    "VI": "US Virgin Islands; United States Virgin Islands; USVI",
+    "VN": "Vietnam",
+    "WS": "Western Samoa",
     "AE": "UAE; U.A.E.",
 }
 """By code: names in use that ISO 3166 does not list, or lists in another order of words."""
 
 _GENDERS = {
-    "M": "m male man masculine",
-    "F": "f female woman feminine w",
+    "M": "m male man masculine männlich",
+    "F": "f female woman feminine w weiblich",
     "O": "o other non-binary nonbinary diverse divers",
     "N": "n not-applicable",
-    "P": "p prefer-not-to-say undisclosed",
+    "P": "p prefer-not-to-say prefer-not-to-answer prefer-not-to-disclose prefer-not-to-state rather-not-say "
+    "undisclosed decline-to-answer decline-to-state",
 }
 """By letter, what Braze's own destinations and forms call it; ``unknown`` is none of them."""
 
 
 def country_code(text: str) -> str | None:
     """Give the alpha-2 code of a country by its code (alpha-2 or alpha-3) or name, in any case; None if it is none."""
-    # A code is letters and nothing else: N.A. is not Namibia.
-    return _codes().get(text.upper()) or _names().get(_folded(text))
+    # A code is letters and nothing else, but for a full stop behind it: N.A. is not Namibia.
+    code = _codes().get(text.upper().removesuffix(".")) or _names().get(_folded(text))
+    if code is None and (twice := _NAMED_TWICE.fullmatch(text)):
+        # United States (US): both have to be names of one country.
+        first, second = (country_code(name.strip()) for name in twice.groups())
+        code = first if first == second else None
+    return code
 
 
 def gender_letter(text: str) -> str | None:
@@ -90,11 +107,13 @@ def gender_letter(text: str) -> str | None:
 
 
 def _folded(text: str) -> str:
-    """Spell a name as it is compared: no case, accents or punctuation, ``&`` and ``St`` written out."""
-    plain = unicodedata.normalize("NFKD", text.replace("&", " and ").casefold())
+    """Spell a name as it is compared: no case, accents, punctuation, articles or joining words, ``St`` written out."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(each for each in plain if not unicodedata.combining(each) and each not in ".'\u2019")
     words = _GAPS.sub(" ", plain).split()
-    return " ".join("saint" if word in ("st", "ste") and len(words) > 1 else word for word in words)
+    if len(words) > 1:
+        words = [_WRITTEN_OUT.get(word, word) for word in words if word not in _JOINING]
+    return " ".join(words)
 
 
 def _listed() -> Iterable[Any]:

@@ -59,6 +59,8 @@ def test_defaults_where_unset() -> None:
         ("marker_suffix", "/../done"),
         ("workflow_id", True),
         ("reports_path", 1.5),
+        ("reports_path", "'/data/_braze'"),
+        ("base_path", '"/data"'),
     ],
 )
 def test_anything_else_names_the_parameter(name: str, value: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -86,7 +87,16 @@ def test_none_is_sent_where_both_cells_are_empty(empty: str, extra_to: str | Non
 
 @pytest.mark.parametrize(
     ("group", "state"),
-    [(GROUP, ""), ("", "subscribed"), ("news", "subscribed"), (GROUP, "opted_in"), (GROUP, "yes")],
+    [
+        (GROUP, ""),
+        ("", "subscribed"),
+        ("news", "subscribed"),
+        ("{" + GROUP + "}", "subscribed"),
+        (GROUP.replace("-", ""), "subscribed"),
+        (f"urn:uuid:{GROUP}", "subscribed"),
+        (GROUP, "opted_in"),
+        (GROUP, "yes"),
+    ],
 )
 def test_what_braze_would_refuse_is_a_bad_value(group: str, state: str) -> None:
     record = {"external_id": "P1", "subscription_group_id": group, "subscription_state": state}
@@ -135,8 +145,9 @@ def test_what_braze_would_refuse_is_a_bad_value(group: str, state: str) -> None:
         (["external_id", "Push Subscription"], {}, "rename it to push_subscribe"),
         (["external_id", "Push Subscription"], {"extra_to": None}, "rename it to push_subscribe"),
         (["external_id", "subscription_status"], {}, "rename it to subscription_state"),
-        (["external_id", "alias_name"], {}, "cannot be the custom attribute 'alias_name'"),
+        (["external_id", "alias_name"], {}, "rename it to user_alias_name"),
         (["external_id", "push_token_import"], {}, "cannot be the custom attribute 'push_token_import'"),
+        (["external_id", "pushTokenImport"], {}, "cannot be the custom attribute 'pushtokenimport'"),
         (
             ["external_id", "subscription_group_id", "subscription_state"],
             {"types": {"subscription_state": "string"}},
@@ -147,6 +158,58 @@ def test_what_braze_would_refuse_is_a_bad_value(group: str, state: str) -> None:
 def test_a_mistake_is_named(columns: list[str], mapping: dict[str, Any], message: str) -> None:
     with pytest.raises(MappingError, match=message):
         Mapper(columns, ExportMapping(**mapping), mode="upsert")
+
+
+@pytest.mark.parametrize(
+    ("columns", "right"),
+    [
+        (
+            "email_subscribed, Email Opt-In, emailOptIn, EMAIL_OPTED_OUT, is_subscribed_to_email, opt_in_email, "
+            "email.consent, email_marketing_consent, Email Marketing Opt In, email_unsubscribed, mail_opt_in, "
+            "email_subscription_flag, has_opted_in_to_email_marketing, do_not_email, email_permission",
+            "email_subscribe",
+        ),
+        (
+            "push_subscribed, push_opt_in, Push Notification Opt-In, mobile_push_opt_in_status, "
+            "web_push_subscription_status, opted_in_push",
+            "push_subscribe",
+        ),
+        (
+            "sms_opt_in, SMS Subscribed, sms_consent, whatsapp_opt_in, opt_in_sms, sms_subscription_state",
+            r"subscription_state \(beside subscription_group_id\)",
+        ),
+        ("sms_subscription_group_id", r"subscription_group_id \(beside subscription_state\)"),
+        ("opt_in, Opted Out, unsubscribed, is_subscribed, optInStatus", "email_subscribe or push_subscribe"),
+        ("aliasName, user alias, userAlias, braze_alias_name, Alias.Name", "user_alias_name"),
+        ("alias_label, AliasLabel", "user_alias_label"),
+        ("external_user_id, braze_external_id", "external_id"),
+        ("braze_user_id, appboy_id", "braze_id"),
+        ("push_token", "push_tokens"),
+    ],
+)
+@pytest.mark.parametrize("extra_to", [None, "rpi_cdp_attributes"])
+def test_consent_and_identity_are_known_by_what_they_are_called(
+    columns: str, right: str, extra_to: str | None
+) -> None:
+    for column in columns.split(", "):
+        with pytest.raises(MappingError, match=f"{re.escape(repr(column))} tells .* rename it to {right} if"):
+            Mapper(["external_id", column], ExportMapping(extra_to=extra_to), mode="upsert")
+        mapping = ExportMapping(extra_to=extra_to, rename={column: "its_own_name"})
+        assert Mapper(["external_id", column], mapping, mode="upsert").set_fields
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        "subscription_plan email_domain email_opt_in_date last_push_open push_count sms_count newsletter alias",
+        "nickname consent_date subscription_type opt_in_date opt_in_source email_2 user_id device_id",
+        "email_subscription_count gdpr_consent marketing_consent permission_level line_of_business push_button",
+        "online_subscription",
+    ],
+)
+def test_what_only_sounds_like_them_is_a_custom_attribute(columns: str) -> None:
+    record = dict.fromkeys(columns.split(), "x")
+    assert mapped({"external_id": "P1", **record})["rpi_cdp_attributes"] == record
 
 
 def test_what_is_something_else_gets_another_name() -> None:

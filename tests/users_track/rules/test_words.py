@@ -58,11 +58,43 @@ def test_every_country_is_known_by_its_codes_and_names_in_any_case() -> None:
             ("Trinidad & Tobago", "TT"),
         ),
         *(("Viet-Nam", "VN"), ("Czech Republic", "CZ"), ("Curacao", "CW"), ("DEU", "DE"), ("germany", "DE")),
+        *(
+            ("DEU.", "DE"),
+            ("us.", "US"),
+            ("U. S. A.", "US"),
+            ("the USA", "US"),
+            ("USA (United States)", "US"),
+        ),
+        *(
+            ("Gambia, The", "GM"),
+            ("Netherlands (the)", "NL"),
+            ("Bosnia-Herzegovina", "BA"),
+            ("Congo, Rep.", "CG"),
+        ),
+        *(
+            ("Korea, Rep.", "KR"),
+            ("Iran, Islamic Rep.", "IR"),
+            ("Dominican Rep.", "DO"),
+            ("Niger (the)", "NE"),
+        ),
+        *(("Myanmar (Burma)", "MM"), ("Cote D Ivoire", "CI"), ("Turks & Caicos", "TC"), ("Viet Nam", "VN")),
     ],
 )
 def test_names_that_people_use(written: str, code: str) -> None:
     profile, counted = mapped({"external_id": "P1", "Land": written}, rename={"Land": "country"})
     assert (profile["country"], counted) == (code, {"Land": 1})
+
+
+def test_no_name_means_two_countries() -> None:
+    listed: dict[str, set[str]] = {}
+    for country in pycountry.countries:
+        for name in ("name", "official_name", "common_name"):
+            listed.setdefault(words._folded(getattr(country, name, "")), set()).add(country.alpha_2)
+    for code, names in words._ALIASES.items():
+        for name in names.split(";"):
+            listed.setdefault(words._folded(name), set()).add(code)
+    del listed[""]
+    assert [name for name, codes in listed.items() if len(codes) > 1] == []
 
 
 @pytest.mark.parametrize(
@@ -82,6 +114,12 @@ def test_names_that_people_use(written: str, code: str) -> None:
         "ZZ",
         "null",
         "🇩🇪",
+        "the",
+        "Saint",
+        "Republic of",
+        "US (Georgia)",
+        "China (Taiwan)",
+        "Virgin Islands",
     ],
 )
 def test_no_country_is_guessed(written: str) -> None:
@@ -95,6 +133,7 @@ def test_no_country_is_guessed(written: str) -> None:
         *(("Female", "F"), ("female", "F"), ("f", "F"), ("WOMAN", "F"), ("w", "F")),
         *(("Male", "M"), ("m", "M"), ("Man", "M"), ("other", "O"), ("Non-binary", "O"), ("non binary", "O")),
         *(("Not applicable", "N"), ("prefer_not_to_say", "P"), ("Prefer not to say", "P")),
+        *(("männlich", "M"), ("WEIBLICH", "F"), ("Prefer not to answer", "P"), ("decline to state", "P")),
     ],
 )
 def test_words_for_a_gender(written: str, letter: str) -> None:
