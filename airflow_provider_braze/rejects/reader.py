@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.reading.cutting import width_problem
+from airflow_provider_braze.redpoint.reading.cutting import is_width_problem, width_problem
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
 from airflow_provider_braze.redpoint.reading.record_scanner import Record
@@ -29,7 +29,7 @@ from airflow_provider_braze.rejects.rejects_header import (
 
 __all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
 
-LINE_COLUMN, OUTCOME_COLUMN = OWN_COLUMNS[:2]
+LINE_COLUMN, OUTCOME_COLUMN, REASON_COLUMN = OWN_COLUMNS[:3]
 
 _ANY_DIALECT = Dialect()
 
@@ -102,6 +102,7 @@ class RejectsReader:
         header = RejectsHeader.of(again.head)
         self._padded = self._reader.padded or bool(header and header.resaved)
         self._line_at = columns.index(LINE_COLUMN)
+        self._reason_at = columns.index(REASON_COLUMN) if REASON_COLUMN in columns else -1
         self._outcome_at = columns.index(OUTCOME_COLUMN) if OUTCOME_COLUMN in columns else -1
         self._width = len(columns)
         self._data_at = [at for at, column in enumerate(columns) if not is_own(column)]
@@ -155,7 +156,23 @@ class RejectsReader:
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
         if len(cells) != self._width and problem:
             problem = width_problem(len(original), f"the export had {len(self.columns)}")
+        elif not problem and self._padded:
+            problem = self._still_too_narrow(cells, original)
         return Record(number, original, problem)
+
+    def _still_too_narrow(self, cells: list[str], original: list[str]) -> str | None:
+        """Say that a record is too narrow as before, where nothing but empty cells at its end has made it whole.
+
+        A program that makes all rows as wide as the widest has put them there: which cell was missing nobody has said.
+        """
+        reason = cells[self._reason_at] if self._reason_at >= 0 else ""
+        width = reason.partition(" ")[0]
+        if not is_width_problem(reason) or len(width) > _MOST_DIGITS:
+            return None
+        if int(width) >= len(original) or any(map(str.strip, original[int(width) :])):
+            return None
+        problem = width_problem(int(width), f"the export had {len(self.columns)}")
+        return f"{problem}; where its last cells really are empty, delete its {REASON_COLUMN}"
 
 
 def _line_number(text: str) -> int | None:

@@ -6,8 +6,10 @@ Above: batches, which put what was read together. Below: nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
+from airflow_provider_braze.users_track.mapping.identities import digits_of
 from airflow_provider_braze.users_track.rules import limits
 
 ROWS_PER_REQUEST = 50
@@ -98,6 +100,9 @@ def _alias(row: Mapping[str, Any]) -> dict[str, str]:
 def _person(kind: str, value: Any) -> Person:
     if kind == "user_alias":
         return (kind, value["alias_label"], value["alias_name"])
+    if kind == "phone":
+        with suppress(ValueError):
+            return (kind, digits_of(value))
     return (kind, value.lower() if kind == "email" else value)
 
 

@@ -20,9 +20,15 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.rejects.reader import RejectsReader
+from airflow_provider_braze.users_track.rules.null_words import REASON, is_null_word
 
 IDENTIFIER = "external_id"
 """What a row that is a text is, and what a column holds unless it is said otherwise."""
+
+_WHOM = frozenset(
+    "external_id braze_id email phone alias_name alias_label old_alias_name new_alias_name".split()  # noqa: SIM905
+)
+"""Fields that say whom a row is about: a word for no value there would make one user of all who have none."""
 
 
 class ActionRow(NamedTuple):
@@ -110,7 +116,11 @@ class ExportGiven:
                     continue
                 cells = {each: cut(record.cells[place]) for each, place in places.items()}
                 content = {**self.common, **{each: text for each, text in cells.items() if text}}
-                yield ActionRow(record.line, content, (as_text(content),))
+                problem = next(
+                    (f"{each}: {REASON}" for each in _WHOM.intersection(cells) if is_null_word(cells[each])),
+                    None,
+                )
+                yield ActionRow(record.line, None if problem else content, (as_text(content),), problem)
 
     def _places(self, name: str, columns: tuple[str, ...]) -> dict[str, int]:
         found = {normalised(column): place for place, column in reversed([*enumerate(columns)])}

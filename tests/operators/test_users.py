@@ -184,6 +184,30 @@ def test_rows_from_a_column_of_an_export(sandbox: SandboxProcess, tmp_path: Path
     assert json.loads(Path(report["report_path"]).read_text())["accepted"] == 2
 
 
+def test_a_word_for_no_value_in_a_column_is_nobody(sandbox: SandboxProcess, tmp_path: Path) -> None:
+    sandbox.put_profiles(people(3))
+    export = tmp_path / "found.csv"
+    export.write_text("id,crm\nP0,c-1\nNULL,c-2\n n/a ,c-3\nP1,#N/A\n", "utf-8")
+
+    columns = {"external_id": "id", "alias_name": "crm"}
+    report = act(
+        "alias_new",
+        export=str(export),
+        column=columns,
+        common_fields={"alias_label": "crm"},
+        max_rejected=3,
+        reports_path=str(tmp_path / "r"),
+    )
+
+    assert (report["accepted"], report["invalid"]) == (1, 3)
+    with open(report["rejects_path"], newline="") as file:
+        assert {row["_reason"].partition(": ")[2] for row in csv.DictReader(file)} == {
+            "a word for no value where the identifier belongs"
+        }
+    # Whoever gives such an identifier in a row means it.
+    assert act("delete", ["NULL"], expect_at_most=1)["accepted"] == 1
+
+
 def test_rows_from_several_columns(sandbox: SandboxProcess, tmp_path: Path) -> None:
     sandbox.put_profiles({"external_id": "P0"})
     export = tmp_path / "aliases.csv"

@@ -66,6 +66,14 @@ def test_a_later_state_of_a_user_waits_for_the_earlier_one() -> None:
     ]
 
 
+def test_a_phone_is_the_same_person_however_it_is_written() -> None:
+    rows = [
+        {"phone": phone, "prioritization": ["identified"]} for phone in ("+1 555 123 4567", "(555) 123-4567")
+    ]
+
+    assert [len(each.items) for each in batched("delete", rows)] == [1, 1]
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.booleans()), max_size=150))
 def test_whatever_the_rows_each_users_order_is_kept_and_none_is_lost(

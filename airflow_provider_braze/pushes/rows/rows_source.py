@@ -46,13 +46,13 @@ _UNCOUNTED = RecordReference(-1, (), ALREADY_SETTLED)
 
 
 def identity_of(row: Mapping[str, Any]) -> Identity | None:
-    """Tell whom a row is about, by Braze's precedence; None where it names nobody."""
+    """Tell whom a row is about, by Braze's precedence, equal for all spellings; None where it names nobody."""
     for kind in IDENTIFIERS:
         value = row.get(kind)
         if kind == "user_alias" and value is not None:
             return (kind, *(value[name] for name in _ALIAS_PARTS)) if _is_whole_alias(value) else None
         if value not in (None, ""):
-            return (kind, str(value).lower() if kind == "email" else str(value))
+            return same_for_all_spellings((kind, str(value).lower() if kind == "email" else str(value)))
     return None
 
 
@@ -96,7 +96,7 @@ def own_rows(rows: Iterator[GivenRow], shard: Shard) -> Iterator[GivenRow]:
     passed_over = 0
     for row in rows:
         identity = identity_of(row.content) if isinstance(row.content, Mapping) else None
-        if shard.takes(identity and same_for_all_spellings(identity)):
+        if shard.takes(identity):
             yield row._replace(passed_over=passed_over) if passed_over else row
             passed_over = 0
         else:

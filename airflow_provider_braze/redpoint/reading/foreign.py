@@ -29,12 +29,15 @@ _SIGNATURES = (
     (b"PK\x05\x06", _PACKED_TWICE.format("zip")),
     (b"\x1f\x8b", _PACKED_TWICE.format("gzip")),
     (b"PK\x07\x08", _IN_PARTS),
-    (b"BZh91AY", _NO_ZIP.format("bzip2")),
     (b"7z\xbc\xaf\x27\x1c", _NO_ZIP.format("7-Zip")),
     (b"\xfd7zXZ\x00", _NO_ZIP.format("xz")),
     (b"\x28\xb5\x2f\xfd", _NO_ZIP.format("Zstandard")),
-    (b"-----BEGIN PGP", _NO_PGP),
 )
+_TEXT_SIGNATURES = (
+    (re.compile(rb"BZh[1-9]1AY&SY"), _NO_ZIP.format("bzip2")),
+    (re.compile(rb"-----BEGIN PGP [A-Z ]+-----[ \t]*[\r\n]"), _NO_PGP),
+)
+"""What could be the beginning of a text: so much of it that no first cell with others behind it is like that."""
 _PGP_MESSAGE = re.compile(
     rb"\x84.[\x03\x06]|\x85..[\x03\x06]|\x8c.[\x04-\x06]|\xa3[\x00-\x03]|"
     rb"\xc1(?:[\x00-\xbf]|[\xc0-\xdf].|\xff....)[\x03\x06]",
@@ -70,6 +73,9 @@ def refuse_foreign_bytes(head: bytes, *, name: str, encoding: str | None) -> Non
     """
     for signature, reason in _SIGNATURES:
         if head.startswith(signature):
+            raise ExportRefusedError(f"{name}: {reason}")
+    for beginning, reason in _TEXT_SIGNATURES:
+        if beginning.match(head):
             raise ExportRefusedError(f"{name}: {reason}")
     if not encoding and _PGP_MESSAGE.match(head):
         raise ExportRefusedError(f"{name}: {_NO_PGP}")

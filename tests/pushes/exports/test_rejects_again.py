@@ -397,6 +397,32 @@ class TestToken:
                 csv.writer(file, delimiter=delimiter).writerow([*cells, ""][: len(rows[0])])
         check(push(saved, run="again"), records=3, accepted=3)
 
+    def test_what_is_too_narrow_is_not_made_whole_by_the_cells_that_it_adds(
+        self, push: Push, land: Land, sandbox: SandboxProcess
+    ) -> None:
+        """Which cell was missing nobody knows: the ones behind it would be another column's values."""
+        first = push(
+            land("external_id,first_name,home_city\nU1,Boise\nU2,Troy\nU3,Salem\nU4,Ann,Boise,x\n"),
+            run="first",
+        )
+        check(first, records=4, invalid=4, status="failed")
+        path = Path(first["rejects_path"])
+        head, u1, u2, u3, u4 = list(csv.reader(path.read_text().splitlines()))
+        assert len(u1) == 6
+        mended = [head, u1, [*u2[:5], "", u2[5]], [*u3[:2], "", *u3[3:]], u4[:7]]
+        saved = path.with_name("saved.csv")
+        with saved.open("w", newline="") as file:
+            csv.writer(file).writerows([row + [""] * (len(head) - len(row)) for row in mended])
+        again = push(saved, run="again")
+        check(again, records=4, accepted=3, invalid=1)
+        (left,) = csv.DictReader(Path(again["rejects_path"]).read_text().splitlines())
+        assert (left["external_id"], left["_reason"]) == (
+            "U1",
+            "2 columns where the export had 3; where its last cells really are empty, delete its _reason",
+        )
+        assert sandbox.profile("U2")["home_city"] == "Troy"
+        assert sandbox.profile("U3")["first_name"] == "Salem"
+
     def test_what_is_too_wide_by_an_empty_cell_stays_so(self, push: Push, land: Land) -> None:
         first = push(land("external_id,email\nU1,ann@example.com\nU2,bo@example.com,\n"), run="first")
         check(first, records=2, accepted=1, invalid=1)

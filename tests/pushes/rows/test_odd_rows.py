@@ -379,6 +379,13 @@ def test_they_arrive_as_that(push_rows: PushRows, sandbox: SandboxProcess) -> No
     assert profile["custom_attributes"]["since"].startswith("2026-01-02")
 
 
+def test_a_phone_is_the_same_user_however_it_is_written(push_rows: PushRows, sandbox: SandboxProcess) -> None:
+    phones = ["+1 555 123 4567", "(555) 123-4567", "15551234567", "+44 555 123 4567"]
+    report = push_rows(attributes=[{"phone": phone, "n": at} for at, phone in enumerate(phones)])
+    check(report, records=4, accepted=2, merged=2, status="complete")
+    assert sorted(each["custom_attributes"]["n"] for each in sandbox.all_profiles()) == [2, 3]
+
+
 def test_a_number_stays_exact_when_rows_are_merged() -> None:
     window = MergeWindow()
     for name in ("a", "b"):

@@ -342,6 +342,9 @@ class TestRefused:
             (b"PK\x03\x04\x14\0\0\0", "zip"),
             (b"\x1f\x8b\x08\0\0\0", "gzip"),
             (b"-----BEGIN PGP MESSAGE-----\n\nabc", "PGP"),
+            (b"-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nVersion: 1\r\n", "PGP"),
+            (b"BZh91AY&SYC!abc\0", "bzip2"),
+            (b"BZh11AY&SY\0", "bzip2"),
             (b"\x85\x02\x0c\x03abc\n\xff", "PGP"),
             (b"\xa3\x01\x5b\xd9abc", "PGP"),
             (b'{"external_id": "P1"}\n', "Delimited"),
@@ -361,6 +364,11 @@ class TestRefused:
     )
     def test_what_is_no_export_says_what_to_change(self, data: bytes, hint: str) -> None:
         assert hint in refusal(data)
+
+    @pytest.mark.parametrize("name", ["BZh91AY", "-----BEGIN PGP", "-----BEGIN PGP MESSAGE-----", "%PDF-1.7"])
+    def test_a_cell_that_is_written_like_the_beginning_of_one_is_a_cell(self, name: str) -> None:
+        assert read(f"{name},external_id\n1,P1\n").columns == (name, "external_id")
+        assert cells(f"{name},P1\n", columns=["x", "external_id"]) == [[name, "P1"]]
 
     def test_a_name_like_a_zip_is_no_zip(self) -> None:
         assert read("PK_ID,external_id\n1,P1\n").columns == ("PK_ID", "external_id")
