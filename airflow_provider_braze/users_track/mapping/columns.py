@@ -20,6 +20,7 @@ from airflow_provider_braze.users_track.rules import checks, names, values
 from airflow_provider_braze.users_track.rules.standard_fields import (
     FIELDS,
     NORMALISED,
+    RESERVED,
     is_reserved,
     misspelt,
     standard_name,
@@ -208,7 +209,7 @@ class _Settler(Header):
 
     def top_column(self, index: int) -> Column:
         name = self.extra_key(index, checks.key)
-        if (reserved := is_reserved(name)) or (right := misspelt(name)):
+        if (reserved := self.is_no_attribute(index, name)) or (right := misspelt(name)):
             hint = "" if reserved else f"; did you mean {right!r}?"
             raise MappingError(
                 f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}{hint}: rename or omit it."
@@ -220,7 +221,7 @@ class _Settler(Header):
         why = f"goes into the object {self.mapping.extra_to}, where Braze drops the whole update on a null"
         self.refuse_rules(index, why, "null_token", "empty")
         name = self.extra_key(index, checks.nested_key)
-        if is_reserved(name) and name != "bio":
+        if self.is_no_attribute(index, name) and name != "bio":
             raise MappingError(
                 f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}: rename or omit it."
             )
@@ -229,6 +230,10 @@ class _Settler(Header):
         if read is not None and declared is not None and declared.name in ("date", "datetime"):
             read = values.nested(read)
         return Column(index, self.columns[index], name, read, self.token)
+
+    def is_no_attribute(self, index: int, name: str) -> bool:
+        # What rename gives is meant as it is spelt.
+        return name in RESERVED if index in self.given["rename"] else is_reserved(name)
 
     def extra_key(self, index: int, check: Any) -> str:
         if index not in self.given["rename"] and (meant := meant_by(self.columns[index])):

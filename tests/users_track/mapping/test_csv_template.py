@@ -194,8 +194,13 @@ def test_consent_and_identity_are_known_by_what_they_are_called(
     for column in columns.split(", "):
         with pytest.raises(MappingError, match=f"{re.escape(repr(column))} tells .* rename it to {right} if"):
             Mapper(["external_id", column], ExportMapping(extra_to=extra_to), mode="upsert")
-        mapping = ExportMapping(extra_to=extra_to, rename={column: "its_own_name"})
+        mapping = ExportMapping(extra_to=extra_to, rename={column: "another_name"})
         assert Mapper(["external_id", column], mapping, mode="upsert").set_fields
+
+
+@pytest.mark.parametrize("name", ["email_opt_in", "smsConsent", "aliasName", "push_token"])
+def test_what_is_something_else_may_keep_its_name(name: str) -> None:
+    assert mapped({"external_id": "P1", name: "x"}, rename={name: name}, extra_to=None)[name] == "x"
 
 
 @pytest.mark.parametrize(
