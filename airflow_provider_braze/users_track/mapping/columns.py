@@ -211,9 +211,7 @@ class _Settler(Header):
         name = self.extra_key(index, checks.key)
         if (reserved := self.is_no_attribute(index, name)) or (right := misspelt(name)):
             hint = "" if reserved else f"; did you mean {right!r}?"
-            raise MappingError(
-                f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}{hint}: rename or omit it."
-            )
+            raise self.no_attribute(index, name, hint)
         declared: Type | None = self.given["types"].get(index)
         return self.at_top(index, name, _reader(declared), text=declared is None or declared.name == "string")
 
@@ -222,9 +220,7 @@ class _Settler(Header):
         self.refuse_rules(index, why, "null_token", "empty")
         name = self.extra_key(index, checks.nested_key)
         if self.is_no_attribute(index, name) and name != "bio":
-            raise MappingError(
-                f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}: rename or omit it."
-            )
+            raise self.no_attribute(index, name)
         declared: Type | None = self.given["types"].get(index)
         read = _reader(declared)
         if read is not None and declared is not None and declared.name in ("date", "datetime"):
@@ -235,10 +231,23 @@ class _Settler(Header):
         # What rename gives is meant as it is spelt.
         return name in RESERVED if index in self.given["rename"] else is_reserved(name)
 
+    def no_attribute(self, index: int, name: str, hint: str = "") -> MappingError:
+        meant = meant_by(name)
+        called = f" Braze's import calls it {meant}." if meant else ""
+        return MappingError(
+            f"The column {self.columns[index]!r} cannot be the custom attribute {name!r}{hint}: rename or omit it."
+            + called
+        )
+
     def extra_key(self, index: int, check: Any) -> str:
-        if index not in self.given["rename"] and (meant := meant_by(self.columns[index])):
+        named = self.columns[index]
+        if (
+            index not in self.given["rename"]
+            and names.key_of(named) not in RESERVED
+            and (meant := meant_by(named))
+        ):
             raise MappingError(
-                f"The column {self.columns[index]!r} tells identity or consent, which is no custom attribute: rename "
+                f"The column {named!r} tells identity or consent, which is no custom attribute: rename "
                 f"it to {meant} if it is that, to any name (its own, too) if it is not, or omit it."
             )
         name: str = self.given["rename"].get(index) or names.key_of(self.columns[index])
