@@ -13,6 +13,7 @@ from airflow_provider_braze.users_track.mapping.csv_template import (
     GROUP_STATE,
     GROUPS,
     Consent,
+    meant_by,
     role_of,
 )
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Identifier, Tag
@@ -103,7 +104,7 @@ class Header:
                 f"None of the export's {len(self.columns)} columns is external_id"
                 f"{names.close('external_id', self.columns)}. Add it to the export template in RPI (with a header "
                 "row), set mapping identifier to the column that identifies users, or name the columns of an export "
-                "without a header row in dialect={'columns': [...]}."
+                f"without a header row in dialect={{'columns': [...]}}.{self.named_like_an_identifier()}"
             )
         others = [self.columns[other] for other in candidates if other != index]
         if others:
@@ -119,6 +120,13 @@ class Header:
                 f"identifies the user as {found.kind}."
             )
         return found, index
+
+    def named_like_an_identifier(self) -> str:
+        """Write an aside for an error message: a column that may be an identifier under another name, if any."""
+        for column in self.columns:
+            if (meant := meant_by(column)) in ("external_id", "braze_id", ALIAS_NAME):
+                return f" If the column {column!r} is {meant}, rename it to that."
+        return ""
 
     def detected(self, index: int, kind: str) -> Identifier:
         """Make the identifier of a column that nobody declared."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.exceptions import MappingError
+from airflow_provider_braze.exceptions import ExportRefusedError, MappingError
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping, Identifier
 from airflow_provider_braze.users_track.mapping.mapper import BadRecordError, Mapper
 
@@ -202,6 +202,15 @@ def test_consent_and_identity_are_known_by_what_they_are_called(
             Mapper(["external_id", column], ExportMapping(extra_to=extra_to), mode="upsert")
         mapping = ExportMapping(extra_to=extra_to, rename={column: "another_name"})
         assert Mapper(["external_id", column], mapping, mode="upsert").set_fields
+
+
+@pytest.mark.parametrize(
+    ("column", "right"),
+    [("aliasName", "user_alias_name"), ("External User ID", "external_id"), ("braze_user_id", "braze_id")],
+)
+def test_where_nobody_is_identified_the_right_word_is_named(column: str, right: str) -> None:
+    with pytest.raises(ExportRefusedError, match=f"If the column '{column}' is {right}, rename it to that"):
+        Mapper([column, "first_name"], ExportMapping(), mode="upsert")
 
 
 @pytest.mark.parametrize("name", ["email_opt_in", "smsConsent", "aliasName", "push_token"])
