@@ -1,4 +1,7 @@
-"""Push an export, or rows of one's own, to Braze's ``/users/track``."""
+"""Push an export, or rows of one's own, to Braze's ``/users/track``.
+
+Above: DAGs. Below: what its parameters ask for, and the pushes.
+"""
 
 from __future__ import annotations
 
@@ -258,11 +261,8 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
         self.log.info(
             "%s The task goes on at %s UTC, and holds no worker until then.", wait, f"{until:%H:%M:%S}"
         )
-        self.defer(
-            trigger=DateTimeTrigger(moment=until),
-            method_name="resume",
-            kwargs={"checkpoint": wait.checkpoint},
-        )
+        kept = {"checkpoint": wait.checkpoint}
+        self.defer(trigger=DateTimeTrigger(moment=until), method_name="resume", kwargs=kept)
 
     def _push(self, context: Context, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
         as_threshold("max_rejected", self.max_rejected)
@@ -288,13 +288,7 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
                     long_wait=LongWait(self.log, self, context),
                 )
                 job = job_of(
-                    self,
-                    context,
-                    workspace,
-                    conn_id,
-                    store=store,
-                    progress=progress,
-                    checkpoint=checkpoint,
+                    self, context, workspace, conn_id, store=store, progress=progress, checkpoint=checkpoint
                 )
                 push = push_of(self, job, begin=progress.begin, tell=tell)
                 self._running = self._last = push

@@ -133,7 +133,7 @@ class TestWhole:
 
         with Answering(lambda _: SUCCESS) as server:
             push, ledger, written = start(source(), workspace(server.url, requests_per_second=10_000))
-            run_within(push, 60)
+            run_within(push)
         check_sum(ledger, written)
         assert ledger.requests == len(waiting) == 200
         assert max(waiting) < 30
@@ -618,7 +618,7 @@ class TestAlwaysEnds:
         with Answering(answer, threads=20) as server:
             where = workspace(server.url, objects_per_request=1, max_in_flight=20)
             push, ledger, written = start(people(2000), where)
-            run_within(push, 120)
+            run_within(push)
         check_sum(ledger, written)
         assert isinstance(push.error, BrazeAuthError)
         assert ledger.outcomes == {"not_sent": ledger.records}
@@ -715,7 +715,7 @@ class TestRejectsCannotBeWritten:
             items[n] = profile_object(f"u{n:06}", n + 2, email="nobody")
         push, ledger, _ = start(items, workspace(sandbox.url, max_in_flight=4))
         ledger.sink = sink = Full(most)
-        run_within(push, 60)
+        run_within(push)
         check_sum(ledger)
         assert isinstance(push.error, OSError)
         assert len(sink.rows) == most
@@ -731,7 +731,7 @@ class TestRejectsCannotBeWritten:
         push, ledger, _ = start([], workspace(sandbox.url))
         push._intake.source = source()
         ledger.sink = Full(3)
-        run_within(push, 60)
+        run_within(push)
         check_sum(ledger)
         assert isinstance(push.error, OSError)
         assert ledger.records < 20_000
@@ -866,7 +866,7 @@ class TestMemory:
 
         push, ledger, written = start([], workspace(sandbox.url, max_in_flight=2))
         push._intake.source = source()
-        run_within(push, 60)
+        run_within(push)
         check_sum(ledger, written)
         assert push.error is None
         assert len(written.rows) == 20_000
@@ -885,7 +885,7 @@ class TestMemory:
 
         with Answering(lambda _: SUCCESS) as server:
             push, ledger, written = start(source(), workspace(server.url, requests_per_second=10_000))
-            run_within(push, 120)
+            run_within(push)
         check_sum(ledger, written)
         assert ledger.outcomes["accepted"] + ledger.outcomes["merged"] == 200_000
         assert ledger.outcomes["merged"] > 3900
