@@ -1,4 +1,7 @@
-"""What every push has in common: gone on from where an earlier try was, sent, accounted for, and reported."""
+"""What every push has in common: gone on from where an earlier try was, sent, accounted for, and reported.
+
+Above: the push of an export, and that of rows. Below: its job, checkpoints, progress and report, and the loop.
+"""
 
 from __future__ import annotations
 
@@ -155,6 +158,8 @@ class Attempt(ABC):
 
     def execute(self) -> dict[str, Any]:
         """Push, then write down what happened, whatever it was."""
+        # In this order, so that a kill in between leaves less said than done, and never more: failed records on disk,
+        # the last checkpoint, the rejects file, the report, and the marker last.
         error: BaseException | None = None
         try:
             error = self._go()
@@ -166,6 +171,7 @@ class Attempt(ABC):
         self.ledger.flush()
         error = self.checkpoints.finish(error)
         report, error = self._write(error, resumable=self._end(error))
+        # Also where it raises: whoever catches it, or is told by a callback, finds the report.
         self._push.report = report
         if error is not None:
             if isinstance(error, BrazeError):
@@ -175,6 +181,7 @@ class Attempt(ABC):
 
     def _end(self, error: BaseException | None) -> bool:
         """Save the last checkpoint, and close the memory; whether a later try may go on."""
+        # The memory after the checkpoint: what it is told last belongs to what that one counts.
         try:
             resumable = self.checkpoints.end(error)
             about = {"token": self.identity.token, "run_id": self.identity.run_id, "at": now()}
@@ -258,8 +265,10 @@ class Attempt(ABC):
         if isinstance(self.rejects, RejectsFile):
             rejects_path, error = reports.close(self.rejects, error, keep_parts=resumable)
         report = self._report(error, rejects_path)
+        # Parts, and what says that a promise was broken, are for a later try alone.
         if not resumable:
             self.checkpoints.tidy()
+        # No marker without its report: the sensor would never offer again what nobody can look up.
         if trouble := self._write_report(report):
             return report, error or trouble
         try:

@@ -1,4 +1,7 @@
-"""Where each column of an export goes: the mapping and the defaults, settled against the export's own header."""
+"""Where each column of an export goes: the mapping and the defaults, settled against the export's own header.
+
+Above: the mapper. Below: what an author declares, and the roles found in the header.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Columns that Braze's own CSV import takes for identity and consent, which no custom attribute may look like."""
+"""Columns that Braze's own CSV import takes for identity and consent, which no custom attribute may look like.
+
+Above: where a column goes. Below: the names of standard fields.
+"""
 
 from __future__ import annotations
 

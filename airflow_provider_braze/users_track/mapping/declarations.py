@@ -1,4 +1,7 @@
-"""What an author declares of single columns: which identifies the user, how cells are read, which hold tags."""
+"""What an author declares of single columns: which identifies the user, how cells are read, which hold tags.
+
+Above: the mapping of an author. Below: the rules of names and values.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The mapping an author declares: which column goes where, and how. What is not declared follows the defaults."""
+"""The mapping an author declares: which column goes where, and how. What is not declared follows the defaults.
+
+Above: the operator, and where a column goes. Below: what is declared of single columns.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The columns of a layout, parted by how their cells are mapped."""
+"""The columns of a layout, parted by how their cells are mapped.
+
+Above: the mapper, one by one and by column. Below: where a column goes.
+"""
 
 from __future__ import annotations
 

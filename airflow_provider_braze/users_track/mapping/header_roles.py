@@ -1,4 +1,7 @@
-"""Which columns of an export tell who a user is and what they consented to, found before all others have a place."""
+"""Which columns of an export tell who a user is and what they consented to, found before all others have a place.
+
+Above: where a column goes. Below: the mapping of an author.
+"""
 
 from __future__ import annotations
 
