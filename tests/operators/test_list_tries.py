@@ -324,3 +324,32 @@ def test_what_was_replaced_since_the_sensor_found_it_goes_where_it_belongs_now(
     assert order(sandbox) == ["from 2", "from 3", "from 9"]
     assert statuses(report) == [("2", "complete"), ("3", "complete"), ("1", "complete")]
     assert [each["late"] for each in report["exports"]] == [None, None, None]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_went_to_another_workspace_counts_for_nothing(
+    share: Share, push: Push, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    """As by a template of the connection that was mended before the task was tried again."""
+    connect(monkeypatch, sandbox, conn_id="braze_other")
+    for number in (1, 2):
+        share.land(number)
+    items = share.items()
+    if alone:
+        push(items[0], TaskInstance())
+    else:
+        sandbox.fault(status=500, after=1, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(items, TaskInstance())
+    sandbox.clear_faults()
+    sandbox.reset_stats()
+
+    report = push(items[0] if alone else items, Retried(), braze_conn_id="braze_other")
+
+    assert report["records"] == report["accepted"] == (2 if alone else 4)
+    assert order(sandbox) == (["from 1"] if alone else ["from 1", "from 2"])
+    assert len([*(share.base / "_braze/pushed/braze_other").iterdir()]) == (1 if alone else 2)
+    # The same one is whole.
+    sandbox.reset_stats()
+    push(items[0] if alone else items, Retried(), braze_conn_id="braze_other")
+    assert sandbox.stats()["requests"] == 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_braze.plugins.cards.card import (
     TONES,
+    UNFINISHED,
     Badge,
     Card,
     PushTask,
@@ -57,7 +58,7 @@ def ended(task: PushTask, report: Mapping[str, Any]) -> Card:
             card.sentence = wording.passed(report)
         elif not card.error:
             card.sentence = f"{wording.TOO_MANY_FAILED} {wording.threshold(report)}".strip()
-    if is_failed(task, report) and task.state != "up_for_retry":
+    if is_failed(task, report) and task.state not in UNFINISHED:
         card.next_step = wording.next_step(report)
     return card
 

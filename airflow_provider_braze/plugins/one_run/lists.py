@@ -11,9 +11,6 @@ from typing import Any
 
 from airflow_provider_braze.plugins.cards.cards import HELD_UP, UNDER_WAY, UNFINISHED, WAITING, PushTask
 
-AGAIN = "up_for_retry"
-"""Airflow's state of a task that failed and is tried again by itself."""
-
 _OF_ALL = ("braze_conn_id", "endpoint", "request_path", "dry_run", "max_rejected", "shard")
 """What the report of a list says of all of its exports."""
 
@@ -42,8 +39,8 @@ def _exports_of(task: PushTask) -> Iterator[PushTask]:
             counts = entry.get("counts")
             report = {**about, **entry, **(counts if isinstance(counts, Mapping) else {})}
             # Whether the task failed is said by the export's own words; that it is tried again, by the task's state.
-            again = task.state == AGAIN and _stopped_the_list(entry)
-            yield replace(push, state=AGAIN if again else "success", report=report)
+            goes_on = task.state in UNFINISHED and _stopped_the_list(entry)
+            yield replace(push, state=task.state if goes_on else "success", report=report)
 
 
 def _stopped_the_list(entry: Mapping[str, Any]) -> bool:

@@ -56,11 +56,17 @@ class WholeBefore:
     def last_report(self, path: str, *, is_of_a_list: bool) -> dict[str, Any] | None:
         """Find the last report that an earlier try, or this one before a long wait, wrote of the export.
 
+        What went to another workspace, because a template or the connection has changed since, counts for nothing.
+
         :param path: of the export: beside RPI's folders, two of one name, size and time have the same fingerprint.
         :param is_of_a_list: of a turn in a list, which has a round, or of the export by itself.
         """
         written = self.folder.reports_of(self.fingerprint, self.job.identity)
-        found = [each for each in written if is_of_a_list == _has_round(each) and each.get("export") == path]
+        job = self.job
+        same = {"export": path, "braze_conn_id": job.braze_conn_id, "endpoint": job.workspace.endpoint}
+        found = [
+            each for each in written if is_of_a_list == _has_round(each) and same.items() <= each.items()
+        ]
         return found[-1] if found else None
 
     def mark(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from airflow_provider_braze.plugins.cards.cards import PushTask, Summary, card_of
 from airflow_provider_braze.plugins.cards.table import row_of
 from airflow_provider_braze.plugins.one_run.lists import one_by_one
@@ -70,14 +72,19 @@ def test_what_a_list_that_stopped_has_not_reached_is_held_up() -> None:
     assert "stopped the list" in card_of(pushes[1], has_store=True).sentence
 
 
-def test_what_stopped_a_list_that_is_tried_again_asks_nobody_to_do_anything() -> None:
+@pytest.mark.parametrize(
+    ("state", "word"), [("up_for_retry", "up for retry"), ("queued", "queued"), (None, "not started")]
+)
+def test_what_stopped_a_list_that_is_tried_again_asks_nobody_to_do_anything(
+    state: str | None, word: str
+) -> None:
     given = listed("complete", "partial", "failed", "waiting", error="BrazeServerError: 500")
     given["exports"][1]["error"] = "BrazeServerError: 500"
-    pushes = one_by_one([make(state="up_for_retry", report=given)])
+    pushes = one_by_one([make(state=state, report=given)])
     cards = [card_of(push, has_store=True) for push in pushes]
     assert [bool(each.next_step) for each in cards] == [False, False, True, False]
-    assert [row_of(push).state for push in pushes] == ["complete", "up for retry", "failed", "waiting"]
-    assert {badge.word for badge in cards[1].badges} >= {"partial", "task up for retry"}
+    assert [row_of(push).state for push in pushes] == ["complete", word, "failed", "waiting"]
+    assert "partial" in {badge.word for badge in cards[1].badges}
     (_, stopped, *_) = one_by_one([make(state="failed", report=given)])
     assert "clear the task" in card_of(stopped, has_store=True).next_step
     assert row_of(stopped).state == "failed"
