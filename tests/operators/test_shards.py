@@ -362,15 +362,15 @@ def test_without_rate_headers_a_shard_keeps_its_part_of_the_rate(
     share: Share, push: Push, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Counted by what the limiter is given, and not by a clock."""
-    shares: list[float] = []
+    parts: list[int] = []
     from airflow_provider_braze.pushes.exports import export_list
     from airflow_provider_braze.users_track.delivery import push as delivery
     from airflow_provider_braze.users_track.transport.limiter import Limiter
 
     class Told(Limiter):
-        def __init__(self, *given: Any, share: float = 1.0, **more: Any) -> None:
-            shares.append(share)
-            super().__init__(*given, share=share, **more)
+        def __init__(self, *given: Any, shards: int = 1, **more: Any) -> None:
+            parts.append(shards)
+            super().__init__(*given, shards=shards, **more)
 
     monkeypatch.setattr(export_list, "Limiter", Told)
     monkeypatch.setattr(delivery, "Limiter", Told)
@@ -378,7 +378,7 @@ def test_without_rate_headers_a_shard_keeps_its_part_of_the_rate(
     push([path], "1/4")
     push(path, "2/4")
     push([path], "3/4", Mapped(3))
-    assert shares == [0.25] * 3
+    assert parts == [4] * 3
 
 
 def test_the_marks_folder_is_no_push_and_no_channel(share: Share, push: Push) -> None:
