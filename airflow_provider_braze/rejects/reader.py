@@ -157,22 +157,23 @@ class RejectsReader:
         if len(cells) != self._width and problem:
             problem = width_problem(len(original), f"the export had {len(self.columns)}")
         elif not problem and self._padded:
-            problem = self._still_too_narrow(cells, original)
+            return Record(number, *self._as_narrow_as_before(cells, original))
         return Record(number, original, problem)
 
-    def _still_too_narrow(self, cells: list[str], original: list[str]) -> str | None:
-        """Say that a record is too narrow as before, where nothing but empty cells at its end has made it whole.
+    def _as_narrow_as_before(self, cells: list[str], original: list[str]) -> tuple[list[str], str | None]:
+        """Take empty cells away that alone have made a record whole which was too narrow, and say that it still is.
 
         A program that makes all rows as wide as the widest has put them there: which cell was missing nobody has said.
         """
         reason = cells[self._reason_at] if self._reason_at >= 0 else ""
-        width = reason.partition(" ")[0]
-        if not is_width_problem(reason) or len(width) > _MOST_DIGITS:
-            return None
-        if int(width) >= len(original) or any(map(str.strip, original[int(width) :])):
-            return None
-        problem = width_problem(int(width), f"the export had {len(self.columns)}")
-        return f"{problem}; where its last cells really are empty, delete its {REASON_COLUMN}"
+        digits = reason.partition(" ")[0]
+        width = int(digits) if is_width_problem(reason) and len(digits) <= _MOST_DIGITS else len(original)
+        if width >= len(original) or any(map(str.strip, original[width:])):
+            return original, None
+        problem = width_problem(width, f"the export had {len(self.columns)}")
+        return original[
+            :width
+        ], f"{problem}; where its last cells really are empty, delete its {REASON_COLUMN}"
 
 
 def _line_number(text: str) -> int | None:

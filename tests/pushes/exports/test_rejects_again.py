@@ -420,6 +420,8 @@ class TestToken:
             "U1",
             "2 columns where the export had 3; where its last cells really are empty, delete its _reason",
         )
+        # What is left is pushed again as it is, and is not taken for mended either.
+        check(push(again["rejects_path"], run="once more"), records=1, invalid=1)
         assert sandbox.profile("U2")["home_city"] == "Troy"
         assert sandbox.profile("U3")["first_name"] == "Salem"
 
