@@ -19,16 +19,16 @@ import msgspec
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.comparing import Comparer, Hashes
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, UserEntries
+from airflow_provider_braze.memory.differing import DAY, Differing, Read, has_few_tags
+from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects
 from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import MemoryStore, hash_of_number, place_and_shape
+from airflow_provider_braze.memory.store import SHAPE, MemoryStore, place_of
+from airflow_provider_braze.memory.together import Together, unread
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
-from airflow_provider_braze.users_track.rules.data_points import surplus
-
-_DAY = 86_400
+from airflow_provider_braze.users_track.rules.data_points import Billed, surplus
 
 _NEVER = -(2.0**62)
 
@@ -76,8 +76,11 @@ class Decider:
             push, store.slots, Hashes(store.digest), self._leaves_out, wish.only_changed
         )
         self._always_send = frozenset(map(normalised, wish.always_send))
-        self._plain = PlainObjects(store.slots, store.digest, self._always_send, self._comparer.unsafe)
+        self._plain = PlainObjects(store.slots, store.packed_digest, self._always_send, self._comparer.unsafe)
+        self._together = Together(self._plain)
         self.accepted: dict[int, UserEntries] = {}
+        spread = int(wish.refresh_after or 0)
+        self._differing = Differing(push, store, self._together, lambda: self._clock(), spread, self.accepted)
         # Who came again before the last was written: their next may be written after it.
         self._came_again: set[int] = set()
         self._began, self._has_begun = clock(), False
@@ -94,72 +97,47 @@ class Decider:
     def decide(self, objects: Gathered, *, confirmed: bool) -> list[Decision]:
         """Decide of each object, and forget what is to be sent.
 
+        :param objects: of users whom the memory knows by name.
         :param confirmed: Braze is known to have a profile of each user.
         """
         if len(self.accepted) >= _MOST_ACCEPTED:
             self.write_accepted()
-        decided = [AS_IT_IS] * len(objects.bodies)
-        places: list[int] = []
-        plain = [at for at, user in enumerate(objects.users) if user is not None]
-        wholes: list[int] = []
+        wholes: Sequence[int] = [0] * len(objects.bodies)
         if self._wish.only_changed:
             wholes = self._store.hashes(self._prefix, objects.bodies)
-        left = self._decide_at_once(objects, plain, wholes, decided, places) if self._leaves_out else plain
-        hits = len(places)
-        users = {at: self._store.user_id(str(objects.users[at])) for at in left}
-        rows = self._rows(users.values())
-        before: dict[int, UserEntries] = {}
-        for at, user in users.items():
-            row = rows.get(user)
-            if row is None and not self._wish.only_changed:
-                continue
-            content = from_json(objects.bodies[at])
-            if row is None and not (confirmed or rules.creates(content)):
-                continue
-            each = _Object(user, content, objects.checked[at], wholes[at] if wholes else 0)
-            decided[at], forgotten = self._decide_one(each, row)
-            if row is not None:
-                places.append(row.at)
-            if forgotten is not None:
-                # Should another object of the user follow.
-                before[user] = rows[user] = forgotten
-        for user in before:
-            self.accepted.pop(user, None)
-        self._put(before.items())
-        if places:
-            self._next = max(places[:hits] or places[-1:]) + 1
-        return decided
+        decided: list[Decision | None] = [None] * len(wholes)
+        if self._leaves_out:
+            decided = self._decide_at_once(objects, wholes)
+        left = [at for at, decision in enumerate(decided) if decision is None]
+        if left:
+            found = self._decide_left(
+                objects.of(left),
+                [wholes[at] for at in left],
+                confirmed=confirmed,
+                follow=len(left) == len(wholes),
+            )
+            for at, decision in zip(left, found, strict=True):
+                decided[at] = decision
+        return [decision or AS_IT_IS for decision in decided]
 
-    def _decide_at_once(
-        self,
-        objects: Gathered,
-        plain: Sequence[int],
-        wholes: Sequence[int],
-        decided: list[Decision],
-        places: list[int],
-    ) -> list[int]:
-        """Decide of those objects that are the very same as the last of their user, if they lie where they should.
-
-        :param places: takes where they lie.
-        :return: the others.
-        """
-        after = self._wish.refresh_after
-        since = _NEVER if after is None else self._clock() - after * _DAY
-        last = self._next + len(plain) + len(plain) // _FEW
-        known = self._store.wholes(self._next, last, self._push, since)
-        if not known:
-            return list(plain)
-        left = []
+    def _decide_at_once(self, objects: Gathered, wholes: Sequence[int]) -> list[Decision | None]:
+        """Decide of those objects that are the very same as the last of their user, if they lie where they should."""
+        after, count = self._wish.refresh_after, len(wholes)
+        since = _NEVER if after is None else self._clock() - after * DAY
+        known = self._store.wholes(self._next, self._next + count + count // _FEW, self._push, since)
+        found = list(map(known.get, wholes))
+        hits = list(filter(None, found))
+        if not hits:
+            return [None] * count
+        self._next = place_of(max(hits)) + 1
         unchanged = self._unchanged
-        for at in plain:
-            found = known.get(wholes[at])
-            if found is None:
-                left.append(at)
-                continue
-            place, shape = place_and_shape(found)
-            places.append(place)
-            decided[at] = unchanged.get(shape) or self._unchanged_of(shape, objects.bodies[at])
-        return left
+        decided = [None if both is None else unchanged.get(both & SHAPE) for both in found]
+        if decided.count(None) > count - len(hits):
+            # Of a shape that was not met so far.
+            for at, both in enumerate(found):
+                if both is not None and decided[at] is None:
+                    decided[at] = self._unchanged_of(both & SHAPE, objects.bodies[at])
+        return decided
 
     def _unchanged_of(self, shape: int, body: bytes) -> Decision:
         billed = self._store.shapes.billed(shape)
@@ -168,6 +146,46 @@ class Decider:
         found = self._unchanged[shape] = Decision(unchanged=billed)
         return found
 
+    def _decide_left(
+        self, objects: Gathered, wholes: Sequence[int], *, confirmed: bool, follow: bool
+    ) -> list[Decision | None]:
+        """Decide of those objects of which it takes more than their hash; None of one that is sent as it is.
+
+        :param follow: it is with these that the next export goes on.
+        """
+        bodies = objects.bodies
+        decided: list[Decision | None] = [None] * len(wholes)
+        users = self._store.user_ids(list(map(str, objects.users)))
+        rows = self._rows(users)
+        checked = [body if sure else b"" for body, sure in zip(bodies, objects.checked, strict=True)]
+        several = self._together.read(checked) if self._wish.only_changed else unread(len(users))
+        read = Read(users, wholes, bodies, several)
+        new: list[int] = []
+        before: dict[int, UserEntries] = {}
+        met = 0
+        for at, user in enumerate(users):
+            row = rows.get(user)
+            if row is None and not self._wish.only_changed:
+                continue
+            if row is None and several.fits(at):
+                if confirmed or several.creates(at):
+                    new.append(at)
+                continue
+            decided[at], forgotten = self._decide_one(objects, read, at, row, confirmed=confirmed)
+            if row is not None:
+                met = row.at
+            if forgotten is not None:
+                # Should another object of the user follow.
+                before[user] = rows[user] = forgotten
+        for at, decision in zip(new, self._differing.first(read, new) if new else (), strict=True):
+            decided[at] = decision
+        for user in before:
+            self.accepted.pop(user, None)
+        self._put(before.items())
+        if met > 0 and follow:
+            self._next = met + 1
+        return decided
+
     def _rows(self, users: Iterable[int]) -> dict[int, UserEntries]:
         accepted = self.accepted
         users = set(users)
@@ -175,20 +193,30 @@ class Decider:
         self._came_again.update(user for user, row in waiting.items() if row.at < 0)
         return self._store.rows(users - waiting.keys()) | waiting
 
-    def _decide_one(self, each: _Object, row: UserEntries | None) -> tuple[Decision, UserEntries | None]:
+    def _decide_one(
+        self, objects: Gathered, read: Read, at: int, row: UserEntries | None, *, confirmed: bool
+    ) -> tuple[Decision | None, UserEntries | None]:
         """Decide of an object; what is remembered from now on, where that is something else, is given besides."""
-        plain = self._plain.read(each.content) if each.checked and self._wish.only_changed else None
+        due = row is not None and self._is_due(row)
+        if row is not None and self._wish.only_changed and read.several.fits(at) and has_few_tags(row):
+            decide = self._differing.again if due else self._differing.compare
+            if (found := decide(read, at, row)) is not None:
+                return found
+        content = from_json(objects.bodies[at])
+        if row is None and not (confirmed or rules.creates(content)):
+            return None, None
+        each = _Object(read.users[at], content, objects.checked[at], read.wholes[at])
+        plain = self._plain.read(content) if each.checked and self._wish.only_changed else None
         if row is None and plain is not None:
             return Decision(Told(each.user, self._first(each, plain))), None
-        known = row is not None and not self._is_due(row)
-        if row is not None and known and plain is not None and self._leaves_out and _has_few_tags(row):
+        if row is not None and plain is not None and self._leaves_out and not due and has_few_tags(row):
             return self._compare_plain(each, plain, row)
-        return self._compare(each, row, known=known)
+        return self._compare(each, row, known=row is not None and not due)
 
     def _first(self, each: _Object, plain: Plain) -> UserEntries:
         """Remember a user who was not known."""
         return UserEntries(
-            self._store.new_place(),
+            self._store.new_places(1)[0],
             self._first_whole_at(each.user),
             self._push,
             len(plain.entries),
@@ -203,17 +231,17 @@ class Decider:
     def _compare_plain(
         self, each: _Object, plain: Plain, row: UserEntries
     ) -> tuple[Decision, UserEntries | None]:
-        """Decide of a plain object."""
+        """Decide of a plain object that was not read together with others: as a rule it adds several tags at once."""
         left = self._plain.left(each.content, plain, row, self._push)
         shape = self._shape(each.content, plain)
         if left.after is None:
             return self._nothing_new(each, row, shape), None
-        if not _has_few_tags(left.after):
+        if not has_few_tags(left.after):
             return self._compare(each, row, known=True)
         told = Told(each.user, left.after._replace(whole=each.whole, shape=shape))
         if not left.values:
             return Decision(told), left.before
-        return Decision(told, None, left.values, left.saved, each.content, left.content), left.before
+        return Decision(told, None, Billed.of_points(left.values, left.saved), left.content), left.before
 
     def _nothing_new(self, each: _Object, row: UserEntries, shape: int) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""
@@ -226,7 +254,7 @@ class Decider:
     ) -> tuple[Decision, UserEntries | None]:
         """Decide of an object statement by statement."""
         parts = rules.statements(each.content, self._always_send, checked=each.checked)
-        start = row or UserEntries(self._store.new_place(), self._first_whole_at(each.user), 0, 0, b"")
+        start = row or UserEntries(self._store.new_places(1)[0], self._first_whole_at(each.user), 0, 0, b"")
         forgets_all = False
         if row is not None and not known:
             own, others = row.parted(self._push)
@@ -248,7 +276,7 @@ class Decider:
     def _is_all_remembered(self, parts: Sequence[rules.Statement], after: UserEntries) -> bool:
         """Tell whether an object that is repeated need not be sent: every bit of it is remembered."""
         unsafe = self._comparer.unsafe
-        return _has_few_tags(after) and all(
+        return has_few_tags(after) and all(
             part.remembered
             and part.kind != rules.UNSAFE
             and part.attribute not in unsafe
@@ -261,12 +289,10 @@ class Decider:
         if self._wish.only_changed and self._wish.ignore:
             return True
         after = self._wish.refresh_after
-        return self._leaves_out and after is not None and self._clock() - row.whole_at >= after * _DAY
+        return self._leaves_out and after is not None and self._clock() - row.whole_at >= after * DAY
 
     def _first_whole_at(self, user: int) -> int:
-        """Spread users that are met for the first time over the days after which all of them is sent again."""
-        days = int(self._wish.refresh_after or 0)
-        return int(self._clock()) - (hash_of_number(user) % days if days > 1 else 0) * _DAY
+        return next(iter(self._differing.first_whole_at((user,))))
 
     def forget_for_all(self, attributes: Iterable[str]) -> None:
         """Forget attributes of all users, and remember nothing of them from here on."""
@@ -279,6 +305,7 @@ class Decider:
         for attribute in new:
             self._store.forget_attribute(attribute)
         self._plain.forget()
+        self._together.forget()
         self._prefix = self._new_prefix()
 
     def forget(self, external_ids: Iterable[str]) -> None:
@@ -317,8 +344,3 @@ class _Object(msgspec.Struct, gc=False):
     content: dict[str, Any]
     checked: bool
     whole: int
-
-
-def _has_few_tags(row: UserEntries) -> bool:
-    """Tell at once whether no array has so many known tags that all of them are sent."""
-    return len(row.entries) <= rules.MOST_TAGS * ENTRY_BYTES

@@ -9,7 +9,8 @@ Above: the memory. Below: nothing.
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 Entry = tuple[int, int]
@@ -54,10 +55,9 @@ class UserEntries(NamedTuple):
         own = self.fresh if self.push == push else 0
         return entries[:own], entries[own:]
 
-    def packed(self, push: int) -> tuple[list[bytes], list[bytes]]:
+    def packed(self, push: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
         """Give the same as :meth:`parted`, each entry packed."""
-        entries = self.entries
-        found = [entries[at : at + ENTRY_BYTES] for at in range(0, len(entries), ENTRY_BYTES)]
+        found = _parter(len(self.entries) // ENTRY_BYTES)(self.entries)
         own = self.fresh if self.push == push else 0
         return found[:own], found[own:]
 
@@ -71,6 +71,12 @@ class UserEntries(NamedTuple):
         """Give the same user with other entries, of which nothing is known as a whole."""
         own = [*fresh]
         return self._replace(push=push, fresh=len(own), entries=pack([*own, *older]), whole=0, shape=0)
+
+
+@lru_cache(maxsize=512)
+def _parter(count: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Make what parts so many entries."""
+    return struct.Struct(f"{ENTRY_BYTES}s" * count).unpack
 
 
 def pack(entries: list[Entry]) -> bytes:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES, UserEntries, packed_slot
+import msgspec
+
+from airflow_provider_braze.memory.entries import SLOT_BYTES, UserEntries, packed_slot
 from airflow_provider_braze.memory.rules import (
     ADDED,
     ALWAYS_SENT,
@@ -35,10 +37,10 @@ _LONGEST = 64
 _MOST_TAGS = 50
 
 
-_CHANGES = checks.ARRAY_CHANGES | checks.OBJECT_ARRAY_CHANGES | checks.INCREMENT | checks.TIME
+CHANGES = checks.ARRAY_CHANGES | checks.OBJECT_ARRAY_CHANGES | checks.INCREMENT | checks.TIME
 
 
-class _NotPlainError(Exception):
+class NotPlainError(Exception):
     """It has to be looked at statement by statement."""
 
 
@@ -75,7 +77,7 @@ class PlainObjects:
     Reads plain objects of which Braze surely takes every value.
 
     :param slots: numbers of what can be said.
-    :param digest: hashes bytes.
+    :param digest: hashes bytes to as many as an entry has.
     :param always_send: names, as :func:`normalised` spells them, of what is never left out.
     :param unsafe: attributes that are not remembered.
     """
@@ -83,11 +85,11 @@ class PlainObjects:
     def __init__(
         self,
         slots: Slots,
-        digest: Callable[[bytes], int],
+        digest: Callable[[bytes], bytes],
         always_send: AbstractSet[str],
         unsafe: AbstractSet[str],
     ) -> None:
-        self._slots, self._digest = slots, digest
+        self.slots, self._digest = slots, digest
         self._always_send, self._unsafe = always_send, unsafe
         self.forget()
 
@@ -116,7 +118,7 @@ class PlainObjects:
                     self._read_object(name, value, content.get(MERGE) is True, entries, more)
                 elif name not in NO_VALUES:
                     entries.append(wholes[name].hash(value))
-        except _NotPlainError:
+        except NotPlainError:
             return None
         return Plain(entries, more)
 
@@ -124,19 +126,19 @@ class PlainObjects:
         self, name: str, value: dict[str, Any], merges: bool, entries: list[bytes], more: dict[str, int]
     ) -> None:
         if name in FIELDS or name in NO_VALUES:
-            raise _NotPlainError
+            raise NotPlainError
         if len(value) == 1 and (tags := value.get("add")).__class__ is list:
             texts, said = self._tags[name], len(tags)
             found = [texts[tag] for tag in tags if tag.__class__ is str]
             if said > _MOST_TAGS or len(set(found)) < said:
-                raise _NotPlainError
-        elif merges and _CHANGES.isdisjoint(value):
+                raise NotPlainError
+        elif merges and CHANGES.isdisjoint(value):
             keys, said = self._objects.get(name) or self._keys_of(name), len(value)
             found = [keys[key][item] for key, item in value.items() if item.__class__ is str]
         else:
-            raise _NotPlainError
+            raise NotPlainError
         if not said or len(found) < said:
-            raise _NotPlainError
+            raise NotPlainError
         entries += found
         if said > 1:
             more[name] = said - 1
@@ -159,12 +161,12 @@ class PlainObjects:
         before = None
         if len(own_left) + len(older_left) < len(own) + len(older):
             before = row.of_packed(row.push, own_left, older_left)
-        fresh = dict.fromkeys(told + own_left)
+        fresh = dict.fromkeys([*told, *own_left])
         # Tags that were added before stay known when others are added.
         tags = {entry[:SLOT_BYTES] for entry in told} & self._tag_slots
         if tags:
             older_left += [
-                entry for entry in own + older if entry[:SLOT_BYTES] in tags and entry not in fresh
+                entry for entry in (*own, *older) if entry[:SLOT_BYTES] in tags and entry not in fresh
             ]
         kept, saved = _taken_out(content, iter(plain.entries), known)
         return Left(
@@ -173,17 +175,20 @@ class PlainObjects:
 
     def _forgotten_with(self, entries: Iterable[bytes]) -> set[bytes]:
         """Give the slots of all that is forgotten when something is sent, packed."""
-        if self._slots.next_number != self._rivals_as_of:
-            self._rivals_as_of, self._rivals = self._slots.next_number, {}
+        if self.slots.next_number != self._rivals_as_of:
+            self._rivals_as_of, self._rivals = self.slots.next_number, {}
         found: set[bytes] = set()
         for entry in entries:
             slot = entry[:SLOT_BYTES]
             rivals = self._rivals.get(slot)
             if rivals is None:
-                numbers = self._slots.rivals(self._statements[slot])
-                rivals = self._rivals[slot] = frozenset(map(packed_slot, numbers))
+                rivals = self._rivals[slot] = self.packed_rivals(self._statements[slot])
             found |= rivals
         return found
+
+    def packed_rivals(self, statement: Statement) -> frozenset[bytes]:
+        """Give the slots of all that is forgotten when a statement is sent, packed."""
+        return frozenset(map(packed_slot, self.slots.rivals(statement)))
 
     def _keys_of(self, name: str) -> _Values:
         found = self._objects[name] = _Values(self, KEY, name)
@@ -192,26 +197,29 @@ class PlainObjects:
     def hashes(self, kind: str, attribute: str, key: str) -> _Texts:
         """Give what hashes the values of one slot.
 
-        :raises _NotPlainError: they are not remembered.
+        :raises NotPlainError: they are not remembered.
         """
         if kind == WHOLE and attribute in NO_VALUES:
             return _Nothing(b"", self)
         names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
         if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
-            raise _NotPlainError
+            raise NotPlainError
         statement = Statement(attribute, kind, key, ())
-        number = self._slots.number(statement)
+        number = self.slots.number(statement)
         if number is None:
-            raise _NotPlainError
+            raise NotPlainError
         slot = packed_slot(number)
         self._statements[slot] = statement
         if kind == ADDED:
             self._tag_slots.add(slot)
         return _Texts(slot, self)
 
-    def entry(self, prefix: bytes, value: Any) -> bytes:
-        """Hash a value as the JSON that it is sent as."""
-        return prefix + self._digest(to_json(value)).to_bytes(ENTRY_BYTES - SLOT_BYTES, "little", signed=True)
+    def entry(self, prefix: bytes, written: bytes) -> bytes:
+        """Hash a value.
+
+        :param written: the JSON that it is sent as.
+        """
+        return prefix + self._digest(written)
 
     def has_room(self) -> bool:
         """Tell whether one more hash may be kept; if so, it is counted."""
@@ -254,21 +262,26 @@ def _taken_out(
     return kept, saved
 
 
-class _Texts(dict[str, bytes]):
+class _Texts(dict[Any, bytes]):
     """Entries of one slot, by their text."""
 
     def __init__(self, prefix: bytes, of: PlainObjects) -> None:
+        super().__init__({msgspec.UNSET: b""})
         self._prefix, self._of = prefix, of
 
     def __missing__(self, value: str) -> bytes:
-        entry = self._of.entry(self._prefix, value)
+        entry = self._of.entry(self._prefix, to_json(value))
         if len(self) < _MOST_OF_ONE and len(value) <= _LONGEST and self._of.has_room():
             self[value] = entry
         return entry
 
     def hash(self, value: Any) -> bytes:
         """Hash something else than a text."""
-        return self._of.entry(self._prefix, value)
+        return self.hash_json(to_json(value))
+
+    def hash_json(self, written: bytes) -> bytes:
+        """Hash something as JSON."""
+        return self._of.entry(self._prefix, written)
 
 
 class _Nothing(_Texts):

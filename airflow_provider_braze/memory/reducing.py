@@ -5,9 +5,9 @@ Above: the memory. Below: comparing, rules and entries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.memory import rules
@@ -17,7 +17,7 @@ from airflow_provider_braze.memory.shapes import billed_of
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice
-from airflow_provider_braze.users_track.rules.data_points import Billed, LeftOutValues
+from airflow_provider_braze.users_track.rules.data_points import Billed
 from airflow_provider_braze.users_track.rules.values import to_json
 
 PLAIN = "external_id"
@@ -48,12 +48,14 @@ class Sifted:
 
     :param items: an unchanged object of its own.
     :param unchanged: what those cost of which nothing is left.
+    :param reduced_by: what is left out of the others.
     :param changed: the others, in their order.
     """
 
     items: list[ProfileObject] = field(default_factory=list)
     unchanged: list[Billed] = field(default_factory=list)
-    changed: list[ProfileObject] = field(default_factory=list)
+    reduced_by: list[Billed] = field(default_factory=list)
+    changed: list[Part] = field(default_factory=list)
 
 
 class Decision(NamedTuple):
@@ -61,24 +63,17 @@ class Decision(NamedTuple):
 
     :param told: what is remembered of it once Braze has accepted it.
     :param unchanged: nothing of it is left: what it costs.
-    :param values: how many values are left out.
-    :param saved: the data points of these, by attribute.
-    :param content: what it said.
-    :param left: what is left of it, where something but not all is left out.
+    :param left_out: what is left out of it, where that is not all.
+    :param left: what is left of it then.
     """
 
     told: Told | None = None
     unchanged: Billed | None = None
-    values: int = 0
-    saved: Mapping[str, int] = MappingProxyType({})
-    content: dict[str, Any] | None = None
+    left_out: Billed | None = None
     left: dict[str, Any] | None = None
 
-    @property
-    def leaves_out(self) -> bool:
-        """Whether something is left out."""
-        return self.unchanged is not None or self.left is not None
 
+_TOLD, _UNCHANGED, _LEFT_OUT = (attrgetter(name) for name in ("told", "unchanged", "left_out"))
 
 AS_IT_IS = Decision()
 """Send all of it, and remember nothing."""
@@ -100,7 +95,7 @@ def decision_of(
         return Decision(told)
     sent = iter(compared.sent)
     left = rules.without(content, lambda _: next(sent), parts)
-    return Decision(told, None, compared.values, compared.saved, content, left)
+    return Decision(told, None, Billed.of_points(compared.values, compared.saved), left)
 
 
 @dataclass(slots=True)
@@ -165,7 +160,7 @@ def applied(items: Sequence[ProfileObject], decided: Sequence[Decision]) -> Redu
     found = Reduced()
     for item, decision in zip(items, decided, strict=True):
         if (billed := decision.unchanged) is not None:
-            item.saved = LeftOutValues(billed.values, billed.points) if billed.values else None
+            item.saved = billed.saved if billed.values else None
             found.unchanged.append(item)
         else:
             take_out(item, decision)
@@ -176,9 +171,9 @@ def applied(items: Sequence[ProfileObject], decided: Sequence[Decision]) -> Redu
 def take_out(item: ProfileObject, decision: Decision) -> None:
     """Take out of an object of which something is left what is decided."""
     item.told = decision.told
-    item.saved = LeftOutValues(decision.values, decision.saved) if decision.values else None
+    item.saved = None if decision.left_out is None else decision.left_out.saved
     if decision.left is not None:
-        item.unbill(decision.content)
+        item.unbill()
         item.more = None
         item.become(decision.left, to_json(decision.left))
 
@@ -188,15 +183,25 @@ def sifted(part: Part, decided: Sequence[Decision]) -> Sifted | None:
     if isinstance(part, ProfileObject):
         unchanged = applied([part], decided).unchanged
         return Sifted(items=unchanged) if unchanged else None
-    if not any(decision.leaves_out for decision in decided):
-        part.told = [decision.told for decision in decided]
+    unchanged_ones = list(filter(None, map(_UNCHANGED, decided)))
+    reduced_by = list(filter(None, map(_LEFT_OUT, decided)))
+    if not unchanged_ones and not reduced_by:
+        part.told = list(map(_TOLD, decided))
         return None
-    found = Sifted()
-    for at, decision in zip(part.places, decided, strict=True):
-        if decision.unchanged is not None:
-            found.unchanged.append(decision.unchanged)
-        else:
-            item = part.block.item(at)
-            take_out(item, decision)
-            found.changed.append(item)
+    found = Sifted(unchanged=unchanged_ones, reduced_by=reduced_by)
+    if len(unchanged_ones) < len(decided):
+        found.changed.append(_left_of(part, decided))
     return found
+
+
+def _left_of(part: BlockSlice, decided: Sequence[Decision]) -> BlockSlice:
+    """Give what is left of objects of a block."""
+    changed = [(at, each) for at, each in zip(part.places, decided, strict=True) if each.unchanged is None]
+    bodies = part.block.bodies
+    left = part.block.some(
+        [at for at, _ in changed],
+        [bodies[at] if each.left is None else to_json(each.left) for at, each in changed],
+    )
+    left.told = [each.told for _, each in changed]
+    left.left_out = [each.left_out for _, each in changed]
+    return left

@@ -29,7 +29,7 @@ class Shapes:
         self._by_number: dict[int, Billed] = {}
         self._numbers: dict[_Key, int] = {}
         for number, names, more, values in known:
-            self._add(number, Billed(tuple(json.loads(names)), json.loads(more), values))
+            self._add(number, Billed.of(tuple(json.loads(names)), json.loads(more), values))
         self._written = len(self._numbers)
 
     def _add(self, number: int, billed: Billed) -> None:
@@ -48,7 +48,7 @@ class Shapes:
             return found
         if len(self._numbers) >= MOST_SHAPES:
             return 0
-        self._add(len(self._numbers) + 1, Billed(names, more, values))
+        self._add(len(self._numbers) + 1, Billed.of(names, more, values))
         return len(self._numbers)
 
     def billed(self, number: int, content: Mapping[str, Any] | None = None) -> Billed | None:
@@ -71,4 +71,4 @@ class Shapes:
 
 def billed_of(content: Mapping[str, Any]) -> Billed:
     """Give what an object costs, and how many values it has."""
-    return Billed(tuple(content), surplus(content), rules.values_of(content))
+    return Billed.of(tuple(content), surplus(content), rules.values_of(content))

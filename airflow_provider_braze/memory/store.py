@@ -15,9 +15,10 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import struct
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from airflow_provider_braze.memory.entries import UserEntries
 from airflow_provider_braze.memory.shapes import MOST_SHAPES, Shapes
 from airflow_provider_braze.memory.slots import Slots
 
-VERSION = 3
+VERSION = 4
 
 NAME = "memory.sqlite"
 _COMPANIONS = ("", "-wal", "-shm", "-journal")
@@ -59,9 +60,12 @@ def _place(of: tuple[int, UserEntries]) -> int:
     return abs(of[1].at)
 
 
-def place_and_shape(both: int) -> tuple[int, int]:
-    """Part what :meth:`MemoryStore.wholes` gives of a user."""
-    return both >> _SHAPE_BITS, both & ((1 << _SHAPE_BITS) - 1)
+SHAPE = (1 << _SHAPE_BITS) - 1
+
+
+def place_of(both: int) -> int:
+    """Give the place out of what :meth:`MemoryStore.wholes` gives of a user."""
+    return both >> _SHAPE_BITS
 
 
 def hash_of_number(user: int) -> int:
@@ -186,19 +190,32 @@ class MemoryStore:
 
     def user_id(self, external_id: str) -> int:
         """Give the number of a user: their hash, and in its last bits their bucket."""
-        hashed = self.digest(b"user:" + external_id.encode("utf-8", "surrogatepass"))
-        return hashed & ~_BUCKET | bucket_of(external_id)
+        return self.user_ids((external_id,))[0]
+
+    def user_ids(self, external_ids: Sequence[str]) -> list[int]:
+        """Give the numbers of users who are all of this file's bucket."""
+        if not external_ids:
+            return []
+        try:
+            texts = list(map(str.encode, external_ids))
+        except UnicodeEncodeError:
+            texts = [each.encode("utf-8", "surrogatepass") for each in external_ids]
+        bucket = bucket_of(external_ids[0])
+        return [hashed & ~_BUCKET | bucket for hashed in self.hashes(b"user:", texts)]
 
     def digest(self, content: bytes) -> int:
-        """Hash something with the memory's own salt."""
-        return int.from_bytes(blake2b(content, digest_size=8, key=self._salt).digest(), "big", signed=True)
+        """Hash something with the memory's own salt, to a whole number: what :meth:`packed_digest` gives, unpacked."""
+        return int.from_bytes(self.packed_digest(content), "little", signed=True)
 
-    def hashes(self, prefix: bytes, contents: Iterable[bytes]) -> list[int]:
-        """Hash many things with the memory's own salt and a prefix; of so much, this is quicker than :meth:`digest`."""
-        begin, of_bytes = self._salt + prefix, int.from_bytes
-        return [
-            of_bytes(sha256(begin + content).digest()[:8], "big", signed=True) or 1 for content in contents
-        ]
+    def packed_digest(self, content: bytes) -> bytes:
+        """Hash something with the memory's own salt, to eight bytes."""
+        return blake2b(self._salt + content).digest()[:8]
+
+    def hashes(self, prefix: bytes, contents: Iterable[bytes]) -> Sequence[int]:
+        """Hash many things with the memory's own salt and a prefix, to whole numbers."""
+        begin = self._salt + prefix
+        found = [blake2b(begin + content).digest()[:8] for content in contents]
+        return struct.unpack(f"<{len(found)}q", b"".join(found))
 
     def rows(self, ids: Iterable[int]) -> dict[int, UserEntries]:
         """Read some users, those that are known."""
@@ -215,7 +232,7 @@ class MemoryStore:
 
         :param push: what this one has told itself is left out.
         :param after: what was not taken for up to date since then is left out, in seconds since the epoch.
-        :return: by the hash of the object the user's place and the object's shape, which :func:`place_and_shape` parts.
+        :return: by the hash of the object the user's place, and in its last bits (``SHAPE``) the object's shape.
         """
         found = self._db.execute(
             "SELECT whole, at << ? | shape FROM users WHERE at BETWEEN ? AND ? AND whole <> 0 AND whole_at > ? "
@@ -224,10 +241,10 @@ class MemoryStore:
         )
         return dict(found.fetchall())
 
-    def new_place(self) -> int:
-        """Give a place at the end of the file to a user who is not in it; negative, until something is put there."""
-        self._last_place += 1
-        return -self._last_place
+    def new_places(self, count: int) -> range:
+        """Give places at the end of the file to users who are not in it; negative, until something is put there."""
+        first, self._last_place = self._last_place + 1, self._last_place + count
+        return range(-first, -first - count, -1)
 
     def put(self, rows: Collection[tuple[int, UserEntries]]) -> None:
         """Write users, each at most once."""

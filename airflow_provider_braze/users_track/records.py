@@ -42,6 +42,7 @@ class RecordCounts:
         self.saved: Counter[str] = Counter()
         # Objects that are counted by what they cost; by attribute only when it is asked for.
         self._left_out: Counter[Billed] = Counter()
+        self._reduced_by: Counter[Billed] = Counter()
 
     @staticmethod
     def of(all_counts: Iterable[RecordCounts]) -> RecordCounts:
@@ -66,24 +67,38 @@ class RecordCounts:
         if other._left_out:
             self._left_out.update(other._left_out)
             self._bound()
+        if other._reduced_by:
+            self._reduced_by.update(other._reduced_by)
+            self._bound()
 
     def leave_out(self, billed: Iterable[Billed]) -> None:
         """Count objects that are left out as a whole, and take back their data points, which were counted ahead."""
         self._left_out.update(billed)
         self._bound()
 
+    def take_back(self, left_out: Iterable[Billed]) -> None:
+        """Take back the data points, which were counted ahead, of what is left out of objects."""
+        for billed, objects in Counter(left_out).items():
+            self.data_points.deduct(_PLAIN, billed.names, billed.more, objects)
+
+    def save_all(self, left_out: Iterable[Billed]) -> None:
+        """Count what was left out of objects; their data points were taken back."""
+        self._reduced_by.update(left_out)
+        self._bound()
+
     def _bound(self) -> None:
-        if len(self._left_out) > _MOST_LEFT_OUT:
+        if len(self._left_out) + len(self._reduced_by) > _MOST_LEFT_OUT:
             self.resolve()
 
     def resolve(self) -> RecordCounts:
-        """Count by attribute what was left out as a whole; only then what it cost and saved is in the counts."""
+        """Count by attribute what was left out; only then what it cost and saved is in the counts."""
         left_out, self._left_out = self._left_out, Counter()
-        for billed, objects in left_out.items():
+        reduced_by, self._reduced_by = self._reduced_by, Counter()
+        self.take_back(left_out)
+        for billed, objects in (*left_out.items(), *reduced_by.items()):
             self.values_saved += billed.values * objects
             for name, points in billed.points.items():
                 self.saved[name] += points * objects
-            self.data_points.deduct(_PLAIN, billed.names, billed.more, objects)
         return self
 
     def save(self, saved: LeftOutValues) -> None:

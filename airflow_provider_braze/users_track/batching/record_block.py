@@ -14,6 +14,7 @@ from typing import Any
 
 from airflow_provider_braze.users_track.batching.profile_object import Identity, ProfileObject
 from airflow_provider_braze.users_track.records import LedgerSegment, RecordReference
+from airflow_provider_braze.users_track.rules.data_points import Billed
 
 Key = str | Identity
 """By what a user is found: the ``external_id`` alone, as nearly all are, or else the identity."""
@@ -155,6 +156,27 @@ class RecordBlock:
             at = self.keys.index(key, at + 1)
         return at
 
+    def some(self, places: Sequence[int], bodies: list[bytes]) -> BlockSlice:
+        """Give some of those that were taken with other JSON, all in one slice of a block of their own.
+
+        :param places: their indexes.
+        :param bodies: their objects as JSON now; the list is the other block's own from here on.
+        """
+        keys, lines, texts, between = self.keys, self._lines, self._texts, self._places
+        other = RecordBlock(
+            _PLAIN,
+            (),
+            bodies,
+            lines=[lines[at] for at in places],
+            texts=[texts[at] for at in places],
+            segment=self.segment,
+            cut=self._cut,
+            places=[between[at] for at in places],
+        )
+        other.keys, other.position = [keys[at] for at in places], self.position
+        other.past_look_ahead = other.taken = len(bodies)
+        return BlockSlice(other, 0, len(bodies), len(bodies), sum(map(len, bodies)) + len(bodies) - 1)
+
     def about(self, users: AbstractSet[Key]) -> Sequence[int]:
         """Give the indexes of those that are about some users and were not detached."""
         if not users:
@@ -214,6 +236,7 @@ class BlockSlice:
     :param size: bytes of their JSON, with commas between them.
     :param settled: they have their outcome.
     :param told: what the memory keeps of each once Braze has accepted it, in their order; empty: of none.
+    :param left_out: what was left out of each, because Braze was told it before; empty: of none.
     """
 
     block: RecordBlock
@@ -223,6 +246,7 @@ class BlockSlice:
     size: int
     settled: bool = False
     told: Sequence[Any] = ()
+    left_out: Sequence[Billed | None] = ()
 
     array = "attributes"
 
@@ -253,7 +277,42 @@ class BlockSlice:
         if self.told:
             for item, told in zip(found, self.told, strict=True):
                 item.told = told
+        if self.left_out:
+            for item, left_out in zip(found, self.left_out, strict=True):
+                item.saved = None if left_out is None else left_out.saved
         return found
+
+    def parted(self, most: int, room: int) -> tuple[BlockSlice | None, BlockSlice | None]:
+        """Part them in as many as may go into a request and the others; None where there are none.
+
+        :param most: objects.
+        :param room: bytes that they may take, with a comma between any two.
+        """
+        if self.objects <= most and self.size <= room:
+            return self, None
+        places, bodies = self.places, self.block.bodies
+        first, size = 0, -1
+        while first < most and size + 1 + len(bodies[places[first]]) <= room:
+            size += 1 + len(bodies[places[first]])
+            first += 1
+        if not first:
+            return None, self
+        stop, rest = places[first - 1] + 1, self.objects - first
+        return (
+            BlockSlice(
+                self.block, self.start, stop, first, size, False, self.told[:first], self.left_out[:first]
+            ),
+            BlockSlice(
+                self.block,
+                stop,
+                self.stop,
+                rest,
+                self.size - size - 1,
+                False,
+                self.told[first:],
+                self.left_out[first:],
+            ),
+        )
 
     @property
     def places(self) -> Sequence[int]:

@@ -286,7 +286,7 @@ class Push:
     def _take(self) -> Delivery | None:
         if self._sieve is not None:
             found = self._sieve.take(self._may_take)
-            return None if found is None else Delivery((), [found[0]], takings=found[1])
+            return None if found is None else Delivery((), [found[0]], shares=found[1])
         batch = self._window.take() if self._may_take() else None
         return None if batch is None else Delivery(batch.parts, [batch])
 
@@ -306,7 +306,7 @@ class Push:
         del self._deliveries[delivery]
         self._window.release(delivery.parts)
         if self._sieve is not None:
-            self._sieve.ended(delivery.takings)
+            self._sieve.ended(delivery.shares)
 
     def _answered(self, about: Delivery | Question, result: Answer | NoAnswerError) -> None:
         if isinstance(about, Question):

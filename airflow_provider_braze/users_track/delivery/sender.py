@@ -18,7 +18,7 @@ from airflow_provider_braze.exceptions import BrazeRefusedError, BrazeServerErro
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.merge_window import Batch
 from airflow_provider_braze.users_track.delivery.interpret import ACCEPTED, Action, Interpretation, interpret
-from airflow_provider_braze.users_track.delivery.sieve import Taking
+from airflow_provider_braze.users_track.delivery.sieve import Share
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.client import Answer, Client, NoAnswerError
 from airflow_provider_braze.users_track.transport.limiter import Limiter
@@ -58,7 +58,7 @@ class Delivery:
     :param began: when the present request went out.
     :param counted: records that the present request counts as sent.
     :param trouble: what its last try met, in words for whoever looks on; empty once it goes on.
-    :param takings: what its objects were taken with, where what needs not be sent was left out.
+    :param shares: what its objects were taken with, where what needs not be sent was left out.
     """
 
     parts: Sequence[Part]
@@ -71,7 +71,7 @@ class Delivery:
     began: float = 0.0
     counted: int = 0
     trouble: str = ""
-    takings: Sequence[Taking] = ()
+    shares: Sequence[Share] = ()
 
     @property
     def batch(self) -> Batch:

@@ -24,6 +24,9 @@ from airflow_provider_braze.users_track.rules.data_points import Billed
 TAKEN_TOGETHER = 3000
 """Objects that are compared at once, in one transaction of the memory."""
 
+_OF_ONE_TAKING = 500
+"""Objects that are given back to the window together: so many are few against those that it holds."""
+
 
 class ComparedObjects(Protocol):
     """What becomes of some objects."""
@@ -44,7 +47,10 @@ class ComparedPart(Protocol):
     unchanged: list[Billed]
     """What those of a block cost of which nothing is left."""
 
-    changed: list[ProfileObject]
+    reduced_by: list[Billed]
+    """What is left out of the others of a block."""
+
+    changed: list[Part]
     """Those that are to be sent, in their order, without what needs not be."""
 
 
@@ -79,7 +85,10 @@ class Taking:
     open: int
 
 
-Taken = tuple[ProfileObject, Taking]
+Taken = tuple[Part, Taking]
+
+Share = tuple[Taking, int]
+"""So many objects of a taking."""
 
 
 def reduced(
@@ -107,104 +116,109 @@ class Sieve:
     ) -> None:
         self._window, self._changes, self._ledger, self._most = window, changes, ledger, most
         self._waiting: deque[Taken] = deque()
-        self._whole: deque[Batch] = deque()
+        self._objects = 0
         window.objects_per_request = max(TAKEN_TOGETHER, most())
 
     @property
     def empty(self) -> bool:
         """Whether nothing that was taken waits for a request."""
-        return not self._waiting and not self._whole
+        return not self._waiting
 
-    def take(self, may_take: Callable[[], bool]) -> tuple[Batch, list[Taking]] | None:
+    def take(self, may_take: Callable[[], bool]) -> tuple[Batch, list[Share]] | None:
         """Give the next batch and what it belongs to, or None while more has to be read or answered first.
 
         :param may_take: whether the window may be asked now.
         :raises BrazeError: the memory can neither be written nor set aside; what it was asked about waits.
         """
         exhausted = False
-        while not self._whole and len(self._waiting) < self._most() and not exhausted:
+        while self._objects < self._most() and not exhausted:
             if not may_take():
                 return None
             exhausted = not self._sift()
-        if self._whole:
-            batch = self._whole.popleft()
-            return batch, [Taking(batch.parts, 1)]
         if not self._waiting:
             return None
         chosen = self._choose()
-        return Batch([item for item, _ in chosen]), [taking for _, taking in chosen]
+        return Batch([part for part, _ in chosen]), [(taking, size(part)) for part, taking in chosen]
 
-    def _take_together(self) -> list[Batch]:
-        taken: list[Batch] = []
+    def _take_together(self) -> list[Taking]:
+        taken: list[Taking] = []
         objects = 0
         # Only the first may end a look-ahead early, as any that is taken from a window that is full.
         while objects < TAKEN_TOGETHER and (self._window.has_ready or not taken):
-            batch = self._window.take(self._most())
+            batch = self._window.take(max(_OF_ONE_TAKING, self._most()))
             if batch is None:
                 break
-            taken.append(batch)
-            objects += sum(map(size, batch.parts))
+            taken.append(Taking(batch.parts, sum(map(size, batch.parts))))
+            objects += taken[-1].open
         return taken
 
     def _sift(self) -> bool:
         """Take from the window, and leave out what needs not be sent; False where the window has nothing to give."""
         taken = self._take_together()
         try:
-            sifted = iter(self._changes.sift([part for batch in taken for part in batch.parts]))
+            sifted = iter(self._changes.sift([part for taking in taken for part in taking.parts]))
         except BrazeError:
-            self._whole += taken
+            for taking in taken:
+                self._wait(taking.parts, taking)
             raise
-        for batch in taken:
-            found = [next(sifted) for _ in batch.parts]
-            if any(each is not None for each in found):
-                self._leave_out(batch.parts, found)
-            else:
-                self._whole.append(batch)
+        for taking in taken:
+            self._leave_out(taking, [next(sifted) for _ in taking.parts])
         return bool(taken)
 
-    def _leave_out(self, parts: Sequence[Part], found: Sequence[ComparedPart | None]) -> None:
-        """Settle what of a batch is unchanged, and let the rest of it wait for a request with others."""
-        taking = Taking(parts, sum(map(size, parts)))
+    def _wait(self, parts: Sequence[Part], taking: Taking) -> None:
+        self._waiting += [(part, taking) for part in parts]
+        self._objects += sum(map(size, parts))
+
+    def _leave_out(self, taking: Taking, found: Sequence[ComparedPart | None]) -> None:
+        """Settle what of a taking is unchanged, and let the rest of it wait for a request with others."""
         settled = 0
-        for part, each in zip(parts, found, strict=True):
+        for part, each in zip(taking.parts, found, strict=True):
             if each is None:
-                left = part.items() if isinstance(part, BlockSlice) else [part]
-            else:
-                left = each.changed
-                for item in each.items:
-                    self._ledger.settle(item, "unchanged")
-                if isinstance(part, BlockSlice):
-                    self._ledger.leave_out(part.block.segment, each.unchanged)
-                settled += len(each.items) + len(each.unchanged)
-            self._waiting += [(item, taking) for item in left]
+                self._wait([part], taking)
+                continue
+            for item in each.items:
+                self._ledger.settle(item, "unchanged")
+            if isinstance(part, BlockSlice):
+                self._ledger.leave_out(part.block.segment, each.unchanged, each.reduced_by)
+            settled += len(each.items) + len(each.unchanged)
+            self._wait(each.changed, taking)
         self._settled(taking, settled)
 
     def _choose(self) -> list[Taken]:
+        """Choose what goes into the next request: it may be a part of what was taken together."""
         most, room = self._most(), self._window.room
         chosen: list[Taken] = []
         while self._waiting and most > 0:
-            run = self._run_of(self._waiting[0][0])
-            size = sum(len(each.body) + 1 for each, _ in run)
-            if chosen and (size > room or len(run) > most):
+            first, taking = self._waiting[0]
+            run = [first] if isinstance(first, BlockSlice) else self._run_of(first)
+            rest: BlockSlice | None = None
+            if isinstance(first, BlockSlice):
+                now, rest = first.parted(most, room)
+                run = [] if now is None else [now]
+            objects, bytes_ = sum(map(size, run)), sum(map(_bytes, run))
+            if not run or (chosen and (bytes_ > room or objects > most)):
                 break
-            for _ in run:
-                chosen.append(self._waiting.popleft())
-            most, room = most - len(run), room - size
+            for part in run:
+                chosen.append((part, self._waiting.popleft()[1]))
+            if rest is not None:
+                self._waiting.appendleft((rest, taking))
+            most, room = most - objects, room - bytes_
+            self._objects -= objects
         return chosen
 
-    def _run_of(self, first: ProfileObject) -> list[Taken]:
+    def _run_of(self, first: ProfileObject) -> list[Part]:
         """Give the first objects that wait, as long as they are of one user: Braze processes them in their order."""
-        run: list[Taken] = []
-        for each in self._waiting:
-            if each[0].identity != first.identity:
+        run: list[Part] = []
+        for part, _ in self._waiting:
+            if isinstance(part, BlockSlice) or part.identity != first.identity:
                 break
-            run.append(each)
+            run.append(part)
         return run
 
-    def ended(self, takings: Iterable[Taking]) -> None:
+    def ended(self, shares: Iterable[Share]) -> None:
         """Say that some objects have their outcome."""
-        for taking in takings:
-            self._settled(taking, 1)
+        for taking, objects in shares:
+            self._settled(taking, objects)
 
     def _settled(self, taking: Taking, count: int) -> None:
         taking.open -= count
@@ -214,8 +228,12 @@ class Sieve:
 
     def drain(self) -> list[ProfileObject]:
         """Take out what waits and will not be sent."""
-        left = [item for batch in self._whole for item in batch.items]
-        left += [item for item, _ in self._waiting]
-        self._whole.clear()
+        left = Batch([part for part, _ in self._waiting]).items
         self._waiting.clear()
+        self._objects = 0
         return left
+
+
+def _bytes(part: Part) -> int:
+    """Count the bytes that a part takes of a request, with a comma behind it."""
+    return (part.size if isinstance(part, BlockSlice) else len(part.body)) + 1

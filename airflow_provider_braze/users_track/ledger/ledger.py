@@ -73,7 +73,8 @@ class Ledger:
     @property
     def total(self) -> RecordCounts:
         """Counts of everything that was read so far."""
-        return RecordCounts.of((self.settled, *self._segments)).resolve()
+        # Counted by attribute once, and not in each sum anew.
+        return RecordCounts.of((self.settled.resolve(), *self._segments)).resolve()
 
     @property
     def records(self) -> int:
@@ -181,11 +182,17 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def leave_out(self, segment: LedgerSegment, billed: Sequence[Billed]) -> None:
-        """Settle objects of one record each that are left out as a whole; the segment has counted what they cost."""
+    def leave_out(
+        self, segment: LedgerSegment, billed: Sequence[Billed], of_others: Iterable[Billed]
+    ) -> None:
+        """Settle objects of one record each that are left out as a whole; the segment has counted what they cost.
+
+        :param of_others: what is left out of others.
+        """
         segment.outcomes["unchanged"] += len(billed)
         segment.unsettled -= len(billed)
         segment.leave_out(billed)
+        segment.take_back(of_others)
         self._advance()
 
     def _holder(self, references: Sequence[RecordReference]) -> LedgerSegment:
@@ -214,6 +221,8 @@ class Ledger:
                 segment.outcomes[outcome] += len(part)
                 segment.objects += len(part) if outcome == "accepted" else 0
                 segment.unsettled -= len(part)
+                if part.left_out and outcome in SAVED:
+                    segment.save_all(filter(None, part.left_out))
                 if part.told and outcome == "accepted":
                     for told in part.told:
                         self.remember(told)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.users_track.rules.standard_fields import READERS
@@ -27,35 +26,58 @@ class LeftOutValues(NamedTuple):
     points: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Billed:
-    """What an object costs that is left out as a whole; many share one.
-
-    :param names: its keys.
-    :param more: what :func:`surplus` says of it.
-    :param values: how many values it has.
-    """
-
-    names: Names
-    more: Surplus
-    values: int
-
-    @property
-    def points(self) -> dict[str, int]:
-        """Its data points by attribute."""
-        return {
-            name: 1 + self.more.get(name, 0)
-            for name in self.names
-            if name not in _FREE and name not in _NOT_DATA
-        }
-
-
 _FREE = frozenset({"email_subscribe", "push_subscribe", "subscription_groups", "push_tokens", "external_id"})
 _NOT_DATA = frozenset(
     {"_update_existing_only", "_merge_objects", "push_token_import", "user_alias", "braze_id"}
 )
 _CHANGES = frozenset({"add", "remove", "$add", "$remove", "$update"})
 _MOST_SHAPES = 10_000
+
+
+class Billed:
+    """What an object costs, or what is left out of it; all that cost the same are one object, see :meth:`of`.
+
+    :param names: its keys.
+    :param more: what :func:`surplus` says of it.
+    :param values: how many values it has.
+    """
+
+    __slots__ = ("more", "names", "points", "values")
+
+    def __init__(self, names: Names, more: Surplus, values: int) -> None:
+        self.names, self.more, self.values = names, more, values
+        # By attribute. Counted once, since millions may cost the same.
+        self.points: Mapping[str, int] = {
+            name: 1 + more.get(name, 0) for name in names if name not in _FREE and name not in _NOT_DATA
+        }
+
+    @staticmethod
+    def of(names: Names, more: Surplus, values: int) -> Billed:
+        """Give the one object for what costs so much."""
+        key = names, tuple(more.items()), values
+        found = _BILLED.get(key)
+        if found is None:
+            if len(_BILLED) >= _MOST_SHAPES:
+                _BILLED.clear()
+            found = _BILLED[key] = Billed(names, more, values)
+        return found
+
+    @staticmethod
+    def of_points(values: int, points: Mapping[str, int]) -> Billed:
+        """Give what some values cost.
+
+        :param points: their data points by attribute.
+        """
+        more = {name: count - 1 for name, count in points.items() if count != 1}
+        return Billed.of(tuple(points), more, values)
+
+    @property
+    def saved(self) -> LeftOutValues:
+        """What it saves to leave it out."""
+        return LeftOutValues(self.values, self.points)
+
+
+_BILLED: dict[tuple[Names, tuple[tuple[str, int], ...], int], Billed] = {}
 
 
 def points(name: str, value: Any) -> int:

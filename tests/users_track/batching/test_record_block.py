@@ -20,6 +20,7 @@ from airflow_provider_braze.users_track.batching.merge_window import (
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice, RecordBlock
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.records import LedgerSegment
+from airflow_provider_braze.users_track.rules.data_points import Billed
 from tests.users_track.pushing import Written, block, check_sum, event, profile_object
 
 COST = {"x": 1}
@@ -492,3 +493,69 @@ def event_of(ledger: Ledger, user: str, line: int) -> ProfileObject:
     item = event(user, line)
     item.references = [replace(reference, segment=segment) for reference in item.references]
     return item
+
+
+class TestWhatIsLeftOfABlock:
+    """What only_changed leaves of objects goes on as a slice of a block of its own."""
+
+    def reduced(self, ledger: Ledger) -> tuple[RecordBlock, BlockSlice]:
+        """Five objects of x and y: the third is unchanged, of the last y is left out."""
+        segment = ledger.begin(5)
+        segment.data_points.add_counted({"x": 5, "y": 5})
+        whole_block = block(names(5), 2, segment, y=1)
+        left_out = Billed.of_points(1, {"y": 1})
+        left = whole_block.some([0, 1, 3, 4], [*whole_block.bodies[:2], whole_block.bodies[3], b'{"x":1}'])
+        left.told, left.left_out = ["t0", "t1", "t3", "t4"], [None, None, None, left_out]
+        ledger.leave_out(segment, [Billed.of(("external_id", "x", "y"), {}, 2)], [left_out])
+        return whole_block, left
+
+    def test_it_is_parted_into_requests_in_order(self, ledger: Ledger) -> None:
+        _, left = self.reduced(ledger)
+        size = len(left.block.bodies[0])
+        assert left.parted(4, left.size) == (left, None)
+        assert left.parted(4, size - 1) == (None, left)
+        first, rest = left.parted(75, 2 * size + 1)
+        assert first is not None
+        assert rest is not None
+        assert first.body + b"," + rest.body == left.body
+        assert (len(first), first.size) == (2, len(first.body))
+        assert (len(rest), rest.size) == (2, len(rest.body))
+        assert [item.told for item in rest.items()] == ["t3", "t4"]
+        assert lines(rest.items()) == [[5], [6]]
+        assert [item.saved is not None for item in rest.items()] == [False, True]
+        alone, others = left.parted(1, left.size)
+        assert alone is not None
+        assert others is not None
+        assert (len(alone), len(others)) == (1, 3)
+
+    def test_parts_of_a_slice_leave_out_what_was_detached(self) -> None:
+        whole_block = block(names(4))
+        whole_block.past_look_ahead = 4
+        whole_block.detach(1)
+        taken = whole_block.take(4, 10_000)
+        assert taken is not None
+        first, rest = taken.parted(1, 10_000)
+        assert first is not None
+        assert rest is not None
+        assert lines(first.items()) + lines(rest.items()) == [[2], [4], [5]]
+        assert (len(first), len(rest)) == (1, 2)
+
+    def test_what_was_left_out_is_saved_once_braze_has_accepted_it(self, ledger: Ledger) -> None:
+        remembered: list[str] = []
+        ledger.remember = remembered.append
+        _, left = self.reduced(ledger)
+        ledger.settle_batch(Batch([left]), "accepted")
+        total = ledger.total
+        assert dict(total.outcomes) == {"unchanged": 1, "accepted": 4}
+        assert total.data_points.by_attribute() == {"x": 4, "y": 3}
+        assert (total.values_saved, dict(total.saved)) == (3, {"x": 1, "y": 2})
+        assert remembered == left.told
+
+    def test_what_braze_rejects_costs_and_saves_nothing(self, ledger: Ledger) -> None:
+        _, left = self.reduced(ledger)
+        for item in Batch([left]).items:
+            ledger.settle(item, "rejected", "no")
+        total = ledger.total
+        assert total.data_points.total() == 0
+        assert (total.values_saved, dict(total.saved)) == (2, {"x": 1, "y": 1})
+        check_sum(ledger)
