@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.beginning import Unheard, unheard
+from airflow_provider_braze.memory.beginning import Unheard, has_begun, unheard
 from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
 from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.in_place import Guest
@@ -27,6 +27,7 @@ from airflow_provider_braze.memory.place import (
     is_here,
     open_place,
     retire_older,
+    unwritable,
 )
 from airflow_provider_braze.memory.store import MemoryStore, UnusableError
 from airflow_provider_braze.storage.files.location import Location
@@ -73,13 +74,15 @@ def open_memory(
     if not is_here(folder):
         if not wish.only_changed and not exists(folder):
             return None
-    elif (found := unheard(folder, begins=wish.only_changed)) is not None:
+    elif (found := _unheard(folder, wish)) is not None:
         if wish.only_changed:
             say(
                 "A push without only_changed runs at this moment, which a memory would not hear of, so none is begun, "
                 "and this one sends everything."
             )
         return found
+    elif not has_begun(folder):
+        return None
     tell, belongs, number = _once(say), belongs_to(workspace), number_of(token)
     retire_older(folder, tell)
 
@@ -98,6 +101,16 @@ def open_memory(
             raise
 
     return Memory(opens, lambda bucket: _saved(folder, bucket), buckets)
+
+
+def _unheard(folder: Location, wish: Wish) -> Unheard | None:
+    try:
+        return unheard(folder, begins=wish.only_changed)
+    except OSError as error:
+        if wish.only_changed:
+            raise unwritable(folder, error) from error
+        # Whoever may not read that folder cannot hold others back, and needs not for its own sake.
+        return None
 
 
 def _once(say: Callable[[str], None]) -> Callable[[str], None]:

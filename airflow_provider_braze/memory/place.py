@@ -136,10 +136,15 @@ def open_place(folder: Location, belongs: Belongs, warn: Warn) -> Place | Guest:
     except InUseError:
         return Guest(folder)
     except (OSError, ExportRefusedError, sqlite3.Error, UnusableError) as error:
-        raise MemoryUnwritableError(
-            f"The memory in {folder.url} cannot be opened ({type(error).__name__}): give the worker write access, or "
-            "set memory_path to a folder that it can write."
-        ) from error
+        raise unwritable(folder, error) from error
+
+
+def unwritable(folder: Location, error: Exception) -> MemoryUnwritableError:
+    """Say that a memory cannot be used, and what to do."""
+    return MemoryUnwritableError(
+        f"The memory in {folder.url} cannot be opened ({type(error).__name__}): give the worker write access, or "
+        "set memory_path to a folder that it can write."
+    )
 
 
 def is_here(folder: Location) -> bool:

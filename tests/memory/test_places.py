@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.memory import in_place, opening, place
+from airflow_provider_braze.memory import beginning, in_place, opening, place, store
 from airflow_provider_braze.memory.beginning import Unheard
 from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.opened import MemoryUnwritableError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
@@ -231,6 +233,20 @@ def test_none_begins_beside_a_push_without_it(tmp_path: Path) -> None:
     memory.close()
 
 
+def test_where_nobody_can_be_held_back_a_push_without_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path / "reports")
+
+    def refused(*_: Any) -> int:
+        raise PermissionError
+
+    monkeypatch.setattr(beginning, "_open", refused)
+    assert desk.begin(Wish()) is None
+    with pytest.raises(MemoryUnwritableError, match="give the worker write access"):
+        desk.begin(ONLY_CHANGED)
+
+
 def test_by_whatever_path_it_is_the_same_folder(tmp_path: Path) -> None:
     (tmp_path / "real" / "reports" / "memory").mkdir(parents=True)
     (tmp_path / "link").symlink_to(tmp_path / "real")
@@ -337,6 +353,22 @@ def test_after_a_death_what_cannot_be_brought_to_the_disk_is_not_believed(
         assert push(desk) == AHEAD
     assert len(desk.warnings) == 1
     assert push(desk) == []
+
+
+def test_what_a_reader_has_kept_from_the_file_is_still_marked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure may take back what only the log holds: the mark stays, and tells so."""
+    monkeypatch.setattr(store, "_WAIT_SECONDS", 0.01)
+    desk = Desk(tmp_path / "reports")
+    push(desk)
+    with closing(sqlite3.connect(files(desk)["memory.sqlite"], isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT entries FROM users").fetchone()
+        assert said(desk.push(an_object("ada@example.com", x=2))) == [{"x": 2}]
+        assert "in-use" in files(desk)
+    assert desk.push(an_object("ada@example.com", x=2)).changed == []
+    assert "in-use" not in files(desk)
 
 
 def test_where_nothing_tells_since_when_this_machine_runs(
