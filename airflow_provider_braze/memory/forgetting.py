@@ -13,25 +13,21 @@ from airflow_provider_braze.memory.beginning import Unheard, unheard
 from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, close_all
-from airflow_provider_braze.memory.place import bucket_folder, exists, folder_of, is_here, open_place
+from airflow_provider_braze.memory.place import bucket_folder, exists, is_here, open_place
 from airflow_provider_braze.memory.store import MemoryStore
 from airflow_provider_braze.storage.files.location import Location
-from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 
 
 class Forgetting:
     """
     The memory of a connection, while a run changes who its users are.
 
-    :param reports: the reports folder; without one, or without a memory in it, there is nothing to do.
-    :param braze_conn_id: the connection.
+    :param folder: of the memory; without one, or where there is no memory, there is nothing to do.
     :param warn: takes a warning.
     """
 
-    def __init__(
-        self, reports: ReportsFolder | None, braze_conn_id: str, warn: Callable[[str], None]
-    ) -> None:
-        self._folder = folder_of(None, reports, braze_conn_id)
+    def __init__(self, folder: Location | None, warn: Callable[[str], None]) -> None:
+        self._folder = folder
         self._warn = warn
         self._places: dict[int, Place | Guest] = {}
         self._unheard: Unheard | None = None

@@ -70,6 +70,8 @@ class BrazeUsersOperator(BaseOperator):
     :param dry_run: check every row, send nothing, report the plan. (templated)
     :param dialect: what is known of the export's form.
     :param reports_path: folder for report and rejects (default: no files). (templated)
+    :param memory_path: folder of the memory of ``only_changed``, where the pushes name one: who is deleted, merged or
+        identified is forgotten there (default: in the reports folder). (templated)
     :param braze_conn_id: connection of type ``braze``. (templated)
     :param max_rejected: most failed rows, as ``BrazeUserTrackOperator`` takes it. (templated)
     :raises BrazeError: what a retry can mend; anything else is an ``AirflowFailException``.
@@ -84,6 +86,7 @@ class BrazeUsersOperator(BaseOperator):
         "expect_at_most",
         "dry_run",
         "reports_path",
+        "memory_path",
         "braze_conn_id",
         "max_rejected",
     )
@@ -104,6 +107,7 @@ class BrazeUsersOperator(BaseOperator):
         dry_run: bool | str = False,
         dialect: Dialect | Mapping[str, Any] | None = None,
         reports_path: str | None = None,
+        memory_path: str | None = None,
         braze_conn_id: str = BrazeHook.default_conn_name,
         max_rejected: int | float | str | None = None,
         **kwargs: Any,
@@ -119,6 +123,7 @@ class BrazeUsersOperator(BaseOperator):
         self.dry_run = dry_run  # type: ignore[method-assign,assignment]
         self.dialect = dialect
         self.reports_path = reports_path
+        self.memory_path = memory_path
         self.braze_conn_id = braze_conn_id
         self.max_rejected = max_rejected
         self._running: UserActionRun | None = None
@@ -173,6 +178,7 @@ class BrazeUsersOperator(BaseOperator):
             expect_at_most=expected,
             dry_run=dry_run,
             reports_path=as_optional_path("reports_path", self.reports_path),
+            memory_path=as_optional_path("memory_path", self.memory_path),
             max_rejected=as_threshold("max_rejected", self.max_rejected),
             say=self.log.info,
         )
@@ -253,6 +259,7 @@ def _check_literals(task: BrazeUsersOperator) -> None:
         "expect_at_most": as_optional_whole_number,
         "dry_run": lambda name, value: as_bool(name, value, default=False),
         "reports_path": as_optional_path,
+        "memory_path": as_optional_path,
         "braze_conn_id": as_optional_text,
         "max_rejected": as_threshold,
         "export": lambda _, value: value is None or check(value),

@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, TooManyUsersError
 from airflow_provider_braze.memory.forgetting import Forgetting
+from airflow_provider_braze.memory.place import folder_of
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.running import PATIENCE, Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
@@ -68,6 +69,7 @@ class UserActionRun:
     :param expect_at_most: refuse to send anything when there are more rows that could be.
     :param dry_run: check every row, send nothing.
     :param reports_path: reports folder; without one there are no files, and failed rows are in the report.
+    :param memory_path: folder of the memory of what Braze was told, instead of one in the reports folder.
     :param say: takes a line for the log every few seconds.
 
     ``report`` is there as soon as there is one, also where something else than a ``BrazeError`` ends the run.
@@ -83,6 +85,7 @@ class UserActionRun:
     dry_run: bool = False
     reports_path: str | None = None
     max_rejected: int | float | None = None
+    memory_path: str | None = None
     say: Callable[[str], None] = lambda _: None
     report: dict[str, Any] | None = field(default=None, init=False)
     _running: Running = field(default_factory=Running, init=False, repr=False)
@@ -119,7 +122,7 @@ class UserActionRun:
             sink = RejectsFile(home.child(REJECTS_NAME), COLUMNS, token=self.identity.token)
         began, started_at = time.monotonic(), datetime.now(UTC)
         ledger = _FreeLedger(sink)
-        forgetting = Forgetting(folder, self.braze_conn_id, ledger.note)
+        forgetting = Forgetting(folder_of(self.memory_path, folder, self.braze_conn_id), ledger.note)
         try:
             error = self._go(ledger, forgetting)
         finally:

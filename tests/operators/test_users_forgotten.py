@@ -16,9 +16,9 @@ __all__ = ["_connection"]
 ROWS = [{"external_id": f"P{n}", "tier": "A"} for n in range(4)]
 
 
-def push(folder: Path) -> dict[str, Any]:
+def push(folder: Path, **given: Any) -> dict[str, Any]:
     task = BrazeUserTrackOperator(
-        task_id="push", attributes=ROWS, only_changed=True, reports_path=str(folder)
+        task_id="push", attributes=ROWS, only_changed=True, reports_path=str(folder), **given
     )
     report: dict[str, Any] = task.execute({})
     return report
@@ -48,3 +48,16 @@ def test_they_are_sent_whole_again(
     assert {user: profile["custom_attributes"] for user, profile in sandbox.profiles().items()} == {
         f"P{n}": {"tier": "A"} for n in range(4)
     }
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_where_the_memory_has_a_folder_of_its_own(
+    sandbox: SandboxProcess, tmp_path: Path, reports: bool
+) -> None:
+    folder, elsewhere = tmp_path / "reports", str(tmp_path / "memories")
+    push(folder, memory_path=elsewhere)
+    given = {"reports_path": str(folder)} if reports else {}
+    act("delete", [{"external_id": "P1"}], memory_path=elsewhere, expect_at_most=10, **given)
+    report = push(folder, memory_path=elsewhere)
+    assert (report["accepted"], report["unchanged"]) == (1, 3)
+    assert set(sandbox.profiles()) == {f"P{n}" for n in range(4)}
