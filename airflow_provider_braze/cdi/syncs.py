@@ -91,7 +91,7 @@ class Sync(NamedTuple):
         )
 
 
-class Found(NamedTuple):
+class FoundSync(NamedTuple):
     """The sync that was started.
 
     :param sync: the one.
@@ -103,7 +103,7 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Before:
+class PastSyncs:
     """What was listed before a sync was to be started, and what is known of that one since.
 
     :param newest: when the newest began, as Braze wrote it; None where there was none.
@@ -118,7 +118,7 @@ class Before:
     unsure: bool = False
 
     @classmethod
-    def of(cls, syncs: Iterable[Sync]) -> Before:
+    def of(cls, syncs: Iterable[Sync]) -> PastSyncs:
         """Note the newest."""
         syncs = list(syncs)
         if not syncs:
@@ -127,7 +127,7 @@ class Before:
         return cls(newest.said["sync_start_time"], sum(1 for each in syncs if each.began == newest.began))
 
     @classmethod
-    def read(cls, given: Any) -> Before:
+    def read(cls, given: Any) -> PastSyncs:
         """Read what :meth:`as_dict` wrote, or the time of a sync: what began later is after it.
 
         :raises BrazeSetupError: it is neither.
@@ -158,7 +158,7 @@ class Before:
         began = moment(self.newest)
         return began is not None and any(each.began < began for each in syncs)
 
-    def told_by(self, syncs: Iterable[Sync]) -> Before:
+    def told_by(self, syncs: Iterable[Sync]) -> PastSyncs:
         """Learn from a look right after a start that Braze took: no other job was in progress just then.
 
         The only one that runs is ours then, whatever began before it. Of several that have ended already it is told
@@ -171,7 +171,7 @@ class Before:
         ours = running[0] if running else later[-1]
         return replace(self, began=ours.said["sync_start_time"], unsure=self.unsure or len(later) > 1)
 
-    def find(self, syncs: Iterable[Sync]) -> Found | None:
+    def find(self, syncs: Iterable[Sync]) -> FoundSync | None:
         """Find the one that was started: the known one, or the first that began after what was listed before."""
         later = self._after(syncs)
         if (known := moment(self.began)) is not None:
@@ -185,7 +185,7 @@ class Before:
             # Ours is behind those that slipped in; where it was as short, what came later could be ours as well.
             short = list(takewhile(lambda each: each.may_have_slipped_in, later))
             later = later[: len(short) + 1] if self.began is None and short and len(later) > 1 else []
-        return Found(ours, tuple(later))
+        return FoundSync(ours, tuple(later))
 
     def _after(self, syncs: Iterable[Sync]) -> list[Sync]:
         """Give what began after what was listed before, in its order."""
@@ -201,11 +201,11 @@ class Before:
         return same[self.count :] + [each for each in in_order if each.began > began]
 
 
-def before_running(syncs: Iterable[Sync]) -> Before | None:
+def before_running(syncs: Iterable[Sync]) -> PastSyncs | None:
     """Give what was listed before the run that is under way; None where none is."""
     syncs = list(syncs)
     running = newest_running(syncs)
-    return None if running is None else Before.of(each for each in syncs if each.began < running.began)
+    return None if running is None else PastSyncs.of(each for each in syncs if each.began < running.began)
 
 
 def newest_running(syncs: Iterable[Sync]) -> Sync | None:

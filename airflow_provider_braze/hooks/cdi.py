@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from airflow_provider_braze.cdi.syncs import Before, Sync
+from airflow_provider_braze.cdi.syncs import PastSyncs, Sync
 from airflow_provider_braze.exceptions import (
     BrazeRateLimitError,
     BrazeServerError,
@@ -72,7 +72,7 @@ class CdiCalls(Calls):
         """
         self._limited("sync", f"{_path(integration_id)}/sync", b"", "POST")
 
-    def newest_cdi_syncs(self, integration_id: str, before: Before | None = None) -> list[Sync]:
+    def newest_cdi_syncs(self, integration_id: str, before: PastSyncs | None = None) -> list[Sync]:
         """
         Read as many pages as it takes to know the newest syncs, whichever way Braze sorts them.
 

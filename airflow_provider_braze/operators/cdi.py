@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
-from airflow_provider_braze.cdi.syncs import Before, before_running
+from airflow_provider_braze.cdi.syncs import PastSyncs, before_running
 from airflow_provider_braze.exceptions import (
     BrazeError,
     BrazeRateLimitError,
@@ -169,7 +169,7 @@ class _SyncTask:
         if state is None:
             found = self._of_an_earlier_try()
             return self._start(self._give_up_at()) if found is None else self._await(found)
-        before = Before.read(state["before"])
+        before = PastSyncs.read(state["before"])
         if state["phase"] == "starting":
             return self._start(self._give_up_at(), before)
         self._log.info("An earlier try has started a sync: this one waits for it, and starts none.")
@@ -178,9 +178,9 @@ class _SyncTask:
     def go_on(self, event: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         if event["status"] == "idle":
             return self._start(state.get("give_up_at"))
-        return self._end(event, Before.read(state["before"]))
+        return self._end(event, PastSyncs.read(state["before"]))
 
-    def _of_an_earlier_try(self) -> Before | None:
+    def _of_an_earlier_try(self) -> PastSyncs | None:
         """Below Airflow 3.3 nothing is kept: in a retry, a job in progress is most likely that of an earlier try."""
         if self._kept.is_there or getattr(self._context.get("ti"), "try_number", 1) < 2:
             return None
@@ -190,14 +190,14 @@ class _SyncTask:
             self._kept.write({"phase": "started", "before": before.as_dict()})
         return before
 
-    def _start(self, give_up_at: float | None, lost: Before | None = None) -> dict[str, Any]:
+    def _start(self, give_up_at: float | None, lost: PastSyncs | None = None) -> dict[str, Any]:
         """Start a sync, unless one is to be joined, or a start that was lost turns out to have arrived.
 
         :param lost: what was listed before a start of which nobody knows whether it arrived.
         """
         before, tried, refused = lost, 0, 0
         while lost is None or not self._is_listed(lost, _LOOKS_FOR_A_LOST_START):
-            before = lost or Before.of(self._hook.newest_cdi_syncs(self._id))
+            before = lost or PastSyncs.of(self._hook.newest_cdi_syncs(self._id))
             self._kept.write({"phase": "starting", "before": before.as_dict()})
             try:
                 self._hook.start_cdi_sync(self._id)
@@ -222,7 +222,7 @@ class _SyncTask:
         assert lost is not None
         return self._started(replace(lost, unsure=True), give_up_at, look=False)
 
-    def _started(self, before: Before, give_up_at: float | None, *, look: bool = True) -> dict[str, Any]:
+    def _started(self, before: PastSyncs, give_up_at: float | None, *, look: bool = True) -> dict[str, Any]:
         """Note that Braze has taken the start, and which sync it is, where a look tells."""
         self._log.info("Braze has taken the start of a sync of %s.", self._id)
         self._kept.write({"phase": "started", "before": before.as_dict()})
@@ -232,7 +232,7 @@ class _SyncTask:
             self._kept.write({"phase": "started", "before": before.as_dict()})
         return self._await(before, give_up_at)
 
-    def _meet_another(self, give_up_at: float | None) -> Before | None:
+    def _meet_another(self, give_up_at: float | None) -> PastSyncs | None:
         """Another job is in progress: join it, or wait until it has ended.
 
         :return: what was listed before the one that is joined; None where a sync may now be started.
@@ -259,7 +259,7 @@ class _SyncTask:
                 "up; no sync was started."
             )
 
-    def _is_listed(self, before: Before, looks: int = 1) -> bool:
+    def _is_listed(self, before: PastSyncs, looks: int = 1) -> bool:
         """Look whether a sync began after what was listed before."""
         for number in range(looks):
             if number:
@@ -268,14 +268,14 @@ class _SyncTask:
                 return True
         return False
 
-    def _await(self, before: Before, give_up_at: float | None = None) -> dict[str, Any]:
+    def _await(self, before: PastSyncs, give_up_at: float | None = None) -> dict[str, Any]:
         if not self._wait:
             # Nothing is left to go on with: clearing the task starts another one.
             self._kept.write(None)
             return {"integration_id": self._id, "job_status": "started", "started_after": before.as_dict()}
         return self._end(self._wait_for("started", before, give_up_at or self._give_up_at()), before)
 
-    def _wait_for(self, goal: Goal, before: Before | None, give_up_at: float | None) -> Mapping[str, Any]:
+    def _wait_for(self, goal: Goal, before: PastSyncs | None, give_up_at: float | None) -> Mapping[str, Any]:
         """Wait here, or leave the worker and go on in ``resume``."""
         while True:
             found = self._look(goal, before)
@@ -288,7 +288,7 @@ class _SyncTask:
                 self._defer(goal, before, give_up_at)
             time.sleep(min(self._poll, left))
 
-    def _look(self, goal: Goal, before: Before | None) -> dict[str, Any] | None:
+    def _look(self, goal: Goal, before: PastSyncs | None) -> dict[str, Any] | None:
         with self._better_times():
             return look(self._hook, self._id, goal, before)
         return None
@@ -303,7 +303,7 @@ class _SyncTask:
                 raise
             self._log.warning("Cannot look at the syncs, waiting for better times: %s", error)
 
-    def _defer(self, goal: Goal, before: Before | None, give_up_at: float | None) -> None:
+    def _defer(self, goal: Goal, before: PastSyncs | None, give_up_at: float | None) -> None:
         state: dict[str, Any] = {"before": before and before.as_dict(), "give_up_at": give_up_at}
         trigger = BrazeCdiSyncTrigger(
             integration_id=self._id,
@@ -317,7 +317,7 @@ class _SyncTask:
     def _give_up_at(self) -> float | None:
         return None if self._timeout is None else time.time() + self._timeout
 
-    def _end(self, event: Mapping[str, Any], before: Before) -> dict[str, Any]:
+    def _end(self, event: Mapping[str, Any], before: PastSyncs) -> dict[str, Any]:
         if event["status"] == "timeout":
             raise BrazeSyncTimeoutError(
                 f"The sync of {self._id} has not ended within the task's timeout; a retry goes on waiting for it."

@@ -15,7 +15,7 @@ from airflow.configuration import conf
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from airflow_provider_braze.airflow_compat import AirflowFailException, AirflowSensorTimeout
-from airflow_provider_braze.cdi.syncs import Before
+from airflow_provider_braze.cdi.syncs import PastSyncs
 from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.cdi import check_id
@@ -126,7 +126,7 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
         return as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
 
 
-def _before(value: Any) -> Before | None:
+def _before(value: Any) -> PastSyncs | None:
     """Read ``started_after``; a template leaves JSON text."""
     if is_unset(value):
         return None
@@ -135,8 +135,8 @@ def _before(value: Any) -> Before | None:
             value = json.loads(value)
     if isinstance(value, Mapping) and "started_after" in value:
         value = value["started_after"]
-    return Before.read(value)
+    return PastSyncs.read(value)
 
 
-def _goal(before: Before | None) -> Goal:
+def _goal(before: PastSyncs | None) -> Goal:
     return "newest" if before is None else "started"

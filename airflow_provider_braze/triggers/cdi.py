@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
-from airflow_provider_braze.cdi.syncs import Before, Found, Sync, newest_running
+from airflow_provider_braze.cdi.syncs import FoundSync, PastSyncs, Sync, newest_running
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.hooks.braze import BrazeHook
 
@@ -24,7 +24,7 @@ Goal = Literal["started", "newest", "idle"]
 """What is waited for: the end of the sync that was started, or of the newest there is, or that none is under way."""
 
 
-def look(hook: BrazeHook, integration_id: str, goal: Goal, before: Before | None) -> dict[str, Any] | None:
+def look(hook: BrazeHook, integration_id: str, goal: Goal, before: PastSyncs | None) -> dict[str, Any] | None:
     """Look once; None while there is something to wait for.
 
     :return: ``{"status": "ended", "sync": ...}`` with what Braze says of it, and ``candidates`` likewise where it could
@@ -33,10 +33,10 @@ def look(hook: BrazeHook, integration_id: str, goal: Goal, before: Before | None
     syncs = hook.newest_cdi_syncs(integration_id, before)
     if goal == "idle":
         return {"status": "idle"} if newest_running(syncs) is None else None
-    found: Found | None
+    found: FoundSync | None
     if goal == "newest" or before is None:
         newest = max(syncs, key=lambda each: each.began, default=None)
-        found = None if newest is None else Found(newest)
+        found = None if newest is None else FoundSync(newest)
     else:
         found = before.find(syncs)
     if found is None or not found.sync.ended:
@@ -115,7 +115,7 @@ class BrazeCdiSyncTrigger(BaseTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         hook = BrazeHook(self.braze_conn_id)
-        before = None if self.before is None else Before.read(self.before)
+        before = None if self.before is None else PastSyncs.read(self.before)
         trouble = ""
         while True:
             left = float("inf") if self.give_up_at is None else self.give_up_at - time.time()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_braze.cdi.syncs import Before, Sync
+from airflow_provider_braze.cdi.syncs import PastSyncs, Sync
 
 
 def sync(began: str, ended: str | None = None, *, rows: int = 0) -> Sync:
@@ -48,7 +48,7 @@ def test_without_a_look_right_after_the_start(
     listed: list[Sync], rows: int | None, candidates: list[int], reverse: bool
 ) -> None:
     syncs = [OLD, *listed]
-    found = Before.of([OLD]).find(syncs[::-1] if reverse else syncs)
+    found = PastSyncs.of([OLD]).find(syncs[::-1] if reverse else syncs)
 
     assert (found and found.sync.said["rows_synced"]) == rows
     assert [each.said["rows_synced"] for each in (found.candidates if found else ())] == candidates
@@ -65,8 +65,8 @@ def test_without_a_look_right_after_the_start(
     ],
 )
 def test_with_one(right_after: list[Sync], later: list[Sync], rows: int, candidates: list[int]) -> None:
-    before = Before.of([OLD]).told_by([OLD, *right_after])
-    before = Before.read(json.loads(json.dumps(before.as_dict())))
+    before = PastSyncs.of([OLD]).told_by([OLD, *right_after])
+    before = PastSyncs.read(json.loads(json.dumps(before.as_dict())))
     found = before.find([OLD, *later])
 
     assert found is not None
@@ -79,7 +79,7 @@ def test_of_one_second_the_one_that_is_new_is_found(listed: list[int]) -> None:
     same = [sync("10:00:00", "10:00:00", rows=number) for number in listed]
     older = sync("09:00:00", "09:00:30")
     syncs = [older, *same] if listed[0] == 1 else [*same, older]
-    found = Before(OLD.said["sync_start_time"], 2).find(syncs)
+    found = PastSyncs(OLD.said["sync_start_time"], 2).find(syncs)
 
     assert found is not None
     assert found.sync.said["rows_synced"] == 3
@@ -89,4 +89,4 @@ def test_of_one_second_the_one_that_is_new_is_found(listed: list[int]) -> None:
     "given", [{"newest": None, "count": 0}, {"newest": "2026-03-01T10:00:00Z", "count": 1}]
 )
 def test_what_older_versions_kept_is_read(given: dict[str, Any]) -> None:
-    assert Before.read(given).as_dict() == given
+    assert PastSyncs.read(given).as_dict() == given

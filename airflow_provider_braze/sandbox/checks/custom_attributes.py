@@ -45,7 +45,7 @@ def changed(old: Any, sent: Any, *, merge: bool) -> Any:
     return KEEP if too_large else value
 
 
-def key_of(name: str) -> str | None:
+def attribute_name(name: str) -> str | None:
     """Return the attribute name that a top-level key means, or None when it means none."""
     name = name.strip(" ")
     return name if 0 < len(name) <= MAX_KEY else None

@@ -188,7 +188,7 @@ class ProfileStore:
         self.profiles.set_standard(profile, name, stored)
 
     def _write_custom(self, profile: Profile, name: str, value: Any, merge: bool) -> None:
-        key = custom_attributes.key_of(name)
+        key = custom_attributes.attribute_name(name)
         if key is None:
             return
         if value is None:

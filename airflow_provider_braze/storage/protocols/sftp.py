@@ -157,10 +157,10 @@ class SftpSession:
                     self._sftp.remove(new)
                 self._sftp.rename(old, new)
 
-    def read_from(self, path: str, offset: int) -> _Reading:
+    def read_from(self, path: str, offset: int) -> _OpenedFile:
         """Open a file for reading."""
         with self._answers(path):
-            return _Reading(self._sftp, path, offset)
+            return _OpenedFile(self._sftp, path, offset)
 
     def write_at(self, path: str, offset: int, data: bytes) -> None:
         """Write into a file; the first piece makes a new one in place of whatever is there, never through a link."""
@@ -189,7 +189,7 @@ class SftpSession:
             raise
 
 
-class _Reading:
+class _OpenedFile:
     """One file, read in many requests at once, never more than are asked for."""
 
     def __init__(self, sftp: Any, path: str, offset: int) -> None:

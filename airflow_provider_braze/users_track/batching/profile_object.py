@@ -15,7 +15,13 @@ import msgspec
 
 from airflow_provider_braze.users_track.batching.merging import merge
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
-from airflow_provider_braze.users_track.rules.data_points import LeftOutValues, Names, Surplus, surplus
+from airflow_provider_braze.users_track.rules.data_points import (
+    DataPoints,
+    LeftOutValues,
+    Names,
+    Surplus,
+    surplus,
+)
 from airflow_provider_braze.users_track.rules.values import to_json
 
 Identity = tuple[str | None, ...]
@@ -96,6 +102,14 @@ class ProfileObject(msgspec.Struct, eq=False, gc=False):
             return self.names, self.more
         content = self.content if content is None else content
         return tuple(content), surplus(content) if self.more is None else self.more
+
+    def bill_to(self, data_points: DataPoints) -> None:
+        """Add what Braze bills for it."""
+        if self.array == "attributes":
+            data_points.add(str(self.identity[0]), *self.billed())
+        else:
+            quantity = self.content.get("quantity") if self.array == "purchases" else 1
+            data_points.add_other(self.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)
 
     def encode(self) -> str | None:
         """Write the object as JSON, and weigh it; the reason when it cannot be sent."""

@@ -182,17 +182,15 @@ class Ledger:
         if not self._segments[0].unsettled:
             self._advance()
 
-    def leave_out(
-        self, segment: LedgerSegment, billed: Sequence[Billed], of_others: Iterable[Billed]
-    ) -> None:
+    def leave_out(self, segment: LedgerSegment, billed: Sequence[Billed], others: Iterable[Billed]) -> None:
         """Settle objects of one record each that are left out as a whole; the segment has counted what they cost.
 
-        :param of_others: what is left out of others.
+        :param others: what is left out of others.
         """
         segment.outcomes["unchanged"] += len(billed)
         segment.unsettled -= len(billed)
         segment.leave_out(billed)
-        segment.take_back(of_others)
+        segment.take_back(others)
         self._advance()
 
     def _holder(self, references: Sequence[RecordReference]) -> LedgerSegment:
@@ -321,12 +319,7 @@ class Ledger:
         if item.billed_ahead:
             item.billed_ahead = False
             return
-        data_points = (some_counts or self._segments[-1]).data_points
-        if item.array == "attributes":
-            data_points.add(str(item.identity[0]), *item.billed())
-        else:
-            quantity = item.content.get("quantity") if item.array == "purchases" else 1
-            data_points.add_other(item.array, quantity if isinstance(quantity, int) and quantity > 0 else 1)
+        item.bill_to((some_counts or self._segments[-1]).data_points)
 
     def checkpoint(self, sent_until: int | None = None) -> dict[str, Any]:
         """Write what a later try needs to go on after the settled beginning, as JSON (see ``SentAgain.promised``)."""
