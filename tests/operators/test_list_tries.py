@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.pushes.attempt import reporting
 from airflow_provider_braze.pushes.exports.export import _ExportAttempt
 from tests.connections import connect
 from tests.operators.test_list import Push, Share, TaskInstance, connection, order, push, share, statuses
@@ -225,6 +226,25 @@ class TestMeanwhile:
         assert said in capsys.readouterr().out
         written = json.loads(Path(own["report_path"]).read_text("utf-8"))
         assert (written["late"], written["notes"]) == (own["late"], own["notes"])
+
+    def test_a_report_that_cannot_be_written_again_stays_and_the_push_is_whole(
+        self, share: Share, push: Push, meanwhile: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        older, newer = share.land(1), share.land(2)
+        meanwhile(lambda: push(newer, OtherRun()))
+        write = reporting.write
+
+        def no_room_for_more(location: Any, report: dict[str, Any]) -> None:
+            if report["late"]:
+                raise OSError(28, "No space left on device")
+            write(location, report)
+
+        monkeypatch.setattr(reporting, "write", no_room_for_more)
+        report = push(older, TaskInstance())
+        assert (report["status"], report["late"]["newer"]) == ("complete", newer)
+        written = json.loads(Path(report["report_path"]).read_text("utf-8"))
+        assert (written["status"], written["late"]) == ("complete", None)
+        assert share.markers() == 2
 
     def test_the_newer_one_that_ends_last_names_the_older_one(
         self, share: Share, push: Push, meanwhile: Any

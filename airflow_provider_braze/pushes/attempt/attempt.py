@@ -280,6 +280,13 @@ class Attempt(ABC):
     def _write_report(self, report: dict[str, Any]) -> ReportError | None:
         return reports.keep(self.folder.child(REPORT_NAME), report) if self.folder else None
 
+    def _write_again(self, report: dict[str, Any]) -> None:
+        """Write a report that says more now; where that fails, what was written is true, and log and XCom say more."""
+        path = report["report_path"]
+        if (trouble := self._write_report(report)) is not None:
+            report["report_path"] = path
+            self.job.log(str(trouble))
+
     def _report(self, error: BaseException | None, rejects_path: str | None) -> dict[str, Any]:
         about, job = self._about(), self.job
         return {

@@ -313,7 +313,7 @@ class _ExportAttempt(Attempt):
             self.marking.mark(marker, report, error)
             if self.late.look_again(set_fields, self.fingerprint, self.checkpoints.started_at):
                 report |= {"late": self.late.as_reported(), "notes": list(self.ledger.notes)}
-                self._write_report(report)
+                self._write_again(report)
         except Exception as failed:
             raise reports.unwritable(self.reports_folder.root, failed) from failed
 

@@ -46,8 +46,10 @@ class Other:
     pushed_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class _IndexEntry:
+    """One name of the index, which sorts by age as it is written."""
+
     modified: int
     fields: str
     fingerprint: str
@@ -63,8 +65,8 @@ class _IndexEntry:
         return cls(int(modified), fields, fingerprint) if modified.isdecimal() and fingerprint else None
 
 
-Known = frozenset[_IndexEntry]
-"""What was known to be pushed at some moment."""
+Known = frozenset[str]
+"""What was known to be pushed at some moment, as the index names it."""
 
 
 class PushedBefore:
@@ -89,7 +91,9 @@ class PushedBefore:
         self._part, self._marks = part, ShardMarks(folder, braze_conn_id)
         self._half: dict[str, Parts] = {}
         self._root = folder.root.child(f"order/{safe_name(braze_conn_id)}")
-        self._entries: list[_IndexEntry] = []
+        # There may be tens of thousands: they stay text until one is looked at.
+        self._names: list[str] = []
+        self._seen: Known = frozenset()
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
 
@@ -104,7 +108,9 @@ class PushedBefore:
             return None
         try:
             self._list()
-            for entry in reversed(self._entries):
+            for name in reversed(self._names):
+                if (entry := _IndexEntry.of(name)) is None:
+                    continue
                 if entry.modified <= _microseconds(modified):
                     break
                 common = shared(frozenset(fields), self._fields_of(entry.fields))
@@ -120,7 +126,7 @@ class PushedBefore:
     @property
     def known(self) -> Known:
         """What is known to be pushed now, for :meth:`pushed_since`."""
-        return frozenset(self._entries)
+        return self._seen
 
     def pushed_since(self, known: Known, fields: Collection[str], *, but: str) -> list[Other]:
         """Give what others have pushed since then that set one of the same fields, the oldest first.
@@ -131,21 +137,18 @@ class PushedBefore:
         :param but: fingerprint of the export that is asked for.
         :raises OSError: the reports folder cannot be read.
         """
-        if not any(self._is_news(entry, known, but) for entry in self._listed()):
+        news = {name for name in set(self._listed()) - known if _fingerprint_of(name) != but}
+        if not news:
             return []
         self._listed_at = float("-inf")
         self._list()
         found = []
-        for entry in self._entries:
-            if self._is_news(entry, known, but):
+        for name in self._names:
+            if name in news and (entry := _IndexEntry.of(name)) is not None:
                 common = shared(frozenset(fields), self._fields_of(entry.fields))
                 other = self._read(entry, common) if common else None
                 found += [other] if other else []
         return found
-
-    @staticmethod
-    def _is_news(entry: _IndexEntry, known: Known, but: str) -> bool:
-        return entry not in known and entry.fingerprint != but
 
     def add(self, fingerprint: str, modified: float | None, fields: Collection[str] | None) -> None:
         """Take in an export whose marker was just written."""
@@ -156,7 +159,8 @@ class PushedBefore:
         self._write("fields", entry.fields, written)
         self._write("exports", entry.name, b"")
         self._fields[entry.fields] = frozenset(fields or ())
-        self._entries = sorted({*self._entries, entry})
+        self._seen |= {entry.name}
+        self._names = sorted({*self._names, entry.name})
 
     def _list(self) -> None:
         if self._clock() - self._listed_at < (0.0 if self._root.is_local else _FRESH_SECONDS):
@@ -172,16 +176,16 @@ class PushedBefore:
             if fingerprint not in pushed and parts.concern(part.number, part.of)
         }
         known = pushed | self._half.keys()
-        self._entries = sorted(entry for entry in listed if entry.fingerprint in known)
-        if unknown := known - {entry.fingerprint for entry in listed}:
+        self._seen = frozenset(listed)
+        self._names = sorted(name for name in listed if _fingerprint_of(name) in known)
+        if unknown := known.difference(map(_fingerprint_of, listed)):
             for fingerprint, marker in self._markers(unknown).items():
                 # A marker of an older version tells nothing; that is noted, too.
                 self.add(fingerprint, marker.modified, marker.set_fields)
         self._listed_at = self._clock()
 
-    def _listed(self) -> list[_IndexEntry]:
-        names = self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
-        return [entry for name in names if (entry := _IndexEntry.of(name)) is not None]
+    def _listed(self) -> list[str]:
+        return self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
 
     def _markers(self, among: Collection[str]) -> dict[str, Marker]:
         """Read the markers of some exports; of those that are half pushed, the mark of a shard."""
@@ -214,6 +218,10 @@ class PushedBefore:
         parent = self._root.child(kind)
         make_folders(parent)
         write_whole(parent.child(name), content)
+
+
+def _fingerprint_of(name: str) -> str:
+    return name.rpartition("-")[2]
 
 
 def shared(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
