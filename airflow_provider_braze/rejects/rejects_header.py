@@ -31,6 +31,8 @@ It is no column: the records have no cell for it, so that theirs stay where they
 
 _WHOLE_TOKEN = re.compile(rf"{_TOKEN}[0-9a-f]{{8,}}")
 
+_BEGINNING = re.compile(r"\A(?:[._]|X(?=[._]))+")
+
 _MOST_ABOVE = 10
 """Rows among which the header row is looked for: a person or a program may have put a title above it."""
 
@@ -89,10 +91,21 @@ def is_rejects(columns: tuple[str, ...]) -> bool:
     """Whether these are the columns of a rejects file, none or some of whose own were deleted."""
     columns = tuple(map(spelt, columns))
     line, *others = OWN_COLUMNS
+    if _renamed_by_a_program(columns):
+        return True
     found = sum(own in columns for own in others)
     if line in columns:
         return columns[0] == line or found > 0
     return found > 1 or any(map(_WHOLE_TOKEN.fullmatch, columns))
+
+
+def _renamed_by_a_program(columns: tuple[str, ...]) -> bool:
+    """Whether our own names stand side by side without what begins them: some programs take no underscore there.
+
+    R makes ``X_line`` of it. Such a file is known, so that it is never pushed as an export; its names must be put back.
+    """
+    plain = " ".join(_BEGINNING.sub("", column).lower() for column in columns)
+    return " ".join(own.removeprefix("_") for own in OWN_COLUMNS) in plain
 
 
 def token_name(token: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -195,6 +196,8 @@ KNOWN: dict[str, Callable[[list[list[str]]], list[list[str]]]] = {
     "a quoted sep=": lambda rows: [["sep=,"], *rows],
     "without line numbers": lambda rows: [row[1:] for row in rows],
     "nothing but the cells and the token": lambda rows: [row[4:] for row in rows],
+    "names without underscores": lambda rows: [[name.removeprefix("_") for name in rows[0]], *rows[1:]],
+    "names as R writes them": lambda rows: [[re.sub("^_", "X_", name) for name in rows[0]], *rows[1:]],
     "without line numbers and token": lambda rows: [row[1:-1] for row in rows],
 }
 
@@ -228,9 +231,14 @@ def test_lines_above_the_header_are_skipped_as_declared(
     check(report, status="complete", records=1, accepted=1, mapping=first["mapping"])
 
 
-def test_without_line_numbers_it_is_refused_beside_its_report_too(push: Push, first: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "how", ["without line numbers", "names without underscores", "names as R writes them"]
+)
+def test_without_line_numbers_it_is_refused_beside_its_report_too(
+    push: Push, first: dict[str, Any], how: str
+) -> None:
     path = mended(first, "saved.csv")
-    path.write_bytes(_saved(path.read_text(), KNOWN["without line numbers"]))
+    path.write_bytes(_saved(path.read_text(), KNOWN[how]))
     with pytest.raises(ExportRefusedError, match="its column '_line' is gone"):
         push(path, run="again", mode="upsert")
 
