@@ -52,7 +52,9 @@ def identity_of(row: Mapping[str, Any]) -> Identity | None:
         if kind == "user_alias" and value is not None:
             return (kind, *(value[name] for name in _ALIAS_PARTS)) if _is_whole_alias(value) else None
         if value not in (None, ""):
-            return same_for_all_spellings((kind, str(value).lower() if kind == "email" else str(value)))
+            if kind == "phone":
+                return same_for_all_spellings((kind, str(value)))
+            return (kind, str(value).lower() if kind == "email" else str(value))
     return None
 
 
