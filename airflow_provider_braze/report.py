@@ -45,7 +45,7 @@ class OnlyChangedSavings(TypedDict, total=False):
 
 
 class Late(TypedDict):
-    """The newer export that was pushed before, and fields that both set."""
+    """The newer export that was pushed before or at the same time, and fields that both set."""
 
     newer: str
     fields: list[str]
