@@ -21,7 +21,7 @@ from airflow_provider_braze.memory.buckets import BUCKETS
 from airflow_provider_braze.memory.comparing import Comparer, Hashes
 from airflow_provider_braze.memory.differing import DAY, Differing, Read, has_few_tags
 from airflow_provider_braze.memory.entries import UserEntries
-from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects
+from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects, digests_of
 from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.shapes import billed_of
 from airflow_provider_braze.memory.store import SHAPE, MemoryStore, place_of
@@ -76,7 +76,9 @@ class Decider:
             push, store.slots, Hashes(store.digest), self._leaves_out, wish.only_changed
         )
         self._always_send = frozenset(map(normalised, wish.always_send))
-        self._plain = PlainObjects(store.slots, store.packed_digest, self._always_send, self._comparer.unsafe)
+        self._plain = PlainObjects(
+            store.slots, digests_of(store.salt), self._always_send, self._comparer.unsafe
+        )
         self._together = Together(self._plain)
         self.accepted: dict[int, UserEntries] = {}
         spread = int(wish.refresh_after or 0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
+from hashlib import blake2b
 from typing import NamedTuple
 
 Entry = tuple[int, int]
@@ -22,6 +23,12 @@ ENTRY_BYTES = _ENTRY.size
 """Of one entry, packed: those of the slot's number, then those of the hash."""
 
 SLOT_BYTES = 4
+DIGEST_BYTES = ENTRY_BYTES - SLOT_BYTES
+
+
+def packed_digest(salt: bytes, content: bytes) -> bytes:
+    """Hash something as an entry ends: with a salt, which nobody can do without it."""
+    return blake2b(salt + content).digest()[:DIGEST_BYTES]
 
 
 def packed_slot(number: int) -> bytes:

@@ -14,6 +14,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedErro
 from airflow_provider_braze.memory.beginning import Unheard, has_begun, unheard
 from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
 from airflow_provider_braze.memory.buckets import BUCKETS
+from airflow_provider_braze.memory.entries import packed_digest
 from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.opened import SET_ASIDE, Place
@@ -171,18 +172,26 @@ def _glimpse(folder: Location, bucket: int) -> Glimpse | None:
 def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[MemoryStore], str | None]:
     """Make what tells whether a memory is of a workspace; a new one is made its own.
 
-    The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart.
+    The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart. A new file gets the
+    salt of one that was opened before it, so that a value is hashed once for all of them.
     """
+    salts: list[bytes] = []
+
+    def own(salt: bytes) -> int:
+        words = f"workspace:{workspace.endpoint}:{workspace.api_key}".encode()
+        return int.from_bytes(packed_digest(salt, words), "little", signed=True)
 
     def belongs(store: MemoryStore) -> str | None:
-        own = store.digest(f"workspace:{workspace.endpoint}:{workspace.api_key}".encode())
         found = store.meta("workspace")
         if found is None and not only_read:
-            with store.transaction():
-                store.put_meta("workspace", own)
-                store.put_meta("since", datetime.now(UTC).isoformat(timespec="seconds"))
-            return None
-        return None if found == own else "it is of another workspace, or the API key was renewed"
+            salt = salts[0] if salts else store.salt
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            store.begin({"workspace": own(salt), "since": since}, salt)
+            found = own(salt)
+        if found != own(store.salt):
+            return "it is of another workspace, or the API key was renewed"
+        salts.append(store.salt)
+        return None
 
     return belongs
 

@@ -7,13 +7,14 @@ Above: the memory. Below: rules, slots, and the hash of the store.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import msgspec
 
-from airflow_provider_braze.memory.entries import SLOT_BYTES, UserEntries, packed_slot
+from airflow_provider_braze.memory.entries import SLOT_BYTES, UserEntries, packed_digest, packed_slot
 from airflow_provider_braze.memory.rules import (
     ADDED,
     ALWAYS_SENT,
@@ -29,11 +30,15 @@ from airflow_provider_braze.users_track.rules import checks
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 from airflow_provider_braze.users_track.rules.values import to_json
 
-_MOST_OF_ONE = 750
-"""Values of one attribute in one bucket whose hashes are kept: what has more is mostly different for everybody."""
+_MOST_OF_ONE = 100
+"""Values of one slot in one bucket whose entries are kept: most attributes have the same few."""
 
-_MOST_OF_ALL = 7_500
+_MOST_DIGESTS = 30_000
+_MOST_DIGESTS_OF_ONE = 300
 _LONGEST = 64
+"""Values whose digests are kept for all buckets, and of those of one slot in one bucket: what has more is mostly
+different for everybody, as addresses are; and their characters."""
+
 _MOST_TAGS = 50
 
 
@@ -72,12 +77,38 @@ class Left(NamedTuple):
     after: UserEntries | None
 
 
+class Digests(dict[str, bytes]):
+    """
+    Digests of texts with one salt, whatever they are said of; all buckets of a memory share one as long as they can.
+
+    :param salt: what is hashed before each.
+    """
+
+    def __init__(self, salt: bytes) -> None:
+        self._salt = salt
+
+    def of_json(self, written: bytes) -> bytes:
+        """Hash a value that is written as JSON, to as many bytes as an entry has for it."""
+        return packed_digest(self._salt, written)
+
+
+_DIGESTS: WeakValueDictionary[bytes, Digests] = WeakValueDictionary()
+
+
+def digests_of(salt: bytes) -> Digests:
+    """Give the digests of a salt, the same to all buckets that are open at one time."""
+    found = _DIGESTS.get(salt)
+    if found is None:
+        found = _DIGESTS[salt] = Digests(salt)
+    return found
+
+
 class PlainObjects:
     """
     Reads plain objects of which Braze surely takes every value.
 
     :param slots: numbers of what can be said.
-    :param digest: hashes bytes to as many as an entry has.
+    :param digests: of values.
     :param always_send: names, as :func:`normalised` spells them, of what is never left out.
     :param unsafe: attributes that are not remembered.
     """
@@ -85,17 +116,16 @@ class PlainObjects:
     def __init__(
         self,
         slots: Slots,
-        digest: Callable[[bytes], bytes],
+        digests: Digests,
         always_send: AbstractSet[str],
         unsafe: AbstractSet[str],
     ) -> None:
-        self.slots, self._digest = slots, digest
+        self.slots, self._digests = slots, digests
         self._always_send, self._unsafe = always_send, unsafe
         self.forget()
 
     def forget(self) -> None:
         """Forget the numbers of slots: some of them mean nothing any more, or an attribute became unsafe."""
-        self._room = _MOST_OF_ALL
         self._wholes, self._tags = _Values(self, WHOLE), _Values(self, ADDED)
         self._objects: dict[str, _Values] = {}
         self._statements: dict[bytes, Statement] = {}
@@ -200,7 +230,7 @@ class PlainObjects:
         :raises NotPlainError: they are not remembered.
         """
         if kind == WHOLE and attribute in NO_VALUES:
-            return _Nothing(b"", self)
+            return _Nothing(b"", self._digests)
         names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
         if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
             raise NotPlainError
@@ -212,19 +242,7 @@ class PlainObjects:
         self._statements[slot] = statement
         if kind == ADDED:
             self._tag_slots.add(slot)
-        return _Texts(slot, self)
-
-    def entry(self, prefix: bytes, written: bytes) -> bytes:
-        """Hash a value.
-
-        :param written: the JSON that it is sent as.
-        """
-        return prefix + self._digest(written)
-
-    def has_room(self) -> bool:
-        """Tell whether one more hash may be kept; if so, it is counted."""
-        self._room -= 1
-        return self._room >= 0
+        return _Texts(slot, self._digests)
 
 
 def _taken_out(
@@ -265,13 +283,21 @@ def _taken_out(
 class _Texts(dict[Any, bytes]):
     """Entries of one slot, by their text."""
 
-    def __init__(self, prefix: bytes, of: PlainObjects) -> None:
+    def __init__(self, slot: bytes, digests: Digests) -> None:
         super().__init__({msgspec.UNSET: b""})
-        self._prefix, self._of = prefix, of
+        self._slot, self._digests = slot, digests
+        self._room = _MOST_DIGESTS_OF_ONE
 
     def __missing__(self, value: str) -> bytes:
-        entry = self._of.entry(self._prefix, to_json(value))
-        if len(self) < _MOST_OF_ONE and len(value) <= _LONGEST and self._of.has_room():
+        digests = self._digests
+        digest = digests.get(value)
+        if digest is None:
+            digest = digests.of_json(to_json(value))
+            if self._room and len(value) <= _LONGEST and len(digests) < _MOST_DIGESTS:
+                self._room -= 1
+                digests[value] = digest
+        entry = self._slot + digest
+        if len(self) <= _MOST_OF_ONE and len(value) <= _LONGEST:
             self[value] = entry
         return entry
 
@@ -281,7 +307,7 @@ class _Texts(dict[Any, bytes]):
 
     def hash_json(self, written: bytes) -> bytes:
         """Hash something as JSON."""
-        return self._of.entry(self._prefix, written)
+        return self._slot + self._digests.of_json(written)
 
 
 class _Nothing(_Texts):

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import quote
 
 from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
-from airflow_provider_braze.memory.entries import UserEntries
+from airflow_provider_braze.memory.entries import DIGEST_BYTES, UserEntries, packed_digest
 from airflow_provider_braze.memory.shapes import MOST_SHAPES, Shapes
 from airflow_provider_braze.memory.slots import Slots
 
@@ -130,7 +130,7 @@ class MemoryStore:
                 self.put_meta("next_slot", 1)
         if self.meta("version") != VERSION:
             raise UnusableError("it is of another version of this provider")
-        self._salt = bytes.fromhex(self.meta("salt"))
+        self.salt = bytes.fromhex(self.meta("salt"))
         known = [
             (number, (attribute, kind, key))
             for number, attribute, kind, key in db.execute("SELECT number, attribute, kind, key FROM slots")
@@ -140,6 +140,18 @@ class MemoryStore:
         db.execute("SELECT at, whole_at, push, fresh, entries, whole, shape FROM users LIMIT 1").fetchone()
         db.execute("SELECT id FROM places LIMIT 1").fetchone()
         self._last_place = int(db.execute("SELECT COALESCE(MAX(at), 0) FROM users").fetchone()[0])
+
+    def begin(self, facts: Mapping[str, Any], salt: bytes | None) -> None:
+        """Write the first facts about a memory that is new.
+
+        :param salt: that of files which are its neighbours (default: it keeps its own).
+        """
+        with self.transaction():
+            if salt is not None:
+                self.put_meta("salt", salt.hex())
+            for name, value in facts.items():
+                self.put_meta(name, value)
+        self.salt = salt or self.salt
 
     def close(self) -> bool:
         """Write everything into the one file, and close it; whether a power failure can take nothing back any more."""
@@ -196,25 +208,18 @@ class MemoryStore:
         """Give the numbers of users who are all of this file's bucket."""
         if not external_ids:
             return []
-        try:
-            texts = list(map(str.encode, external_ids))
-        except UnicodeEncodeError:
-            texts = [each.encode("utf-8", "surrogatepass") for each in external_ids]
+        texts = [each.encode("utf-8", "surrogatepass") for each in external_ids]
         bucket = bucket_of(external_ids[0])
         return [hashed & ~_BUCKET | bucket for hashed in self.hashes(b"user:", texts)]
 
     def digest(self, content: bytes) -> int:
-        """Hash something with the memory's own salt, to a whole number: what :meth:`packed_digest` gives, unpacked."""
-        return int.from_bytes(self.packed_digest(content), "little", signed=True)
-
-    def packed_digest(self, content: bytes) -> bytes:
-        """Hash something with the memory's own salt, to eight bytes."""
-        return blake2b(self._salt + content).digest()[:8]
+        """Hash something with the salt, to a whole number."""
+        return int.from_bytes(packed_digest(self.salt, content), "little", signed=True)
 
     def hashes(self, prefix: bytes, contents: Iterable[bytes]) -> Sequence[int]:
         """Hash many things with the memory's own salt and a prefix, to whole numbers."""
-        begin = self._salt + prefix
-        found = [blake2b(begin + content).digest()[:8] for content in contents]
+        begin = self.salt + prefix
+        found = [blake2b(begin + content).digest()[:DIGEST_BYTES] for content in contents]
         return struct.unpack(f"<{len(found)}q", b"".join(found))
 
     def rows(self, ids: Iterable[int]) -> dict[int, UserEntries]:

@@ -14,7 +14,9 @@ import msgspec
 from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints, LeftOutValues
 
 MOST_REASONS = 50
-_MOST_LEFT_OUT = 2_000
+_MOST_LEFT_OUT = 10_000
+"""Objects that are counted by what they cost: among so many, most cost the same as another."""
+
 _PLAIN = "external_id"
 _OTHER_REASONS = "other reasons"
 
@@ -41,8 +43,8 @@ class RecordCounts:
         self.values_saved = 0
         self.saved: Counter[str] = Counter()
         # Objects that are counted by what they cost; by attribute only when it is asked for.
-        self._left_out: Counter[Billed] = Counter()
-        self._reduced_by: Counter[Billed] = Counter()
+        self._left_out: list[Billed] = []
+        self._reduced_by: list[Billed] = []
 
     @staticmethod
     def of(all_counts: Iterable[RecordCounts]) -> RecordCounts:
@@ -64,16 +66,13 @@ class RecordCounts:
         if other.values_saved:
             self.values_saved += other.values_saved
             self.saved.update(other.saved)
-        if other._left_out:
-            self._left_out.update(other._left_out)
-            self._bound()
-        if other._reduced_by:
-            self._reduced_by.update(other._reduced_by)
-            self._bound()
+        self._left_out += other._left_out
+        self._reduced_by += other._reduced_by
+        self._bound()
 
     def leave_out(self, billed: Iterable[Billed]) -> None:
         """Count objects that are left out as a whole, and take back their data points, which were counted ahead."""
-        self._left_out.update(billed)
+        self._left_out += billed
         self._bound()
 
     def take_back(self, left_out: Iterable[Billed]) -> None:
@@ -83,7 +82,7 @@ class RecordCounts:
 
     def save_all(self, left_out: Iterable[Billed]) -> None:
         """Count what was left out of objects; their data points were taken back."""
-        self._reduced_by.update(left_out)
+        self._reduced_by += left_out
         self._bound()
 
     def _bound(self) -> None:
@@ -92,10 +91,10 @@ class RecordCounts:
 
     def resolve(self) -> RecordCounts:
         """Count by attribute what was left out; only then what it cost and saved is in the counts."""
-        left_out, self._left_out = self._left_out, Counter()
-        reduced_by, self._reduced_by = self._reduced_by, Counter()
+        left_out, self._left_out = self._left_out, []
+        reduced_by, self._reduced_by = self._reduced_by, []
         self.take_back(left_out)
-        for billed, objects in (*left_out.items(), *reduced_by.items()):
+        for billed, objects in Counter(left_out + reduced_by).items():
             self.values_saved += billed.values * objects
             for name, points in billed.points.items():
                 self.saved[name] += points * objects

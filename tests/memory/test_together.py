@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -135,3 +137,22 @@ def test_forms_are_united_unless_they_say_different_kinds_of_things() -> None:
     assert forms.united(text, tag) is None
     many = frozenset((f"x{n}", forms.TEXT, "") for n in range(501))
     assert forms.united(text, many) is None
+
+
+def test_all_files_of_a_memory_have_one_salt_and_a_new_one_gets_it(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    users = [an_object(f"u{n}", x="A") for n in range(60)]
+    assert len(desk.push(*users).changed) == 60
+    files = sorted((tmp_path / "memory" / desk.conn_id).glob("*/memory.sqlite"))
+    assert len(files) > 10
+    assert len({salt_of(file) for file in files}) == 1
+    files[0].unlink()
+    again = desk.push(*(an_object(f"u{n}", x="A") for n in range(60)))
+    assert 0 < len(again.changed) < 60
+    assert len({salt_of(file) for file in files}) == 1
+    assert not desk.push(*(an_object(f"u{n}", x="A") for n in range(60))).changed
+
+
+def salt_of(file: Path) -> Any:
+    with closing(sqlite3.connect(file)) as db:
+        return db.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]

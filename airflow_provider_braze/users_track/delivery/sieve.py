@@ -21,8 +21,8 @@ from airflow_provider_braze.users_track.batching.record_block import BlockSlice
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.rules.data_points import Billed
 
-TAKEN_TOGETHER = 3000
-"""Objects that are compared at once, in one transaction of the memory."""
+TAKEN_TOGETHER = 6000
+"""Objects that are compared at once, in one transaction of each file of the memory."""
 
 _OF_ONE_TAKING = 500
 """Objects that are given back to the window together: so many are few against those that it holds."""
