@@ -102,6 +102,7 @@ class ByColumn:
         # What is read, or is as it is, shows its blanks by itself.
         self._cut_first = [identifier_index, *(index for index, _, _ in (*top.plain, *tags))]
         self._cut_first += self._nested.plain if self._nested else []
+        # One type for the whole export. Its members stand in the order in which `map` hands their values over.
         self._object = object_type(
             (kind, ONLY_EXISTING),
             [target for _, target in self._plain],
@@ -120,6 +121,7 @@ class ByColumn:
         :param sizes: at least the characters of each, all cells together.
         :param invisible: whether a blank of no width may stand anywhere in them.
         """
+        # What is asked of cells (empty? too long? all alike?) is asked once a column, of all of them together.
         written: list[Cells] = list(zip(*rows, strict=True))
         columns = written
         if self._blanks:
@@ -130,6 +132,7 @@ class ByColumn:
         ruled = [values.read(columns, index, needs_slow_path) for index, _, values in self._ruled]
         nested_read = self._nested.read(columns, needs_slow_path) if self._nested else []
         if needs_slow_path:
+            # The others are mapped anew, so that nothing is counted of those that the mapper does.
             kept = [at for at in range(len(rows)) if at not in needs_slow_path]
             kept_sizes = [sizes[at] for at in kept]
             again = [rows[at] for at in kept]
@@ -142,6 +145,7 @@ class ByColumn:
         data_points = self._count(columns, ruled)
         nested = self._nested.objects(columns, nested_read) if self._nested else []
         ids = columns[self._id]
+        # No loop of Python over cells from here on: that is what mapping by column is for.
         objects = map(
             self._object,
             ids,
@@ -198,6 +202,7 @@ class ByColumn:
         """Find the records that need a closer look, as far as their values need not be read for that."""
         ids = columns[self._id]
         needs_slow_path: set[int] = set()
+        # Each is looked at by itself only where all of them together show something odd.
         lengths = set(map(len, ids))
         if (
             0 in lengths
@@ -218,6 +223,7 @@ class ByColumn:
             needs_slow_path.update(at for at, size in enumerate(sizes) if size > most_nested)
         for index, are_valid in self._as_is:
             invisible = invisible and self._blanks is not None
+            # Blanks would show here: they are cut only where some are, and then it is asked once more.
             if _are_as_they_are(are_valid, columns[index], invisible=invisible):
                 continue
             if self._blanks is not None:
