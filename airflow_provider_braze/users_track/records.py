@@ -54,6 +54,14 @@ class RecordCounts:
             total.add(some_counts)
         return total
 
+    @staticmethod
+    def outcomes_of(all_counts: Iterable[RecordCounts]) -> Counter[str]:
+        """Add up outcomes alone, which are asked for again and again while a push runs."""
+        total: Counter[str] = Counter()
+        for some_counts in all_counts:
+            total.update(some_counts.outcomes)
+        return total
+
     def add(self, other: RecordCounts) -> None:
         """Take in the counts of other records; beyond the first fifty, reasons are counted together."""
         self.records += other.records

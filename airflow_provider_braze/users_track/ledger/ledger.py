@@ -84,7 +84,7 @@ class Ledger:
     @property
     def outcomes(self) -> Counter[str]:
         """Records by outcome."""
-        return self.total.outcomes
+        return RecordCounts.outcomes_of((self.settled, *self._segments))
 
     @property
     def reasons(self) -> Counter[str]:

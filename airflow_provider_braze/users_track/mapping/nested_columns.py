@@ -51,10 +51,12 @@ class NestedColumns:
         found = list(map(self._object, *(columns[index] for index in self.plain), *read))
         for key in self._inner_keys:
             found = [{key: each} for each in found]
-        filled = list(map(any, zip(*(columns[index] for index in self._raw), strict=True)))
-        if all(filled):
+        # Most have something in their first column, and of the others one looks further.
+        first, *others = (columns[index] for index in self._raw)
+        empty = [at for at, cell in enumerate(first) if not cell and not any(each[at] for each in others)]
+        if not empty:
             return [found, repeat(True)]
-        return [
-            [each if is_filled else LEFT_OUT for each, is_filled in zip(found, filled, strict=True)],
-            [is_filled or LEFT_OUT for is_filled in filled],
-        ]
+        merge: list[Any] = [True] * len(found)
+        for at in empty:
+            found[at] = merge[at] = LEFT_OUT
+        return [found, merge]
