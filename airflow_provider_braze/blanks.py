@@ -38,7 +38,7 @@ def cut_all(cells: Sequence[str]) -> Sequence[str]:
     return cells if found == cells else found
 
 
-def _may_be_at_ends(cells: Sequence[str]) -> bool:
+def may_be_at_ends(cells: Sequence[str]) -> bool:
     """Tell whether any of many cells may have blanks at its ends, without looking at each: most columns have none.
 
     They are looked through together, with a NUL between any two. Most blanks are in no cell at all, which is seen in
@@ -64,7 +64,7 @@ class Blanks:
 
     def cut_row(self, cells: Sequence[str]) -> tuple[Sequence[str], list[str]]:
         """Cut all cells of a record, and name the sent columns where that changed anything."""
-        if not _may_be_at_ends(cells):
+        if not may_be_at_ends(cells):
             return cells, []
         found = [*map(cut, cells)]
         return found, [name for index, name in self._columns.items() if found[index] != cells[index]]
@@ -81,7 +81,7 @@ class Blanks:
         found = list(columns)
         for index in some:
             cells = columns[index]
-            if tuple(map(str.strip, cells)) != cells or (invisible and _may_be_at_ends(cells)):
+            if tuple(map(str.strip, cells)) != cells or (invisible and may_be_at_ends(cells)):
                 found[index] = cut_all(cells)
         return found
 

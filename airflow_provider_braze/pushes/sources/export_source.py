@@ -9,17 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from airflow_provider_braze.blanks import cut, may_be_invisible
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
-from airflow_provider_braze.pushes.sources.selection import Selection, first_own
+from airflow_provider_braze.pushes.sources.selection import MOST_GATHERED, Gathered, Selection, first_own
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.reading.choosing import PlainRecords
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
 from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
 from airflow_provider_braze.storage.files.archives import unpacked
 from airflow_provider_braze.storage.files.location import Location
@@ -195,39 +197,41 @@ class ExportSource:
     def _map_together(
         self, reader: ExportReader, by_column: ByColumn, ledger: Ledger
     ) -> Iterator[SourceItem]:
+        selection, cut = self._selection, reader.cut
+        gathered = Gathered()
         # Of so many rows about as many are of this shard as there is room for.
-        while (read := reader.take(ledger.room() * self._selection.shard.of)) is not None:
+        while (read := reader.take(ledger.room() * selection.shard.of, selection.choice)) is not None:
             if isinstance(read, Record):
-                yield self._map_one(read, ledger, ledger.begin()) if self._selection.takes(read) else 1
-            elif self._selection.shard.is_everything:
-                yield self._map_rows(read, range(len(read.lines)), by_column, ledger, reader.cut)
+                yield from self._map_gathered(gathered, by_column, ledger, cut)
+                yield self._map_one(read, ledger, ledger.begin()) if selection.takes(read) else 1
+            elif selection.shard.is_everything:
+                yield self._map_rows(read, by_column, ledger, cut)
             else:
-                yield from self._map_own(read, by_column, ledger, reader.cut)
+                gathered.add(read, selection.own(read))
+                # To map a few takes nearly as long as to map many.
+                yield from self._map_gathered(
+                    gathered, by_column, ledger, cut, rest=gathered.rows >= MOST_GATHERED
+                )
+                # Reading on may have to wait for the file, so whoever reads is asked.
+                yield 0
+        yield from self._map_gathered(gathered, by_column, ledger, cut)
 
-    def _map_own(
-        self, read: PlainRecords, by_column: ByColumn, ledger: Ledger, cut: Cut
+    def _map_gathered(
+        self, gathered: Gathered, by_column: ByColumn, ledger: Ledger, cut: Cut, *, rest: bool = True
     ) -> Iterator[SourceItem]:
-        """Map those rows that are of this shard, and say where others were passed over."""
-        own, passed = self._selection.among(read), 0
-        while own:
-            now, own = own[: ledger.room()], own[ledger.room() :]
-            places = [at - passed for at in now]
-            passed = now[-1] + 1
-            of_now = PlainRecords(
-                [read.lines[at] for at in now],
-                [read.texts[at] for at in now],
-                [read.cells[at] for at in now],
-            )
-            yield self._map_rows(of_now, places, by_column, ledger, cut)
-        yield len(read.lines) - passed
+        """Map what was gathered, and say where others were passed over.
+
+        :param rest: also what is fewer than there is room for.
+        """
+        while gathered.own and (rest or len(gathered.own) >= ledger.room()):
+            yield self._map_rows(gathered.take(ledger.room()), by_column, ledger, cut)
+        if rest and gathered.rows:
+            yield gathered.pass_over()
 
     def _map_rows(
-        self, read: PlainRecords, places: Sequence[int], by_column: ByColumn, ledger: Ledger, cut: Cut
+        self, read: PlainRecords, by_column: ByColumn, ledger: Ledger, cut: Cut
     ) -> list[RecordBlock | Single]:
-        """Map rows at once.
-
-        :param places: how many records lie before each of them, with those between them that were passed over.
-        """
+        """Map rows at once; before each there may be some that were passed over."""
         mapped = by_column.map(
             read.cells,
             [*map(len, read.texts)],
@@ -238,12 +242,11 @@ class ExportSource:
         segment.data_points.add_counted(mapped.data_points)
         self._mapper.count_all(mapped)
         self._meet_execution_ids(_without(read.cells, mapped.needs_slow_path))
-        return list(self._parts(read, places, mapped, ledger, segment, by_column.kind, cut))
+        return list(self._parts(read, mapped, ledger, segment, by_column.kind, cut))
 
     def _parts(
         self,
         read: PlainRecords,
-        places: Sequence[int],
         mapped: Mapped,
         ledger: Ledger,
         segment: LedgerSegment,
@@ -252,6 +255,7 @@ class ExportSource:
     ) -> Iterator[RecordBlock | Single]:
         """Give what lies between records that need the slow path as blocks, and these one by one."""
         start = reached = 0
+        places = read.places
         for met, at in enumerate([*mapped.needs_slow_path, len(read.lines)]):
             if start < at:
                 if passed := places[start] - reached:
@@ -308,10 +312,10 @@ class ExportSource:
     def _meet_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
         at = self._mapper.execution_id_index
         if self._expected and at is not None:
-            others = [cell for cells in rows if (cell := cells[at]) != self._expected]
-            if others and self._trims:
-                others = [cell for cell in others if cut(cell) != self._expected]
-            self.execution_id_mismatches += len(others)
+            found = [*map(itemgetter(at), rows)]
+            if found.count(self._expected) < len(found):
+                read = map(cut, found) if self._trims else found
+                self.execution_id_mismatches += sum(map(self._expected.__ne__, read))
 
     def _own(self) -> Iterator[tuple[Record, str] | int]:
         """Give the records of this shard, and how many of others lie between them."""

@@ -5,14 +5,19 @@ Above: the source. Below: shards, and whom a record is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from airflow_provider_braze.pushes.sources.shards import Shard
-from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record
+from airflow_provider_braze.redpoint.reading.choosing import Choice, PlainRecords
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
+from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS
 from airflow_provider_braze.users_track.mapping.identities import Identities
 
 MOST_PASSED_OVER = 500
 """Records of others in a row after which that is told: whoever has them read may have something else to do."""
+
+MOST_GATHERED = 2_000
+"""Rows after which those of the shard among them are mapped, be they ever so few."""
 
 Read = tuple[Record, str]
 """A record, and the outcome that it had where it is one of a rejects file."""
@@ -36,11 +41,30 @@ class Selection:
             return True
         return self.shard.takes(None if record.problem is not None else self._identities.whom(record.cells))
 
-    def among(self, read: PlainRecords) -> list[int]:
+    @property
+    def choice(self) -> Choice | None:
+        """What a reader needs to pass over records of other shards unread; None where more than one cell decides."""
+        plain = self._identities.kind in MOST_ID_CHARACTERS and not self.shard.is_everything
+        return self if plain else None
+
+    @property
+    def at(self) -> int:
+        """The index of the cell that identifies users."""
+        return self._identities.index
+
+    def among(self, cells: Sequence[str]) -> Sequence[int] | None:
+        """Give the indexes of those of the shard, by the cells that identify users; None where they do not tell."""
+        ids = self._identities.plain_ids(cells)
+        return None if ids is None else self.shard.taken(self._identities.kind, ids)
+
+    def own(self, read: PlainRecords) -> Sequence[int]:
         """Give the indexes of those rows that are of the shard."""
-        ids = self._identities.plain_ids(read.cells)
-        if ids is not None:
-            return self.shard.taken(self._identities.kind, ids)
+        if read.chosen:
+            return range(len(read.cells))
+        ids = [cells[self.at] for cells in read.cells] if self.choice else []
+        found = self.among(ids)
+        if found is not None:
+            return found
         whom = self._identities.whom
         return [at for at, cells in enumerate(read.cells) if self.shard.takes(whom(cells))]
 
@@ -57,6 +81,39 @@ class Selection:
                 yield found
         if passed:
             yield passed
+
+
+class Gathered:
+    """Rows of the shard that were read and not yet mapped, with how many were read, of others too.
+
+    ``own`` are the rows, as line, text, cells and how many were read before it; ``rows`` how many were read.
+    """
+
+    def __init__(self) -> None:
+        self.own: list[tuple[int, str, list[str], int]] = []
+        self.rows = 0
+
+    def add(self, read: PlainRecords, own: Sequence[int]) -> None:
+        """Take in what was read.
+
+        :param own: the indexes of those of its rows that are of the shard.
+        """
+        before, places = self.rows, read.places
+        self.own += [(read.lines[at], read.texts[at], read.cells[at], before + places[at]) for at in own]
+        self.rows += read.rows
+
+    def take(self, most: int) -> PlainRecords:
+        """Take out the first so many; what was read before the last of them is over then."""
+        lines, texts, cells, places = zip(*self.own[:most], strict=True)
+        read = places[-1] + 1
+        self.own = [(line, text, row, place - read) for line, text, row, place in self.own[most:]]
+        self.rows -= read
+        return PlainRecords(lines, [*texts], [*cells], places, read, chosen=True)
+
+    def pass_over(self) -> int:
+        """Count what is left where no row of the shard is among it, and forget it."""
+        rows, self.rows = self.rows, 0
+        return rows
 
 
 def first_own(most: int, found: Iterator[Read | int]) -> Iterator[Read | int]:

@@ -101,6 +101,18 @@ class Wrapping:
         if qualified and not self._are_as_before([text for text, _ in qualified]):
             self._note_qualified(qualified)
 
+    def note_outlines(self, outlines: Sequence[str]) -> None:
+        """Learn the same from the outlines of records, as the cutter gives them."""
+        qualifier = self._cutter.qualifier
+        self.records += len(outlines)
+        self.any = self.any or any(qualifier in outline for outline in outlines)
+        if not self._never_bare:
+            return
+        columns = [*zip(*(outline.split(self._cutter.delimiter) for outline in outlines), strict=True)]
+        found = {at: {cell[:1] for cell in columns[at]} for at in self._never_bare}
+        self._wrapped |= {at for at, starts in found.items() if qualifier in starts}
+        self._never_bare = [at for at, starts in found.items() if starts <= {"", qualifier}]
+
     def _note_plain(self, rows: Sequence[Sequence[str]]) -> None:
         if self._never_bare:
             self._never_bare = [at for at in self._never_bare if not any(map(itemgetter(at), rows))]
@@ -157,6 +169,13 @@ class Judge:
         if not self._execution_id and self._execution_at is not None:
             self._execution_id = rows[0][self._execution_at]
         self.wrapping.note(texts, rows, cut_together=cut_together)
+
+    def note_outlines(self, outlines: Sequence[str]) -> bool:
+        """Learn from the outlines of records; False where that takes the records themselves."""
+        if not self._execution_id and self._execution_at is not None:
+            return False
+        self.wrapping.note_outlines(outlines)
+        return True
 
     def may_be_whole(self, text: str) -> bool:
         """Whether a line is as wide as the header when it is read literally."""

@@ -12,6 +12,7 @@ from io import BytesIO
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import LINE_ENDS, Dialect
+from airflow_provider_braze.redpoint.reading.choosing import Choice, PlainRecords
 from airflow_provider_braze.redpoint.reading.detection import Reading, find_out
 from airflow_provider_braze.redpoint.reading.foreign import (
     encoding_of,
@@ -20,7 +21,7 @@ from airflow_provider_braze.redpoint.reading.foreign import (
 )
 from airflow_provider_braze.redpoint.reading.header import PREPENDED, check_names, check_readable, normalised
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD, LineReader, Readable
-from airflow_provider_braze.redpoint.reading.record_scanner import PlainRecords, Record, RecordScanner
+from airflow_provider_braze.redpoint.reading.record_scanner import Record, RecordScanner
 
 _NAMED_DELIMITER = re.compile(r'"?sep=([^\w"\'\r\n\0]{1,2}?)"?[\t,;|]*', re.IGNORECASE)
 HEAD_BYTES = 64 * 1024
@@ -116,9 +117,12 @@ class ExportReader:
     def __iter__(self) -> Iterator[Record]:
         return iter(self._scanner)
 
-    def take(self, most: int) -> PlainRecords | Record | None:
-        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
-        return self._scanner.take(most)
+    def take(self, most: int, choice: Choice | None = None) -> PlainRecords | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end.
+
+        :param choice: which rows are wanted. Others are left out where that takes less time, and only there.
+        """
+        return self._scanner.take(most, choice)
 
     def cut(self, text: str) -> list[str]:
         """Cut a line that is one of :class:`PlainRecords`."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
+from airflow_provider_braze.redpoint.reading.choosing import Choice, Chooser, PlainRecords
 from airflow_provider_braze.redpoint.reading.cutting import Cutter, width_problem
 from airflow_provider_braze.redpoint.reading.doubt import Judge
 from airflow_provider_braze.redpoint.reading.lines import (
@@ -23,6 +24,7 @@ from airflow_provider_braze.redpoint.reading.lines import (
     is_readable,
 )
 from airflow_provider_braze.redpoint.reading.spanning import SpanningReader
+from airflow_provider_braze.redpoint.reading.uniting import Uniter
 
 _MOST_TOGETHER = 1024
 """Lines that are cut together as long as each of them is a record of its own."""
@@ -41,18 +43,6 @@ class Record(NamedTuple):
     line: int
     cells: list[str]
     problem: str | None
-
-
-class PlainRecords(NamedTuple):
-    """Consecutive data rows without a problem.
-
-    ``lines`` are the physical lines where they start, ``texts`` what is written there (without the last line end), and
-    ``cells`` what :meth:`RecordScanner.cut` makes of each.
-    """
-
-    lines: Sequence[int]
-    texts: list[str]
-    cells: list[list[str]]
 
 
 class RecordScanner:
@@ -107,11 +97,13 @@ class RecordScanner:
         self._width: int | None = None
         self._expected = ""
         self._header: list[str] = []
+        self._chooser: Chooser | None = None
         self._header_text: str | None = None
         self._trouble: str | None = None
         self._spanning = SpanningReader(
             lines, self._cutter, self._strip.one, judges=bool(qualifier) and not decided
         )
+        self._uniter = Uniter(self._strip.one, qualifier if self._by_csv else "")
 
     @property
     def qualified_values(self) -> int:
@@ -148,6 +140,7 @@ class RecordScanner:
         self._width = width
         self._expected = expected
         self._header = header
+        self._chooser = Chooser(self._cutter, width, header)
         spanning = self._spanning
         spanning.judge = None
         if spanning.judges:
@@ -169,8 +162,11 @@ class RecordScanner:
         """Cut a line that is one of :class:`PlainRecords`."""
         return self._cutter.cut([text])[0]
 
-    def take(self, most: int) -> PlainRecords | Record | None:
-        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end."""
+    def take(self, most: int, choice: Choice | None = None) -> PlainRecords | Record | None:
+        """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end.
+
+        :param choice: which rows are wanted. Others are left out where that takes less time, and only there.
+        """
         lines, queue = self._lines, self._lines.queue
         most = min(most, self._together)
         if len(queue) < most and not lines.fill(most):
@@ -183,54 +179,40 @@ class RecordScanner:
         texts = self._strip.all(taken)
         first = self._number + 1
         starts: Sequence[int] = range(first, first + len(taken) + 1)
-        if odd := self._odd(texts):
-            starts = self._unite(taken, texts, odd, [*starts])
-        cells = self._cut_plain(texts)
-        read = starts[len(cells)] - first
+        if odd := self._uniter.odd(texts):
+            starts = self._uniter.unite(taken, texts, odd, [*starts], self._spanning.judge)
+        rows = self._choose(texts, starts, choice) if choice else None
+        if rows is None:
+            rows = self._cut_all(texts, starts)
+        read = starts[rows.rows] - first
         queue.extendleft(reversed(taken[read:]))
         # Where rows that have something special come often, few lines are worth being tried together.
-        plain = self._together if len(cells) == len(texts) else len(cells)
+        plain = self._together if rows.rows == len(texts) else rows.rows
         self._together = max(1, min(2 * plain, _MOST_TOGETHER))
-        if not cells:
+        if not rows.rows:
             return self._next()
         self._number += read
-        rows = PlainRecords(starts[: len(cells)], texts[: len(cells)], cells)
-        if self._spanning.judge:
-            # Of rows that were cut one by one, the cutter has seen only the last, and maybe one that is none of them.
-            self._spanning.judge.note(rows.texts, rows.cells, cut_together=self._cut_together)
         return rows
 
-    def _odd(self, texts: list[str]) -> list[int]:
-        """Find where a qualified value opens that goes on over the next line, or ends that did."""
-        qualifier = self._qualifier
-        if not self._by_csv or qualifier not in "".join(texts):
-            return []
-        return [at for at, text in enumerate(texts) if qualifier in text and text.count(qualifier) & 1]
+    def _cut_all(self, texts: list[str], starts: Sequence[int]) -> PlainRecords:
+        """Cut texts as far as they have nothing special."""
+        cells = self._cut_plain(texts)
+        read = len(cells)
+        texts = texts[:read]
+        if read and self._spanning.judge:
+            # Of rows that were cut one by one, the cutter has seen only the last, and maybe one that is none of them.
+            self._spanning.judge.note(texts, cells, cut_together=self._cut_together)
+        return PlainRecords(starts[:read], texts, cells, range(read), read, chosen=False)
 
-    def _unite(self, lines: list[str], texts: list[str], odd: list[int], starts: list[int]) -> list[int]:
-        """Unite the texts over which a qualified value goes on; give where each of them starts, and the end."""
-        pairs = [*zip(odd[::2], odd[1::2], strict=False)]
-        # Where the last goes on beyond these lines, or it is not clear whether it is a value at all, no more are read.
-        if len(pairs) < len(odd) / 2:
-            pairs.append((odd[-1], len(texts)))
-        for at, (opened, closed) in enumerate(pairs):
-            if closed == len(texts) or not self._is_value(texts, opened, closed):
-                del texts[opened:], starts[opened + 1 :], pairs[at:]
-                break
-        for opened, closed in reversed(pairs):
-            whole = "".join(lines[opened : closed + 1])
-            texts[opened : closed + 1] = [self._strip.one(whole)]
-            del starts[opened + 1 : closed + 1]
-        return starts
-
-    def _is_value(self, texts: list[str], opened: int, closed: int) -> bool:
-        """Whether a value surely goes on over some lines: there is no doubt where one of them is not whole."""
-        judge = self._spanning.judge
-        if judge is None or not judge.may_be_whole(texts[opened]):
-            return True
-        if any(self._qualifier in text for text in texts[opened + 1 : closed]):
-            return False
-        return not all(map(judge.may_be_whole, texts[opened + 1 : closed + 1]))
+    def _choose(self, texts: list[str], starts: Sequence[int], choice: Choice) -> PlainRecords | None:
+        """Cut only those texts that are wanted; None where it is not sure at a glance that all of them are records."""
+        if self._lines.dubious or (self._line_end_declared and any(map(_ends_raw, texts))):
+            return None
+        found = self._chooser.choose(texts, choice, self._spanning.judge) if self._chooser else None
+        if found is None:
+            return None
+        lines = [starts[at] for at in found.places]
+        return PlainRecords(lines, found.texts, found.cells, found.places, len(texts), chosen=True)
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""

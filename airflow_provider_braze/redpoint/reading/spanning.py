@@ -1,6 +1,6 @@
 """Read a record over as many lines as its qualified values go on, and say so where it is in doubt whether they do.
 
-The scanner in ``records`` stands above; below are the queue of lines, the cutter and the judge.
+The scanner in ``record_scanner`` stands above; below are the queue of lines, the cutter and the judge.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from airflow_provider_braze.blanks import cut, cut_all
+from airflow_provider_braze.blanks import cut, cut_all, may_be_at_ends
 from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS
 from airflow_provider_braze.users_track.mapping.columns import Layout
 from airflow_provider_braze.users_track.rules import checks, limits, null_words, standard_fields
@@ -29,6 +29,8 @@ class BadRecordError(Exception):
 class Identities:
     """Identifies the users of one export's records.
 
+    ``index`` is that of the column that identifies users.
+
     :param layout: where the identifier is.
     :param null_words_allowed: whether words for no value are identifiers.
     :param trims: whether blanks around cells are none of theirs.
@@ -37,7 +39,7 @@ class Identities:
     def __init__(self, layout: Layout, *, null_words_allowed: bool, trims: bool) -> None:
         self.kind = layout.identifier.kind
         self._column = layout.identifier.column
-        self._index = layout.identifier_index
+        self.index = layout.identifier_index
         self._label = layout.identifier.label
         self._label_index = layout.label_index
         self._label_column = layout.identifier.label_column or ""
@@ -50,7 +52,7 @@ class Identities:
 
         :raises BadRecordError: the identifier is none.
         """
-        kind, cell = self.kind, cells[self._index]
+        kind, cell = self.kind, cells[self.index]
         # Four bytes at most for one character: most ids need no encoding to be measured.
         if (
             kind == "external_id"
@@ -73,19 +75,17 @@ class Identities:
         except BadRecordError:
             return None
 
-    def plain_ids(self, rows: Sequence[Sequence[str]]) -> Sequence[str] | None:
-        """Give the identifiers of many records as they were read; None where one has to be looked at for itself."""
+    def plain_ids(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Give the identifiers in many cells as they were read; None where one has to be looked at for itself."""
         most = MOST_ID_CHARACTERS.get(self.kind)
-        if most is None or not rows:
+        if most is None or not cells:
             return None
-        ids: Sequence[str] = [row[self._index] for row in rows]
-        if self._trims:
-            ids = cut_all(ids)
+        ids = cut_all(cells) if self._trims and may_be_at_ends(cells) else cells
         shortest, longest = min(map(len, ids)), max(map(len, ids))
         surely = (
             0 < shortest <= longest <= most
             and (self._null is None or self._null not in ids)
-            and not any(map(str.isspace, ids))
+            and (self._trims or not any(map(str.isspace, ids)))
             and (
                 self._null_words_allowed or shortest > null_words.LONGEST or not null_words.may_be_among(ids)
             )

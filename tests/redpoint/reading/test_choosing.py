@@ -1,0 +1,146 @@
+"""Records that are chosen by one of their cells are those that reading all of them would give."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+from zlib import crc32
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.redpoint.dialect import Dialect
+from airflow_provider_braze.redpoint.reading import export_reader, lines
+from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
+from airflow_provider_braze.redpoint.reading.record_scanner import Record
+
+HEADER = ["first_name", "ChannelExecutionID", "external_id", "city"]
+AT, OF = HEADER.index("external_id"), 3
+
+
+class Choice:
+    """Chooses by what is left of a check sum; a cell that says "look" does not tell."""
+
+    def __init__(self, wanted: int, at: int = AT) -> None:
+        self.wanted = wanted
+        self.at = at
+
+    def takes(self, cell: str) -> bool:
+        return crc32(cell.encode("utf-8", "surrogatepass")) % OF == self.wanted
+
+    def among(self, cells: Sequence[str]) -> list[int] | None:
+        return None if "look" in cells else [at for at, cell in enumerate(cells) if self.takes(cell)]
+
+
+def chosen(data: bytes, choice: Choice, most: int, **dialect: Any) -> tuple[list[Record], int]:
+    """Give the wanted records, those that cannot be read among them, and how many rows were read."""
+    reader = ExportReader(io.BytesIO(data), dialect=Dialect.from_dict(dialect), name="x")
+    found, read = [], 0
+    while (rows := reader.take(most, choice)) is not None:
+        if isinstance(rows, Record):
+            read += 1
+            found += [rows] if rows.problem or choice.takes(rows.cells[choice.at]) else []
+            continue
+        read += rows.rows
+        assert len(rows.lines) == len(rows.texts) == len(rows.cells) == len(rows.places)
+        assert [reader.cut(text) for text in rows.texts] == rows.cells
+        own = [choice.takes(cells[choice.at]) for cells in rows.cells]
+        assert all(own) or not rows.chosen
+        found += [
+            Record(line, cells, None)
+            for line, cells, is_own in zip(rows.lines, rows.cells, own, strict=True)
+            if is_own
+        ]
+    return found, read
+
+
+PLAIN = st.sampled_from(
+    ["", "Ann", "P1", "P2", "P3", "look", '5" pipe', "O'Neill", " x ", "é", "\udcff", "two words"]
+)
+WRAPPED = ['""', '"Ann"', '"P1"', '"Smith, Jr."', '"5"" pipe"', '"""VIP"""', '"a\nb"', '"a\n\nb"', '" "']
+ODD = ['"', 'x"', '"Jim', 'Bob"', ' "Ann" ', '"a"b', "\0", "\r", 'x"y']
+
+
+def row(cells: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(cells, st.sampled_from(["5719", "5719", ""]), cells, cells).map(",".join)
+
+
+ROWS = st.one_of(
+    row(PLAIN),
+    row(st.one_of(PLAIN, st.sampled_from(WRAPPED))),
+    row(st.sampled_from(WRAPPED)),
+)
+ANYTHING = st.one_of(
+    ROWS,
+    row(st.one_of(PLAIN, st.sampled_from(WRAPPED), st.sampled_from(ODD))),
+    st.sampled_from(["", ",".join(HEADER), "a,b", "a,b,c,d,e", "\ufeff" + ",".join(HEADER)]),
+)
+
+
+ASTRAY = [*(f"{n},5719,P{n},a" for n in range(4)), '"a"b,5719,P1,x', '"a"b,5719,P2,x', '"a"b,5719,P3,x']
+"""A qualifier that neither opens a value nor closes one, in records of each choice."""
+
+NOT_ALWAYS_WRAPPED = [
+    *(f'{n},5719,P{n},"a"' for n in range(6)),
+    "6,5719,P6,bare",
+    *(f'{n},5719,P{n},"a"' for n in range(7, 12)),
+    '12,5719,P12,"Jim',
+    '13,5719,P13,Bob"',
+    *(f'{n},5719,P{n},"a"' for n in range(14, 20)),
+]
+"""One bare value among wrapped ones, which leaves it in doubt whether another goes on over a line."""
+
+
+@settings(max_examples=150)
+@given(
+    text=st.lists(st.one_of(ROWS, ROWS, ROWS, ANYTHING), min_size=1, max_size=25),
+    declared=st.sampled_from([None, "double", "none"]),
+    line_end=st.sampled_from([None, "LF"]),
+    wanted=st.integers(0, OF - 1),
+    most=st.integers(1, 12),
+    chunk=st.sampled_from([16, 64, 32 * 1024]),
+)
+@example(["1,5719,P1,a", '2,5719,P2,"b', '3,5719,P3,c"', "4,5719,P1,d"], None, None, 0, 12, 64)
+@example(['"1",5719,P1,a', '2,5719,"P2","b"', '3,5719,P3,"c', 'c"', "4,5719,P1,d"], None, None, 1, 12, 64)
+@example(ASTRAY, "double", None, 0, 12, 32 * 1024)
+@example(ASTRAY, "double", None, 1, 12, 32 * 1024)
+@example(NOT_ALWAYS_WRAPPED, None, None, 0, 4, 32 * 1024)
+@example(NOT_ALWAYS_WRAPPED, None, None, 1, 4, 32 * 1024)
+def test_they_are_what_reading_all_would_give(
+    text: list[str], declared: str | None, line_end: str | None, wanted: int, most: int, chunk: int
+) -> None:
+    data = "\n".join([",".join(HEADER), *text, ""]).encode("utf-8", "surrogateescape")
+    dialect = {"delimiter": ",", "qualifier": declared, "line_end": line_end, "encoding": "utf-8"}
+    choice = Choice(wanted)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "CHUNK_BYTES", chunk)
+        patch.setattr(export_reader, "HEAD_BYTES", max(chunk, 64))
+        every = list(ExportReader(io.BytesIO(data), dialect=Dialect.from_dict(dialect), name="x"))
+        expected = [each for each in every if each.problem or choice.takes(each.cells[AT])]
+        assert chosen(data, choice, most, **dialect) == (expected, len(every))
+
+
+@pytest.mark.parametrize("qualifier", [None, "double"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "{n},5719,P{n},Boise",
+        '{n},5719,P{n},"Paris, 11e"',
+        '"{n}",5719,P{n},"Winston ""Salem"""',
+        '{n},5719,P{n},"two\nlines"',
+        "{n},5719,P{n},",
+    ],
+)
+def test_others_are_not_cut(written: str, qualifier: str | None) -> None:
+    data = "\n".join([",".join(HEADER), *(written.format(n=n) for n in range(2000)), ""]).encode()
+    reader = ExportReader(io.BytesIO(data), dialect=Dialect(delimiter=",", qualifier=qualifier), name="x")
+    blocks = []
+    while (rows := reader.take(250, Choice(0))) is not None:
+        assert not isinstance(rows, Record)
+        blocks.append(rows)
+    # The first tells which execution it is.
+    assert all(rows.chosen for rows in blocks[1:])
+    assert sum(rows.rows for rows in blocks) == 2000
+    assert 500 < sum(len(rows.cells) for rows in blocks) < 1100
