@@ -184,18 +184,21 @@ def without(
     """
     kept = {name: value for name, value in content.items() if name in NO_VALUES}
     bare = len(kept)
-    by_name = {name.strip(): name for name in content}
+    written: dict[str, list[str]] = {}
+    for name in content:
+        # Two names may mean one attribute; then both are sent, for Braze takes one after the other.
+        written.setdefault(name.strip(), []).append(name)
     for part in parts:
         values = sent(part)
         if not values:
             continue
-        name = by_name[part.attribute]
+        names = written[part.attribute]
         if part.kind == KEY:
-            kept.setdefault(name, {})[part.key] = values[0]
+            kept.setdefault(names[0], {})[part.key] = values[0]
         elif part.kind in TAGS:
-            kept[name] = {"add" if part.kind == ADDED else "remove": list(values)}
+            kept[names[0]] = {"add" if part.kind == ADDED else "remove": list(values)}
         else:
-            kept[name] = content[name]
+            kept.update((name, content[name]) for name in names)
     if len(kept) == bare:
         return None
     return kept

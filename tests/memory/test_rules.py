@@ -156,6 +156,14 @@ def test_a_name_with_spaces_at_its_ends_is_the_same_attribute(desk: Desk) -> Non
     assert told(desk, both, {"x": 1})[1] == {"x": 1}
 
 
+def test_two_names_that_are_one_attribute_are_both_sent(desk: Desk) -> None:
+    """Braze takes one after the other: what one says is not said by the other."""
+    told(desk, {"y": 1})
+    twice = {" t": {"add": ["a"]}, "t": {"add": ["b"]}}
+    assert told(desk, {"y": 1, **twice}) == [twice]
+    assert desk.profiles.readable()[0]["custom_attributes"] == {"y": 1, "t": ["a", "b"]}
+
+
 def test_an_append_is_remembered_only_of_who_was_told_before_or_found(desk: Desk) -> None:
     append = {"x": 1, "_update_existing_only": True}
     assert told(desk, append, append) == [append, append]
