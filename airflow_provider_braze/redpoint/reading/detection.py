@@ -2,6 +2,8 @@
 
 Counting characters would mislead: a qualified value may hold any number of commas, and an apostrophe is more often
 a letter of a name than a qualifier.
+
+Above: the reader. Below: the header, and records as each guess cuts them.
 """
 
 from __future__ import annotations

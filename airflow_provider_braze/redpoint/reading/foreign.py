@@ -1,4 +1,7 @@
-"""What an export must not be, and which encoding it is in: both told by its first bytes."""
+"""What an export must not be, and which encoding it is in: both told by its first bytes.
+
+Above: the reader. Below: nothing but bytes.
+"""
 
 from __future__ import annotations
 

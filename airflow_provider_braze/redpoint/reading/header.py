@@ -1,4 +1,7 @@
-"""The header row: the names of an export's columns, and the two values that RPI puts in front of each row."""
+"""The header row: the names of an export's columns, and the two values that RPI puts in front of each row.
+
+Above: the reader, and whoever compares names of columns. Below: lines.
+"""
 
 from __future__ import annotations
 

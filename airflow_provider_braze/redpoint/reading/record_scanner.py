@@ -3,6 +3,8 @@
 ``csv.reader`` is given some lines at a time, and taken at its word only as far as each of them is a record of its own:
 a bad record must cost only itself, but that reader raises on a raw line end, and takes the rest of the file into one
 value when a qualifier is not closed. From there on, one line at a time is looked at.
+
+Above: the reader. Below: lines, and how one is cut.
 """
 
 from __future__ import annotations
@@ -171,8 +173,10 @@ class RecordScanner:
         most = min(most, self._together)
         if len(queue) < most and not lines.fill(most):
             return None
+        # Not beyond the next line that can be read in two ways: each of these is read by itself, as was decided there.
         if (sure := self._spanning.doubt.sure_after(self._number)) is not None:
             most = min(most, sure)
+        # The header row is read alone: before it, nobody knows how wide a record is.
         if not most or self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
@@ -185,6 +189,7 @@ class RecordScanner:
         if rows is None:
             rows = self._cut_all(texts, starts)
         read = starts[rows.rows] - first
+        # What is not used goes back, in its order: it is read again, with less at a time, until one line is left alone.
         queue.extendleft(reversed(taken[read:]))
         # Where rows that have something special come often, few lines are worth being tried together.
         plain = self._together if rows.rows == len(texts) else rows.rows
@@ -223,6 +228,7 @@ class RecordScanner:
         if not (self._line_end_declared and any(map(_ends_raw, texts))):
             with suppress(csv.Error, StopIteration):
                 cells = self._cutter.cut(texts)
+        # All are asked at once: where a thousand lines are alike, none is looked at by itself.
         alike = set(map(len, cells)) == {self._width} and all(texts)
         if alike and not (self._header and self._header[-1] in [row[-1] for row in cells]):
             self._cut_together = True
@@ -250,11 +256,13 @@ class RecordScanner:
             self._number += 1
             start = self._number
             text = self._strip.one(line)
+            # No record, but a line: its number counts, as people count them in an editor.
             if not text:
                 continue
             if lines.dubious and len(text) > MAX_RECORD:
                 return Record(start, [], _TOO_LONG)
             read = text
+            # Both readings of this line were looked at when the doubt began, and it is not asked again.
             if start <= self._spanning.doubt.last and (
                 start in self._spanning.doubt.edges or self._spanning.doubt.refuses(start)
             ):
@@ -269,6 +277,7 @@ class RecordScanner:
                 record = Record(start, cells, None)
             else:
                 record = self._look_closely(start, cells)
+            # Only the header row is read before a width is expected.
             if self._width is None:
                 self._header_text = read
             elif self._spanning.judge and not record.problem:
@@ -305,6 +314,7 @@ class RecordScanner:
 
     def _look_closely(self, line: int, cells: list[str]) -> Record:
         text = self._delimiter.join(cells)
+        # Taken, so that the trouble of one record never becomes that of the next.
         problem, self._trouble = self._trouble, None
         if len(text) > MAX_RECORD:
             return Record(line, [], _TOO_LONG)

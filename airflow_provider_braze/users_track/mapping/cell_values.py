@@ -1,4 +1,7 @@
-"""The values of a column's cells, each different cell read once: most columns hold the same few again and again."""
+"""The values of a column's cells, each different cell read once: most columns hold the same few again and again.
+
+Above: mapping by column. Below: where a column goes, and the rules of values.
+"""
 
 from __future__ import annotations
 

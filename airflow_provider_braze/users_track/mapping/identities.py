@@ -1,4 +1,7 @@
-"""Whom a record is about: the cell that identifies a user, checked as Braze takes it."""
+"""Whom a record is about: the cell that identifies a user, checked as Braze takes it.
+
+Above: the mapper, and which records are of a shard. Below: the checks.
+"""
 
 from __future__ import annotations
 

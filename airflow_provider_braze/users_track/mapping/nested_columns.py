@@ -1,4 +1,7 @@
-"""The object inside a profile object, made of many records' columns at once: what goes there by default."""
+"""The object inside a profile object, made of many records' columns at once: what goes there by default.
+
+Above: mapping by column. Below: the values of cells.
+"""
 
 from __future__ import annotations
 
