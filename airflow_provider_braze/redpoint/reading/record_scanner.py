@@ -237,6 +237,7 @@ class RecordScanner:
 
     def _until_special(self, texts: list[str]) -> list[list[str]]:
         found: list[list[str]] = []
+        # Up to the first that is anything else: what stands behind it depends on how that one is read.
         for text in texts:
             if not text or _ends_raw(text):
                 break
