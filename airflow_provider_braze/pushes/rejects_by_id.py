@@ -14,7 +14,7 @@ from airflow_provider_braze.pushes.sources.export_item import parent_report
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, open_for_reading
-from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER
+from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER, out_of_reach
 from airflow_provider_braze.storage.tidying import reports_folder_of
 
 ID_PATTERN = rf"^([0-9a-f]{{64}}|{ROWS_FOLDER})/(?!\.+$)[A-Za-z0-9._@+-]{{1,255}}$"
@@ -80,6 +80,8 @@ def _name(place: Location) -> str:
 def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:
     try:
         names = sorted(names_in(folder))
+    except ConnectionError as error:
+        raise out_of_reach(folder, error) from error
     except OSError as error:
         raise BrazeSetupError(f"{folder.url} cannot be listed ({type(error).__name__}).") from error
     found = []
@@ -91,6 +93,8 @@ def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:
         try:
             with open_for_reading(place) as file:
                 header = RejectsHeader.of(file.read(HEAD_BYTES))
+        except ConnectionError as error:
+            raise out_of_reach(place, error) from error
         except (OSError, BrazeError):
             continue
         if header is not None:

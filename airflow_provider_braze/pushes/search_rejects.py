@@ -20,7 +20,7 @@ from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.rejects.rejects_header import OWN_COLUMNS
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, open_for_reading, read_small
-from airflow_provider_braze.storage.reports.reports_folder import MOST_REPORT_BYTES, REPORT_NAME
+from airflow_provider_braze.storage.reports.reports_folder import MOST_REPORT_BYTES, REPORT_NAME, out_of_reach
 from airflow_provider_braze.storage.tidying import PUSHED_THING, reports_folder_of
 
 
@@ -80,6 +80,8 @@ def _children(folder: Location, searched: Searched) -> Iterator[Location]:
         yield from (folder.child(name) for name in sorted(names_in(folder)))
     except NotADirectoryError:
         return  # a file beside the folders of pushes, or a link
+    except ConnectionError as error:
+        raise out_of_reach(folder, error) from error
     except OSError as error:
         searched.problems.append(f"{folder.url} cannot be listed ({error.strerror or type(error).__name__}).")
 
@@ -93,6 +95,8 @@ def _search_push(push: Location, user: str, searched: Searched) -> None:
         try:
             with io.BufferedReader(cast(Any, open_for_reading(file))) as opened:
                 searched.rejects += _rejects_of(opened, file.url, report, user)
+        except ConnectionError as error:
+            raise out_of_reach(file, error) from error
         except (OSError, BrazeError) as error:
             searched.problems.append(f"{file.url} cannot be read ({type(error).__name__}).")
         else:
@@ -102,6 +106,8 @@ def _search_push(push: Location, user: str, searched: Searched) -> None:
 def _report(push: Location) -> Mapping[str, Any]:
     try:
         report = json.loads(read_small(push.child(REPORT_NAME), MOST_REPORT_BYTES))
+    except ConnectionError as error:
+        raise out_of_reach(push, error) from error
     except (OSError, ValueError, RecursionError, BrazeError):
         return {}
     return report if isinstance(report, dict) else {}

@@ -16,7 +16,12 @@ from datetime import timedelta
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, remove, remove_folder
-from airflow_provider_braze.storage.reports.reports_folder import FOLDER_NAME, ROWS_FOLDER, ReportsFolder
+from airflow_provider_braze.storage.reports.reports_folder import (
+    FOLDER_NAME,
+    ROWS_FOLDER,
+    ReportsFolder,
+    out_of_reach,
+)
 
 PUSHED_THING = re.compile(rf"[0-9a-f]{{64}}|{ROWS_FOLDER}")
 """Names in the reports folder below which the folders of pushes lie."""
@@ -65,6 +70,7 @@ def tidy(path: str, older_than: timedelta, *, dry_run: bool = False, now: float 
     :param dry_run: only say what would be deleted.
     :param now: seconds since the epoch (default: the clock's).
     :raises BrazeSetupError: there is no such folder, or the age is not above 0.
+    :raises BrazeError: its storage is out of reach.
     """
     if older_than <= timedelta():
         raise BrazeSetupError(f"older_than must be above 0, not {older_than}.")
@@ -84,10 +90,13 @@ def reports_folder_of(path: str) -> ReportsFolder:
     """Open the reports folder that a person has named, or that lies below the base path they have named.
 
     :raises BrazeSetupError: there is no such folder.
+    :raises BrazeError: its storage is out of reach.
     """
     reports = ReportsFolder.at(path)
     try:
         names = names_in(reports.root)
+    except ConnectionError as error:
+        raise out_of_reach(reports.root, error) from error
     except OSError as error:
         raise BrazeSetupError(f"{path} cannot be listed ({type(error).__name__}).") from error
     if FOLDER_NAME in names:
@@ -100,6 +109,8 @@ def reports_folder_of(path: str) -> ReportsFolder:
 def _folders(folder: Location, tidied: Tidied) -> Iterator[Location]:
     try:
         yield from (folder.child(name) for name in sorted(names_in(folder)))
+    except ConnectionError as error:
+        raise out_of_reach(folder, error) from error
     except OSError as error:
         tidied.problems.append(f"{folder.url} cannot be listed ({error.strerror or type(error).__name__}).")
 
@@ -119,6 +130,8 @@ def _tidy_push(push: Location, before: float, tidied: Tidied, *, dry_run: bool) 
         # A file beside the folders of pushes, or a link, which is not followed.
         tidied.kept.append(push.url)
         return
+    except ConnectionError as error:
+        raise out_of_reach(push, error) from error
     except (OSError, ExportRefusedError) as error:
         said = getattr(error, "strerror", None) or type(error).__name__
         tidied.problems.append(f"{push.url} cannot be tidied ({said}).")

@@ -50,12 +50,13 @@ class HalfPushed:
         """
         try:
             parts = marks.of(fingerprint)
+            has_own = parts.has(shard.number, shard.of)
+            earlier = marks.read(fingerprint, part_of(shard)) if has_own else None
         except OSError as error:
             raise ReportError(
                 f"{marks.root.url} cannot be read ({type(error).__name__}), so it cannot be told which shards of the "
                 "export went through before."
             ) from error
-        earlier = marks.read(fingerprint, part_of(shard)) if parts.has(shard.number, shard.of) else None
         if earlier is not None and (earlier.brought is False or _is_own(earlier, identity)):
             earlier = None
         return cls(marks, fingerprint, shard, parts, earlier)

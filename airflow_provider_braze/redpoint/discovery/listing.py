@@ -54,8 +54,14 @@ def list_files(
     :raises BrazeError: the base cannot be listed for a reason that may pass, or its storage went away meanwhile.
     """
     base.fs.invalidate_cache()
+    try:
+        return _walked(base, admits, None if leave_out is None else _below(base, leave_out))
+    except ConnectionError as error:  # where a link leads, too, is asked of a server that may go away
+        raise _out_of_reach(base, error) from error
+
+
+def _walked(base: Location, admits: Callable[[tuple[str, ...]], bool], left_out: str | None) -> Listing:
     listing = Listing()
-    left_out = None if leave_out is None else _below(base, leave_out)
     folders: list[tuple[str, tuple[str, ...], list[dict[str, Any]]]] = [("", (), _base_entries(base))]
     while folders:
         folder, parents, entries = folders.pop()
@@ -102,20 +108,15 @@ def looked_at(files: Iterable[ListedFile], problems: list[str]) -> Iterator[List
 
 def _base_entries(base: Location) -> list[dict[str, Any]]:
     try:
-        if base.fs.info(base.path)["type"] != "directory":
-            raise BrazeSetupError(
-                f"base_path {base.url} is not a folder: give the folder that holds the channels."
-            )
-        return list(base.fs.ls(base.path, detail=True))
+        with base.answered():
+            return _listed_base(base)
     except FileNotFoundError as error:
-        if base.appears_whole and _has_bucket(base):
-            return []
         raise BrazeSetupError(
             f"base_path {base.url} does not exist: correct it, or make the folder (or mount) available to Airflow."
         ) from error
     except PermissionError as error:
         raise BrazeSetupError(
-            f"base_path {base.url} may not be read: give Airflow read access to it."
+            f"base_path {base.url} may not be read ({error}): give Airflow read access to it."
         ) from error
     except BrazeError:
         raise
@@ -123,6 +124,19 @@ def _base_entries(base: Location) -> list[dict[str, Any]]:
         raise BrazeError(
             f"base_path {base.url} cannot be listed ({type(error).__name__}: {error})."
         ) from error
+
+
+def _listed_base(base: Location) -> list[dict[str, Any]]:
+    try:
+        if base.fs.info(base.path)["type"] != "directory":
+            raise BrazeSetupError(
+                f"base_path {base.url} is not a folder: give the folder that holds the channels."
+            )
+        return list(base.fs.ls(base.path, detail=True))
+    except FileNotFoundError:
+        if base.appears_whole and _has_bucket(base):
+            return []
+        raise
 
 
 def _has_bucket(base: Location) -> bool:
@@ -140,7 +154,8 @@ def _has_bucket(base: Location) -> bool:
 def _entries(listing: Listing, base: Location, relative: str) -> list[dict[str, Any]]:
     folder = base.child(relative)
     try:
-        return listed(folder)
+        with folder.answered():
+            return listed(folder)
     except FileNotFoundError:  # gone since its parent was listed
         return []
     except PermissionError as error:
@@ -161,9 +176,13 @@ def _check_there(base: Location, trouble: Exception) -> None:
         base.fs.invalidate_cache()
         base.fs.info(base.path)
     except Exception as error:
-        raise BrazeError(
-            f"base_path {base.url} went out of reach while it was listed ({type(trouble).__name__}: {trouble})."
-        ) from error
+        raise _out_of_reach(base, trouble) from error
+
+
+def _out_of_reach(base: Location, trouble: Exception) -> BrazeError:
+    return BrazeError(
+        f"base_path {base.url} went out of reach while it was listed ({type(trouble).__name__}: {trouble})."
+    )
 
 
 def _named(
@@ -180,6 +199,8 @@ def _named(
                 followed = base.fs.info(path)
                 # A server's listing has its own word for one.
                 entry = {**followed, "islink": followed.get("islink") or entry["type"] == "link"}
+            except ConnectionError:  # nobody knows where it leads
+                raise
             except OSError:  # a link to nowhere
                 continue
         yield path.rstrip("/").rsplit("/", 1)[-1], entry

@@ -34,6 +34,10 @@ _MOST_MEMBERS = 16
 
 _MOST_DIRECTORY_BYTES = 1 << 20
 _END_RECORD = struct.Struct("<4s4H2LH")
+_END_LOCATOR = struct.Struct("<4sLQL")
+_END_RECORD_64 = struct.Struct("<4sQ2H2L4Q")
+_IN_END_RECORD_64 = (0xFFFF, 0xFFFFFFFF)
+"""What the end of an archive says where its numbers stand in that of a large one, which a writer may use for any."""
 
 COMPANION = re.compile(r"_(content|source|summary|sample)(\.[^.]*)*$", re.IGNORECASE)
 """What RPI writes beside an export: content and source of a message, summary and sample of the file."""
@@ -159,11 +163,31 @@ def _check_directory(file: BinaryIO, size: int, name: str) -> None:
             "written again."
         )
     *_, members, directory_bytes, _, _ = _END_RECORD.unpack(tail[at : at + _END_RECORD.size])
+    if members == _IN_END_RECORD_64[0] or directory_bytes == _IN_END_RECORD_64[1]:
+        members, directory_bytes = _told_at_large(file, tail[:at], name)
     if members > _MOST_MEMBERS or directory_bytes > _MOST_DIRECTORY_BYTES:
         raise ExportRefusedError(
             f"{name}: the zip archive holds {members} files and not one export: have RPI zip each for itself."
         )
     file.seek(0)
+
+
+def _told_at_large(file: BinaryIO, before: bytes, name: str) -> tuple[int, int]:
+    """Read how many members a large archive has, and how long its directory is.
+
+    :param before: what stands before its end.
+    """
+    try:
+        signature, _, at, _ = _END_LOCATOR.unpack(before[-_END_LOCATOR.size :])
+        file.seek(at)
+        end = _END_RECORD_64.unpack(file.read(_END_RECORD_64.size))
+        if (signature, end[0]) == (b"PK\x06\x07", b"PK\x06\x06"):
+            return end[7], end[8]
+    except (struct.error, OverflowError, ValueError):
+        pass
+    raise ExportRefusedError(
+        f"{name}: the zip archive is damaged (no end of a large one); have it written again."
+    )
 
 
 def _refuse_bomb(name: str) -> NoReturn:

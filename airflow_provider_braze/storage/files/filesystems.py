@@ -13,6 +13,9 @@ from typing import Any
 
 import fsspec
 
+from airflow_provider_braze.storage.files import stores
+from airflow_provider_braze.storage.protocols.airflow_connection import silence_of
+
 _PROTOCOLS = "airflow_provider_braze.storage.protocols"
 SESSION_SCHEMES = {
     "ftp": f"{_PROTOCOLS}.ftp",
@@ -81,14 +84,21 @@ def airflow_filesystem(scheme: str, conn_id: str | None) -> fsspec.AbstractFileS
 
     _quieten(scheme)
     if conn_id is None or not has_fs(scheme):
-        return attach(scheme, conn_id).fs
+        attached = attach(scheme, conn_id).fs
+        stores.bound(attached)
+        return attached
     now = time.monotonic()
     with _lock:
         since, known = _known.get((scheme, conn_id), (0.0, None))
     if known is None or now - since >= TRUSTED_SECONDS:
-        known = get_fs(scheme, conn_id)
+        silence = silence_of(conn_id) if scheme in stores.SCHEMES else None
+        known = get_fs(scheme, conn_id, stores.options(scheme, silence) or None)
+        stores.bound(known, silence)
         with _lock:
+            _, before = _known.get((scheme, conn_id), (0.0, None))
             _known[scheme, conn_id] = (now, known)
+        if before is not None and before is not known:
+            stores.forget(before)
     return known
 
 

@@ -5,6 +5,7 @@ Above: whoever opens, lists or writes a file. Below: the filesystems, and files 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from typing import Any
 import fsspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.files import local
+from airflow_provider_braze.storage.files import local, stores
 from airflow_provider_braze.storage.files.filesystems import (
     SESSION_SCHEMES,
     airflow_filesystem,
@@ -98,6 +99,11 @@ class Location:
         protocol = self.fs.protocol
         return "file" in ((protocol,) if isinstance(protocol, str) else protocol)
 
+    def answered(self) -> contextlib.AbstractContextManager[None]:
+        """Raise what is asked here as an OSError that tells an answer from none: see :func:`stores.answered`."""
+        ours = self.is_local or hasattr(self.fs, "sessions")
+        return contextlib.nullcontext() if ours else stores.answered(self.fs, self.url)
+
     @property
     def parent(self) -> Location:
         """The folder that it lies in."""
@@ -117,7 +123,8 @@ class Location:
             except OSError:
                 return False
         self.fs.invalidate_cache()
-        return bool(self.fs.exists(self.path))
+        with self.answered():
+            return bool(self.fs.exists(self.path))
 
     def stat(self) -> Stat:
         """Ask the storage for size, mtime and etag, past any cached listing.
@@ -130,7 +137,8 @@ class Location:
             found = local.look_at(self.path, self.within)
             return Stat(found.st_size, found.st_mtime, None)
         self.fs.invalidate_cache()
-        info = self.fs.info(self.path)
+        with self.answered():
+            info = self.fs.info(self.path)
         told = Stat.of(info)
         if told.exact or info.get("type") == "directory":
             return told
@@ -138,7 +146,7 @@ class Location:
 
     def _digest(self) -> str:
         digest = hashlib.sha256()
-        with self.fs.open(self.path, "rb") as file:
+        with self.answered(), self.fs.open(self.path, "rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
         return f"sha256-{digest.hexdigest()}"

@@ -18,7 +18,7 @@ from dataclasses import replace as changed
 from typing import IO, BinaryIO, cast
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.storage.files import local
+from airflow_provider_braze.storage.files import local, stores
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.remote_reader import RemoteReader
 from airflow_provider_braze.storage.protocols.session_files import SessionFileSystem
@@ -104,8 +104,11 @@ def check_plain(location: Location, base: Location | None) -> Location:
         _check_kind(local.look_at(found.path, found.within).st_mode, location.path)
     elif isinstance(found.fs, SessionFileSystem):
         _check_kind(_MODES.get(found.fs.info(found.path)["type"], 0), location.url)
-    elif found.fs.isdir(found.path):
-        raise ExportRefusedError(f"{location.url} is a folder, not an export.")
+    else:
+        with found.answered():
+            is_folder = found.fs.isdir(found.path)
+        if is_folder:
+            raise ExportRefusedError(f"{location.url} is a folder, not an export.")
     return found
 
 
@@ -175,13 +178,15 @@ def open_private(location: Location) -> IO[bytes]:
     """Open a new file for writing that, on a local disk, only its owner may read, in place of whatever is there."""
     if location.is_local:
         return os.fdopen(local.create(location.path, location.within), "wb")
-    return location.fs.open(location.path, "wb")  # type: ignore[no-any-return]
+    file: IO[bytes] = location.fs.open(location.path, "wb")
+    stores.bound_questions(file)
+    return file
 
 
 def write_whole(location: Location, content: bytes) -> None:
     """Write a small file so that nobody ever sees a part of it: where files grow, under a temporary name first."""
     if location.appears_whole:
-        with open_private(location) as file:
+        with location.answered(), open_private(location) as file:
             file.write(content)
         return
     temporary = beside(location, f".{secrets.token_hex(4)}.part")
@@ -221,7 +226,7 @@ def write_together(parts: Iterable[Location], target: Location) -> None:
     not found, and Azure may still be copying when the source is deleted.
     """
     try:
-        with open_private(target) as file:
+        with target.answered(), open_private(target) as file:
             for part in parts:
                 with open_for_reading(part) as source:
                     shutil.copyfileobj(source, file, _BUFFER)
@@ -237,7 +242,8 @@ def remove(location: Location) -> None:
     if location.is_local:
         local.remove(location.path, location.within)
     else:
-        location.fs.rm_file(location.path)
+        with location.answered():
+            location.fs.rm_file(location.path)
 
 
 def remove_folder(location: Location) -> None:
@@ -245,7 +251,8 @@ def remove_folder(location: Location) -> None:
     if location.is_local:
         local.remove_folder(location.path, location.within)
     else:
-        location.fs.rmdir(location.path)
+        with location.answered():
+            location.fs.rmdir(location.path)
 
 
 def make_folders(location: Location) -> None:
@@ -253,7 +260,8 @@ def make_folders(location: Location) -> None:
     if location.is_local:
         local.make_folders(location.path, location.within)
     else:
-        location.fs.makedirs(location.path, exist_ok=True)
+        with location.answered():
+            location.fs.makedirs(location.path, exist_ok=True)
 
 
 def names_in(location: Location) -> list[str]:
@@ -265,7 +273,8 @@ def names_in(location: Location) -> list[str]:
         if location.is_local:
             return local.names_in(location.path, location.within)
         location.fs.invalidate_cache()
-        names = location.fs.ls(location.path, detail=False)
+        with location.answered():
+            names = location.fs.ls(location.path, detail=False)
     except FileNotFoundError:
         return []
     # An object store may list the folder's own placeholder among what the folder holds.

@@ -9,10 +9,14 @@ import contextlib
 import errno
 import io
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+from airflow_provider_braze.storage.files import stores
 from airflow_provider_braze.storage.files.location import Location, Stat
-from airflow_provider_braze.storage.protocols.sessions import persist
+from airflow_provider_braze.storage.protocols.sessions import is_answer, persist
+
+T = TypeVar("T")
 
 _FETCHED_BYTES = 4 << 20
 """Bytes that a client fetches at once; left to itself, one of S3 takes 50 MiB, and keeps two of them."""
@@ -30,7 +34,23 @@ class RemoteReader(io.RawIOBase):
         self._at = 0
         self._file: Any = None
         self._state: Stat | None = None
-        persist(location.url, self._open, self._leave)
+        self._persist(self._open)
+
+    def _persist(self, ask: Callable[[bool], T]) -> T:
+        with self._location.answered():
+            return self._persisted(ask)
+
+    def _persisted(self, ask: Callable[[bool], T]) -> T:
+        def told(again: bool) -> T:
+            try:
+                return ask(again)
+            except Exception as error:
+                meant = stores.meaning(error, self._location.url)
+                if not is_answer(meant):
+                    raise
+                raise meant from error
+
+        return persist(self._location.url, told, self._leave)
 
     def _open(self, _: bool = False) -> None:
         fs, path = self._location.fs, self._location.path
@@ -71,7 +91,7 @@ class RemoteReader(io.RawIOBase):
 
     def readinto(self, buffer: Any, /) -> int:
         """Read what comes next."""
-        data = persist(self._location.url, lambda _: self._read(len(buffer)), self._leave)
+        data: bytes = self._persist(lambda _: self._read(len(buffer)))
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)

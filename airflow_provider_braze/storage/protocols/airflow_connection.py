@@ -38,6 +38,22 @@ def connection_of(conn_id: str | None, scheme: str) -> Any:
     return connection
 
 
+def silence_of(conn_id: str) -> float | None:
+    """Read how many seconds an object store may say nothing; None where its connection does not tell, or is not there.
+
+    :raises BrazeSetupError: the extra ``timeout`` is no number of seconds.
+    """
+    from airflow.sdk import BaseHook
+
+    from airflow_provider_braze.airflow_compat import AirflowNotFoundException
+
+    try:
+        extra = BaseHook.get_connection(conn_id).extra_dejson
+    except AirflowNotFoundException:  # Amazon's hook then takes what the machine has
+        return None
+    return seconds(extra, "timeout", 0.0) or None
+
+
 def flag(extra: dict[str, Any], name: str, default: bool) -> bool:
     """Read a yes or no of a connection's extras, which from a URI is text.
 

@@ -5,7 +5,9 @@ Above: the sessions of ``ftp`` and ``ftps``. Below: Python's client.
 
 from __future__ import annotations
 
+import errno
 import ftplib  # nosec B402 - RPI writes to FTP servers; ftps:// is there for whoever can choose
+import re
 import socket
 import ssl
 from dataclasses import dataclass
@@ -14,6 +16,9 @@ from typing import Any
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.protocols.airflow_connection import connection_of, flag, seconds
 from airflow_provider_braze.storage.protocols.sessions import TIMEOUT
+
+_FULL = re.compile(r"too many|maximum (number|allowed)|connection limit", re.IGNORECASE)
+"""How servers say that they have no room for one session more, some of them with the code of a refused password."""
 
 EXPLICIT, IMPLICIT = "explicit", "implicit"
 IMPLICIT_PORT = 990
@@ -86,6 +91,8 @@ class FtpServer:
             ) from error
         except ftplib.error_perm as error:
             client.close()
+            if _FULL.search(str(error)):
+                raise ConnectionAbortedError(errno.ECONNABORTED, _said(error)) from error
             raise BrazeSetupError(
                 f"{self.host}:{self.port} refused the login of connection {self.conn_id!r} ({_said(error)})."
             ) from error

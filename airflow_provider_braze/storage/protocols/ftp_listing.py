@@ -13,7 +13,10 @@ from airflow_provider_braze.storage.protocols.sessions import Info
 
 _UNIX = re.compile(
     r"(?P<kind>[-dlbcps])[-rwxsStTlL]{9}[.+@]?\s+\d+\s+\S+\s+(?:\S+\s+)?(?P<size>\d+)(?:,\s*\d+)?\s+"
-    r"(?P<when>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4})) (?P<name>.+)$"
+    r"(?P<when>[A-Za-z]{3}\s+\d{1,2}\s+(?:\d{1,2}:\d{2}|\d{4})"
+    r"|\d{4}-\d{2}-\d{2}\s+\d{1,2}:\d{2}(?::\d{2})?"  # ls --time-style=long-iso
+    r"|(?:\S+\s+\d{1,2}\.?|\d{1,2}\.?\s+\S+)\s+(?:\d{1,2}:\d{2}|\d{4}))"  # a month in another language
+    r" (?P<name>.+)$"
 )
 _WINDOWS = re.compile(
     r"(?P<when>\d{2}-\d{2}-(?:\d{2}|\d{4})\s+\d{2}:\d{2}\s*(?:[AP]M)?)"
@@ -116,8 +119,10 @@ def target_among(links: Iterable[str], name: str) -> str | None:
 
 
 def _unix_time(text: str, now: datetime) -> float | None:
-    month, day, last = text.split()
     try:
+        if text[:4].isdigit():
+            return datetime.fromisoformat(" ".join(text.split())).replace(tzinfo=UTC).timestamp()
+        month, day, last = text.split()
         if ":" not in last:
             return datetime.strptime(f"{month} {day} {last}", "%b %d %Y").replace(tzinfo=UTC).timestamp()
         when = datetime.strptime(f"{month} {day} {now.year} {last}", "%b %d %Y %H:%M").replace(tzinfo=UTC)

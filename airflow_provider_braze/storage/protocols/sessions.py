@@ -16,6 +16,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +39,10 @@ TIMEOUT = 60.0
 GIVE_UP_AFTER = 120.0
 """Seconds after which nothing is asked again: a server that takes connections and never answers costs its whole time
 limit with each try. Two of them fit, for one session that was dropped without a word and one that was opened anew."""
+
+REST_SECONDS = 10.0
+"""For so long after a storage was given up nothing is asked at all: a push that ends because of it has some twenty
+things to ask and to write there, each of which would wait as long."""
 
 _ANSWERS = frozenset(
     {errno.ENOENT, errno.EACCES, errno.EPERM, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}
@@ -154,6 +159,28 @@ def persist(
     raise AssertionError("the last try raises")
 
 
+class Rest:
+    """The moment after a storage was given up.
+
+    :param name: of the storage, for the message.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._until = name, float("-inf")
+
+    def begin(self) -> None:
+        """Say that it was given up."""
+        self._until = time.monotonic() + REST_SECONDS
+
+    def check(self) -> None:
+        """Go on where it may be asked.
+
+        :raises LostSessionError: it was given up just now.
+        """
+        if time.monotonic() < self._until:
+            raise LostSessionError(errno.ECONNABORTED, f"{self._name} did not answer just now")
+
+
 class Sessions:
     """The sessions with one server, as one user.
 
@@ -165,10 +192,18 @@ class Sessions:
         self.name = name
         self._connect = connect
         self._lock = threading.Lock()
-        self._idle: list[tuple[float, Session]] = []
-        self._process = os.getpid()
+        self._keep([])
         self.is_lost = False
         """Whether it was given up, and has not answered since."""
+        self.rest = Rest(name)
+
+    def _keep(self, idle: list[tuple[float, Session]]) -> None:
+        """Keep the sessions that lie idle in a list; whoever is forgotten with some in it leaves none of them open.
+
+        A filesystem is replaced once a minute, maybe while it is used, and the thread of a session keeps that alive.
+        """
+        self._idle, self._process = idle, os.getpid()
+        weakref.finalize(self, _end, idle, self._process).atexit = False
 
     def take(self, *, new: bool = False) -> Session:
         """Get a session that nobody else uses.
@@ -179,12 +214,12 @@ class Sessions:
         with self._lock:
             if self._process != os.getpid():
                 # What another process goes on using is not ours to close.
-                self._idle, self._process = [], os.getpid()
-            waiting, self._idle = self._idle, []
+                self._keep([])
+            waiting = [*self._idle]
             oldest = float("inf") if new else time.monotonic() - IDLE_SECONDS
             usable = [each for each in waiting if each[0] >= oldest]
             taken = usable.pop()[1] if usable else None
-            self._idle = usable
+            self._idle[:] = usable
         for since, session in waiting:
             if since < oldest:
                 close_quietly(session)
@@ -199,7 +234,7 @@ class Sessions:
     def close(self) -> None:
         """End those that nobody uses."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle[:] = [*self._idle], []
         for _, session in idle:
             close_quietly(session)
 
@@ -225,16 +260,17 @@ class Sessions:
         return self.persist(once, leave)
 
     def persist(self, ask: Callable[[bool], T], leave: Callable[[], None]) -> T:
-        """Ask as :func:`persist` does; a server that was given up is asked once only, until it answers again.
-
-        A push that ends because of such a server has several things to write there, each of which would wait as long.
+        """Ask as :func:`persist` does; a server that was given up is left alone for a moment, and then asked once only,
+        until it answers again.
         """
+        self.rest.check()
         # So it is, too, where something else ends the wait, such as the time limit of a task.
         lost = True
         try:
             found = persist(self.name, ask, leave, () if self.is_lost else None)
             lost = False
         except LostSessionError:
+            self.rest.begin()
             raise
         except Exception:
             lost = False
@@ -242,6 +278,13 @@ class Sessions:
         finally:
             self.is_lost = lost
         return found
+
+
+def _end(idle: list[tuple[float, Session]], process: int) -> None:
+    # What another process goes on using is not ours to close.
+    if process == os.getpid():
+        for _, session in idle:
+            close_quietly(session)
 
 
 @contextlib.contextmanager

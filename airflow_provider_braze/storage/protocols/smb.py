@@ -81,6 +81,10 @@ class SmbSession:
             ) from error
         except SMBException as error:
             self.close()
+            if (why := _REFUSED_LOGINS.get(getattr(error, "status", 0))) is not None:
+                raise BrazeSetupError(
+                    f"{host}:{options['port']} refused the login of connection {conn_id!r}: {why}."
+                ) from error
             if "encrypt" in str(error).lower():
                 raise BrazeSetupError(
                     f"{host} cannot encrypt, which the extra 'encrypt' of {conn_id!r} asks for."
@@ -235,6 +239,20 @@ def _connected(host: str, port: int, timeout: float) -> Any:
     connection.receive = receive_in_time
     return connection
 
+
+_REFUSED_LOGINS = {
+    0xC0000022: "access is denied",
+    0xC000006E: "the account is restricted",
+    0xC000006F: "not at this hour",
+    0xC0000070: "not from this machine",
+    0xC0000071: "the password has expired",
+    0xC0000072: "the account is disabled",
+    0xC000015B: "the account may not log in over the network",
+    0xC0000193: "the account has expired",
+    0xC0000224: "the password must be changed first",
+    0xC0000234: "the account is locked",
+}
+"""What a server says of an account besides a wrong password; asked again, some would lock it."""
 
 _ERRNOS = {
     0xC0000022: errno.EACCES,  # access denied

@@ -105,7 +105,7 @@ class ReportsFolder:
             if self.base is not None:
                 _not_out_of(self.base, self.root)
             try:
-                with open_private(probe) as file:
+                with probe.answered(), open_private(probe) as file:
                     # On a full disk, an empty file can be made all the same.
                     file.write(b"Airflow can write here.\n")
             finally:
@@ -266,6 +266,11 @@ def in_reports_folder(url: str, levels: int = 3) -> Location:
     """
     location = locate(url)
     return replace(location, within=location.path.rsplit("/", levels)[0] or "/")
+
+
+def out_of_reach(place: Location, error: Exception) -> BrazeError:
+    """Say that a storage does not answer: nor would it for any other folder, and each would be waited for."""
+    return BrazeError(f"{place.url} is out of reach ({error}).")
 
 
 def _pushed(braze_conn_id: str) -> str:

@@ -107,11 +107,16 @@ class ShardMarks:
         return found
 
     def read(self, fingerprint: str, part: Part) -> Marker | None:
-        """Read a mark; one that cannot be read tells nothing, and is there all the same. None: it is not there."""
+        """Read a mark; one that cannot be read tells nothing, and is there all the same. None: it is not there.
+
+        :raises ConnectionError: its storage is out of reach.
+        """
         try:
             return Marker.read(read_small(self._at(fingerprint, part), MOST_MARKER_BYTES))
         except FileNotFoundError:
             return None
+        except ConnectionError:  # nobody knows what is there
+            raise
         except (OSError, ExportRefusedError):
             return Marker()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -63,6 +64,15 @@ def zip64(content: bytes, *, streamed: bool = False) -> bytes:
     return bytes(file.content) if isinstance(file, OneWay) else file.getvalue()
 
 
+def told_at_large(archive: bytes) -> bytes:
+    """The same zip, with its numbers in the end of a large one, which some writers use whatever the size."""
+    *_, members, length, at, _ = struct.unpack("<4s4H2LH", archive[-22:])
+    large = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, members, members, length, at)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(archive) - 22, 1)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return archive[:-22] + large + locator + end
+
+
 def opened(content: bytes) -> io.BufferedReader:
     return io.BufferedReader(io.BytesIO(content))  # type: ignore[type-var]
 
@@ -93,6 +103,7 @@ def content_of(archive: bytes) -> bytes:
         zip64(rows(5_000)),
         zip64(rows(5_000), streamed=True),
         zipped(("RPI_Export_1.txt", rows(5_000))) + bytes(1_000),
+        told_at_large(zipped(("RPI_Export_1.txt", rows(5_000)))),
         gzip.compress(rows(5_000)),
         gzip.compress(rows(5_000)) + bytes(512),
         gzip.compress(rows(2_000)) + gzip.compress(b"") + gzip.compress(rows(5_000)[len(rows(2_000)) :]),
@@ -131,6 +142,8 @@ GZIP = gzip.compress(rows(5_000), mtime=0)
         (GZIP[:-1], "cut off"),
         (GZIP[:3], "cut off"),
         (damaged(ZIP), "damaged"),
+        (ZIP[:-22] + told_at_large(ZIP)[-22:], "no end of a large one"),
+        (told_at_large(zipped(*((f"{n}.txt", b"1") for n in range(40)))), "40 files and not one"),
         (GZIP[:-8] + bytes(8), "damaged"),
         (GZIP + b"something else", "damaged"),
         (GZIP + GZIP[:30], "cut off"),

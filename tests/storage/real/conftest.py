@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.storage.protocols import sessions
 from tests.storage.real.doors import Door, MissingError
 from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps
 from tests.storage.real.object_doors import S3, Azure, Gcs, ObjectDoor
@@ -22,6 +23,12 @@ OBJECT_DOORS = (S3, Gcs, Azure)
 
 REQUIRED = os.environ.get("CI") == "true"
 """Where everything was installed, a server that cannot be started is a failure."""
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask a storage again at once: the server that one test takes away, the next one uses."""
+    monkeypatch.setattr(sessions, "REST_SECONDS", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,9 @@ class Door(ABC):
     awkward: ClassVar[str] = "Ünï %41#x [a]\\y"
     """A folder name that makes trouble, as far as the storage can have it."""
 
+    impossible: ClassVar[str] = ""
+    """Characters that no name there can have."""
+
     def __init__(self, home: Path) -> None:
         self.home = home
         self.conn_id = f"door_{self.name}"
@@ -77,7 +80,7 @@ class Door(ABC):
 
     def impatient(self, seconds: float, port: int | None = None) -> str:
         """URL of the same folder, by a connection that waits no longer for an answer, be it at another port."""
-        conn_id = f"impatient_{self.name}_{port or 0}"
+        conn_id = f"impatient_{self.name}_{port or 0}_{seconds}".replace(".", "_").replace("-", "_")
         told = self.connection()
         extra = {**told.get("extra", {}), "timeout": seconds}
         connection = {**told, "extra": extra, "port": port or told["port"]}

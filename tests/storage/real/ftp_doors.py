@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.ports import free_port
 from tests.storage.real.doors import DiskDoor, need, need_module, python
-from tests.storage.real.process import Server
+from tests.storage.real.process import PASSWORD, Server
 
 
 def certificate(home: Path) -> tuple[Path, Path]:
@@ -168,7 +168,7 @@ class ImplicitFtps(DiskDoor):
             "host": "127.0.0.1",
             "port": self.server.port,
             "login": "rpi",
-            "password": "throw-away",
+            "password": PASSWORD,
             "extra": {"tls": "implicit", "ca_file": str(self.certificate), "timeout": 20},
         }
 
@@ -198,7 +198,7 @@ class FtpWithoutTimes(DiskDoor):
             "host": "127.0.0.1",
             "port": self.server.port,
             "login": "rpi",
-            "password": "throw-away",
+            "password": PASSWORD,
         }
 
     @property

@@ -13,6 +13,8 @@ from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.log import logger
 from pyftpdlib.servers import FTPServer
 
+from tests.storage.real.process import PASSWORD
+
 dropped = False
 
 
@@ -59,7 +61,7 @@ def main() -> None:
     global dropped
     port, folder, key, certificate = sys.argv[1:]
     authorizer = DummyAuthorizer()
-    authorizer.add_user("rpi", "throw-away", folder, perm="elradfmwMT")
+    authorizer.add_user("rpi", PASSWORD, folder, perm="elradfmwMT")
     ImplicitHandler.authorizer = authorizer
     ImplicitHandler.keyfile, ImplicitHandler.certfile = key, certificate
     server = FTPServer(("127.0.0.1", int(port)), ImplicitHandler, ioloop=IOLoop())

@@ -59,6 +59,13 @@ class ObjectDoor(Door):
         self.front.stop()
         self.front.start()
 
+    def impatient(self, seconds: float, port: int | None = None) -> str:
+        conn_id = f"impatient_{self.name}_{port or 0}_{seconds}".replace(".", "_").replace("-", "_")
+        told = self.connection_to(port or self.server.port)
+        connection = {**told, "extra": {**told["extra"], "timeout": seconds}}
+        os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = json.dumps(connection)
+        return self.root.replace(f"{self.conn_id}@", f"{conn_id}@")
+
     def put_all(self, base: str, files: Mapping[str, bytes]) -> None:
         """Write files side by side: thousands of them take minutes one after the other."""
         folder = locate(base)
@@ -111,6 +118,7 @@ class Azure(ObjectDoor):
     name = "azure"
     scheme = "abfs"
     awkward = "Ünï %41#x [a]"  # Azure's client takes a backslash for a slash
+    impossible = "?"  # in one path with a # behind it
 
     def _server(self) -> Server:
         need_module("adlfs", "apache-airflow-providers-microsoft-azure")

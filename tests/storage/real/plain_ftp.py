@@ -8,11 +8,13 @@ from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import FTPHandler
 from pyftpdlib.servers import FTPServer
 
+from tests.storage.real.process import PASSWORD
+
 
 def main() -> None:
     port, folder, *unknown = sys.argv[1:]
     authorizer = DummyAuthorizer()
-    authorizer.add_user("rpi", "throw-away", folder, perm="elradfmwMT")
+    authorizer.add_user("rpi", PASSWORD, folder, perm="elradfmwMT")
     FTPHandler.authorizer = authorizer
     FTPHandler.use_sendfile = False
     FTPHandler.proto_cmds = {

@@ -11,6 +11,9 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+PASSWORD = "thr@w/a%20w:ay?#&ü"
+"""Of all servers that have one: it holds what a URL gives a meaning to."""
+
 
 class Server:
     """One process that listens on one port, with everything it writes in a log of its own.

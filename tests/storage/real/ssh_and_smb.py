@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.ports import free_port
 from tests.storage.real.doors import DiskDoor, need, need_module
-from tests.storage.real.process import Server
+from tests.storage.real.process import PASSWORD, Server
 
 
 class Sftp(DiskDoor):
@@ -58,7 +58,7 @@ class Smb(DiskDoor):
 
     name = "smb"
     awkward = "Ünï %41#x [a]"  # a backslash parts segments on a share
-    password = "throw-away"
+    impossible = '\\:*?"<>|'
 
     def _server(self) -> Server:
         need_module("smbclient", "apache-airflow-providers-samba")
@@ -83,7 +83,7 @@ class Smb(DiskDoor):
         user = getpass.getuser()
         subprocess.run(
             [smbpasswd, "-c", str(config), "-s", "-a", user],
-            input=f"{self.password}\n{self.password}\n".encode(),
+            input=f"{PASSWORD}\n{PASSWORD}\n".encode(),
             check=True,
             capture_output=True,
         )
@@ -96,7 +96,7 @@ class Smb(DiskDoor):
             "host": "127.0.0.1",
             "port": self.server.port,
             "login": getpass.getuser(),
-            "password": self.password,
+            "password": PASSWORD,
             "schema": "share",
         }
 

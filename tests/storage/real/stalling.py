@@ -101,6 +101,7 @@ def recovered(act: Callable[[], T], seconds: float = 120) -> T:
         except LostSessionError:
             if time.monotonic() > end:
                 raise
+            time.sleep(0.05)
 
 
 def outcome_of(act: Callable[[], T], seconds: float = 300) -> T | Exception:

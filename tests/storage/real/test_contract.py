@@ -52,6 +52,45 @@ def test_an_export_is_found_pushed_marked_and_its_rejects_pushed_again(
     assert len(sandbox.profiles()) == 36
 
 
+NAMES = (
+    *(
+        "what? yes&no=1",
+        "half;life",
+        "it's",
+        '"quoted"',
+        "#1",
+        "100 %",
+        "%2F %2e",
+        "a@b",
+        "{x}",
+        "$HOME",
+        "~",
+        "-rf",
+        "+1",
+    ),
+    *("a:b", "*.txt", "<b>", "a|b", "[a-z]", "!", "漢字 ß 🎉", "...", ".hidden", " before"),
+    "x" * 150,
+)
+
+
+def test_any_name_can_be_that_of_a_folder_or_a_file(door: Door, sandbox: SandboxProcess) -> None:
+    names = [name for name in NAMES if not set(name) & set(door.impossible)]
+    base = f"{door.root.rstrip('/')}/names/{'/'.join(names)}"
+    reports = f"{door.root.rstrip('/')}/reports of names/{'/'.join(reversed(names))}"
+    file = "RPI_Export_1 #1 50 % it's;@.txt"
+    url = f"{base}/{CHANNEL}/{names[0]}/{names[-2]}/{file}"
+    door.put(url, export(4, invalid_every=2))
+    (item,) = items(base, reports_path=reports)
+    assert item["path"] == url
+    assert (item["offer"], item["workflow_id"]) == (names[0], names[-2])
+    report = push(item, sandbox, reports_path=reports)
+    check(report, status="complete", records=4, accepted=2, invalid=2)
+    assert report["rejects_path"].startswith(f"{reports}/")
+    assert json.loads(door.read(report["report_path"])) == report
+    check(push(report["rejects_path"], sandbox, run="again"), records=2, invalid=2)
+    assert items(base, reports_path=reports) == []
+
+
 def test_another_file_of_the_same_name_and_size_is_no_pushed_one(door: Door, sandbox: SandboxProcess) -> None:
     base = new_base(door, "replaced")
     url = f"{base}/{CHANNEL}/Offer/1/RPI_Export_1.txt"

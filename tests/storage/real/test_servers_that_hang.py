@@ -6,15 +6,20 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.pushes.search_rejects import search_rejects
 from airflow_provider_braze.storage.files.location import locate
 from airflow_provider_braze.storage.files.plain import open_private, read_small
 from airflow_provider_braze.storage.protocols import sessions
 from airflow_provider_braze.storage.protocols.sessions import LostSessionError, Session, bound_sending
+from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
+from airflow_provider_braze.storage.reports.shard_marks import Part, ShardMarks
+from airflow_provider_braze.storage.tidying import tidy
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import keep_often
 from tests.reports import check
@@ -75,6 +80,19 @@ def test_what_was_given_up_is_asked_once_only_until_it_answers(
     hanging.server.go_on()
     assert recovered(lambda: location.fs.isdir(location.path))
     assert not location.fs.sessions.is_lost
+
+
+def test_what_was_given_up_is_left_alone_for_a_moment(hanging: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A connection that no other test uses: it is left alone until these tests are over.
+    location = locate(hanging.impatient(2.5))
+    monkeypatch.setattr(sessions, "REST_SECONDS", 3_600)
+    hanging.server.pause()
+    assert isinstance(outcome_of(lambda: location.fs.info(location.path)), LostSessionError)
+    hanging.server.go_on()
+    # It would answer.
+    for ask in (location.fs.info, location.fs.ls):
+        with pytest.raises(LostSessionError, match="did not answer just now"):
+            ask(location.path)
 
 
 @pytest.mark.parametrize(
@@ -143,6 +161,15 @@ def test_what_is_out_of_reach_is_no_wrong_setup(session_door: Door, sandbox: San
         with pytest.raises(BrazeError, match="out of reach") as of_rejects:
             push(rejects, sandbox, run="again")
         assert not isinstance(of_rejects.value, BrazeSetupError)
+        for ask in (
+            lambda: tidy(base, timedelta(days=1)),
+            lambda: search_rejects(base, "U1"),
+            lambda: next(iter(items(base))),
+            lambda: ShardMarks(ReportsFolder.at(f"{base}/_braze"), "b").read("f", Part(2, 1)),
+        ):
+            ended = outcome_of(ask)
+            assert isinstance(ended, BrazeError | LostSessionError), ended
+            assert not isinstance(ended, BrazeSetupError), ended
     finally:
         session_door.server.start()
 

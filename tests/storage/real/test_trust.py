@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import itertools
 import json
+import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
 import pytest
-from airflow.sdk import ObjectStoragePath
+from airflow.sdk import Connection, ObjectStoragePath
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.storage.files.filesystems import SESSION_SCHEMES
 from airflow_provider_braze.storage.files.location import locate
 from airflow_provider_braze.storage.protocols import sessions
+from airflow_provider_braze.storage.protocols.ftp_client import FtpServer
 from tests.sandbox_process import SandboxProcess
 from tests.storage.real.doors import Door
 from tests.storage.real.ftp_doors import ExplicitFtps, Ftp, ImplicitFtps
+from tests.storage.real.process import PASSWORD
 from tests.storage.real.pushing import CHANNEL, export, items, new_base, push
 from tests.storage.real.ssh_and_smb import Sftp, Smb
 
@@ -152,6 +159,67 @@ def test_a_refused_login_names_the_connection_and_no_password(
     with pytest.raises(BrazeSetupError, match="refused the login of connection 'other_") as refused:
         exists(other(opened(kind), password="not-the-password", **changes))
     assert "not-the-password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("kind", [Sftp, Ftp, ExplicitFtps, ImplicitFtps, Smb])
+def test_a_connection_may_be_a_uri(opened: Opened, monkeypatch: pytest.MonkeyPatch, kind: type[Door]) -> None:
+    door = opened(kind)
+    told = door.connection()
+    conn_id = f"uri_{door.name}"
+    uri = Connection(conn_id=conn_id, **told | {"extra": json.dumps(told.get("extra", {}))}).get_uri()
+    assert uri.startswith(f"{told['conn_type']}://")
+    monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", uri)
+    assert exists(door.root.replace(door.conn_id, conn_id))
+
+
+def test_a_disabled_account_of_a_share_is_named_at_once(opened: Opened, other: Other) -> None:
+    door = opened(Smb)
+    user = "nobody"
+    config = ["smbpasswd", "-c", str(door.home / "smb.conf")]
+    password = f"{PASSWORD}\n{PASSWORD}\n".encode()
+    for arguments in (["-s", "-a", user], ["-d", user]):
+        subprocess.run([*config, *arguments], input=password, check=True, capture_output=True)
+    with pytest.raises(
+        BrazeSetupError, match=r"refused the login of connection 'other_.*: the account is disabled"
+    ):
+        exists(other(door, login=user))
+
+
+@pytest.mark.parametrize("kind", [Sftp, Ftp, ImplicitFtps, Smb])
+def test_who_is_forgotten_leaves_no_session_open(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch, kind: type[Door]
+) -> None:
+    door = opened(kind)
+    fs = importlib.import_module(SESSION_SCHEMES[door.root.partition(":")[0]]).get_fs(door.conn_id)
+    sessions_of = fs.sessions
+    sessions_of.close()
+    fs.isdir(f"/{door.root.split('/', 3)[3]}")
+    closed: list[object] = []
+    ((_, idle),) = sessions_of._idle
+    close = type(idle).close
+    monkeypatch.setattr(type(idle), "close", lambda self: (closed.append(self), close(self)))
+    del fs, sessions_of
+    gc.collect()
+    assert closed == [idle]
+
+
+def test_a_server_that_has_no_room_for_a_session_is_asked_again(opened: Opened) -> None:
+    for said in ("530 Sorry, the maximum number of clients (1) are already connected", "530 Too many users"):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+
+            def refuse(listener: socket.socket = listener, said: str = said) -> None:
+                client, _ = listener.accept()
+                with client:
+                    client.sendall(b"220 hello\r\n")
+                    client.recv(100)
+                    client.sendall(f"{said}\r\n".encode())
+
+            thread = threading.Thread(target=refuse, daemon=True)
+            thread.start()
+            server = FtpServer("x", "127.0.0.1", listener.getsockname()[1], "a", "b", True, "utf-8", 60.0)
+            with pytest.raises(ConnectionAbortedError):
+                server.connect()
+            thread.join()
 
 
 @pytest.mark.parametrize("scheme", ["ftp", "ftps", "sftp", "smb"])
