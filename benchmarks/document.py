@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks import plots
 from benchmarks.runs import Run, least_ratio, middle, of, paired, pairs, variants
-from benchmarks.verdicts import Parts, rows, runs
+from benchmarks.verdicts import Parts, gain_of_shards, records_of_shards, rows, runs
 
 _NAMES = {
     "product": "**this provider**",
@@ -145,20 +145,9 @@ def _older(part: Mapping[str, Any]) -> str:
 
 
 def _shards(part: Mapping[str, Any]) -> str:
-    found, records, of_all = runs(part), part["records"], part["shards"]
-    start = middle(of(found, "start"), lambda run: run.cpu)
-    mapped, mostly = (
-        max(middle(of(found, name), lambda run: run.cpu) - start, 1e-3) / records
-        for name in ("mapped", "passed over")
-    )
-    # One in a hundred is mapped.
-    passed = (mostly - mapped / of_all) / (1 - 1 / of_all)
-    alone, both = (
-        middle(of(found, name), lambda run: run.rows_per_second)
-        for name in ("one process, no limit", "two shards, no limit")
-    )
+    mapped, passed = records_of_shards(part)
     return (
-        f"{_runs(part)}\n\nWithout a limit, two shards push {both / alone:.2f}x as many rows/s as one process. "
+        f"{_runs(part)}\n\nWithout a limit, two shards push {gain_of_shards(part):.2f}x as many rows/s as one process. "
         f"Without the start of a process, a mapped record costs {mapped * 1e6:.2f} CPU µs, one that is passed over "
         f"{passed * 1e6:.2f}, which is {passed / mapped:.0%} of that."
     )

@@ -11,6 +11,9 @@ from benchmarks.measure import ROOT
 BEFORE_THE_LOOP = "e852b51"
 """The last commit that pushed on asyncio, and before blanks, stray qualifiers and words for codes were looked for."""
 
+OLDER = "an older commit"
+"""The variant that its code pushes, where it stands beside others."""
+
 
 def checkout(commit: str) -> Path | None:
     """Unpack the package and the benchmarks as they were; None where that commit is not in this repository.

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import clients, generate, pace
 from benchmarks.measure import Child, SinkProcess, python_with
-from benchmarks.older import BEFORE_THE_LOOP, checkout
+from benchmarks.older import BEFORE_THE_LOOP, OLDER, checkout
 from benchmarks.runs import PRODUCT, Run, push, run_of
 
 LATENCY_MS = 50
@@ -91,15 +91,19 @@ def baselines(scale: Scale, say: Callable[[str], None]) -> Result:
 
 def growth(scale: Scale, say: Callable[[str], None]) -> Result:
     """The product alone, at full speed, with exports of three sizes."""
-    return _rounds(scale, say, {_size(records): _pushing(_size(records), records) for records in scale.sizes})
+    sizes = {_size(records): _pushing(_size(records), records, options=_UNLIMITED) for records in scale.sizes}
+    return _rounds(scale, say, sizes)
 
 
 def limit(scale: Scale, say: Callable[[str], None]) -> Result:
-    """The product at Braze's limit with the latency of a real network, over http and TLS."""
+    """The product at Braze's limit with the latency of a real network, over http and TLS; an older commit beside it."""
     sink = _sink(LIMIT)
     variants = {_size(records): _pushing(_size(records), records, *sink) for records in scale.sizes}
     tls = f"{_size(scale.sizes[1])}, TLS"
     variants[tls] = _pushing(tls, scale.sizes[1], *sink, "--tls")
+    if (root := checkout(scale.against)) is not None:
+        large = _export(scale.sizes[-1])
+        variants[OLDER] = lambda: push(OLDER, PRODUCT, large, *sink, root=root)
     return _rounds(scale, say, variants)
 
 
@@ -120,17 +124,17 @@ def third(scale: Scale, say: Callable[[str], None]) -> Result:
 
 def shards(scale: Scale, say: Callable[[str], None]) -> Result:
     """Two shards of one export as two processes, at the limit and without; and what a passed-over record costs."""
-    path = _export(scale.sizes[1])
+    path, large = _export(scale.sizes[1]), _export(scale.sizes[2])
     least = ("--shard", f"1/{MOST_SHARDS}")
     variants = {
-        "two shards at the limit": lambda: _in_shards("two shards at the limit", 2, path, _sink(LIMIT)),
+        "two shards at the limit": lambda: _in_shards("two shards at the limit", 2, large, _sink(LIMIT)),
         "two shards, no limit": lambda: _in_shards("two shards, no limit", 2, path, _late_sink(), _UNLIMITED),
         "one process, no limit": lambda: push(
             "one process, no limit", PRODUCT, path, *_late_sink(), options=_UNLIMITED
         ),
         # Of a hundred records, 99 are passed over: what they cost beside one that is mapped.
-        "mapped": lambda: push("mapped", PRODUCT, path),
-        "passed over": lambda: push("passed over", PRODUCT, path, options=least),
+        "mapped": lambda: push("mapped", PRODUCT, path, options=_UNLIMITED),
+        "passed over": lambda: push("passed over", PRODUCT, path, options=(*least, *_UNLIMITED)),
         "start": lambda: push("start", PRODUCT, _export(SMALL)),
     }
     return _rounds(scale, say, variants) | {"records": scale.sizes[1], "shards": MOST_SHARDS}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.older import OLDER
 from benchmarks.runs import Run, least_ratio, middle, of, paired, variants
 
 LIMIT = 75_000
@@ -57,7 +58,7 @@ def runs(part: Mapping[str, Any]) -> list[Run]:
 def _baselines(part: Mapping[str, Any]) -> list[Row]:
     ratio = paired(runs(part), "waves", "product", lambda run: run.cpu_per_million)
     what = "rows per CPU-second against waves of threads, sink without latency"
-    return [Row(what, "5x", "8x", f"{ratio:.1f}x", (ratio >= 5) + (ratio >= 8))]
+    return [Row(what, "7x", "10x", f"{ratio:.1f}x", (ratio >= 7) + (ratio >= 10))]
 
 
 def _older(part: Mapping[str, Any]) -> list[Row]:
@@ -105,32 +106,37 @@ def _entered(part: Mapping[str, Any]) -> list[Row]:
 
 
 def _limit(part: Mapping[str, Any]) -> list[Row]:
+    """What this machine carries, the older commit tells: where it reaches less, less is asked in proportion."""
     largest = _by_size(runs(part))[-1]
     share = middle(largest, lambda run: run.objects_per_second / LIMIT)
-    within = middle(largest, lambda run: run.objects / run.seconds / LIMIT)
     refused = max(run.refused for run in largest)
     cores = middle(largest, lambda run: run.cores)
     records = largest[0].records
     measured = (
-        f"{share:.1%} in objects/s of the whole process ({within:.1%} of the push alone; "
-        f"{middle(largest, lambda run: run.rows_per_second):,.0f} rows/s), {refused} answered 429, "
+        f"{share:.1%} in objects/s of the whole process "
+        f"({middle(largest, lambda run: run.rows_per_second):,.0f} rows/s), {refused} answered 429, "
         f"at most {max(run.most_in_3s for run in largest):,} requests in 3 s"
     )
-    met = 0 if refused else (share >= 0.97) + (share >= 0.99)
+    asked = 0.95
+    if before := of(runs(part), OLDER):
+        reached = middle(before, lambda run: run.objects_per_second / LIMIT)
+        asked *= min(reached / 0.85, 1)
+        measured += f"; the older commit {reached:.1%}"
+    met = 0 if refused else (share >= asked) + (share >= 0.98)
     return [
         Row(
-            f"rows/s at 50 ms with 3,000 requests per 3 s enforced, {records:,} records",
-            "97 % of 75,000, no 429",
-            "99 %",
+            f"share of Braze's 75,000 objects/s at 50 ms, 3,000 requests per 3 s enforced, {records:,} records",
+            "95 % where the older commit reaches 85 %, elsewhere in proportion; no 429",
+            "98 %",
             measured,
             met,
         ),
         Row(
             "CPU used while at that limit",
             "under one core",
-            "under 60 %",
+            "70 % of a core",
             f"{cores:.0%} of one core",
-            (cores < 1) + (cores < 0.6),
+            (cores < 1) + (cores <= 0.7),
         ),
     ]
 
@@ -156,11 +162,62 @@ def _memory(limit: Mapping[str, Any], growth: Mapping[str, Any]) -> list[Row]:
     return [
         Row(
             f"peak memory above an interpreter that has the package imported ({bare:.1f} MB), at {sizes} records",
-            "under 64 MB and flat",
-            "under 32 MB",
+            "36 MB and flat",
+            "28 MB",
             measured,
-            flat * ((worst < 64) + (worst < 32)),
+            flat * ((worst <= 36) + (worst <= 28)),
         )
+    ]
+
+
+def gain_of_shards(part: Mapping[str, Any]) -> float:
+    """Tell how many times as many rows a second two shards push as one process, without a limit."""
+    alone, both = (
+        middle(of(runs(part), name), lambda run: run.rows_per_second)
+        for name in ("one process, no limit", "two shards, no limit")
+    )
+    return both / alone
+
+
+def records_of_shards(part: Mapping[str, Any]) -> tuple[float, float]:
+    """Tell the CPU seconds of a record that is mapped, and of one that is passed over, by the least of each."""
+    found, records, of_all = runs(part), part["records"], part["shards"]
+    start = min(run.cpu for run in of(found, "start"))
+    mapped, mostly = (
+        max(min(run.cpu for run in of(found, name)) - start, 1e-3) / records
+        for name in ("mapped", "passed over")
+    )
+    # One in a hundred is mapped.
+    return mapped, (mostly - mapped / of_all) / (1 - 1 / of_all)
+
+
+def _shards(part: Mapping[str, Any]) -> list[Row]:
+    turns = of(runs(part), "two shards at the limit")
+    share = middle(turns, lambda run: run.rows_per_second / LIMIT)
+    refused = middle(turns, lambda run: run.refused / run.requests)
+    gain, (mapped, passed) = gain_of_shards(part), records_of_shards(part)
+    return [
+        Row(
+            f"two shards at the limit, {turns[0].records:,} records",
+            "97 % of 75,000 rows/s together, under 0.2 % answered 429",
+            "",
+            f"{share:.1%}, {refused:.2%} answered 429",
+            2 * (share >= 0.97 and refused < 0.002),
+        ),
+        Row(
+            "rows/s of two shards without a limit, against one process",
+            "1.5x",
+            "",
+            f"{gain:.2f}x",
+            2 * (gain >= 1.5),
+        ),
+        Row(
+            "CPU of a record of another shard, against a mapped one",
+            "15 %",
+            "",
+            f"{passed / mapped:.0%}",
+            2 * (passed <= 0.15 * mapped),
+        ),
     ]
 
 
@@ -258,6 +315,7 @@ _JUDGES: tuple[tuple[tuple[str, ...], Callable[..., list[Row]]], ...] = (
     (("baselines",), _baselines),
     (("limit",), _limit),
     (("limit", "growth"), _memory),
+    (("shards",), _shards),
     (("small",), _small),
     (("growth", "limit", "third"), _growth),
     (("sharing",), _sharing),
