@@ -145,12 +145,12 @@ class TestOperator:
         report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
         assert report["status"] == "complete"
 
-    def test_rows_of_an_authors_own_have_no_share(self) -> None:
+    def test_of_a_list_of_rows_the_share_is_known(self) -> None:
         store = Store()
         rows = [{"external_id": f"U{n}", "first_name": "Ann"} for n in range(100)]
         operator = BrazeUserTrackOperator(task_id="push", attributes=rows)
         report = operator.execute({"task_state_store": store})  # type: ignore[typeddict-unknown-key]
-        assert (store.kept[-1]["share"], store.kept[-1]["export"]) == (None, None)
+        assert (store.kept[-1]["share"], store.kept[-1]["export"]) == (1.0, None)
         assert report["samples"][-1][1] == 100
 
     def test_a_plan_shows_its_progress(self, export: str) -> None:

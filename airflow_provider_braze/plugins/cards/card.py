@@ -103,6 +103,8 @@ class Card:
     sentence: str = ""
     error: str = ""
     share: float | None = None
+    whole: str = "file"
+    """What it is a share of."""
     waiting_until: datetime | None = None
     workspace: str = ""
     trouble: str = ""

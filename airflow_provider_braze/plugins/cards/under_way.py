@@ -74,6 +74,7 @@ def of_progress(task: PushTask, progress: Mapping[str, Any], badge: Badge) -> Ca
         [badge],
         workspace=workspace_of(progress),
         share=min(number(progress, "share"), 1.0) if isinstance(share, int | float) else None,
+        whole="file" if progress.get("export") else "rows",
         segments=bar(progress, running=True),
         facts=[
             ("Records read", f"{count(progress, 'records'):,}"),

@@ -24,7 +24,7 @@ OUTCOME_MEANINGS: Mapping[str, str] = MappingProxyType(
         "in_flight": "in a request that Braze has not answered yet",
         "read_ahead": "read, and to be sent when it is its turn",
         "to_be_sent": "read, and waits for Braze with the push; it has not failed",
-        "to_come": "not read yet, estimated from the size of the file",
+        "to_come": "not read yet, estimated from how much there is",
     }
 )
 

@@ -262,6 +262,10 @@ class TestRunning:
         assert shown.sentence == "Ended without a report. This is how far try 1 had come:"
         assert (shown.share, words(shown)) == (0.4, ["failed"])
 
+    @pytest.mark.parametrize(("export", "whole"), [("/x/RPI_Export_1.txt", "file"), (None, "rows")])
+    def test_it_says_of_what_the_share_is(self, export: str | None, whole: str) -> None:
+        assert card(state="running", progress=progress(export=export)).whole == whole
+
     @pytest.mark.parametrize("share", [None, "x", 7, float("nan")])
     def test_an_edited_progress_is_no_error(self, share: Any) -> None:
         shown = card(state="running", progress=progress(share=share, waiting_until="soon", samples="x"))
