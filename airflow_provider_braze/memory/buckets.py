@@ -55,9 +55,6 @@ def positions(kind: str, ids: Sequence[str]) -> list[int]:
         return [crc32(_bytes(each), start) * _MIX & _WORD for each in ids]
 
 
-_START = crc32(b"external_id\0")
-
-
 def buckets_between(first: int, beyond: int) -> range:
     """Give the buckets that some positions, one after the other, meet."""
     return range(bisect_right(_INNER, first), bisect_left(_INNER, beyond) + 1)
@@ -65,24 +62,15 @@ def buckets_between(first: int, beyond: int) -> range:
 
 def bucket_of(external_id: str) -> int:
     """Give the bucket of a user, from 0 on."""
-    return bisect_right(_INNER, crc32(_bytes(external_id), _START) * _MIX & _WORD)
+    return bisect_right(_INNER, position(("external_id", external_id)))
 
 
 def by_bucket(external_ids: Iterable[str | None]) -> dict[int, list[int]]:
     """Part users by bucket: of each bucket their indexes, in order; None is in no bucket."""
     found: dict[int, list[int]] = {}
-    inner, start = _INNER, _START
-    for at, user in enumerate(external_ids):
-        if user is None:
-            continue
-        try:
-            bucket = bisect_right(inner, crc32(user.encode(), start) * _MIX & _WORD)
-        except UnicodeEncodeError:
-            bucket = bucket_of(user)
-        if bucket in found:
-            found[bucket].append(at)
-        else:
-            found[bucket] = [at]
+    known = [(at, user) for at, user in enumerate(external_ids) if user is not None]
+    for (at, _), place in zip(known, positions("external_id", [user for _, user in known]), strict=True):
+        found.setdefault(bisect_right(_INNER, place), []).append(at)
     return found
 
 
