@@ -247,7 +247,7 @@ class Share:
             now=now,
         )
         if heads is not None:
-            self.heads = heads
+            self._leave_siblings(heads)
 
     def _leave_siblings(self, heads: float) -> None:
         """Share with whoever there is from now on."""

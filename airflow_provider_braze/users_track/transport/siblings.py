@@ -49,7 +49,6 @@ class Siblings:
         """
         part = allowed / self.number
         if others > (self.number - 1) * part * elapsed + _STRANGE * allowed:
-            self.are_alone = False
             return self.number + 1.0
         self._used, self._own = max(self._used, used), max(self._own, own)
         self._since = now if self._since is None else self._since
@@ -61,7 +60,4 @@ class Siblings:
         grows = by_others > self._by_others + _STRANGE * allowed
         self._with_room = self._with_room + 1 if has_room and not grows else 0
         self._since, self._by_others, self._used, self._own = now, by_others, 0.0, 0.0
-        if self._with_room < _PATIENCE:
-            return None
-        self.are_alone = False
-        return 1.0
+        return None if self._with_room < _PATIENCE else 1.0
