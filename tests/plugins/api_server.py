@@ -22,7 +22,7 @@ class ApiServer(RealAirflow):
 
     :param rows: what ``fill.py`` puts into its database.
     :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
-    :param on_sqlite: whether its database is SQLite also where PostgreSQL is installed, which takes no broken JSON.
+    :param on_sqlite: as of any Airflow of the tests.
     :param with_dags: whether it knows the shipped DAGs, so that Airflow's own pages show runs of them.
     """
 
@@ -34,9 +34,7 @@ class ApiServer(RealAirflow):
         on_sqlite: bool = False,
         with_dags: bool = False,
     ) -> None:
-        super().__init__(settings=settings)
-        if on_sqlite:
-            self._postgres = None
+        super().__init__(settings=settings, on_sqlite=on_sqlite)
         self.rows = rows
         self.with_dags = with_dags
         self.port = self.url.rpartition(":")[2]

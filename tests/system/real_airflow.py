@@ -65,6 +65,7 @@ class RealAirflow:
     :param python: interpreter of the Airflow to run.
     :param port: port of the API server and UI; a free one if not given.
     :param settings: further ``AIRFLOW__SECTION__KEY`` environment variables.
+    :param on_sqlite: keep its state in SQLite also where PostgreSQL is installed, which takes no broken JSON.
     """
 
     def __init__(
@@ -75,13 +76,14 @@ class RealAirflow:
         python: str = sys.executable,
         port: int | None = None,
         settings: Mapping[str, str] | None = None,
+        on_sqlite: bool = False,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="airflow-home-"))
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self.python = python
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, tuple[str, ...]] = {}
-        self._postgres = Postgres() if IS_INSTALLED else None
+        self._postgres = Postgres() if IS_INSTALLED and not on_sqlite else None
         self._session = requests.Session()
         self._session.trust_env = False
         self._environment = self._make_environment(dags_folder, connections or {})
