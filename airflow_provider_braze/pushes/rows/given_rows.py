@@ -112,9 +112,8 @@ class GivenRows:
     @property
     def count(self) -> int | None:
         """How many they are; None where they come one by one."""
-        if not all(isinstance(rows, list | tuple) for rows in self.arrays.values()):
-            return None
-        return sum(len(rows) for rows in self.arrays.values() if isinstance(rows, list | tuple))
+        known = [len(rows) for rows in self.arrays.values() if isinstance(rows, list | tuple)]
+        return sum(known) if len(known) == len(self.arrays) else None
 
     def digest(self) -> str | None:
         """Name the rows by their content; None where they come one by one, and are gone once they were read."""
