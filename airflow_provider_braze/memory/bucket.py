@@ -3,7 +3,7 @@
 Two rules make it safe. What is about to be sent is forgotten, on disk, before the request goes out; and only what Braze
 accepted is remembered. So whatever ends a push, at most too little is known, and too much is sent.
 
-Above: the memory. Below: comparing, the file, and where it is kept.
+Above: the memory. Below: decisions, and where it is kept.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
 
 from airflow_provider_braze.exceptions import describe
-from airflow_provider_braze.memory.deciding import Decider, Wish
-from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, set_aside_text
-from airflow_provider_braze.memory.reducing import Decision, Gathered, Told
-from airflow_provider_braze.memory.store import MemoryStore
+from airflow_provider_braze.memory.decisions.decider import Decider, Wish
+from airflow_provider_braze.memory.decisions.reducing import Decision, Gathered, Told
+from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError, Place, set_aside_text
+from airflow_provider_braze.memory.persistence.store import MemoryStore
 
 T = TypeVar("T")
 

@@ -9,12 +9,12 @@ import sqlite3
 from collections.abc import Callable, Iterable
 
 from airflow_provider_braze.exceptions import describe
-from airflow_provider_braze.memory.beginning import Unheard, unheard
-from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
-from airflow_provider_braze.memory.in_place import Guest
-from airflow_provider_braze.memory.opened import MemoryUnwritableError, Place, close_all
-from airflow_provider_braze.memory.place import bucket_folder, exists, is_here, open_place
-from airflow_provider_braze.memory.store import MemoryStore
+from airflow_provider_braze.memory.persistence.beginning import Unheard, unheard
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS, by_bucket
+from airflow_provider_braze.memory.persistence.in_place import Guest
+from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError, Place, close_all
+from airflow_provider_braze.memory.persistence.place import bucket_folder, exists, is_here, open_place
+from airflow_provider_braze.memory.persistence.store import MemoryStore
 from airflow_provider_braze.storage.files.location import Location
 
 

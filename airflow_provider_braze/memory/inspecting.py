@@ -11,22 +11,22 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.beginning import FOLDER
-from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
-from airflow_provider_braze.memory.comparing import Hashes
-from airflow_provider_braze.memory.copied import set_aside_of
-from airflow_provider_braze.memory.entries import UserEntries
-from airflow_provider_braze.memory.opened import Place, close_all
-from airflow_provider_braze.memory.place import (
+from airflow_provider_braze.memory.decisions.comparing import Hashes
+from airflow_provider_braze.memory.persistence.beginning import FOLDER
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS, bucket_of
+from airflow_provider_braze.memory.persistence.copied import set_aside_of
+from airflow_provider_braze.memory.persistence.entries import UserEntries
+from airflow_provider_braze.memory.persistence.opened import Place, close_all
+from airflow_provider_braze.memory.persistence.place import (
     Glimpse,
     bucket_folder,
     exclusive,
     exists,
     has_bucket,
 )
+from airflow_provider_braze.memory.persistence.slots import Slot
+from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore, UnusableError
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
-from airflow_provider_braze.memory.slots import Slot
-from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.storage.tidying import reports_folder_of

@@ -16,11 +16,8 @@ from typing import Any
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.bucket import Bucket, Saved
-from airflow_provider_braze.memory.buckets import BUCKETS, by_bucket
-from airflow_provider_braze.memory.deciding import Wish
-from airflow_provider_braze.memory.in_place import Guest
-from airflow_provider_braze.memory.opened import Place, close_all
-from airflow_provider_braze.memory.reducing import (
+from airflow_provider_braze.memory.decisions.decider import Wish
+from airflow_provider_braze.memory.decisions.reducing import (
     AS_IT_IS,
     Decision,
     Reduced,
@@ -31,7 +28,10 @@ from airflow_provider_braze.memory.reducing import (
     is_plain,
     sifted,
 )
-from airflow_provider_braze.memory.store import bucket_of_number
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS, by_bucket
+from airflow_provider_braze.memory.persistence.in_place import Guest
+from airflow_provider_braze.memory.persistence.opened import Place, close_all
+from airflow_provider_braze.memory.persistence.store import bucket_of_number
 from airflow_provider_braze.users_track.batching.batch import Part, size
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject, from_json
 

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.beginning import Unheard, has_begun, unheard
 from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
-from airflow_provider_braze.memory.buckets import BUCKETS
-from airflow_provider_braze.memory.entries import packed_digest
-from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import SET_ASIDE, Place
-from airflow_provider_braze.memory.place import (
+from airflow_provider_braze.memory.persistence.beginning import Unheard, has_begun, unheard
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS
+from airflow_provider_braze.memory.persistence.entries import packed_digest
+from airflow_provider_braze.memory.persistence.in_place import Guest
+from airflow_provider_braze.memory.persistence.opened import SET_ASIDE, Place
+from airflow_provider_braze.memory.persistence.place import (
     Glimpse,
     bucket_folder,
     check_kind,
@@ -30,7 +30,7 @@ from airflow_provider_braze.memory.place import (
     retire_older,
     unwritable,
 )
-from airflow_provider_braze.memory.store import MemoryStore, UnusableError
+from airflow_provider_braze.memory.persistence.store import MemoryStore, UnusableError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace

@@ -15,7 +15,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, TooManyUsersError
 from airflow_provider_braze.memory.forgetting import Forgetting
-from airflow_provider_braze.memory.place import folder_of
+from airflow_provider_braze.memory.persistence.place import folder_of
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.running import PATIENCE, Running
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Wish
-from airflow_provider_braze.memory.store import MemoryStore
+from airflow_provider_braze.memory.persistence import place
+from airflow_provider_braze.memory.persistence.store import MemoryStore
 from airflow_provider_braze.pushes.attempt import running
 from airflow_provider_braze.pushes.resuming import checkpoint
 from airflow_provider_braze.storage.reports.push_identity import PushIdentity

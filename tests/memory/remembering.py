@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_braze.memory import opening, rules
-from airflow_provider_braze.memory.beginning import Unheard
 from airflow_provider_braze.memory.bucket import Bucket
-from airflow_provider_braze.memory.buckets import BUCKETS
-from airflow_provider_braze.memory.copied import Copy, own_process
-from airflow_provider_braze.memory.in_place import Guest
 from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
-from airflow_provider_braze.memory.opened import Place
+from airflow_provider_braze.memory.persistence.beginning import Unheard
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS
+from airflow_provider_braze.memory.persistence.copied import Copy, own_process
+from airflow_provider_braze.memory.persistence.in_place import Guest
+from airflow_provider_braze.memory.persistence.opened import Place
 from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_braze.__main__ import main
-from airflow_provider_braze.memory.buckets import bucket_of
 from airflow_provider_braze.memory.memory import Wish
+from airflow_provider_braze.memory.persistence.buckets import bucket_of
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.connections import connect
 from tests.jobs import rows_push

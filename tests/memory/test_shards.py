@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.memory import opening, place
-from airflow_provider_braze.memory.buckets import BUCKETS, MOST_APART, bucket_of, by_bucket
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.persistence import place
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS, MOST_APART, bucket_of, by_bucket
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import close_all
+from airflow_provider_braze.memory.persistence import place
+from airflow_provider_braze.memory.persistence.opened import close_all
 from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill

@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_braze.memory import opening, place
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import Closable, close_all
+from airflow_provider_braze.memory.persistence import place
+from airflow_provider_braze.memory.persistence.opened import Closable, close_all
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.files.location import Location

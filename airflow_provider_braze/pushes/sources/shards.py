@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.memory.buckets import buckets_between, first_of, position, positions
+from airflow_provider_braze.memory.persistence.buckets import buckets_between, first_of, position, positions
 from airflow_provider_braze.parameters import as_optional_text, as_whole_number
 from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.mapping.identities import digits_of

@@ -4,7 +4,7 @@ Most objects say the very same as the last of their user. One hash tells, and th
 lie, one after the other as in the last export, is read at once. Only of the others is the user looked up, and the
 object compared value by value.
 
-Above: the memory. Below: comparing, the file.
+Above: a bucket of the memory. Below: comparing, and the file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from typing import Any
 import msgspec
 
 from airflow_provider_braze.memory import rules
-from airflow_provider_braze.memory.buckets import BUCKETS
-from airflow_provider_braze.memory.comparing import Comparer, Hashes
-from airflow_provider_braze.memory.differing import DAY, Differing, Read, has_few_tags
-from airflow_provider_braze.memory.entries import UserEntries
-from airflow_provider_braze.memory.plain_objects import Plain, PlainObjects, digests_of
-from airflow_provider_braze.memory.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
-from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import SHAPE, MemoryStore, place_of
-from airflow_provider_braze.memory.together import Together, unread
+from airflow_provider_braze.memory.decisions.comparing import Comparer, Hashes
+from airflow_provider_braze.memory.decisions.differing import DAY, Differing, Read, has_few_tags
+from airflow_provider_braze.memory.decisions.plain_objects import Plain, PlainObjects, digests_of
+from airflow_provider_braze.memory.decisions.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
+from airflow_provider_braze.memory.decisions.together import Together, unread
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS
+from airflow_provider_braze.memory.persistence.entries import UserEntries
+from airflow_provider_braze.memory.persistence.shapes import billed_of
+from airflow_provider_braze.memory.persistence.store import SHAPE, MemoryStore, place_of
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import Billed, surplus

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
-from airflow_provider_braze.memory.store import MemoryStore, UnusableError, set_aside
+from airflow_provider_braze.memory.persistence.store import MemoryStore, UnusableError, set_aside
 
 Belongs = Callable[[MemoryStore], str | None]
 """Says why a memory is not of a workspace; None where it is. It may mark a new one as its own."""

@@ -12,9 +12,9 @@ from itertools import compress
 from operator import not_
 from typing import Any
 
-from airflow_provider_braze.memory.entries import Entry, UserEntries
+from airflow_provider_braze.memory.persistence.entries import Entry, UserEntries
+from airflow_provider_braze.memory.persistence.slots import Slots
 from airflow_provider_braze.memory.rules import MOST_TAGS, TAGS, Statement, cost
-from airflow_provider_braze.memory.slots import Slots
 from airflow_provider_braze.users_track.rules.values import to_json
 
 _MOST_CACHED = 6_000

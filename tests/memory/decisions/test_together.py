@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.memory import deciding, forms
 from airflow_provider_braze.memory.bucket import Bucket
+from airflow_provider_braze.memory.decisions import decider, object_forms
+from airflow_provider_braze.memory.decisions.together import Several, Together, unread
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.together import Several, Together, unread
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object
 
 TEXTS = st.sampled_from(["A", "B", "", 'a"b\\', "é"])
@@ -102,7 +102,7 @@ def test_what_is_read_together_is_decided_of_as_one_by_one(pushes: list[Any]) ->
     with TemporaryDirectory(dir=shared) as folder, pytest.MonkeyPatch.context() as patched:
         patched.setattr("secrets.token_hex", lambda size: "ab" * size)
         quick = pushed(f"{folder}/quick", pushes)
-        patched.setattr(deciding, "Together", OneByOne)
+        patched.setattr(decider, "Together", OneByOne)
         assert quick == pushed(f"{folder}/slow", pushes)
 
 
@@ -114,7 +114,7 @@ class OneByOne(Together):
 @pytest.mark.parametrize(
     ("content", "form"),
     [
-        ({"x": "A", "n": 1}, {("x", forms.TEXT, ""), ("n", forms.OTHER, "")}),
+        ({"x": "A", "n": 1}, {("x", object_forms.TEXT, ""), ("n", object_forms.OTHER, "")}),
         ({"_merge_objects": True, "o": {"k": "A", "l": "B"}}, {("o", ".", "k"), ("o", ".", "l")}),
         ({"t": {"add": ["u"]}}, {("t", "+", "")}),
         ({"t": {"add": ["u", "v"]}}, None),
@@ -128,15 +128,15 @@ class OneByOne(Together):
     ],
 )
 def test_the_form_of_an_object(content: dict[str, Any], form: Any) -> None:
-    assert forms.form_of({"external_id": "u", **content}) == form
+    assert object_forms.form_of({"external_id": "u", **content}) == form
 
 
 def test_forms_are_united_unless_they_say_different_kinds_of_things() -> None:
-    text, other, tag = (frozenset({("x", kind, "")}) for kind in (forms.TEXT, forms.OTHER, "+"))
-    assert forms.united(text, other) == other
-    assert forms.united(text, tag) is None
-    many = frozenset((f"x{n}", forms.TEXT, "") for n in range(501))
-    assert forms.united(text, many) is None
+    text, other, tag = (frozenset({("x", kind, "")}) for kind in (object_forms.TEXT, object_forms.OTHER, "+"))
+    assert object_forms.united(text, other) == other
+    assert object_forms.united(text, tag) is None
+    many = frozenset((f"x{n}", object_forms.TEXT, "") for n in range(501))
+    assert object_forms.united(text, many) is None
 
 
 def test_all_files_of_a_memory_have_one_salt_and_a_new_one_gets_it(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES
-from airflow_provider_braze.memory.forms import (
+from airflow_provider_braze.memory.decisions.object_forms import (
     EXISTING_ONLY,
     NOTHING,
     UNSET,
@@ -25,7 +24,8 @@ from airflow_provider_braze.memory.forms import (
     reader_of,
     united,
 )
-from airflow_provider_braze.memory.plain_objects import NotPlainError, PlainObjects
+from airflow_provider_braze.memory.decisions.plain_objects import NotPlainError, PlainObjects
+from airflow_provider_braze.memory.persistence.entries import ENTRY_BYTES, SLOT_BYTES
 from airflow_provider_braze.memory.rules import ADDED, KEY, MERGE, Statement
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import Billed

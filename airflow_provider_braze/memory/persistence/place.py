@@ -8,7 +8,7 @@ A network share knows no such lock, and SQLite must not work there. So the file 
 *in use* is left beside it until the copy is brought back. Who finds a mark cannot tell a dead push from one that runs:
 the memory is set aside, and the mark taken away, by which the other, if it runs, knows that it was met.
 
-Above: the memory. Below: storage, and the file itself.
+Above: opening, forgetting, inspecting. Below: the two kinds of places.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import tempfile
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
-from airflow_provider_braze.memory.beginning import FOLDER
-from airflow_provider_braze.memory.buckets import BUCKETS
-from airflow_provider_braze.memory.copied import Copy, download, marks, set_aside_of
-from airflow_provider_braze.memory.in_place import Guest, InPlace
-from airflow_provider_braze.memory.opened import (
+from airflow_provider_braze.memory.persistence.beginning import FOLDER
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS
+from airflow_provider_braze.memory.persistence.copied import Copy, download, marks, set_aside_of
+from airflow_provider_braze.memory.persistence.in_place import Guest, InPlace
+from airflow_provider_braze.memory.persistence.opened import (
     Belongs,
     InUseError,
     MemoryUnwritableError,
@@ -33,7 +33,7 @@ from airflow_provider_braze.memory.opened import (
     Warn,
     warn_of,
 )
-from airflow_provider_braze.memory.store import NAME, MemoryStore, UnusableError
+from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore, UnusableError
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name

@@ -10,8 +10,8 @@ import fcntl
 import os
 import sqlite3
 
-from airflow_provider_braze.memory.opened import Belongs, InUseError, Warn, opened, warn_of
-from airflow_provider_braze.memory.store import NAME, MemoryStore, set_aside
+from airflow_provider_braze.memory.persistence.opened import Belongs, InUseError, Warn, opened, warn_of
+from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore, set_aside
 from airflow_provider_braze.storage.files import local, plain
 from airflow_provider_braze.storage.files.location import Location
 

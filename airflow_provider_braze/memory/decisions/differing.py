@@ -12,12 +12,12 @@ from itertools import repeat
 from operator import itemgetter
 from typing import NamedTuple
 
-from airflow_provider_braze.memory.entries import ENTRY_BYTES, SLOT_BYTES, UserEntries
-from airflow_provider_braze.memory.reducing import Decision, Told
+from airflow_provider_braze.memory.decisions.reducing import Decision, Told
+from airflow_provider_braze.memory.decisions.together import Several, Together, signature_of
+from airflow_provider_braze.memory.persistence.entries import ENTRY_BYTES, SLOT_BYTES, UserEntries
+from airflow_provider_braze.memory.persistence.shapes import billed_of
+from airflow_provider_braze.memory.persistence.store import MemoryStore, hash_of_number
 from airflow_provider_braze.memory.rules import MOST_TAGS
-from airflow_provider_braze.memory.shapes import billed_of
-from airflow_provider_braze.memory.store import MemoryStore, hash_of_number
-from airflow_provider_braze.memory.together import Several, Together, signature_of
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import surplus
 

@@ -14,7 +14,13 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from airflow_provider_braze.memory.entries import SLOT_BYTES, UserEntries, packed_digest, packed_slot
+from airflow_provider_braze.memory.persistence.entries import (
+    SLOT_BYTES,
+    UserEntries,
+    packed_digest,
+    packed_slot,
+)
+from airflow_provider_braze.memory.persistence.slots import Slots
 from airflow_provider_braze.memory.rules import (
     ADDED,
     ALWAYS_SENT,
@@ -25,7 +31,6 @@ from airflow_provider_braze.memory.rules import (
     Statement,
     is_always_sent,
 )
-from airflow_provider_braze.memory.slots import Slots
 from airflow_provider_braze.users_track.rules import checks
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 from airflow_provider_braze.users_track.rules.values import to_json

@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterable
 
 from airflow_provider_braze.exceptions import ExportRefusedError
-from airflow_provider_braze.memory.opened import Belongs, Warn, opened, warn_of
-from airflow_provider_braze.memory.store import NAME
+from airflow_provider_braze.memory.persistence.opened import Belongs, Warn, opened, warn_of
+from airflow_provider_braze.memory.persistence.store import NAME
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.files.location import Location
 

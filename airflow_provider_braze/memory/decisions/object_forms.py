@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from airflow_provider_braze.memory.plain_objects import CHANGES
+from airflow_provider_braze.memory.decisions.plain_objects import CHANGES
 from airflow_provider_braze.memory.rules import ADDED, KEY, MERGE, NO_VALUES, WHOLE
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 

@@ -22,10 +22,10 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_braze.memory.buckets import BUCKETS, bucket_of
-from airflow_provider_braze.memory.entries import DIGEST_BYTES, UserEntries, packed_digest
-from airflow_provider_braze.memory.shapes import MOST_SHAPES, Shapes
-from airflow_provider_braze.memory.slots import Slots
+from airflow_provider_braze.memory.persistence.buckets import BUCKETS, bucket_of
+from airflow_provider_braze.memory.persistence.entries import DIGEST_BYTES, UserEntries, packed_digest
+from airflow_provider_braze.memory.persistence.shapes import MOST_SHAPES, Shapes
+from airflow_provider_braze.memory.persistence.slots import Slots
 
 VERSION = 4
 

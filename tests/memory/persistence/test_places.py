@@ -13,11 +13,12 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.memory import beginning, in_place, opening, place, store
-from airflow_provider_braze.memory.beginning import Unheard
-from airflow_provider_braze.memory.buckets import bucket_of
+from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.opened import MemoryUnwritableError
+from airflow_provider_braze.memory.persistence import beginning, in_place, place, store
+from airflow_provider_braze.memory.persistence.beginning import Unheard
+from airflow_provider_braze.memory.persistence.buckets import bucket_of
+from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject

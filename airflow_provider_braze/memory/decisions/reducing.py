@@ -11,9 +11,9 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from airflow_provider_braze.memory import rules
-from airflow_provider_braze.memory.comparing import Compared
-from airflow_provider_braze.memory.entries import UserEntries
-from airflow_provider_braze.memory.shapes import billed_of
+from airflow_provider_braze.memory.decisions.comparing import Compared
+from airflow_provider_braze.memory.persistence.entries import UserEntries
+from airflow_provider_braze.memory.persistence.shapes import billed_of
 from airflow_provider_braze.users_track.batching.batch import Part
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
 from airflow_provider_braze.users_track.batching.record_block import BlockSlice
