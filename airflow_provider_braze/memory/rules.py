@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.rules import checks, standard_fields
 from airflow_provider_braze.users_track.rules.data_points import points
+from airflow_provider_braze.users_track.rules.names import squash
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 
 WHOLE, KEY, ADDED, REMOVED = "=", ".", "+", "-"
@@ -83,7 +83,7 @@ def statements(
     """Take an object apart.
 
     :param content: an attributes object.
-    :param always_send: names, as :func:`normalised` spells them, of attributes and of keys inside objects that are
+    :param always_send: names, as :func:`squash` spells them, of attributes and of keys inside objects that are
         never left out, because others change them, too.
     :param checked: Braze surely takes every value of it; otherwise each is looked at.
     """
@@ -101,7 +101,9 @@ def statements(
         elif is_object(name, value) and merges and value:
             found += _of_object(name, value, always_send, remembered=remembered)
         elif is_object(name, value) or not _is_change(name, value):
-            found.append(Statement(name, WHOLE, "", (value,), remembered))
+            # An empty object that is merged changes nothing, whereas alone it empties what Braze holds.
+            is_unclear = (merges and value == {}) or _holds_always_sent(name, value, always_send)
+            found.append(Statement(name, WHOLE, "", (value,), remembered and not is_unclear))
         else:
             found.append(_change(name, value, remembered=remembered))
     return found
@@ -111,7 +113,8 @@ def _of_object(
     name: str, value: Mapping[str, Any], always_send: AbstractSet[str], *, remembered: bool
 ) -> Iterator[Statement]:
     for key, item in value.items():
-        always = is_always_sent((key, f"{name}.{key}"), always_send)
+        path = f"{name}.{key}"
+        always = is_always_sent((key, path), always_send) or _holds_always_sent(path, item, always_send)
         yield Statement(name, KEY, key, (item,), remembered and not always)
 
 
@@ -120,7 +123,21 @@ def is_always_sent(names: Iterable[str], always_send: AbstractSet[str]) -> bool:
 
     :param names: what it may be called.
     """
-    return bool(always_send) and not always_send.isdisjoint(map(normalised, names))
+    return bool(always_send) and not always_send.isdisjoint(map(squash, names))
+
+
+def _holds_always_sent(path: str, value: Any, always_send: AbstractSet[str]) -> bool:
+    """Tell whether an object, which is compared as one, holds at any depth what is always to be sent.
+
+    :param path: the names of the attribute and of the keys that lead to it.
+    """
+    if not always_send or not isinstance(value, dict):
+        return False
+    inside = ((key, f"{path}.{key}", item) for key, item in value.items())
+    return any(
+        is_always_sent((key, deeper), always_send) or _holds_always_sent(deeper, item, always_send)
+        for key, deeper, item in inside
+    )
 
 
 def is_object(name: str, value: Any) -> bool:

@@ -26,9 +26,9 @@ from airflow_provider_braze.memory.persistence.buckets import BUCKETS
 from airflow_provider_braze.memory.persistence.entries import UserEntries
 from airflow_provider_braze.memory.persistence.shapes import billed_of
 from airflow_provider_braze.memory.persistence.store import SHAPE, MemoryStore, place_of
-from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.users_track.batching.profile_object import from_json
 from airflow_provider_braze.users_track.rules.data_points import Billed, surplus
+from airflow_provider_braze.users_track.rules.names import squash
 
 _NEVER = -(2.0**62)
 
@@ -75,7 +75,7 @@ class Decider:
         self._comparer = Comparer(
             push, store.slots, Hashes(store.digest), self._leaves_out, wish.only_changed
         )
-        self._always_send = frozenset(map(normalised, wish.always_send))
+        self._always_send = frozenset(map(squash, wish.always_send))
         self._plain = PlainObjects(
             store.slots, digests_of(store.salt), self._always_send, self._comparer.unsafe
         )

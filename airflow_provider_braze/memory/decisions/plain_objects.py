@@ -114,7 +114,7 @@ class PlainObjects:
 
     :param slots: numbers of what can be said.
     :param digests: of values.
-    :param always_send: names, as :func:`normalised` spells them, of what is never left out.
+    :param always_send: names, as :func:`squash` spells them, of what is never left out.
     :param unsafe: attributes that are not remembered.
     """
 

@@ -16,11 +16,12 @@ from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.persistence import place
 from airflow_provider_braze.memory.persistence.opened import Closable, close_all
 from airflow_provider_braze.pushes.attempt.job import Job
-from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
 from airflow_provider_braze.users_track.records import RecordCounts
+from airflow_provider_braze.users_track.rules.names import key_of, squash
+from airflow_provider_braze.users_track.rules.standard_fields import standard_name
 
 _LOOK_EVERY = 30.0
 """Seconds between two looks at a network share whether another push has begun a memory there."""
@@ -133,16 +134,16 @@ class Remembering:
 
 
 def with_targets(wish: Wish, mapping: ExportMapping) -> Wish:
-    """Add to the columns that are always sent what a mapping makes of them."""
-    asked = frozenset(map(normalised, wish.always_send))
+    """Add to the columns that are always sent what a mapping makes of them.
+
+    What only may be made of one is added, too: then at most too much is sent.
+    """
+    asked = frozenset(map(squash, wish.always_send))
     if not asked:
         return wish
     tags = {**DEFAULT_TAGS, **mapping.tags}
-    targets = {name: mapping.rename[name] for name in mapping.rename} | {
-        name: tag.attribute for name, tag in tags.items()
-    }
-    return replace(
-        wish,
-        always_send=wish.always_send
-        | {target for column, target in targets.items() if normalised(column) in asked},
-    )
+    declared = {**mapping.rename, **{name: tag.attribute for name, tag in tags.items()}}
+    targets = {target for column, target in declared.items() if squash(column) in asked}
+    targets.update(map(key_of, wish.always_send))
+    targets.update(filter(None, map(standard_name, wish.always_send)))
+    return replace(wish, always_send=wish.always_send | targets)
