@@ -13,9 +13,10 @@ from dataclasses import replace
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.cutting import is_width_problem, width_problem
+from airflow_provider_braze.redpoint.reading.doubt import is_uncut
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
-from airflow_provider_braze.redpoint.reading.record_scanner import Record
+from airflow_provider_braze.redpoint.reading.record_scanner import UNREADABLE, Record
 from airflow_provider_braze.rejects.rejects_header import (
     HEAD_BYTES,
     OWN_COLUMNS,
@@ -35,6 +36,10 @@ _ANY_DIALECT = Dialect()
 
 _MOST_DIGITS = 18
 """Of a line number; Python itself refuses to read a number of thousands of digits."""
+
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_HOW_TO_MEND = f"; put each cell below its name, or, where this is one whole cell, delete its {REASON_COLUMN}"
+_HOW_TO_REPLACE = f"; write the character that belongs there, or delete its {REASON_COLUMN}"
 
 _NUMBER = re.compile(
     r"(?P<whole>\d+)(?:[.,](?P<fraction>\d{1,2}|\d+(?=[eE])))?(?:[eE]\+?(?P<power>\d{1,2}))?"
@@ -156,16 +161,23 @@ class RejectsReader:
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
         if len(cells) != self._width and problem:
             problem = width_problem(len(original), f"the export had {len(self.columns)}")
-        elif not problem and self._padded:
-            return Record(number, *self._as_narrow_as_before(cells, original))
+        elif not problem:
+            return Record(number, *self._as_it_was_refused(cells, original))
         return Record(number, original, problem)
 
-    def _as_narrow_as_before(self, cells: list[str], original: list[str]) -> tuple[list[str], str | None]:
-        """Take empty cells away that alone have made a record whole which was too narrow, and say that it still is.
+    def _as_it_was_refused(self, cells: list[str], original: list[str]) -> tuple[list[str], str | None]:
+        """Tell a record that nobody has mended from what it was refused for, though it has the right width now.
 
-        A program that makes all rows as wide as the widest has put them there: which cell was missing nobody has said.
+        A program that makes all rows as wide as the widest has put empty cells there: which cell was missing nobody
+        has said, and a line that could not be cut must not become a person named by all of it. Nor has anybody said
+        what a byte means that it has replaced.
         """
         reason = cells[self._reason_at] if self._reason_at >= 0 else ""
+        if is_uncut(reason):
+            still = _is_one_text(original)
+            return (original[:1], _with_hint(reason, _HOW_TO_MEND)) if still else (original, None)
+        if reason.startswith(UNREADABLE) and any(_REPLACED in cell for cell in original):
+            return original, _with_hint(reason, _HOW_TO_REPLACE)
         digits = reason.partition(" ")[0]
         width = int(digits) if is_width_problem(reason) and len(digits) <= _MOST_DIGITS else len(original)
         if width >= len(original) or any(map(str.strip, original[width:])):
@@ -174,6 +186,19 @@ class RejectsReader:
         return original[
             :width
         ], f"{problem}; where its last cells really are empty, delete its {REASON_COLUMN}"
+
+
+def _is_one_text(cells: list[str]) -> bool:
+    """Whether a line that could not be cut still stands in the first cell, and nothing beside it.
+
+    In the only column it is mended once it has no qualifier any more.
+    """
+    only, *others = cells
+    return not any(map(str.strip, others)) if others else any(qualifier in only for qualifier in "\"'")
+
+
+def _with_hint(reason: str, hint: str) -> str:
+    return reason.removesuffix(hint) + hint
 
 
 def _line_number(text: str) -> int | None:

@@ -13,13 +13,20 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from airflow_provider_braze.blanks import BLANKS
-from airflow_provider_braze.redpoint.reading.cutting import Cutter
+from airflow_provider_braze.redpoint.reading.cutting import NOT_CLOSED, NOT_DOUBLED, Cutter
 
 _SURE_COLUMNS = 4
 """So many columns make it next to impossible that a line of a text is as wide as the header by chance."""
 
 _UNWRAPPED_RECORDS = 100
 """After so many records without any wrapped value, a qualifier that opens one is read as an ordinary character."""
+
+_MAY_BE_ONE = "it may be one value from "
+
+
+def is_uncut(reason: str) -> bool:
+    """Tell whether a reason says that a line was not cut into cells: it stands in one cell as a whole."""
+    return reason.startswith((NOT_CLOSED, NOT_DOUBLED, _MAY_BE_ONE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +220,11 @@ class Judge:
         lines = f"line {first}" if first == last else f"line {first} to line {last}"
         if not closed:
             return (
-                f"a qualified value is not closed: it would go on from {lines}, or {self._qualifier} is a stray "
+                f"{NOT_CLOSED}: it would go on from {lines}, or {self._qualifier} is a stray "
                 "character there; dialect.qualifier decides it"
             )
         return (
-            f"it may be one value from {lines}, or {self._qualifier} is a stray character in records of their own; "
+            f"{_MAY_BE_ONE}{lines}, or {self._qualifier} is a stray character in records of their own; "
             "dialect.qualifier decides it"
         )
 

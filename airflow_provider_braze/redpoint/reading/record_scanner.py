@@ -31,6 +31,7 @@ from airflow_provider_braze.redpoint.reading.uniting import Uniter
 _MOST_TOGETHER = 1024
 """Lines that are cut together as long as each of them is a record of its own."""
 
+UNREADABLE = "a byte that is not "
 _TOO_LONG = f"longer than {MAX_RECORD:,} characters"
 
 
@@ -320,9 +321,9 @@ class RecordScanner:
         if len(text) > MAX_RECORD:
             return Record(line, [], _TOO_LONG)
         if "\0" in text:
-            problem = "a NUL character"
+            problem = _both(problem, "a NUL character")
         elif not is_readable(text):
-            problem = f"a byte that is not {self._encoding}; is dialect['encoding'] right?"
+            problem = _both(problem, f"{UNREADABLE}{self._encoding}; is dialect['encoding'] right?")
         elif problem is None and self._width not in (None, len(cells)):
             problem = width_problem(len(cells), self._expected)
         return Record(line, cells, problem)
@@ -335,6 +336,11 @@ class RecordScanner:
             and cells[-1] == header[-1]
             and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
         )
+
+
+def _both(trouble: str | None, problem: str) -> str:
+    """Name trouble first: it tells that the line is not cut, which is asked when its reject is pushed again."""
+    return f"{trouble}; and {problem}" if trouble else problem
 
 
 def _ends_raw(text: str) -> bool:

@@ -49,6 +49,16 @@ def mended(report: dict[str, Any], name: str, folder: Path | None = None) -> Pat
     return path
 
 
+def as_wide_as_the_widest(path: Path, *, token: bool = True) -> Path:
+    """Save a rejects file as a spreadsheet does, with or without the name that ties it to its report."""
+    rows = [*csv.reader(io.StringIO(path.read_text(), newline=""))]
+    width = max(map(len, rows)) - (not token)
+    saved = path.with_name("saved.csv")
+    with saved.open("w", newline="") as file:
+        csv.writer(file).writerows([(row + [""] * width)[:width] for row in rows])
+    return saved
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_under_another_name_it_is_pushed_with_its_parents_mapping(
     push: Push, first: dict[str, Any], sandbox: SandboxProcess, name: str
@@ -432,6 +442,60 @@ class TestToken:
         check(push(again["rejects_path"], run="once more"), records=1, invalid=1)
         assert sandbox.profile("U2")["home_city"] == "Troy"
         assert sandbox.profile("U3")["first_name"] == "Salem"
+
+    @pytest.mark.parametrize("token", [True, False], ids=["", "without the token"])
+    @pytest.mark.parametrize("delimiter", ["\t", ","])
+    def test_a_line_that_could_not_be_cut_becomes_nobody_by_the_cells_that_it_adds(
+        self, push: Push, land: Land, sandbox: SandboxProcess, delimiter: str, token: bool
+    ) -> None:
+        names = ["ann", '"Jim', "cy", 'Bob"', "eve", '"Al" Lee', '"Zo\0', '"Kim']
+        lines = [["external_id", "nickname", "home_city", "state"]]
+        lines += [[f"U{n}", name, "Boise", "ID"] for n, name in enumerate(names)]
+        first = push(land("".join(delimiter.join(line) + "\n" for line in lines)), run="first")
+        check(first, records=8, accepted=3, invalid=5)
+        path = Path(first["rejects_path"])
+        saved = as_wide_as_the_widest(path, token=token)
+        again = push(saved, run="again")
+        check(again, records=5, invalid=5)
+        assert set(sandbox.profiles()) == {"U0", "U2", "U4"}
+        # Nor when what is left of it is saved and pushed once more.
+        check(push(as_wide_as_the_widest(Path(again["rejects_path"])), run="once more"), records=5, invalid=5)
+
+        head, *rows = csv.reader(saved.read_text().splitlines())
+        rows = [[*row[:4], *row[4].replace('"', "").replace("\0", "o").split(delimiter)] for row in rows]
+        # One has nothing but an identifier; who mended it has said so.
+        rows[0] = [*rows[0][:2], "", rows[0][3], "U1", "", "", ""]
+        with saved.open("w", newline="") as file:
+            csv.writer(file).writerows([head, *rows])
+        check(push(saved, run="mended"), records=5, accepted=5)
+        assert set(sandbox.profiles()) == {f"U{n}" for n in range(8)}
+        assert sandbox.profile("U3")["custom_attributes"]["rpi_cdp_attributes"]["nickname"] == "Bob"
+
+    def test_a_line_that_could_not_be_cut_is_nobody_where_there_is_one_column(
+        self, push: Push, land: Land, sandbox: SandboxProcess
+    ) -> None:
+        first = push(land('external_id\nU1\n"U2\nU3\n'), run="first", dialect=Dialect(delimiter="comma"))
+        check(first, records=3, accepted=2, invalid=1)
+        path = Path(first["rejects_path"])
+        check(push(path, run="again"), records=1, invalid=1)
+        path.write_text(path.read_text().replace('"""U2"', "U2"))
+        check(push(path, run="mended"), records=1, accepted=1)
+        assert set(sandbox.profiles()) == {"U1", "U2", "U3"}
+
+    def test_a_character_that_a_program_put_for_an_unreadable_byte_is_not_sent(
+        self, push: Push, land: Land, sandbox: SandboxProcess
+    ) -> None:
+        export = land("external_id,nickname\nU1,Zo?\nU2,Bo\n")
+        export.write_bytes(export.read_bytes().replace(b"?", b"\xeb"))
+        first = push(export, run="first")
+        check(first, records=2, accepted=1, invalid=1)
+        path = Path(first["rejects_path"])
+        path.write_text(path.read_bytes().decode("utf-8", "replace"))
+        again = push(path, run="again")
+        check(again, records=1, invalid=1)
+        path.write_text(path.read_text().replace("\N{REPLACEMENT CHARACTER}", "ë"))
+        check(push(path, run="mended"), records=1, accepted=1)
+        assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"nickname": "Zoë"}
 
     def test_what_is_too_wide_by_an_empty_cell_stays_so(self, push: Push, land: Land) -> None:
         first = push(land("external_id,email\nU1,ann@example.com\nU2,bo@example.com,\n"), run="first")
