@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -89,7 +90,12 @@ def _forget(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
     if not (parsed.user or parsed.attribute or parsed.all):
         raise BrazeSetupError("Say what to forget: --user, --attribute or --all.")
     for each in found:
-        known = inspecting.forget(each, users=parsed.user, attributes=parsed.attribute, everything=parsed.all)
+        warnings: list[str] = []
+        known = inspecting.forget(
+            each, warnings.append, users=parsed.user, attributes=parsed.attribute, everything=parsed.all
+        )
+        for warning in dict.fromkeys(warnings):
+            print(warning, file=sys.stderr)
         print(f"{each.url}: {known:,} forgotten.")
     return 0
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
@@ -126,6 +126,7 @@ def last_told(folder: Location, user: str) -> str | None:
 
 def forget(
     folder: Location,
+    warn: Callable[[str], None],
     *,
     users: Collection[str] = (),
     attributes: Collection[str] = (),
@@ -133,6 +134,7 @@ def forget(
 ) -> int:
     """Have a memory forget users, attributes, or all.
 
+    :param warn: takes a warning: of a file that is damaged, or of another version, all is forgotten.
     :return: how many users or attributes were known.
     :raises BrazeSetupError: a push uses it; then nothing is forgotten.
     """
@@ -143,7 +145,7 @@ def forget(
         # All of it, so that a user is forgotten also where a file was set aside.
         for bucket in range(BUCKETS):
             if has_bucket(folder, bucket):
-                places.append(exclusive(bucket_folder(folder, bucket)))
+                places.append(exclusive(bucket_folder(folder, bucket), warn))
         for store in (place.store for place in places):
             with store.transaction():
                 if everything:

@@ -5,6 +5,7 @@ Above: the operator. Below: the memory, which says what each part means.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -69,28 +70,30 @@ def days(name: str, value: Any) -> float | None:
 
 
 def names(name: str, value: Any) -> frozenset[str]:
-    """Read names of columns: a list, JSON of one, or a text with commas between them.
+    """Read names of columns: a list, the text of one, or a text with commas between them.
 
     :raises BrazeSetupError: it is none.
     """
     if is_unset(value):
         return frozenset()
-    if isinstance(value, str):
-        value = _of_text(value)
-    if isinstance(value, Mapping) or not isinstance(value, Collection):
+    found = _of_text(value) if isinstance(value, str) else value
+    if isinstance(found, Mapping | str) or not isinstance(found, Collection):
         raise BrazeSetupError(f"{name} must be a list of columns, not {value!r}.")
-    for each in value:
+    for each in found:
         if not isinstance(each, str) or not each.strip():
             raise BrazeSetupError(f"{name} must be a list of columns; {each!r} is no name of one.")
-    return frozenset(each.strip() for each in value)
+    return frozenset(each.strip() for each in found)
 
 
 def _of_text(text: str) -> Any:
-    if text.strip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
+    if text.strip()[:1] in ("[", "(", "{"):
+        # A template writes a list as JSON, or as Python does.
+        for read in (json.loads, ast.literal_eval):
+            try:
+                return read(text.strip())
+            except (ValueError, SyntaxError, RecursionError, MemoryError):
+                continue
+        return None
     return [each for each in text.split(",") if each.strip()]
 
 

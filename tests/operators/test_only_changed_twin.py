@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.memory_parameters import names
 from tests.operators.test_list import Share, connection, share
 from tests.sandbox_process import SandboxProcess
 
@@ -166,3 +168,17 @@ def test_a_column_inside_a_deeper_object_is_always_sent(share: Share) -> None:
             always_send=["Tier"],
         ).execute({})
         assert report["data_points_by_attribute"] == sent
+
+
+@pytest.mark.parametrize(
+    "text", ["a, b c", " a ,b c,", '["a", "b c"]', "['a', 'b c']", "('a', 'b c')", "{'a', 'b c'}"]
+)
+def test_names_as_a_template_writes_them(text: str) -> None:
+    assert names("always_send", text) == {"a", "b c"}
+
+
+@pytest.mark.parametrize("text", ['["a"', "['a", "[a]", "{'a': 1}", "[1]", "[['a']]", "('a')"])
+def test_a_text_that_only_looks_like_a_list_is_refused(text: str) -> None:
+    """Taken letter by letter it would name nothing that is there, and what it names would be left out."""
+    with pytest.raises(BrazeSetupError, match="always_send must be a list of columns"):
+        names("always_send", text)

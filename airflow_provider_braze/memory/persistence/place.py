@@ -158,27 +158,22 @@ def _nearest(path: str) -> str:
     return path
 
 
-def exclusive(folder: Location) -> Place:
+def exclusive(folder: Location, warn: Warn) -> Place:
     """Open a bucket that is there for somebody at a terminal, who must not disturb a push.
 
-    :raises BrazeSetupError: it cannot be used, or a push uses it.
+    :param warn: told when it was damaged or of another version: it is set aside then, and a new one opened.
+    :raises BrazeSetupError: a push uses it.
     """
-    refused: list[str] = []
     try:
         if is_here(folder):
-            place: Place = InPlace(folder, lambda _: None, refused.append)
-        elif marks(folder):
+            return InPlace(folder, lambda _: None, warn)
+        if marks(folder):
             raise InUseError
-        else:
-            place = Copy(folder, lambda _: None, refused.append)
+        return Copy(folder, lambda _: None, warn)
     except InUseError:
         raise BrazeSetupError(
             f"A push uses the memory in {folder.url} at this moment, or died while it did: try again when it has ended."
         ) from None
-    if refused:
-        place.close()
-        raise BrazeSetupError(refused[0])
-    return place
 
 
 class Glimpse:
