@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from airflow_provider_braze.sandbox.checks import dates
-from airflow_provider_braze.sandbox.checks.standard_fields import KEEP, MAX_STRING
+from airflow_provider_braze.sandbox.checks.profile_fields import KEEP, MAX_STRING
 
 MAX_KEY = 255
 MAX_ITEMS = 500

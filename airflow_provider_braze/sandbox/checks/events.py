@@ -13,7 +13,7 @@ import msgspec
 from airflow_provider_braze.sandbox.checks import dates
 from airflow_provider_braze.sandbox.checks.custom_attributes import MAX_BYTES
 from airflow_provider_braze.sandbox.checks.iso_codes import CURRENCIES
-from airflow_provider_braze.sandbox.checks.standard_fields import MAX_STRING
+from airflow_provider_braze.sandbox.checks.profile_fields import MAX_STRING
 
 RESERVED_PROPERTIES = ("time", "event_name")
 MAX_QUANTITY = 100

@@ -13,14 +13,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_braze.sandbox.checks import custom_attributes, events, refusal_reasons, standard_fields
+from airflow_provider_braze.sandbox.checks import custom_attributes, events, profile_fields, refusal_reasons
 from airflow_provider_braze.sandbox.checks.identifiers import (
     BadIdentifierError,
     ProfileKey,
     digits_of,
     identify,
 )
-from airflow_provider_braze.sandbox.checks.standard_fields import KEEP, STORED_AS
+from airflow_provider_braze.sandbox.checks.profile_fields import KEEP, STORED_AS
 from airflow_provider_braze.sandbox.workspace.profiles import Profile, Profiles
 
 ARRAYS = ("attributes", "events", "purchases")
@@ -157,7 +157,7 @@ class ProfileStore:
         for name, value in item.items():
             if name in STORED_AS:
                 self._write_standard(profile, name, value)
-            elif name not in standard_fields.NEVER_STORED:
+            elif name not in profile_fields.NEVER_STORED:
                 self._write_custom(profile, name, value, merge)
         for name in SHARED.keys() & item.keys():
             for other in self._sharing(profile, SHARED[name]):
@@ -235,7 +235,7 @@ def _is_token_import(array: str, item: dict[str, Any]) -> bool:
 
 
 _REFUSALS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
-    "attributes": standard_fields.refusals,
+    "attributes": profile_fields.refusals,
     "events": events.event_refusals,
     "purchases": events.purchase_refusals,
 }

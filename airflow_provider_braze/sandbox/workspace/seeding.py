@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from airflow_provider_braze.sandbox.checks.identifiers import BadIdentifierError, ProfileKey, identify
-from airflow_provider_braze.sandbox.checks.standard_fields import STORED_AS
+from airflow_provider_braze.sandbox.checks.profile_fields import STORED_AS
 from airflow_provider_braze.sandbox.workspace.profiles import Profiles
 
 DERIVED = frozenset({"created_at", "custom_events", "purchases", "total_revenue", "random_bucket"})

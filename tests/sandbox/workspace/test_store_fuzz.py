@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.sandbox.checks.standard_fields import STORED_AS
+from airflow_provider_braze.sandbox.checks.profile_fields import STORED_AS
 from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore
 
 NAMES = st.sampled_from(

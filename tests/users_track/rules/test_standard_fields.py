@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.sandbox.checks import iso_codes
-from airflow_provider_braze.sandbox.checks import standard_fields as sandbox_fields
+from airflow_provider_braze.sandbox.checks import profile_fields as sandbox_fields
 from airflow_provider_braze.sandbox.checks.identifiers import is_email
 from airflow_provider_braze.users_track.rules import standard_fields, time_zones
 from airflow_provider_braze.users_track.rules.standard_fields import (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_braze.sandbox.checks import custom_attributes
-from airflow_provider_braze.sandbox.checks.standard_fields import KEEP
+from airflow_provider_braze.sandbox.checks.profile_fields import KEEP
 from airflow_provider_braze.users_track.mapping.declarations import Type
 from airflow_provider_braze.users_track.rules import checks, moments, values
 
