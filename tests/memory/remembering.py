@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from airflow_provider_braze.memory import opening, rules
 from airflow_provider_braze.memory.bucket import Bucket
 from airflow_provider_braze.memory.memory import Memory, Reduced, Wish
@@ -25,6 +27,9 @@ from airflow_provider_braze.users_track.records import RecordReference
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 
 ONLY_CHANGED = Wish(only_changed=True)
+
+on_a_share = pytest.mark.parametrize("desk", ["share"], indirect=True)
+"""Of a test that says something of a network share alone."""
 
 
 def an_object(user: str, *, kind: str = "external_id", **content: Any) -> ProfileObject:

@@ -22,7 +22,7 @@ from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore 
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import rows_push
-from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, said
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, on_a_share, said
 from tests.memory.test_twin import CHANGES, SCALARS, shape, told
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
@@ -30,13 +30,6 @@ from tests.sandbox_process import SandboxProcess
 USERS = [f"u{n}" for n in range(60)]
 HALVES = (Shard(1, 2), Shard(2, 2))
 WRITTEN_DOWN = [0, 12, 14, 21, 4]
-
-
-@pytest.fixture(params=["disk", "share"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    if request.param == "share":
-        monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    return Desk(tmp_path / "reports")
 
 
 class TestBuckets:
@@ -92,11 +85,8 @@ def test_shards_at_once_leave_out_what_is_unchanged(desk: Desk, of: int) -> None
     assert desk.push(*(an_object(user, x=1) for user in USERS)).changed == [], "nor without shards"
 
 
-def test_a_killed_shard_sets_aside_its_own_buckets_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    desk = Desk(tmp_path / "reports")
+@on_a_share
+def test_a_killed_shard_sets_aside_its_own_buckets_only(desk: Desk) -> None:
     desk.push(*(an_object(user, x=1) for user in USERS))
     killed, other = (desk.open(buckets=shard.buckets) for shard in HALVES)
     assert reduced(desk, other, of_shard(HALVES[1]), x=2) == of_shard(HALVES[1])

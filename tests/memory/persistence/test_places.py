@@ -15,24 +15,16 @@ from fsspec.implementations.memory import MemoryFileSystem
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
-from airflow_provider_braze.memory.persistence import beginning, in_place, place, store
+from airflow_provider_braze.memory.persistence import beginning, in_place, store
 from airflow_provider_braze.memory.persistence.beginning import Unheard
 from airflow_provider_braze.memory.persistence.buckets import bucket_of
 from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, said
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, kill, on_a_share, said
 
 AHEAD = [{"x": 1}]
-
-
-@pytest.fixture(params=["disk", "share"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    """Both kinds of places; a share is any folder whose file system is not one of this machine's."""
-    if request.param == "share":
-        monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    return Desk(tmp_path / "reports")
 
 
 def files(desk: Desk, user: str = "ada@example.com") -> dict[str, Path]:
@@ -150,11 +142,8 @@ def test_who_was_met_disturbs_whoever_comes_while_it_runs(desk: Desk) -> None:
     assert said(desk.push(an_object("ada@example.com", x=2))) == [{"x": 2}]
 
 
-def test_a_copy_that_was_never_brought_back_is_not_believed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    desk = Desk(tmp_path / "reports")
+@on_a_share
+def test_a_copy_that_was_never_brought_back_is_not_believed(desk: Desk) -> None:
     push(desk)
     killed = desk.opened()
     assert said(killed.reduce([an_object("ada@example.com", x=2)])) == [{"x": 2}]
@@ -261,10 +250,9 @@ def test_by_whatever_path_it_is_the_same_folder(tmp_path: Path) -> None:
     plain.close()
 
 
-def test_on_a_share_who_may_still_run_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@on_a_share
+def test_on_a_share_who_may_still_run_is_waited_for(desk: Desk) -> None:
     """A push that was met is killed before it notices: what it sends last, nobody hears of."""
-    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    desk = Desk(tmp_path / "reports")
     push(desk)
     first = desk.opened()
     late = first.reduce([an_object("ada@example.com", x=2)]).changed
@@ -275,11 +263,8 @@ def test_on_a_share_who_may_still_run_is_waited_for(tmp_path: Path, monkeypatch:
     assert push(desk) == []
 
 
-def test_on_a_share_a_dead_push_of_this_machine_is_not_waited_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    desk = Desk(tmp_path / "reports")
+@on_a_share
+def test_on_a_share_a_dead_push_of_this_machine_is_not_waited_for(desk: Desk) -> None:
     push(desk)
     killed = desk.opened()
     killed.reduce([an_object("ada@example.com", x=2)])
