@@ -29,7 +29,7 @@ from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore, U
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.files.location import Location, locate
-from airflow_provider_braze.storage.tidying import reports_folder_of
+from airflow_provider_braze.storage.reports.browsing import reports_folder_of
 
 
 def memories(folder: str | None, memory_path: str | None = None) -> list[Location]:

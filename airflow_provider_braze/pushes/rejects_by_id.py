@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.pushes.sources.export_item import parent_report
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.files.location import Location
-from airflow_provider_braze.storage.files.plain import names_in, open_for_reading
-from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER, out_of_reach
-from airflow_provider_braze.storage.tidying import reports_folder_of
+from airflow_provider_braze.storage.files.plain import open_for_reading
+from airflow_provider_braze.storage.reports.browsing import listed, noting, reports_folder_of
+from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER
 
 ID_PATTERN = rf"^([0-9a-f]{{64}}|{ROWS_FOLDER})/(?!\.+$)[A-Za-z0-9._@+-]{{1,255}}$"
 """The last two folders of a report's path."""
@@ -78,25 +78,15 @@ def _name(place: Location) -> str:
 
 
 def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:
-    try:
-        names = sorted(names_in(folder))
-    except ConnectionError as error:
-        raise out_of_reach(folder, error) from error
-    except OSError as error:
-        raise BrazeSetupError(f"{folder.url} cannot be listed ({type(error).__name__}).") from error
-    found = []
-    for name in names:
+    found: list[tuple[Location, RejectsHeader]] = []
+    unread: list[str] = []  # what cannot be read is none that could be pushed
+    for name in listed(folder):
         # Parts are of a push that is under way.
         if name == REPORT_NAME or name.endswith(".part"):
             continue
         place = folder.child(name)
-        try:
-            with open_for_reading(place) as file:
-                header = RejectsHeader.of(file.read(HEAD_BYTES))
-        except ConnectionError as error:
-            raise out_of_reach(place, error) from error
-        except (OSError, BrazeError):
-            continue
-        if header is not None:
-            found.append((place, header))
+        with noting(place, "read", unread), open_for_reading(place) as file:
+            header = RejectsHeader.of(file.read(HEAD_BYTES))
+            if header is not None:
+                found.append((place, header))
     return found

@@ -6,22 +6,22 @@ Above: the command ``find``. Below: the reports folder and the reader of rejects
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.pushes.sources.export_item import ROWS_COLUMNS
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.rejects.identifier import DEFAULT_IDENTIFIER, identifier_of
 from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.rejects.rejects_header import OWN_COLUMNS
 from airflow_provider_braze.storage.files.location import Location
-from airflow_provider_braze.storage.files.plain import names_in, open_for_reading, read_small
-from airflow_provider_braze.storage.reports.reports_folder import MOST_REPORT_BYTES, REPORT_NAME, out_of_reach
-from airflow_provider_braze.storage.tidying import PUSHED_THING, reports_folder_of
+from airflow_provider_braze.storage.files.plain import open_for_reading, read_small
+from airflow_provider_braze.storage.reports.browsing import children, noting, pushed_things, reports_folder_of
+from airflow_provider_braze.storage.reports.reports_folder import MOST_REPORT_BYTES, REPORT_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,49 +68,31 @@ def search_rejects(path: str, user: str) -> Searched:
     """
     reports = reports_folder_of(path)
     searched = Searched()
-    for pushed_thing in sorted(filter(PUSHED_THING.fullmatch, names_in(reports.root))):
-        for push in _children(reports.root.child(pushed_thing), searched):
+    for pushed_thing in pushed_things(reports):
+        for push in children(pushed_thing, searched.problems, may_be_file=True):
             _search_push(push, user.strip(), searched)
     searched.rejects.sort(key=lambda each: each.started_at, reverse=True)
     return searched
 
 
-def _children(folder: Location, searched: Searched) -> Iterator[Location]:
-    try:
-        yield from (folder.child(name) for name in sorted(names_in(folder)))
-    except NotADirectoryError:
-        return  # a file beside the folders of pushes, or a link
-    except ConnectionError as error:
-        raise out_of_reach(folder, error) from error
-    except OSError as error:
-        searched.problems.append(f"{folder.url} cannot be listed ({error.strerror or type(error).__name__}).")
-
-
 def _search_push(push: Location, user: str, searched: Searched) -> None:
     report: Mapping[str, Any] | None = None
-    for file in _children(push, searched):
+    for file in children(push, searched.problems, may_be_file=True):
         if not file.url.lower().endswith(".csv"):
             continue
         report = _report(push) if report is None else report
-        try:
+        with noting(file, "read", searched.problems):
             with io.BufferedReader(cast(Any, open_for_reading(file))) as opened:
                 searched.rejects += _rejects_of(opened, file.url, report, user)
-        except ConnectionError as error:
-            raise out_of_reach(file, error) from error
-        except (OSError, BrazeError) as error:
-            searched.problems.append(f"{file.url} cannot be read ({type(error).__name__}).")
-        else:
             searched.files += 1
 
 
 def _report(push: Location) -> Mapping[str, Any]:
-    try:
+    unread: list[str] = []  # a user is looked for without it, too
+    with noting(push, "read", unread), contextlib.suppress(ValueError, RecursionError):
         report = json.loads(read_small(push.child(REPORT_NAME), MOST_REPORT_BYTES))
-    except ConnectionError as error:
-        raise out_of_reach(push, error) from error
-    except (OSError, ValueError, RecursionError, BrazeError):
-        return {}
-    return report if isinstance(report, dict) else {}
+        return report if isinstance(report, dict) else {}
+    return {}
 
 
 def _rejects_of(file: io.BufferedReader, url: str, report: Mapping[str, Any], user: str) -> Iterator[Reject]:

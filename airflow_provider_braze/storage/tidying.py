@@ -9,22 +9,13 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import names_in, remove, remove_folder
-from airflow_provider_braze.storage.reports.reports_folder import (
-    FOLDER_NAME,
-    ROWS_FOLDER,
-    ReportsFolder,
-    out_of_reach,
-)
-
-PUSHED_THING = re.compile(rf"[0-9a-f]{{64}}|{ROWS_FOLDER}")
-"""Names in the reports folder below which the folders of pushes lie."""
+from airflow_provider_braze.storage.reports.browsing import children, noting, pushed_things, reports_folder_of
 
 _WRITTEN = re.compile(r"report\.json|rejects\.csv|(report\.json|rejects\.csv)\..*part|rejects\.csv\.part")
 _AGE = re.compile(r"([0-9]{1,6})\s*([hdw])")
@@ -77,47 +68,22 @@ def tidy(path: str, older_than: timedelta, *, dry_run: bool = False, now: float 
     reports = reports_folder_of(path)
     before = (time.time() if now is None else now) - older_than.total_seconds()
     tidied = Tidied()
-    for pushed_thing in sorted(filter(PUSHED_THING.fullmatch, names_in(reports.root))):
-        folder = reports.root.child(pushed_thing)
-        for push in _folders(folder, tidied):
+    for folder in pushed_things(reports):
+        for push in children(folder, tidied.problems):
             _tidy_push(push, before, tidied, dry_run=dry_run)
         if not dry_run:
             _remove_if_empty(folder)
     return tidied
 
 
-def reports_folder_of(path: str) -> ReportsFolder:
-    """Open the reports folder that a person has named, or that lies below the base path they have named.
-
-    :raises BrazeSetupError: there is no such folder.
-    :raises BrazeError: its storage is out of reach.
-    """
-    reports = ReportsFolder.at(path)
-    try:
-        names = names_in(reports.root)
-    except ConnectionError as error:
-        raise out_of_reach(reports.root, error) from error
-    except OSError as error:
-        raise BrazeSetupError(f"{path} cannot be listed ({type(error).__name__}).") from error
-    if FOLDER_NAME in names:
-        return ReportsFolder.at(reports.root.child(FOLDER_NAME).url, path)
-    if not names and not reports.root.fs.isdir(reports.root.path):
-        raise BrazeSetupError(f"{path} does not exist: give a reports folder, or the base path above it.")
-    return reports
-
-
-def _folders(folder: Location, tidied: Tidied) -> Iterator[Location]:
-    try:
-        yield from (folder.child(name) for name in sorted(names_in(folder)))
-    except ConnectionError as error:
-        raise out_of_reach(folder, error) from error
-    except OSError as error:
-        tidied.problems.append(f"{folder.url} cannot be listed ({error.strerror or type(error).__name__}).")
-
-
 def _tidy_push(push: Location, before: float, tidied: Tidied, *, dry_run: bool) -> None:
-    try:
-        names = sorted(names_in(push))
+    with noting(push, "tidied", tidied.problems):
+        try:
+            names = sorted(names_in(push))
+        except NotADirectoryError:
+            # A file beside the folders of pushes, or a link, which is not followed.
+            tidied.kept.append(push.url)
+            return
         written = [push.child(name) for name in names if _WRITTEN.fullmatch(name)]
         # A storage that does not tell when a file was written keeps it: better too long than too short.
         ages = [modified if (modified := file.stat().modified) is not None else before for file in written]
@@ -126,21 +92,11 @@ def _tidy_push(push: Location, before: float, tidied: Tidied, *, dry_run: bool) 
         if not dry_run:
             for file in written:
                 remove(file)
-    except NotADirectoryError:
-        # A file beside the folders of pushes, or a link, which is not followed.
-        tidied.kept.append(push.url)
-        return
-    except ConnectionError as error:
-        raise out_of_reach(push, error) from error
-    except (OSError, ExportRefusedError) as error:
-        said = getattr(error, "strerror", None) or type(error).__name__
-        tidied.problems.append(f"{push.url} cannot be tidied ({said}).")
-        return
-    tidied.pushes += 1
-    tidied.files += len(written)
-    tidied.kept += [push.child(name).url for name in names if not _WRITTEN.fullmatch(name)]
-    if not dry_run:
-        _remove_if_empty(push)
+        tidied.pushes += 1
+        tidied.files += len(written)
+        tidied.kept += [push.child(name).url for name in names if not _WRITTEN.fullmatch(name)]
+        if not dry_run:
+            _remove_if_empty(push)
 
 
 def _remove_if_empty(folder: Location) -> None:

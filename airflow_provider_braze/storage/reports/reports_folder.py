@@ -268,10 +268,5 @@ def in_reports_folder(url: str, levels: int = 3) -> Location:
     return replace(location, within=location.path.rsplit("/", levels)[0] or "/")
 
 
-def out_of_reach(place: Location, error: Exception) -> BrazeError:
-    """Say that a storage does not answer: nor would it for any other folder, and each would be waited for."""
-    return BrazeError(f"{place.url} is out of reach ({error}).")
-
-
 def _pushed(braze_conn_id: str) -> str:
     return f"pushed/{safe_name(braze_conn_id)}"
