@@ -107,11 +107,12 @@ class Export:
     seeds: list[dict[str, Any]]
 
 
+KINDS = st.sampled_from(["external_id", "external_id", "external_id", "user_alias", "email", "phone"])
+
+
 @st.composite
-def exports(draw: st.DrawFn) -> Export:
-    kind = draw(
-        st.sampled_from(["external_id", "external_id", "external_id", "user_alias", "email", "phone"])
-    )
+def exports(draw: st.DrawFn, kinds: st.SearchStrategy[str] = KINDS) -> Export:
+    kind = draw(kinds)
     identifier = draw(st.sampled_from(SPELLINGS["external_id"])) if kind == "external_id" else "User"
     taken = {"external_id", "email"} if kind in ("email", "phone") else {"external_id"}
     pool = sorted(SPELLINGS.keys() - taken)

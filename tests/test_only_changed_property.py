@@ -1,0 +1,154 @@
+"""Random exports pushed with only_changed, in shards or not: the workspace ends as one that is told everything.
+
+Of some pushes the answers get lost, so that their task fails and is tried again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.users_track.batching import merge_window as batches
+from airflow_provider_braze.users_track.delivery import sender
+from tests.connections import connect
+from tests.test_shards_property import held
+from tests.test_whole_push_property import OFFER, Export, _seed, exports
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def workspace(sandbox_process):
+    logging.disable(logging.WARNING)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sender, "_FIRST_BACKOFF", 0.001)
+        yield sandbox_process, patch
+    logging.disable(logging.NOTSET)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A push of one of the exports.
+
+    :param which: of them.
+    :param of: in how many shards.
+    :param given: what else is asked of it.
+    :param lost: how many requests go through before Braze is out of reach for good; None: it never is.
+    """
+
+    which: int
+    of: int
+    given: dict[str, Any]
+    lost: int | None
+
+
+STEPS = st.lists(
+    st.builds(
+        Step,
+        st.integers(0, 1),
+        st.sampled_from([1, 1, 2, 3]),
+        st.sampled_from(
+            [
+                *[{"only_changed": True}] * 4,
+                {},
+                {"only_changed": True, "memory": "ignore"},
+                {"only_changed": True, "refresh_after": 0},
+                {"only_changed": True, "always_send": ["First Name", "Zip Code"]},
+            ]
+        ),
+        st.sampled_from([None, None, None, 0, 1]),
+    ),
+    min_size=2,
+    max_size=4,
+)
+KINDS = st.sampled_from(["external_id", "external_id", "external_id", "user_alias", "email", "phone"])
+TWO = KINDS.flatmap(lambda kind: st.tuples(exports(st.just(kind)), exports(st.just(kind))))
+
+
+def without_replaced(profiles: dict[str, Any]) -> dict[str, Any]:
+    """Leave out tags that are replaced: how many records were folded into one decides how many are united."""
+    for profile in profiles.values():
+        profile["custom"].pop("segments", None)
+    return profiles
+
+
+def pushed(
+    sandbox: Any,
+    patch: pytest.MonkeyPatch,
+    base: Path,
+    series: tuple[tuple[Export, Export], list[Step]],
+    *,
+    is_twin: bool,
+) -> list[dict[str, Any]]:
+    two, steps = series
+    kind = two[0].options["identifier_kind"]
+    sandbox.reset()
+    sandbox.put_profiles([_seed(cell, kind) for cell in two[0].seeds])
+    found = []
+    for number, step in enumerate(steps):
+        export = two[step.which]
+        connect(patch, sandbox, objects_per_request=export.per_request)
+        patch.setattr(batches, "LOOK_AHEAD_RECORDS", export.look_ahead)
+        file = base / f"step{number}" / "Any Channel" / OFFER / "1" / f"RPI_Export_{step.which}.txt"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(export.content)
+        given: dict[str, Any] = {} if is_twin else step.given
+        shards = [f"{k}/{step.of}" for k in range(1, step.of + 1)] if not is_twin else [None]
+
+        def push(
+            shard: str | None, *, given: Any = given, export: Export = export, file: Path = file
+        ) -> None:
+            BrazeUserTrackOperator(
+                task_id="push",
+                export=str(file),
+                mode=export.options["mode"],
+                mapping=json.loads(json.dumps(export.options["mapping"])),
+                dialect=export.dialect,
+                reports_path=str(base / "reports"),
+                max_rejected=1000,
+                shard=shard,
+                **given,
+            ).execute({})
+
+        for shard in shards:
+            if step.lost is not None and not is_twin:
+                fail(sandbox, step.lost, lambda shard=shard, push=push: push(shard))
+            push(shard)
+        found.append(without_replaced(held(sandbox, kind)))
+    return found
+
+
+def fail(sandbox: Any, after: int, push: Callable[[], None]) -> None:
+    """Have a push fail in the middle: what arrives last is processed, and its answer is lost."""
+    sandbox.fault(status=500, processed=True, after=after, count=1000)
+    try:
+        push()
+    except BrazeServerError:
+        pass
+    finally:
+        sandbox.clear_faults()
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(two=TWO, steps=STEPS)
+def test_only_changed_ends_as_everything(
+    workspace, tmp_path_factory, two: tuple[Export, Export], steps: list[Step]
+):
+    sandbox, patch = workspace
+    base = tmp_path_factory.getbasetemp() / f"changed{next(NUMBERS)}"
+    changed, twin = (
+        pushed(sandbox, patch, base / name, (two, steps), is_twin=name == "twin")
+        for name in ("changed", "twin")
+    )
+    assert changed == twin
