@@ -7,17 +7,9 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.__main__ import main
-from airflow_provider_braze.memory.persistence import place
 from tests.memory.remembering import Desk, an_object
 
 USERS = [f"u{n}" for n in range(40)]
-
-
-@pytest.fixture(params=["disk", "share"])
-def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
-    if request.param == "share":
-        monkeypatch.setattr(place, "_OF_THIS_MACHINE", frozenset())
-    return Desk(tmp_path / "reports")
 
 
 def files(desk: Desk) -> list[Path]:
