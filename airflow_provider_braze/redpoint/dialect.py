@@ -6,7 +6,7 @@ Above: the reader, and whoever is given a dialect. Below: only the errors.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
@@ -57,7 +57,8 @@ class Dialect:
 
     def __post_init__(self) -> None:
         for name, read in _READERS.items():
-            object.__setattr__(self, name, read(getattr(self, name)))
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, read(given))
         if self.delimiter and self.qualifier and self.qualifier in self.delimiter:
             raise _wrong("delimiter", self.delimiter, "a delimiter without the qualifier in it")
 
@@ -87,7 +88,7 @@ def _text(key: str, value: object, right: str) -> str:
 
 
 def _delimiter(value: object) -> str | None:
-    if value is None or value == "":
+    if value == "":
         return None
     right = f"{', '.join(DELIMITERS)}, space, or one or two characters that are no letters, digits or quotes"
     text = _text("delimiter", value, right)
@@ -97,9 +98,7 @@ def _delimiter(value: object) -> str | None:
     return text
 
 
-def _qualifier(value: object) -> str | None:
-    if value is None:
-        return None
+def _qualifier(value: object) -> str:
     right = "double, single or none"
     text = _text("qualifier", value, right)
     text = QUALIFIERS.get(text.lower(), text)
@@ -109,7 +108,7 @@ def _qualifier(value: object) -> str | None:
 
 
 def _line_end(value: object) -> str | None:
-    if value is None or value == "":
+    if value == "":
         return None
     right = "CRLF, LF or CR"
     text = _text("line_end", value, right)
@@ -120,7 +119,7 @@ def _line_end(value: object) -> str | None:
 
 
 def _encoding(value: object) -> str | None:
-    if value is None or value == "":
+    if value == "":
         return None
     right = "a text encoding such as UTF8, Unicode, BigEndianUnicode, UTF32, ASCII or cp1252"
     text = _text("encoding", value, right)
@@ -136,9 +135,7 @@ def _encoding(value: object) -> str | None:
     return name
 
 
-def _columns(value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
+def _columns(value: object) -> tuple[str, ...]:
     right = "a list of column names, each given once"
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise _wrong("columns", value, right)
@@ -149,7 +146,7 @@ def _columns(value: object) -> tuple[str, ...] | None:
 
 
 def _skip_lines(value: object) -> int | None:
-    if value is None or value == "":
+    if value == "":
         return None
     right = f"how many lines stand before the header row, 0 to {MOST_SKIPPED_LINES}"
     if isinstance(value, str) and value.isdecimal() and len(value) < _MOST_DIGITS:
@@ -160,7 +157,7 @@ def _skip_lines(value: object) -> int | None:
     return value
 
 
-_READERS = MappingProxyType(
+_READERS: Mapping[str, Callable[[object], object]] = MappingProxyType(
     {
         "delimiter": _delimiter,
         "qualifier": _qualifier,

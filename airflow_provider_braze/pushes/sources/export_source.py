@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from airflow_provider_braze.blanks import cut, may_be_invisible
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
-from airflow_provider_braze.pushes.sources.selection import MOST_GATHERED, Gathered, Selection, first_own
+from airflow_provider_braze.pushes.sources.selection import MOST_GATHERED, Selection, UnmappedRows, first_own
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.choosing import PlainRecords
@@ -109,32 +109,25 @@ class ExportSource:
                     f"{where.name} is a rejects file, not an export: push it unpacked and with its header row on top, "
                     "beside the report.json of the push that wrote it."
                 )
-        self._mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        self.columns = self._reader.columns
+        """The header, with RPI's two prepended names."""
+        self._mapper = mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        self.united = mapper.replaced_tags
+        """Tag attributes that are united when a user's records are merged, though they are plain arrays."""
+        self.set_fields = mapper.set_fields
+        """Fields whose values it sets, as opposed to adds to."""
+        self.identifier_column = mapper.identifier_name
+        """The column that identifies the user, as the counts by column name it."""
         if isinstance(self._reader, ExportReader):
             # By whatever name and mapping: it decides which lines can be people.
-            self._reader.identified_by(self._mapper.identifier_index)
+            self._reader.identified_by(mapper.identifier_index)
         self._trims = reading.mapping.trim
         self._expected = reading.item.channel_execution_id
         self._retry_events = reading.retry_events
-        self._selection = Selection(shard, self._mapper.identities)
+        self._selection = None if shard.is_everything else Selection(shard, mapper.identities)
         self.execution_id_mismatches = 0
         # While what an earlier try has settled is passed over, its facts are the facts.
         self._settled_facts: dict[str, Any] | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The header, with RPI's two prepended names."""
-        return self._reader.columns
-
-    @property
-    def united(self) -> frozenset[str]:
-        """Tag attributes that are united when a user's records are merged, though they are plain arrays."""
-        return self._mapper.replaced_tags
-
-    @property
-    def set_fields(self) -> frozenset[str]:
-        """Fields whose values it sets, as opposed to adds to."""
-        return self._mapper.set_fields
 
     @property
     def bytes_read(self) -> int:
@@ -154,11 +147,6 @@ class ExportSource:
         """What became of cells by column, under the report's names: left out, cut, or made a code."""
         return {name: dict(counter) for name, counter in self._counters().items()}
 
-    @property
-    def identifier_column(self) -> str:
-        """The column that identifies the user, as the counts by column name it."""
-        return self._mapper.identifier_name
-
     def facts(self) -> dict[str, Any]:
         """What reading told, for the report."""
         if self._settled_facts is not None:
@@ -175,37 +163,49 @@ class ExportSource:
         passed over: only the last of it is mapped again, because later records may have to be folded into it.
         """
         ledger.facts = self.facts
-        settled = ledger.settled.records
-        self._settled_facts = dict(ledger.settled_facts) if settled else None
-        for found in first_own(max(0, settled - REPLAYED_RECORDS), self._own()):
-            yield found if isinstance(found, int) else None
-        if settled:
-            last = first_own(min(settled, REPLAYED_RECORDS), self._own())
-            yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
-            facts, self._settled_facts = ledger.settled_facts, None
-            self.execution_id_mismatches = facts["execution_id_mismatches"]
-            for name, counter in self._counters().items():
-                counter.clear()
-                # A checkpoint of an older version has not counted all of them.
-                counter.update(facts.get(name, {}))
+        if ledger.settled.records:
+            yield from self._replay(ledger)
         by_column = self._mapper.by_column()
         if by_column is None or isinstance(self._reader, RejectsReader):
             yield from self._map(self._own(), ledger)
-        else:
+        elif self._selection is None:
             yield from self._map_together(self._reader, by_column, ledger)
+        else:
+            yield from self._map_selected(self._reader, self._selection, by_column, ledger)
+
+    def _replay(self, ledger: Ledger) -> Iterator[SourceItem]:
+        """Pass over what is settled, of which the last records are mapped again; then go on from its facts."""
+        settled = ledger.settled.records
+        self._settled_facts = dict(ledger.settled_facts)
+        for found in first_own(settled - REPLAYED_RECORDS, self._own()):
+            yield found if isinstance(found, int) else None
+        last = first_own(min(settled, REPLAYED_RECORDS), self._own())
+        yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
+        facts, self._settled_facts = ledger.settled_facts, None
+        self.execution_id_mismatches = facts["execution_id_mismatches"]
+        for name, counter in self._counters().items():
+            counter.clear()
+            # A checkpoint of an older version has not counted all of them.
+            counter.update(facts.get(name, {}))
 
     def _map_together(
         self, reader: ExportReader, by_column: ByColumn, ledger: Ledger
     ) -> Iterator[SourceItem]:
-        selection, cut = self._selection, reader.cut
-        gathered = Gathered()
+        while (read := reader.take(ledger.room())) is not None:
+            if isinstance(read, Record):
+                yield self._map_one(read, ledger, ledger.begin())
+            else:
+                yield self._map_rows(read, by_column, ledger, reader.cut)
+
+    def _map_selected(
+        self, reader: ExportReader, selection: Selection, by_column: ByColumn, ledger: Ledger
+    ) -> Iterator[SourceItem]:
+        cut, gathered = reader.cut, UnmappedRows()
         # Of so many rows about as many are of this shard as there is room for.
         while (read := reader.take(ledger.room() * selection.shard.of, selection.choice)) is not None:
             if isinstance(read, Record):
                 yield from self._map_gathered(gathered, by_column, ledger, cut)
                 yield self._map_one(read, ledger, ledger.begin()) if selection.takes(read) else 1
-            elif selection.shard.is_everything:
-                yield self._map_rows(read, by_column, ledger, cut)
             else:
                 gathered.add(read, selection.own(read))
                 # To map a few takes nearly as long as to map many.
@@ -217,7 +217,7 @@ class ExportSource:
         yield from self._map_gathered(gathered, by_column, ledger, cut)
 
     def _map_gathered(
-        self, gathered: Gathered, by_column: ByColumn, ledger: Ledger, cut: Cut, *, rest: bool = True
+        self, gathered: UnmappedRows, by_column: ByColumn, ledger: Ledger, cut: Cut, *, rest: bool = True
     ) -> Iterator[SourceItem]:
         """Map what was gathered, and say where others were passed over.
 
@@ -318,14 +318,13 @@ class ExportSource:
                 self.execution_id_mismatches += sum(map(self._expected.__ne__, read))
 
     def _own(self) -> Iterator[tuple[Record, str] | int]:
-        """Give the records of this shard, and how many of others lie between them."""
-        return self._selection.of(self._records())
+        """Give the records of this shard, and how many of others lie between them.
 
-    def _records(self) -> Iterator[tuple[Record, str]]:
-        """Give the records, those of a rejects file with the outcome they had."""
-        if isinstance(self._reader, RejectsReader):
-            return self._reader.with_outcomes()
-        return zip(self._reader, repeat(""))
+        Those of a rejects file come with the outcome they had.
+        """
+        reader, selection = self._reader, self._selection
+        records = reader.with_outcomes() if isinstance(reader, RejectsReader) else zip(reader, repeat(""))
+        return records if selection is None else selection.of(records)
 
 
 def _without(values: Sequence[T], left_out: Sequence[int]) -> Sequence[T]:

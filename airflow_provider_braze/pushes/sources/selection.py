@@ -1,4 +1,4 @@
-"""Which records of an export a push is about: all, or those of its shard. Others are passed over, and never mapped.
+"""Which records of an export are of the shard that is pushed. Others are passed over, and never mapped.
 
 Above: the source. Below: shards, and whom a record is about.
 """
@@ -37,15 +37,12 @@ class Selection:
 
     def takes(self, record: Record) -> bool:
         """Tell whether a record is of the shard; one that cannot be read is about nobody."""
-        if self.shard.is_everything:
-            return True
         return self.shard.takes(None if record.problem is not None else self._identities.whom(record.cells))
 
     @property
     def choice(self) -> Choice | None:
         """What a reader needs to pass over records of other shards unread; None where more than one cell decides."""
-        plain = self._identities.kind in MOST_ID_CHARACTERS and not self.shard.is_everything
-        return self if plain else None
+        return self if self._identities.kind in MOST_ID_CHARACTERS else None
 
     @property
     def at(self) -> int:
@@ -83,7 +80,7 @@ class Selection:
             yield passed
 
 
-class Gathered:
+class UnmappedRows:
     """Rows of the shard that were read and not yet mapped, with how many were read, of others too.
 
     ``own`` are the rows, as line, text, cells and how many were read before it; ``rows`` how many were read.
