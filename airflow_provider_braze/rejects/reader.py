@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.reading.cutting import is_width_problem, width_problem
+from airflow_provider_braze.redpoint.reading.cutting import told_width, width_problem
 from airflow_provider_braze.redpoint.reading.doubt import is_uncut
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
@@ -146,11 +146,20 @@ class RejectsReader:
         """Take away empty cells at the end that no column has: a spreadsheet makes all rows as wide as the widest."""
         width = self._width
         unpadded = cells
-        while self._padded and len(unpadded) > width and not unpadded[-1].strip():
+        padded = len(cells) > width and (self._padded or self._was_short(cells))
+        while padded and len(unpadded) > width and not unpadded[-1].strip():
             unpadded = unpadded[:-1]
         if len(unpadded) == width and problem == width_problem(len(cells), f"the header has {width}"):
             problem = None
         return unpadded, problem
+
+    def _was_short(self, cells: list[str]) -> bool:
+        """Whether a record had fewer cells than the export has columns: what it has too many now is not its own."""
+        reason = self._reason(cells)
+        return is_uncut(reason) or (told_width(reason) or len(self.columns)) < len(self.columns)
+
+    def _reason(self, cells: list[str]) -> str:
+        return cells[self._reason_at] if 0 <= self._reason_at < len(cells) else ""
 
     def _original(self, record: Record) -> Record:
         line, cells, problem = record
@@ -172,14 +181,13 @@ class RejectsReader:
         has said, and a line that could not be cut must not become a person named by all of it. Nor has anybody said
         what a byte means that it has replaced.
         """
-        reason = cells[self._reason_at] if self._reason_at >= 0 else ""
+        reason = self._reason(cells)
         if is_uncut(reason):
             still = _is_one_text(original)
             return (original[:1], _with_hint(reason, _HOW_TO_MEND)) if still else (original, None)
         if reason.startswith(UNREADABLE) and any(_REPLACED in cell for cell in original):
             return original, _with_hint(reason, _HOW_TO_REPLACE)
-        digits = reason.partition(" ")[0]
-        width = int(digits) if is_width_problem(reason) and len(digits) <= _MOST_DIGITS else len(original)
+        width = told_width(reason) or len(original)
         if width >= len(original) or any(map(str.strip, original[width:])):
             return original, None
         problem = width_problem(width, f"the export had {len(self.columns)}")

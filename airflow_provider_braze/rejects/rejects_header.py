@@ -16,7 +16,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from airflow_provider_braze.blanks import cut
-from airflow_provider_braze.redpoint.reading.cutting import is_width_problem
+from airflow_provider_braze.redpoint.reading.cutting import told_width
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
 """Columns that the rejects file adds in front."""
@@ -139,14 +139,14 @@ def original_name(column: str) -> str:
 
 
 def _fill_the_token(rows: Iterator[list[str]], columns: tuple[str, ...]) -> bool:
-    """Whether a record has an empty cell below the token; of one that is too wide it may be the record's own."""
+    """Whether a record has an empty cell below the token; of one that was too wide it may be the record's own."""
     at = len(columns) - 1
     if not is_token(columns[at]) or _REASON not in columns:
         return False
-    reason = columns.index(_REASON)
+    reason, width = columns.index(_REASON), sum(not is_own(column) for column in columns)
     with suppress(csv.Error):
         return any(
-            len(row) > at and not row[at].strip() and not is_width_problem(row[reason]) for row in rows
+            len(row) > at and not row[at].strip() and (told_width(row[reason]) or 0) <= width for row in rows
         )
     return False
 

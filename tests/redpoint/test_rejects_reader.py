@@ -56,6 +56,27 @@ def test_what_could_never_be_read_is_still_not_read_when_it_comes_back_unmended(
     assert all(record.problem for record in back)
 
 
+@pytest.mark.parametrize("token", [[], ["_push_0123456789abcdef"]])
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("1 column where the header has 2", "1 column where the export had 2"),
+        ("a qualified value is not closed", "a qualified value is not closed"),
+        ("it may be one value from line 3 to line 6, or so", "it may be one value from line 3 to line 6"),
+    ],
+)
+def test_what_was_too_narrow_stays_so_as_wide_as_one_that_is_too_wide(
+    reason: str, said: str, token: list[str]
+) -> None:
+    """It must not come back as one that was too wide, of which empty cells are taken away."""
+    short = ["4", "invalid", reason, "", "P1,A"]
+    wide = ["5", "invalid", "4 columns where the header has 2", "", "P2", "B", "x", "y"]
+    width = len(wide)
+    first, _ = rejects([*short, "", "", ""][:width], wide, columns=[*NAMES, *token])
+    assert (first.line, first.cells) == (4, ["P1,A"])
+    assert first.problem is not None and first.problem.startswith(said)
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_saved_by_a_spreadsheet(delimiter: str) -> None:
     assert list(rejects(["4", "rejected", "a, b", "", "P1", "A"], delimiter=delimiter)) == [

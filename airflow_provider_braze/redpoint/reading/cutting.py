@@ -227,12 +227,13 @@ class Cutter:
         return found
 
 
-_WIDTH_PROBLEM = re.compile(r"\d+ columns? where ")
+_WIDTH_PROBLEM = re.compile(r"(\d{1,18}) columns? where ")
 
 
-def is_width_problem(reason: str) -> bool:
-    """Tell whether a reason is one that :func:`width_problem` gave."""
-    return _WIDTH_PROBLEM.match(reason) is not None
+def told_width(reason: str) -> int | None:
+    """Give the number of cells that a reason of :func:`width_problem` tells; None for any other reason."""
+    found = _WIDTH_PROBLEM.match(reason)
+    return int(found[1]) if found else None
 
 
 def width_problem(width: int, expected: str) -> str:
