@@ -303,11 +303,12 @@ class ActionDelivery:
 
 
 def _errors(answer: Any) -> list[Any]:
-    """Read what should be a list of errors."""
-    found = (answer.get("errors") or answer.get("error")) if isinstance(answer, dict) else None
-    if isinstance(found, list):
-        return found
-    return [found] if found else []
+    """Read what should be a list of errors, under either name."""
+    found: list[Any] = []
+    for name in ("errors", "error") if isinstance(answer, dict) else ():
+        named = answer.get(name)
+        found += named if isinstance(named, list) else [named] if named else []
+    return found
 
 
 def _count(answer: Any) -> int | None:

@@ -302,6 +302,7 @@ def test_a_bad_row_does_not_take_its_batch_with_it(sandbox: SandboxProcess) -> N
         ('{"deleted": 1}', "unknown"),
         ('{"message": "queued"}', "unknown"),
         ('{"message": "success", "errors": ["something"]}', "unknown"),
+        ('{"message": "success", "error": "something"}', "unknown"),
         ("{}", "unknown"),
         ("[]", "unknown"),
         ("", "unknown"),
@@ -312,6 +313,14 @@ def test_only_success_is_success(sandbox: SandboxProcess, text: str, outcome: st
 
     report = act("delete", ["P1", "P2"], expect_at_most=2, max_rejected=2)
     assert report[outcome] == 2
+
+
+def test_an_error_beside_the_list_of_errors_leaves_the_others_unknown(sandbox: SandboxProcess) -> None:
+    errors = [{"index": 0, "type": "no such user"}]
+    sandbox.fault(status=201, text=json.dumps({"message": "success", "errors": errors, "error": "something"}))
+
+    report = act("delete", ["P1", "P2"], expect_at_most=2, max_rejected=2)
+    assert (report["rejected"], report["unknown"], report["accepted"]) == (1, 1, 0)
 
 
 def test_a_count_that_does_not_fit_is_said(sandbox: SandboxProcess) -> None:

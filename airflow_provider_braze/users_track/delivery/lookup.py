@@ -162,7 +162,7 @@ def _says_whom_braze_knows(answer: Any) -> TypeGuard[dict[str, Any]]:
     return (
         isinstance(answer, dict)
         and isinstance(answer.get("users"), list)
-        and not answer.get("error")
+        and not (answer.get("error") or answer.get("errors"))
         and (answer.get("message") is None or is_success(answer))
     )
 

@@ -16,10 +16,12 @@ _WORDS = frozenset(
     null (null) <null> [null] {null} "null" 'null' #null #null! \\n none (none) <none> nil <nil> nan -nan #nan <nan>
     <nat> na n/a n.a. n.a #n/a #na <na> (n/a) undefined (undefined) <undefined> (unset) <unset> (missing) <missing>
     (blank) <blank> (empty) <empty> #value! #ref! #name? #div/0! #num! 1.#ind -1.#ind 1.#qnan -1.#qnan
-    - -- --- ? ??
+    #error! #spill! #calc! #field! #blocked! #connect! #busy! #unknown!
+    - -- --- ? ?? () <> [] {} "" ''
     """.split()  # noqa: SIM905
-) | {"#n/a n/a"}
-"""Case-folded: SQL and its clients, spreadsheets' errors, pandas and R, JavaScript and Go, and people's dashes."""
+) | {"#n/a n/a", "\N{EN DASH}", "\N{EM DASH}"}
+"""Case-folded: SQL and its clients, spreadsheets' errors, pandas and R, JavaScript and Go, people's dashes, and
+brackets or quotes around nothing."""
 
 LONGEST = max(map(len, _WORDS))
 

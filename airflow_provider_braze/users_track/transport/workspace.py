@@ -39,6 +39,7 @@ MAX_IN_FLIGHT = 96
 _SHORTEST_RECOGNISED = 12
 MOST_IN_FLIGHT = 1000
 MOST_SECONDS = 3600
+MOST_REQUESTS_PER_SECOND = 1_000_000
 MOST_OBJECTS = 3 * limits.OBJECTS_PER_REQUEST
 
 
@@ -110,7 +111,7 @@ class Workspace:
                 host, scheme, port, allow_http=_boolean("allow_http", given.get("allow_http", False))
             ),
             api_key=_key(api_key),
-            requests_per_second=_positive("requests_per_second", given.get("requests_per_second", pace)),
+            requests_per_second=_pace(given.get("requests_per_second", pace)),
             max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT), MOST_IN_FLIGHT),
             connect_timeout=connect_timeout,
             timeout=timeout,
@@ -251,6 +252,16 @@ def _positive(name: str, value: Any) -> float:
     if number >= 1 and is_grouped(value):
         raise BrazeSetupError(
             f"The Braze connection's extra {name} must be a number without separators between thousands, not {value!r}."
+        )
+    return number
+
+
+def _pace(value: Any) -> float:
+    number = _positive("requests_per_second", value)
+    if number > MOST_REQUESTS_PER_SECOND:
+        raise BrazeSetupError(
+            f"The Braze connection's extra requests_per_second must be at most {MOST_REQUESTS_PER_SECOND}, "
+            f"not {value!r}."
         )
     return number
 

@@ -48,6 +48,7 @@ def test_what_is_no_profile_is_none(users: Any) -> None:
         {"users": [], "message": "failure"},
         {"users": [], "message": ["success"]},
         {"users": [], "message": "success", "error": "no"},
+        {"users": [], "message": "success", "errors": ["no"]},
     ],
 )
 def test_an_answer_without_profiles_does_not_make_users_unknown(

@@ -77,6 +77,10 @@ def test_every_country_is_known_by_its_codes_and_names_in_any_case() -> None:
             ("Dominican Rep.", "DO"),
             ("Niger (the)", "NE"),
         ),
+        *(("Republic of Korea", "KR"), ("S. Korea", "KR"), ("N. Korea", "KP"), ("Hongkong", "HK")),
+        *(("Libyan Arab Jamahiriya", "LY"), ("Macedonia, the former Yugoslav Republic of", "MK")),
+        *(("Pitcairn Islands", "PN"), ("U.S. Outlying Islands", "UM"), ("Republic of Turkey", "TR")),
+        *(("Taiwan (R.O.C.)", "TW"), ("South Korea (Republic of Korea)", "KR")),
         *(("Myanmar (Burma)", "MM"), ("Cote D Ivoire", "CI"), ("Turks & Caicos", "TC"), ("Viet Nam", "VN")),
     ],
 )
@@ -212,6 +216,7 @@ def test_with_a_rule_for_no_value_words_become_codes_too() -> None:
             " NULL ",
             "NULL\u200b",
         ),
+        *("#SPILL!", "#Error!", "#CALC!", "\N{EN DASH}", "\N{EM DASH}", "()", "[]", "{}", '""', "''"),
     ],
 )
 @pytest.mark.parametrize("trim", [True, False])

@@ -216,6 +216,7 @@ def test_timeouts(timeout, expected):
         ("timeout", [[1], 2], "timeout must be a number above 0, not [1]."),
         ("timeout", 10**9, "timeout must be at most 3600 seconds, not 1000000000."),
         ("timeout", 10**400, "timeout must be a number above 0"),
+        ("requests_per_second", 1e308, "requests_per_second must be at most 1000000, not 1e+308."),
         ("max_in_flight", 10**9, "max_in_flight must be at most 1000, not 1000000000."),
         ("max_in_flight", {"a": 1}, "max_in_flight must be a number above 0"),
         ("allow_http", 1, "allow_http must be true or false, not 1."),
