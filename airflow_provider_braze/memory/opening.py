@@ -173,24 +173,24 @@ def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[Me
     """Make what tells whether a memory is of a workspace; a new one is made its own.
 
     The key is part of it, as a keyed hash: nothing else tells two workspaces of one cluster apart. A new file gets the
-    salt of one that was opened before it, so that a value is hashed once for all of them.
+    salt and the numbers of one that was opened before it, so that a value is hashed once for all of them.
     """
-    salts: list[bytes] = []
+    first: MemoryStore | None = None
 
     def own(salt: bytes) -> int:
         words = f"workspace:{workspace.endpoint}:{workspace.api_key}".encode()
         return int.from_bytes(packed_digest(salt, words), "little", signed=True)
 
     def belongs(store: MemoryStore) -> str | None:
+        nonlocal first
         found = store.meta("workspace")
         if found is None and not only_read:
-            salt = salts[0] if salts else store.salt
+            found = own((first or store).salt)
             since = datetime.now(UTC).isoformat(timespec="seconds")
-            store.begin({"workspace": own(salt), "since": since}, salt)
-            found = own(salt)
+            store.begin({"workspace": found, "since": since}, first)
         if found != own(store.salt):
             return "it is of another workspace, or the API key was renewed"
-        salts.append(store.salt)
+        first = first or store
         return None
 
     return belongs

@@ -19,7 +19,8 @@ import msgspec
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.decisions.comparing import Comparer, Hashes
 from airflow_provider_braze.memory.decisions.differing import DAY, Differing, Read, has_few_tags
-from airflow_provider_braze.memory.decisions.plain_objects import Plain, PlainObjects, digests_of
+from airflow_provider_braze.memory.decisions.entry_hashes import entry_hashes
+from airflow_provider_braze.memory.decisions.plain_objects import Plain, PlainObjects
 from airflow_provider_braze.memory.decisions.reducing import AS_IT_IS, Decision, Gathered, Told, decision_of
 from airflow_provider_braze.memory.decisions.together import Together, unread
 from airflow_provider_braze.memory.persistence.buckets import BUCKETS
@@ -77,7 +78,7 @@ class Decider:
         )
         self._always_send = frozenset(map(squash, wish.always_send))
         self._plain = PlainObjects(
-            store.slots, digests_of(store.salt), self._always_send, self._comparer.unsafe
+            store.slots, entry_hashes(store.salt), self._always_send, self._comparer.unsafe
         )
         self._together = Together(self._plain)
         self.accepted: dict[int, UserEntries] = {}

@@ -2,7 +2,7 @@
 
 It says the same as :func:`rules.statements` and the hashes of their values would, and nothing of any other object.
 
-Above: the memory. Below: rules, slots, and the hash of the store.
+Above: the memory. Below: rules, slots, and the hashes of values.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
 
-import msgspec
-
+from airflow_provider_braze.memory.decisions.entry_hashes import EntryHashes, NoEntries, TextEntries
 from airflow_provider_braze.memory.persistence.entries import (
     SLOT_BYTES,
     UserEntries,
-    packed_digest,
     packed_slot,
 )
 from airflow_provider_braze.memory.persistence.slots import Slots
@@ -33,16 +30,6 @@ from airflow_provider_braze.memory.rules import (
 )
 from airflow_provider_braze.users_track.rules import checks
 from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
-from airflow_provider_braze.users_track.rules.values import to_json
-
-_MOST_OF_ONE = 100
-"""Values of one slot in one bucket whose entries are kept: most attributes have the same few."""
-
-_MOST_DIGESTS = 30_000
-_MOST_DIGESTS_OF_ONE = 300
-_LONGEST = 64
-"""Values whose digests are kept for all buckets, and of those of one slot in one bucket: what has more is mostly
-different for everybody, as addresses are; and their characters."""
 
 _MOST_TAGS = 50
 
@@ -82,38 +69,12 @@ class Left(NamedTuple):
     after: UserEntries | None
 
 
-class Digests(dict[str, bytes]):
-    """
-    Digests of texts with one salt, whatever they are said of; all buckets of a memory share one as long as they can.
-
-    :param salt: what is hashed before each.
-    """
-
-    def __init__(self, salt: bytes) -> None:
-        self._salt = salt
-
-    def of_json(self, written: bytes) -> bytes:
-        """Hash a value that is written as JSON, to as many bytes as an entry has for it."""
-        return packed_digest(self._salt, written)
-
-
-_DIGESTS: WeakValueDictionary[bytes, Digests] = WeakValueDictionary()
-
-
-def digests_of(salt: bytes) -> Digests:
-    """Give the digests of a salt, the same to all buckets that are open at one time."""
-    found = _DIGESTS.get(salt)
-    if found is None:
-        found = _DIGESTS[salt] = Digests(salt)
-    return found
-
-
 class PlainObjects:
     """
     Reads plain objects of which Braze surely takes every value.
 
     :param slots: numbers of what can be said.
-    :param digests: of values.
+    :param hashes: gives the entries of values.
     :param always_send: names, as :func:`squash` spells them, of what is never left out.
     :param unsafe: attributes that are not remembered.
     """
@@ -121,11 +82,11 @@ class PlainObjects:
     def __init__(
         self,
         slots: Slots,
-        digests: Digests,
+        hashes: EntryHashes,
         always_send: AbstractSet[str],
         unsafe: AbstractSet[str],
     ) -> None:
-        self.slots, self._digests = slots, digests
+        self.slots, self._hashes = slots, hashes
         self._always_send, self._unsafe = always_send, unsafe
         self.forget()
 
@@ -229,13 +190,13 @@ class PlainObjects:
         found = self._objects[name] = _Values(self, KEY, name)
         return found
 
-    def hashes(self, kind: str, attribute: str, key: str) -> _Texts:
+    def hashes(self, kind: str, attribute: str, key: str) -> TextEntries:
         """Give what hashes the values of one slot.
 
         :raises NotPlainError: they are not remembered.
         """
         if kind == WHOLE and attribute in NO_VALUES:
-            return _Nothing(b"", self._digests)
+            return NoEntries(b"", self._hashes)
         names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
         if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
             raise NotPlainError
@@ -247,7 +208,7 @@ class PlainObjects:
         self._statements[slot] = statement
         if kind == ADDED:
             self._tag_slots.add(slot)
-        return _Texts(slot, self._digests)
+        return self._hashes.of(slot)
 
 
 def _taken_out(
@@ -285,50 +246,13 @@ def _taken_out(
     return kept, saved
 
 
-class _Texts(dict[Any, bytes]):
-    """Entries of one slot, by their text."""
-
-    def __init__(self, slot: bytes, digests: Digests) -> None:
-        super().__init__({msgspec.UNSET: b""})
-        self._slot, self._digests = slot, digests
-        self._room = _MOST_DIGESTS_OF_ONE
-
-    def __missing__(self, value: str) -> bytes:
-        digests = self._digests
-        digest = digests.get(value)
-        if digest is None:
-            digest = digests.of_json(to_json(value))
-            if self._room and len(value) <= _LONGEST and len(digests) < _MOST_DIGESTS:
-                self._room -= 1
-                digests[value] = digest
-        entry = self._slot + digest
-        if len(self) <= _MOST_OF_ONE and len(value) <= _LONGEST:
-            self[value] = entry
-        return entry
-
-    def hash(self, value: Any) -> bytes:
-        """Hash something else than a text."""
-        return self.hash_json(to_json(value))
-
-    def hash_json(self, written: bytes) -> bytes:
-        """Hash something as JSON."""
-        return self._slot + self._digests.of_json(written)
-
-
-class _Nothing(_Texts):
-    """What is none of a profile's values."""
-
-    def __missing__(self, value: str) -> bytes:
-        return b""
-
-
-class _Values(dict[str, _Texts]):
+class _Values(dict[str, TextEntries]):
     """What hashes values, by attribute, or by the keys of one."""
 
     def __init__(self, of: PlainObjects, kind: str, attribute: str | None = None) -> None:
         self._of, self._kind, self._attribute = of, kind, attribute
 
-    def __missing__(self, name: str) -> _Texts:
+    def __missing__(self, name: str) -> TextEntries:
         attribute, key = (name, "") if self._attribute is None else (self._attribute, name)
         found = self[name] = self._of.hashes(self._kind, attribute, key)
         return found

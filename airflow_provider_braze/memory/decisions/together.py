@@ -9,7 +9,7 @@ Above: the memory. Below: the hashes of plain objects.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -35,6 +35,10 @@ _MOST_FORMS = 50
 
 _MOST_CACHED = 5_000
 _MOST_TAGS = 500
+
+
+_Entries = Callable[[Iterable[Any]], Iterable[bytes]]
+"""Gives the entries of what many objects say in one column."""
 
 
 class Several(NamedTuple):
@@ -80,7 +84,7 @@ class Together:
 
     def forget(self) -> None:
         """Forget what was made of slots: some of them mean nothing any more, or an attribute became unsafe."""
-        self._texts: list[Mapping[Any, bytes] | None] | None = None
+        self._texts: list[_Entries | None] | None = None
         self._rivals: dict[int, frozenset[bytes]] = {}
         self._rivals_as_of = 0
         self._dropped: dict[tuple[bytes, tuple[int, ...]], Billed] = {}
@@ -101,7 +105,7 @@ class Together:
             if texts is None:
                 unremembered[at] = [*values]
             else:
-                columns.append(map(texts.__getitem__, values if column.is_text else map(bytes, values)))
+                columns.append(texts(values if column.is_text else map(bytes, values)))
         if unremembered:
             for at in unremembered:
                 columns.insert(at, [b""] * len(fit))
@@ -176,20 +180,20 @@ class Together:
             for each, body in zip(objects, bodies, strict=True)
         ]
 
-    def _hashes(self) -> list[Mapping[Any, bytes] | None]:
+    def _hashes(self) -> list[_Entries | None]:
         """Give what hashes the values of each column; None of one that is not remembered."""
         if self._texts is None:
             self._texts = [*map(self._hash_of, self._reader.columns)]
         return self._texts
 
-    def _hash_of(self, column: Column) -> Mapping[Any, bytes] | None:
+    def _hash_of(self, column: Column) -> _Entries | None:
         try:
             texts = self._plain.hashes(column.kind, column.attribute, column.key)
         except NotPlainError:
             return None
         if column.kind == ADDED:
-            return _Tags(texts)
-        return _Written(texts) if not column.is_text else texts
+            return _all_of(_Tags(texts))
+        return texts.many if column.is_text else _all_of(_Written(texts))
 
     def forgotten_with(self, told: Sequence[int]) -> frozenset[bytes]:
         """Give the slots of all that is forgotten when something is sent, packed.
@@ -250,6 +254,10 @@ class Together:
 
 def _is_object(written: msgspec.Raw) -> bool:
     return bytes(written).startswith(b"{")
+
+
+def _all_of(entries: Mapping[Any, bytes]) -> _Entries:
+    return lambda said: map(entries.__getitem__, said)
 
 
 def _is_said(value: Any) -> bool:

@@ -43,6 +43,13 @@ class Slots:
             self._rivals.pop(other, None)
         self._rivals.pop((slot[0], UNSAFE, ""), None)
 
+    def begin_like(self, others: Slots) -> None:
+        """Give the same numbers as another file, before any is given here: what is hashed for one is known in both."""
+        self.new = [(number, slot) for slot, number in others._numbers.items()]
+        for number, slot in self.new:
+            self._add(number, slot)
+        self.next_number = others.next_number
+
     def number(self, statement: Statement) -> int | None:
         """Give the number of what a statement is about, a new one if need be; None where there are too many."""
         slot = (statement.attribute, statement.kind, statement.key)

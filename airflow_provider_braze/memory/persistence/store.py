@@ -141,17 +141,18 @@ class MemoryStore:
         db.execute("SELECT id FROM places LIMIT 1").fetchone()
         self._last_place = int(db.execute("SELECT COALESCE(MAX(at), 0) FROM users").fetchone()[0])
 
-    def begin(self, facts: Mapping[str, Any], salt: bytes | None) -> None:
+    def begin(self, facts: Mapping[str, Any], like: MemoryStore | None) -> None:
         """Write the first facts about a memory that is new.
 
-        :param salt: that of files which are its neighbours (default: it keeps its own).
+        :param like: a file whose salt and whose numbers of slots it gets (default: it keeps its own).
         """
         with self.transaction():
-            if salt is not None:
-                self.put_meta("salt", salt.hex())
+            if like is not None:
+                self.put_meta("salt", like.salt.hex())
+                self.slots.begin_like(like.slots)
             for name, value in facts.items():
                 self.put_meta(name, value)
-        self.salt = salt or self.salt
+        self.salt = self.salt if like is None else like.salt
 
     def close(self) -> bool:
         """Write everything into the one file, and close it; whether a power failure can take nothing back any more."""
