@@ -61,6 +61,23 @@ class _Peeked:
         return found
 
 
+def _as_it_lies_there(dialect: Dialect, header: RejectsHeader | None, head: bytes) -> Dialect:
+    """Take of a declared dialect what the file itself does not belie: it may be that of the exports."""
+    read_as = replace(dialect, qualifier='"', columns=None)
+    if _is_utf_8(head) or (header and not _may_be(dialect.encoding, header)):
+        read_as = replace(read_as, encoding=None)
+    if header and dialect.skip_lines:
+        read_as = replace(read_as, skip_lines=header.above)
+    if header and dialect.line_end != header.line_end:
+        read_as = replace(read_as, line_end=None)
+    return read_as
+
+
+def _may_be(encoding: str | None, header: RejectsHeader) -> bool:
+    """Whether a header row, of whose encoding ASCII is all that is known, may be written in one that was declared."""
+    return header.encoding == "utf-8" and LINE_COLUMN.encode(encoding or "utf-8") == LINE_COLUMN.encode()
+
+
 def _is_utf_8(head: bytes) -> bool:
     """Whether it holds characters beyond ASCII, all written in UTF-8."""
     try:
@@ -77,8 +94,8 @@ class RejectsReader:
     :param file: binary and open for reading.
     :param name: of the file, for messages.
     :param delimiter: that of its header row, where it is known; else it is found out.
-    :param dialect: what the author declares. Of that, the encoding, the line end and the lines to skip count: the rest
-        is ours, or that of the program which saved the file.
+    :param dialect: what the author declares. Of that, the encoding, the line end and the lines to skip count, where the
+        file itself does not show others: the rest is ours, or that of the program which saved the file.
     :raises ExportRefusedError: when it is no rejects file.
     """
 
@@ -86,11 +103,9 @@ class RejectsReader:
         self, file: Readable, *, name: str, delimiter: str | None = None, dialect: Dialect = _ANY_DIALECT
     ) -> None:
         # A spreadsheet may have saved it with the delimiter of its country.
-        read_as = replace(dialect, qualifier='"', delimiter=delimiter, columns=None)
         again = _Peeked(file)
-        if _is_utf_8(again.head):
-            # As it was written: the declared encoding is the export's.
-            read_as = replace(read_as, encoding=None)
+        header = RejectsHeader.of(again.head)
+        read_as = replace(_as_it_lies_there(dialect, header, again.head), delimiter=delimiter)
         self._reader = ExportReader(
             again, dialect=read_as, name=name, prepended=False, is_no_column=is_no_column
         )
@@ -104,7 +119,6 @@ class RejectsReader:
                 "put it back, or mend the rejects file of the push anew"
             )
         self._columns = columns
-        header = RejectsHeader.of(again.head)
         self._padded = self._reader.padded or bool(header and header.resaved)
         self._line_at = columns.index(LINE_COLUMN)
         self._reason_at = columns.index(REASON_COLUMN) if REASON_COLUMN in columns else -1

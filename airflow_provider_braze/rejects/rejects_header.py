@@ -6,7 +6,6 @@ words in which the reader of exports tells a wrong width.
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.redpoint.reading.cutting import told_width
+from airflow_provider_braze.redpoint.reading.foreign import encoding_of
 
 OWN_COLUMNS = ("_line", "_outcome", "_reason", "_column")
 """Columns that the rejects file adds in front."""
@@ -41,7 +41,7 @@ HEAD_BYTES = 1 << 16
 
 _DELIMITERS = ",;\t|"
 _ESCAPE = "\\"
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class RejectsHeader(NamedTuple):
@@ -52,12 +52,18 @@ class RejectsHeader(NamedTuple):
     :param token: of the push that wrote the file; None where an older version did, or somebody has deleted it.
     :param resaved: records have an empty cell below the token: a program has saved it that makes all rows as wide as
         the widest.
+    :param above: how many lines stand above it.
+    :param line_end: that of its own line; None where nothing follows.
+    :param encoding: in which it was read; ``utf-8`` stands for every encoding that writes ASCII as it is.
     """
 
     columns: tuple[str, ...]
     delimiter: str
     token: str | None = None
     resaved: bool = False
+    above: int = 0
+    line_end: str | None = None
+    encoding: str = "utf-8"
 
     @property
     def original(self) -> tuple[str, ...]:
@@ -67,16 +73,24 @@ class RejectsHeader(NamedTuple):
     @classmethod
     def of(cls, head: bytes) -> RejectsHeader | None:
         """Read it from the first bytes of a file; None where that is no rejects file."""
-        text = _decoded(head[:HEAD_BYTES]).lstrip()
+        encoding, whole = _decoded(head[:HEAD_BYTES])
+        text = whole.lstrip()
+        empty = len(_LINE_END.findall(whole[: len(whole) - len(text)]))
         for delimiter in _DELIMITERS:
             rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
             with suppress(csv.Error):
+                above = 0
                 for row in islice(rows, _MOST_ABOVE):
                     columns = tuple(spelt(cell.strip()) for cell in row)
                     if is_rejects(columns):
                         token = next((column for column in columns if is_token(column)), None)
                         token = token and token.removeprefix(_TOKEN)
-                        return cls(columns, delimiter, token, _fill_the_token(rows, columns))
+                        end = next(islice(_LINE_END.finditer(text), rows.line_num - 1, None), None)
+                        resaved = _fill_the_token(rows, columns)
+                        return cls(
+                            columns, delimiter, token, resaved, empty + above, end and end[0], encoding
+                        )
+                    above = rows.line_num
         return None
 
 
@@ -151,9 +165,8 @@ def _fill_the_token(rows: Iterator[list[str]], columns: tuple[str, ...]) -> bool
     return False
 
 
-def _decoded(head: bytes) -> str:
-    for bom, encoding in _BOMS:
-        if head.startswith(bom):
-            return head[len(bom) :].decode(encoding, "replace")
-    # Our own columns are ASCII, which every other encoding of a spreadsheet writes in the same way.
-    return head.decode("utf-8", "surrogateescape")
+def _decoded(head: bytes) -> tuple[str, str]:
+    """Read text, and tell in which encoding; our own columns are ASCII, which most encodings write in the same way."""
+    encoding = encoding_of(head, declared=None, name="")
+    text = head.decode(encoding, "surrogateescape" if encoding == "utf-8" else "replace")
+    return encoding, text.removeprefix("\ufeff")

@@ -12,6 +12,7 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.record_scanner import Record
 from airflow_provider_braze.rejects.reader import RejectsReader, is_rejects
+from airflow_provider_braze.rejects.rejects_header import RejectsHeader
 
 OWN = ["_line", "_outcome", "_reason", "_column"]
 NAMES = ["external_id", "first_name"]
@@ -125,6 +126,27 @@ class TestSavedByASpreadsheet:
         declared = Dialect(encoding="cp1252", delimiter="tab", qualifier="none", columns=("a", "b"))
         read = RejectsReader(io.BytesIO(data), name="rejects.csv", dialect=declared)
         assert list(read) == [Record(4, ["P1", "Zoë"], None)]
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
+    @pytest.mark.parametrize("declared", [None, "cp1252", "Unicode", "UTF8"])
+    def test_in_an_encoding_that_the_file_itself_shows(self, encoding: str, declared: str | None) -> None:
+        data = f"{';'.join([*OWN, *NAMES])}\r\n4;invalid;x;;P1;Zoë\r\n".encode(encoding)
+        found = RejectsHeader.of(data)
+        assert found is not None
+        assert (found.original, found.delimiter) == (tuple(NAMES), ";")
+        read = RejectsReader(io.BytesIO(data), name="rejects.csv", dialect=Dialect(encoding=declared))
+        assert list(read) == [Record(4, ["P1", "Zoë"], None)]
+
+    @pytest.mark.parametrize(
+        "above", ["", "\r\n", "a title\r\n", "sep=;\r\n", "\r\nsep=;\r\n", '"a\r\nb";\r\n']
+    )
+    @pytest.mark.parametrize("skipped", [1, 2, 9])
+    def test_below_other_lines_than_an_export(self, above: str, skipped: int) -> None:
+        data = f"{above}{';'.join([*OWN, *NAMES])}\r\n4;invalid;x;;P1;A\r\n".encode()
+        read = RejectsReader(
+            io.BytesIO(data), name="rejects.csv", delimiter=";", dialect=Dialect(skip_lines=skipped)
+        )
+        assert list(read) == [Record(4, ["P1", "A"], None)]
 
     def test_as_it_was_written_although_the_export_had_another_encoding(self) -> None:
         data = f"{','.join([*OWN, *NAMES])}\r\n4,invalid,x,,P1,Zoë\r\n".encode()

@@ -59,6 +59,40 @@ def as_wide_as_the_widest(path: Path, *, token: bool = True) -> Path:
     return saved
 
 
+@pytest.mark.parametrize(
+    ("above", "dialect"),
+    [
+        (0, {"line_end": "LF"}),
+        (0, {"line_end": "CR"}),
+        (2, {"skip_lines": 2}),
+        (2, {"skip_lines": 2, "line_end": "LF", "delimiter": "pipe", "qualifier": "single"}),
+        (0, {"encoding": "Unicode"}),
+        (0, {"encoding": "UTF32"}),
+        (0, {"encoding": "cp037"}),
+        (0, {"encoding": "cp1252"}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("city", ["Köln", "Bonn"])
+def test_it_is_pushed_with_the_dialect_of_its_export(
+    push: Push, land: Land, sandbox: SandboxProcess, above: int, dialect: dict[str, Any], city: str
+) -> None:
+    """As a DAG does that pushes both: what the file itself shows goes before what is declared of exports."""
+    declared = Dialect(**dialect)
+    lines = ["a title"] * above + ["external_id,email,town", f"U1,nonsense,{city}", "U2,odd,Ulm"]
+    if declared.delimiter:
+        lines = [line.replace(",", declared.delimiter) for line in lines]
+    path = land("")
+    path.write_bytes(
+        "".join(line + (declared.line_end or "\n") for line in lines).encode(declared.encoding or "utf-8")
+    )
+    first = push(path, run="first", dialect=declared, mapping=ExportMapping(trim=False))
+    check(first, records=2, invalid=2)
+
+    check(push(mended(first, "rejects.csv"), run="again", dialect=declared), records=2, accepted=1, invalid=1)
+    assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"town": city}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_under_another_name_it_is_pushed_with_its_parents_mapping(
     push: Push, first: dict[str, Any], sandbox: SandboxProcess, name: str
