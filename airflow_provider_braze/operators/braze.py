@@ -6,6 +6,7 @@ Above: DAGs. Below: what its parameters ask for, and the pushes.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -30,7 +31,8 @@ from airflow_provider_braze.operators.progress_writer import ListReportWriter, P
 from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.operators.what_to_push import push_of
-from airflow_provider_braze.parameters import as_bool, as_optional_text, as_threshold, is_unset
+from airflow_provider_braze.parameters import as_optional_text, as_threshold, is_unset
+from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.attempt.reporting import report_line, too_many_failed, where_to_look
 from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.exports.export import ExportPush
@@ -38,7 +40,6 @@ from airflow_provider_braze.pushes.exports.export_list import ListPush
 from airflow_provider_braze.pushes.exports.list_report import list_report_line
 from airflow_provider_braze.pushes.rows.rows import Rows, RowsPush
 from airflow_provider_braze.pushes.sources.export_item import AUTO
-from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.report import ChannelMode, Mode
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
@@ -280,17 +281,15 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
         try:
             with running.told_apart():
                 tell = ListReportWriter(self.log, context.get("ti"), REPORT_KEY)
+                job = job_of(self, context, workspace, conn_id, store=store, checkpoint=checkpoint)
                 progress = ProgressWriter(
                     self.log,
                     store,
-                    self._facts(context, workspace, conn_id),
+                    _facts(job),
                     also=tell.catch_up,
                     long_wait=LongWait(self.log, self, context),
                 )
-                job = job_of(
-                    self, context, workspace, conn_id, store=store, progress=progress, checkpoint=checkpoint
-                )
-                push = push_of(self, job, begin=progress.begin, tell=tell)
+                push = push_of(self, replace(job, progress=progress), begin=progress.begin, tell=tell)
                 self._running = self._last = push
                 report = push.execute()
         finally:
@@ -303,16 +302,6 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
             self.log.info("%s", report_line(report))
             _check_threshold(report, job.max_rejected)
         return report
-
-    def _facts(self, context: Context, workspace: Workspace, conn_id: str) -> dict[str, Any]:
-        """Give what whoever looks on wants to know besides the progress."""
-        return {
-            "braze_conn_id": conn_id,
-            "dry_run": as_bool("dry_run", self.dry_run, default=False),
-            "endpoint": workspace.endpoint,
-            "try_number": getattr(context.get("ti"), "try_number", 1),
-            "shard": Shard.read("shard", self.shard).text,
-        }
 
     def _warn_of_expand(self, context: Context) -> None:
         # The second of several says it, so that it is said once, and never of one alone.
@@ -333,6 +322,17 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
     def _workspace(self, conn_id: str) -> Workspace:
         workspace = BrazeHook(conn_id).workspace
         return workspace.for_partner(self.partner) if self.partner else workspace
+
+
+def _facts(job: Job) -> dict[str, Any]:
+    """Give what whoever looks on wants to know besides the progress."""
+    return {
+        "braze_conn_id": job.braze_conn_id,
+        "dry_run": job.dry_run,
+        "endpoint": job.workspace.endpoint,
+        "try_number": job.identity.try_number,
+        "shard": job.identity.shard,
+    }
 
 
 def _check_threshold(report: dict[str, Any], max_rejected: int | float | None) -> None:

@@ -22,7 +22,6 @@ from airflow_provider_braze.parameters import (
     as_threshold,
 )
 from airflow_provider_braze.pushes.attempt.job import Job
-from airflow_provider_braze.pushes.attempt.progress import Tell
 from airflow_provider_braze.pushes.resuming.checkpoint import CHECKPOINT_KEY
 from airflow_provider_braze.pushes.sources.export_item import AUTO
 from airflow_provider_braze.pushes.sources.shards import Shard
@@ -64,14 +63,12 @@ def job_of(
     conn_id: str,
     *,
     store: StateStore,
-    progress: Tell,
     checkpoint: Mapping[str, Any] | None,
 ) -> Job:
     """Read what is asked of any push, and find what it goes on from.
 
     :param conn_id: connection of the workspace.
     :param store: keeps its checkpoints.
-    :param progress: takes its progress.
     :param checkpoint: what the task left when it was deferred.
     :raises BrazeSetupError: a parameter cannot be used.
     """
@@ -91,7 +88,6 @@ def job_of(
         memory=wish_of(task),
         # Outside of Airflow nothing goes on after a wait.
         max_wait=as_optional_seconds("max_wait_on_worker", task.max_wait_on_worker) if in_airflow else None,
-        progress=progress,
         checkpoint=_checkpoint(context, store, task.log, checkpoint) if task.durable else checkpoint,
         save=partial(store.put, CHECKPOINT_KEY) if task.durable and store.exists else None,
         is_saved=partial(store.holds, CHECKPOINT_KEY),

@@ -5,7 +5,7 @@ Above: the operator. Below: the pushes of exports and of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -56,19 +56,18 @@ def push_of(
     :raises BrazeSetupError: a parameter cannot be used.
     :raises AirflowSkipException: the list of exports is empty.
     """
-    export = task.export
-    exports = flatten(export) if is_list(export) else None
-    if exports is None and export is not None:
-        export = check(export)
-    rejects = _rejects_of_rows(export)
+    channel_modes = read_parameter("channel_modes", task.channel_modes)
+    exports = flatten(task.export) if is_list(task.export) else None
+    one = exports is None and task.export is not None
+    item = ExportItem.of(check(task.export), channel_modes) if one else None
     confirm = as_bool("confirm", task.confirm, default=False)
     dialect = read_dialect(task.dialect)
-    if export is None or rejects:
+    if task.export is None or (item is not None and item.is_rows):
         if confirm:
             raise BrazeSetupError(NO_CONFIRM)
         return RowsPush(
             job=job,
-            rejects=rejects,
+            rejects=item,
             dialect=dialect,
             attributes=rows_of(task.attributes),
             events=rows_of(task.events),
@@ -76,14 +75,14 @@ def push_of(
         )
     make = partial(
         ExportPush,
-        channel_modes=read_parameter("channel_modes", task.channel_modes),
+        channel_modes=channel_modes,
         mapping=None if task.mapping is None else ExportMapping.of(task.mapping),
         dialect=dialect,
         confirm=confirm,
         hold_late=late(task.late) == "hold",
     )
     if exports is None:
-        return make(job=job, export=export)
+        return make(job=job, export=item)
     if not exports:
         raise AirflowSkipException("The list of exports is empty: there is nothing to push.")
     return ListPush(exports, make, job, begin=begin, tell=tell)
@@ -106,11 +105,3 @@ def late(value: Any) -> str:
     if text not in LATE:
         raise BrazeSetupError(f"late must be push or hold, not {text!r}.")
     return text
-
-
-def _rejects_of_rows(export: Any) -> ExportItem | None:
-    """Tell whether the export is the rejects file of a push of rows."""
-    if not isinstance(export, str | Mapping):
-        return None
-    item = ExportItem.of(export, {})
-    return item if item.is_rows else None

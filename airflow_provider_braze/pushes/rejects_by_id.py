@@ -14,7 +14,7 @@ from airflow_provider_braze.pushes.sources.export_item import parent_report
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import open_for_reading
-from airflow_provider_braze.storage.reports.browsing import listed, noting, reports_folder_of
+from airflow_provider_braze.storage.reports.browsing import noting, reports_folder_of, sorted_names
 from airflow_provider_braze.storage.reports.reports_folder import REPORT_NAME, ROWS_FOLDER
 
 ID_PATTERN = rf"^([0-9a-f]{{64}}|{ROWS_FOLDER})/(?!\.+$)[A-Za-z0-9._@+-]{{1,255}}$"
@@ -80,7 +80,7 @@ def _name(place: Location) -> str:
 def _rejects_in(folder: Location) -> list[tuple[Location, RejectsHeader]]:
     found: list[tuple[Location, RejectsHeader]] = []
     unread: list[str] = []  # what cannot be read is none that could be pushed
-    for name in listed(folder):
+    for name in sorted_names(folder):
         # Parts are of a push that is under way.
         if name == REPORT_NAME or name.endswith(".part"):
             continue

@@ -44,7 +44,7 @@ class ExportPush(AnyPush):
 
     :param job: its mode may be ``auto`` for the item's or the channel's; without a reports folder it is the item's, or
         ``_braze`` beside the channels.
-    :param export: path or URL of an export or a rejects file, or one item of the sensor's list.
+    :param export: path or URL of an export or a rejects file, one item of the sensor's list, or an ``ExportItem``.
     :param channel_modes: channel to mode.
     :param mapping: what goes where (default: the parent's for a rejects file, else Redpoint's five attributes).
     :param dialect: what is known of the file's form.

@@ -12,7 +12,7 @@ from typing import Any
 
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.storage.reports.markers import seconds
-from airflow_provider_braze.storage.reports.pushed_before import Known, Other, PushedBefore
+from airflow_provider_braze.storage.reports.pushed_before import Known, OverlappingExport, PushedBefore
 
 _MOST_FIELDS = 20
 """Fields that are named of a late export."""
@@ -34,7 +34,7 @@ class Lateness:
     before_it: PushedBefore
     say: Callable[[str], None]
     held: bool = False
-    newer: Other | None = None
+    newer: OverlappingExport | None = None
     _known: Known = frozenset()
 
     def look(self, fields: Collection[str], may_be_held: Callable[[], bool]) -> bool:
@@ -85,7 +85,7 @@ class Lateness:
             self._say_who_came_between(other.path, self.path, other)
         return bool(newer or older)
 
-    def _say_who_came_between(self, older: str, newer: str, other: Other) -> None:
+    def _say_who_came_between(self, older: str, newer: str, other: OverlappingExport) -> None:
         self.say(
             f"Late: {older} is older than {newer}, and both were pushed at the same time and set the same fields "
             f"({_named(other)}). Whom both hold may have been set back."
@@ -98,7 +98,7 @@ class Lateness:
         return {"newer": self.newer.path, "fields": list(self.newer.fields[:_MOST_FIELDS])}
 
 
-def _named(other: Other) -> str:
+def _named(other: OverlappingExport) -> str:
     return ", ".join(other.fields[:_MOST_FIELDS]) + (", ..." if len(other.fields) > _MOST_FIELDS else "")
 
 

@@ -24,7 +24,7 @@ from airflow_provider_braze.storage.reports.reports_folder import (
     ROWS_FOLDER,
     in_reports_folder,
 )
-from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
+from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULTS, ExportMapping
 
 _LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
 """The four segments at the end of an export's path, which part what lies above from them."""
@@ -67,11 +67,13 @@ class ExportItem:
 
     @classmethod
     def of(cls, export: Any, channel_modes: Mapping[str, str]) -> ExportItem:
-        """Read the operator's ``export``.
+        """Read the operator's ``export``; one that is read already stays as it is.
 
         :raises BrazeSetupError: it is neither a path nor an item of the sensor's list, or a rejects file without the
             report of its push.
         """
+        if isinstance(export, ExportItem):
+            return export
         item = cls._of_item(export) if isinstance(export, Mapping) else cls._of_path(export, channel_modes)
         header = item._rejects_header()
         return item if header is None else item._of_rejects(header)
@@ -219,7 +221,7 @@ class ExportItem:
         :raises BrazeSetupError: the parent push had a transform, which no report can hold.
         """
         if mapping is not None or self.parent is None:
-            return mapping or ExportMapping()
+            return mapping or DEFAULTS
         if self.parent.get("has_transform"):
             raise BrazeSetupError(
                 "The push of these rejects had a mapping with a transform: give that mapping again."

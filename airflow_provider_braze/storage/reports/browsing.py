@@ -27,7 +27,7 @@ def reports_folder_of(path: str) -> ReportsFolder:
     :raises BrazeError: its storage is out of reach.
     """
     reports = ReportsFolder.at(path)
-    names = listed(reports.root)
+    names = sorted_names(reports.root)
     if FOLDER_NAME in names:
         return ReportsFolder.at(reports.root.child(FOLDER_NAME).url, path)
     if not names and not reports.root.fs.isdir(reports.root.path):
@@ -37,10 +37,10 @@ def reports_folder_of(path: str) -> ReportsFolder:
 
 def pushed_things(reports: ReportsFolder) -> list[Location]:
     """List the folders below which those of pushes lie: one for each export, and one for all rows."""
-    return [reports.root.child(name) for name in listed(reports.root) if _PUSHED_THING.fullmatch(name)]
+    return [reports.root.child(name) for name in sorted_names(reports.root) if _PUSHED_THING.fullmatch(name)]
 
 
-def listed(folder: Location) -> list[str]:
+def sorted_names(folder: Location) -> list[str]:
     """List the names in a folder that has to be there, in their order.
 
     :raises BrazeSetupError: it cannot be listed.

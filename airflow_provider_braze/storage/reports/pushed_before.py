@@ -37,7 +37,7 @@ _MOST_FIELDS_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OverlappingExport:
     """Another export that was pushed, when (ISO 8601), and the fields that it set and the one in hand sets, too."""
 
     path: str
@@ -93,11 +93,12 @@ class PushedBefore:
         self._root = folder.root.child(f"order/{safe_name(braze_conn_id)}")
         # There may be tens of thousands: they stay text until one is looked at.
         self._names: list[str] = []
-        self._seen: Known = frozenset()
+        self.known: Known = frozenset()
+        """What is known to be pushed now, for :meth:`pushed_since`."""
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
 
-    def newest_over(self, modified: float | None, fields: Collection[str]) -> Other | None:
+    def newest_over(self, modified: float | None, fields: Collection[str]) -> OverlappingExport | None:
         """Give the newest export that was pushed before, is newer than this one, and set one of the same fields.
 
         :param modified: when this export was last changed; None, where its storage does not tell, is never too old.
@@ -123,12 +124,7 @@ class PushedBefore:
             ) from error
         return None
 
-    @property
-    def known(self) -> Known:
-        """What is known to be pushed now, for :meth:`pushed_since`."""
-        return self._seen
-
-    def pushed_since(self, known: Known, fields: Collection[str], *, but: str) -> list[Other]:
+    def pushed_since(self, known: Known, fields: Collection[str], *, but: str) -> list[OverlappingExport]:
         """Give what others have pushed since then that set one of the same fields, the oldest first.
 
         Whoever marks an export and asks only then misses nobody who does the same: of two, at least one sees the other.
@@ -159,7 +155,7 @@ class PushedBefore:
         self._write("fields", entry.fields, written)
         self._write("exports", entry.name, b"")
         self._fields[entry.fields] = frozenset(fields or ())
-        self._seen |= {entry.name}
+        self.known |= {entry.name}
         self._names = sorted({*self._names, entry.name})
 
     def _list(self) -> None:
@@ -176,7 +172,7 @@ class PushedBefore:
             if fingerprint not in pushed and parts.concern(part.number, part.of)
         }
         known = pushed | self._half.keys()
-        self._seen = frozenset(listed)
+        self.known = frozenset(listed)
         self._names = sorted(name for name in listed if _fingerprint_of(name) in known)
         if unknown := known.difference(map(_fingerprint_of, listed)):
             for fingerprint, marker in self._markers(unknown).items():
@@ -207,12 +203,14 @@ class PushedBefore:
                 self._fields[name] = frozenset({EVERY_FIELD})
         return self._fields[name]
 
-    def _read(self, entry: _IndexEntry, common: frozenset[str]) -> Other | None:
+    def _read(self, entry: _IndexEntry, common: frozenset[str]) -> OverlappingExport | None:
         marker = self._markers([entry.fingerprint]).get(entry.fingerprint)
         if marker is None:
             return None
         fields = tuple(sorted(common))
-        return Other(marker.path or entry.fingerprint, entry.modified / 1e6, fields, marker.pushed_at)
+        return OverlappingExport(
+            marker.path or entry.fingerprint, entry.modified / 1e6, fields, marker.pushed_at
+        )
 
     def _write(self, kind: str, name: str, content: bytes) -> None:
         parent = self._root.child(kind)

@@ -140,7 +140,7 @@ class ReportsFolder:
 
     def pushed(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that were pushed whole through this connection."""
-        return frozenset(self._names(_pushed(braze_conn_id)))
+        return frozenset(self.names_in(_pushed(braze_conn_id)))
 
     def is_pushed(self, braze_conn_id: str, fingerprint: str) -> bool:
         """Tell whether an export was pushed whole through this connection, without listing all that were."""
@@ -166,11 +166,11 @@ class ReportsFolder:
 
     def refused(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that a push through this connection refused at least once."""
-        return frozenset(self._names(f"refused/{safe_name(braze_conn_id)}"))
+        return frozenset(self.names_in(f"refused/{safe_name(braze_conn_id)}"))
 
     def refusals(self, braze_conn_id: str, fingerprint: str) -> int:
         """How often a push refused this export for what it is."""
-        return len(self._names(f"refused/{safe_name(braze_conn_id)}/{fingerprint}"))
+        return len(self.names_in(f"refused/{safe_name(braze_conn_id)}/{fingerprint}"))
 
     def mark_refused(
         self, braze_conn_id: str, fingerprint: str, push: str, marker: Marker | None = None
@@ -185,19 +185,19 @@ class ReportsFolder:
 
     def last_report(self, fingerprint: str) -> Location | None:
         """Find the newest report of an export, for messages that point at it."""
-        reports = [self.root.child(f"{fingerprint}/{run}/report.json") for run in self._names(fingerprint)]
+        reports = [self.root.child(f"{fingerprint}/{run}/report.json") for run in self.names_in(fingerprint)]
         written = [(report.stat().modified or 0, report.url, report) for report in reports if report.exists()]
         return max(written)[2] if written else None
 
     def names_in(self, folder: str) -> list[str]:
         """List the names in a folder of this one; none where it is not there."""
-        return self._names(folder)
+        return names_in(self.root.child(folder))
 
     def reports_of(self, fingerprint: str, identity: PushIdentity) -> list[dict[str, Any]]:
         """Read the reports of an export that this very task instance has written, whichever try, in their order."""
         begin = identity.folder_name.rpartition("--try")[0]
         written: list[tuple[int, str, int, dict[str, Any]]] = []
-        for name in self._names(fingerprint):
+        for name in self.names_in(fingerprint):
             if name.startswith(f"{begin}--try") and (report := self._report(f"{fingerprint}/{name}")):
                 found = PushIdentity.of(report)
                 if found.is_of(identity.dag_id, identity.run_id, identity.task_id, identity.map_index):
@@ -209,7 +209,7 @@ class ReportsFolder:
 
         On an object store a folder without files is not seen.
         """
-        names, found = self._names(fingerprint), []
+        names, found = self.names_in(fingerprint), []
         begin = identity.folder_name.rpartition("--try")[0]
         for number in range(identity.try_number - 1, 0, -1):
             of_it = [name for name in names if name.startswith(f"{begin}--try{number}--")]
@@ -227,9 +227,6 @@ class ReportsFolder:
         except (OSError, ValueError, RecursionError, ExportRefusedError):
             return None
         return report if isinstance(report, dict) else None
-
-    def _names(self, folder: str) -> list[str]:
-        return names_in(self.root.child(folder))
 
     def _marker(self, name: str) -> Marker:
         try:

@@ -189,13 +189,15 @@ class ExportMapping:
         """
         if isinstance(given, ExportMapping):
             return given
-        if given is not None and not isinstance(given, Mapping):
+        if given is None:
+            return DEFAULTS
+        if not isinstance(given, Mapping):
             raise MappingError(f"mapping must be an ExportMapping or a dict, not {type(given).__name__}.")
         known = [each.name for each in fields(cls)]
-        for name in given or {}:
+        for name in given:
             if name not in known:
                 raise MappingError(f"mapping has no field {name!r}{nearest(str(name), known)}.")
-        return cls(**(given or {}))
+        return cls(**given)
 
     @classmethod
     def of_report(cls, reported: Mapping[str, Any] | None) -> ExportMapping:
