@@ -4,7 +4,9 @@ says odd things, statement by statement. What is left out is counted alike in al
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +208,66 @@ def test_when_all_is_due_all_is_sent_and_known_then(push: Pushes, what: str) -> 
     assert push(**A[what], **beside, wish=due, heard=False) == {**A[what], **beside}
     assert push(**A[what], **beside) == {**A[what], **beside}
     assert push(**A[what], **beside) is None
+
+
+@each
+def test_whom_only_this_push_has_told_is_told_again_by_it_alone(push: Pushes, what: str) -> None:
+    for _ in range(2):
+        assert push(**A[what], **beside, token="one") == {**A[what], **beside}
+    assert push(**A[what], **beside, token="two") is None
+
+
+@each
+def test_what_the_same_push_ignored_and_told_is_forgotten_before_it_is_told_otherwise(
+    push: Pushes, what: str
+) -> None:
+    ignore = Wish(only_changed=True, ignore=True)
+    push(**A[what], **beside, token="one", wish=ignore)
+    push(**B[what], token="one", wish=ignore, heard=False)
+    assert push(**A[what], **beside, token="two") is not None
+    assert push.saved[1].items() >= {"y": 1, "z": 1}.items()
+
+
+def test_of_what_the_same_push_told_some_may_be_forgotten_and_the_rest_stays_its_own(push: Pushes) -> None:
+    push(more=1)
+    push(x="A", y="same", token="one")
+    push(x="B", token="one", heard=False)
+    assert push(y="same", token="one") == {"y": "same"}
+    assert push(x="A", y="same", token="two") == {"x": "A"}
+
+
+@each
+def test_what_is_always_sent_is_never_known(push: Pushes, what: str) -> None:
+    always = Wish(only_changed=True, always_send=frozenset({"x", "o", "t"}))
+    push(**A[what], **beside, wish=always)
+    assert push(**A[what], **beside, wish=always) == A[what]
+    assert push(**A[what], **beside) == A[what]
+    assert push(**A[what], **beside, wish=always) == A[what]
+
+
+@each
+def test_what_was_told_in_parts_is_known_as_a_whole_from_then_on(push: Pushes, what: str, desk: Desk) -> None:
+    """The first time, value by value; the second, by one hash. It is counted alike."""
+    push(**beside)
+    push(**A[what])
+    counted = []
+    for _ in range(2):
+        assert push(**A[what], **beside) is None
+        counted.append(push.saved)
+        (file,) = desk.folder.rglob("memory.sqlite")
+        with closing(sqlite3.connect(file)) as db:
+            ((whole,),) = db.execute("SELECT whole FROM users")
+        assert whole
+    assert counted[0] == counted[1]
+    assert counted[0][0] == sum(counted[0][1].values()) >= 3
+
+
+def test_who_is_told_and_then_not_found_is_not_known(desk: Desk, make: MakeObject) -> None:
+    memory = desk.opened()
+    desk.accept(memory, memory.reduce([make("ada", x="A")]).changed)
+    memory.absent([make("ada", x="A")])
+    memory.close()
+    assert said(desk.push(make("ada", x="A"))) == [{"x": "A"}]
 
 
 @pytest.mark.parametrize(("operation", "other"), [("add", "remove"), ("remove", "add")])

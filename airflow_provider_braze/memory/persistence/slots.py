@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from airflow_provider_braze.memory.rules import UNSAFE, Statement, are_rivals
+from airflow_provider_braze.memory.rules import Statement, are_rivals
 
 Slot = tuple[str, str, str]
 """Attribute, kind of statement, key."""
@@ -32,16 +32,15 @@ class Slots:
         self.new: list[tuple[int, Slot]] = []
         self._numbers: dict[Slot, int] = {}
         self._of: dict[str, list[Slot]] = {}
-        self._rivals: dict[Slot, frozenset[int]] = {}
+        # By attribute: also of what has no number, because it is not remembered.
+        self._rivals: dict[str, dict[Slot, frozenset[int]]] = {}
         for number, slot in known:
             self._add(number, slot)
 
     def _add(self, number: int, slot: Slot) -> None:
         self._numbers[slot] = number
         self._of.setdefault(slot[0], []).append(slot)
-        for other in self._of[slot[0]]:
-            self._rivals.pop(other, None)
-        self._rivals.pop((slot[0], UNSAFE, ""), None)
+        self._rivals.pop(slot[0], None)
 
     def begin_like(self, others: Slots) -> None:
         """Give the same numbers as another file, before any is given here: what is hashed for one is known in both."""
@@ -63,9 +62,10 @@ class Slots:
     def rivals(self, statement: Statement) -> frozenset[int]:
         """Give the numbers of all that is forgotten when a statement is sent, itself included."""
         attribute, kind, key = slot = (statement.attribute, statement.kind, statement.key)
-        found = self._rivals.get(slot)
+        known = self._rivals.setdefault(attribute, {})
+        found = known.get(slot)
         if found is None:
-            found = self._rivals[slot] = frozenset(
+            found = known[slot] = frozenset(
                 self._numbers[other]
                 for other in self._of.get(attribute, ())
                 if are_rivals(kind, key, other[1], other[2])
@@ -76,8 +76,7 @@ class Slots:
         """Forget an attribute for all users; whether anything was known of it."""
         slots = self._of.pop(attribute, [])
         gone = {self._numbers.pop(slot) for slot in slots}
-        for slot in [slot for slot in self._rivals if slot[0] == attribute]:
-            del self._rivals[slot]
+        self._rivals.pop(attribute, None)
         self.new = [each for each in self.new if each[0] not in gone]
         return bool(slots)
 
