@@ -49,6 +49,11 @@ def is_function(rows: Any) -> bool:
     return callable(rows) and not isinstance(rows, Sized)
 
 
+def are_given(rows: Any) -> bool:
+    """Whether a parameter has rows, without asking whether it is true, which an array of numpy does not tell."""
+    return rows is not None and (not isinstance(rows, Sized) or len(rows) > 0)
+
+
 def read_rows(name: str, rows: Rows) -> Iterable[Any]:
     """Give the rows of a parameter: a list, a function that returns or yields rows, or JSON text from a template.
 
@@ -70,6 +75,12 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
         return ()
     if isinstance(rows, Mapping | bytes | bytearray) or not _is_iterable(rows):
         raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
+    if hasattr(rows, "columns"):
+        # Going through a table gives the names of its columns.
+        raise BrazeSetupError(
+            f"{name} must be a list of rows, not a table ({type(rows).__name__}): give its rows as dicts, such as "
+            "to_dict('records') of pandas makes them."
+        )
     whole: Iterable[Any] = rows  # type: ignore[assignment]
     return list(whole) if isinstance(rows, Sized) and not isinstance(rows, list | tuple) else whole
 

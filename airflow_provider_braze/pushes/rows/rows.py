@@ -15,7 +15,7 @@ from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.resuming.resume_state import binding
 from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
-from airflow_provider_braze.pushes.rows.given_rows import GivenRow, GivenRows, Rows
+from airflow_provider_braze.pushes.rows.given_rows import GivenRow, GivenRows, Rows, are_given
 from airflow_provider_braze.pushes.rows.rows_source import RowsSource, counted_users, own_rows, rejected_rows
 from airflow_provider_braze.pushes.sources.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
 from airflow_provider_braze.redpoint.dialect import Dialect
@@ -133,7 +133,7 @@ class _RowsAttempt(Attempt):
 
     def _only_once(self) -> bool:
         push = self.push
-        return not (push.attributes or push.rejects or push.job.retry_events)
+        return not (are_given(push.attributes) or push.rejects or push.job.retry_events)
 
     def _announced(self) -> Mapping[str, Any]:
         return self.log.as_dict(self.ledger.settled.records, self.source.read if self.source else 0)

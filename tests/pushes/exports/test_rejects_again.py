@@ -45,7 +45,7 @@ def first(push: Push, land: Land) -> dict[str, Any]:
 def mended(report: dict[str, Any], name: str, folder: Path | None = None) -> Path:
     written = Path(report["rejects_path"])
     path = (folder or written.parent) / name
-    path.write_text(written.read_text().replace("nonsense", "bo@example.com"))
+    path.write_bytes(written.read_bytes().replace(b"nonsense", b"bo@example.com"))
     return path
 
 

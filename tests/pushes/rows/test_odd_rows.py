@@ -109,6 +109,21 @@ class NaTType(datetime):
         return 0
 
 
+class Table:
+    """As pandas has them: going through it gives the names of its columns."""
+
+    columns = ("external_id",)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+
 class Raising:
     def __str__(self) -> str:
         raise LookupError("a value")
@@ -347,7 +362,7 @@ def test_an_odd_cell_of_a_rejects_file_is_invalid_alone(
 
 @pytest.mark.parametrize(
     "rows",
-    ["[" * 100_000, "{", b"[]", bytearray(b"[]"), {}, 5],
+    ["[" * 100_000, "{", b"[]", bytearray(b"[]"), {}, 5, Table()],
     ids=lambda rows: f"{type(rows).__name__} {len(str(rows))}",
 )
 def test_what_gives_no_rows_is_said_at_once(push_rows: PushRows, rows: Any) -> None:
@@ -462,6 +477,11 @@ def test_what_has_a_length_is_data(kind: Callable[[list[Any]], Any]) -> None:
     found = GivenRows.read({"attributes": kind(rows)})
     assert found.digest() == GivenRows.read({"attributes": rows}).digest()
     assert [row.content for row in found.rows(with_cells=False)] == rows
+
+
+def test_what_does_not_tell_whether_it_is_true_is_data_too(push_rows: PushRows) -> None:
+    rows = [{"external_id": f"U{n}", "x": n} for n in range(3)]
+    check(push_rows(attributes=numpy.array(rows)), records=3, accepted=3)
 
 
 def test_what_comes_one_by_one_is_none() -> None:
