@@ -228,7 +228,7 @@ def _memory(parsed: argparse.Namespace, item: ExportItem) -> Iterator[Memory | N
 
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8-sig"))
     except ValueError as error:
         raise BrazeSetupError(f"{path} is not JSON: {error}.") from None
 

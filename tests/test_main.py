@@ -84,7 +84,8 @@ def test_takes_a_mapping_and_a_dialect(tmp_path: Path) -> None:
     export = tmp_path / "export.txt"
     export.write_text("P1~5\nP2~x\n")
     mapping = tmp_path / "mapping.json"
-    mapping.write_text(json.dumps({"identifier": "pid", "types": {"score": "integer"}}))
+    # As editors on Windows save it.
+    mapping.write_text(json.dumps({"identifier": "pid", "types": {"score": "integer"}}), "utf-8-sig")
     done = run(
         "plan",
         export,
