@@ -174,7 +174,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     mapping = ExportMapping.of(_read_json(parsed.mapping)) if parsed.mapping else None
     item = ExportItem.of(parsed.export, DEFAULT_CHANNEL_MODES)
     mode = item.resolve_mode(parsed.mode, DEFAULT_CHANNEL_MODES)
-    reading = ResolvedExport(item, mode, item.resolve_mapping(mapping), _dialect(parsed))
+    resolved = ResolvedExport(item, mode, item.resolve_mapping(mapping), _dialect(parsed))
     workspace = Workspace.from_settings(
         "localhost",
         "unused",
@@ -187,7 +187,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     ledger = Ledger(failures)
     location = item.file()
     with open_buffered(location) as file:
-        source = ExportSource(file, reading)
+        source = ExportSource(file, resolved)
         with (
             _shown(source, ledger, location.stat().size) as objects,
             _memory(parsed, item) as changes,

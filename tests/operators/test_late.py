@@ -203,11 +203,11 @@ class TestIndex:
             fields = {"first_name", f"f{number % 3}"}
             known.add(counting.mark(number, number, fields), number, fields)
         known = counting.known()
-        found = known.newest_over(500, {"f0"})
+        found = known.newest_overlapping(500, {"f0"})
         assert found is not None
         assert (found.path, found.fields) == ("export 999", ("f0",))
-        assert known.newest_over(500, {"email"}) is None
-        assert known.newest_over(999, {"first_name"}) is None
+        assert known.newest_overlapping(500, {"email"}) is None
+        assert known.newest_overlapping(999, {"first_name"}) is None
         assert len(counting.listed) <= 3
         # One set of fields for each of the three, and the marker that is named.
         assert len(counting.read) <= 4
@@ -221,12 +221,12 @@ class TestIndex:
             fields = {"first_name" if number % 2 else "email"}
             counting.known().add(counting.mark(number, number, fields), number, fields)
         shutil.rmtree(tmp_path / lost)
-        found = counting.known().newest_over(3, {"email"})
+        found = counting.known().newest_overlapping(3, {"email"})
         assert found is not None
         if lost != "order/braze_default/fields":
             assert found.path == "export 18"
             known = counting.known()
-            assert known.newest_over(30, {"email"}) is None
+            assert known.newest_overlapping(30, {"email"}) is None
             assert counting.read == []
 
     def test_the_markers_are_the_truth(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,10 +235,10 @@ class TestIndex:
         known.add(counting.mark(1, 1, {"a"}), 1, {"a"})
         # Of another task, which was killed before it could add it.
         counting.mark(2, 2, {"a"})
-        assert (found := counting.known().newest_over(0, {"a"})) is not None
+        assert (found := counting.known().newest_overlapping(0, {"a"})) is not None
         assert found.path == "export 2"
         (tmp_path / "pushed/braze_default" / f"{2:064x}").unlink()
-        assert (found := counting.known().newest_over(0, {"a"})) is not None
+        assert (found := counting.known().newest_overlapping(0, {"a"})) is not None
         assert found.path == "export 1"
 
     def test_a_marker_of_an_older_version_is_read_once_and_tells_nothing(
@@ -247,8 +247,8 @@ class TestIndex:
         counting = Counting(tmp_path, monkeypatch)
         (tmp_path / "pushed/braze_default").mkdir(parents=True)
         (tmp_path / "pushed/braze_default" / ("a" * 64)).touch()
-        assert counting.known().newest_over(0, {"a"}) is None
-        assert counting.known().newest_over(0, {"a"}) is None
+        assert counting.known().newest_overlapping(0, {"a"}) is None
+        assert counting.known().newest_overlapping(0, {"a"}) is None
         assert counting.read == []
 
     def test_what_another_task_pushes_meanwhile_is_seen(
@@ -257,10 +257,10 @@ class TestIndex:
         now = [0.0]
         counting = Counting(tmp_path, monkeypatch)
         known = PushedBefore(counting.folder, "braze_default", clock=lambda: now[0])
-        assert known.newest_over(0, {"a"}) is None
+        assert known.newest_overlapping(0, {"a"}) is None
         counting.mark(1, 1, {"a"})
         now[0] += 31
-        assert known.newest_over(0, {"a"}) is not None
+        assert known.newest_overlapping(0, {"a"}) is not None
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ class TestOneName:
         begin = _ExportAttempt.execute
 
         def killed_at_the_second(self: _ExportAttempt) -> dict[str, Any]:
-            if self.reading.item.path == twins[1]:
+            if self.resolved.item.path == twins[1]:
                 raise Killed
             return begin(self)
 

@@ -185,7 +185,7 @@ class Attempt(ABC):
         try:
             resumable = self.checkpoints.end(error)
             about = {"token": self.identity.token, "run_id": self.identity.run_id, "at": now()}
-            self.remembering.end(self.ledger.total, about, resumable=resumable)
+            self.remembering.end(self.ledger, about, resumable=resumable)
         finally:
             self.remembering.close()
         return resumable
@@ -293,7 +293,7 @@ class Attempt(ABC):
             "status": reports.status_of(self.ledger, error, dry_run=job.dry_run),
             "mode": self._mode,
             **reports.counts(self.ledger),
-            **self.remembering.report(self.ledger.total),
+            **self.remembering.report(self.ledger),
             **self.extra,
             "seconds": self.checkpoints.seconds,
             "started_at": self.checkpoints.started_at,

@@ -19,7 +19,6 @@ from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULT_TAGS, ExportMapping
-from airflow_provider_braze.users_track.records import RecordCounts
 from airflow_provider_braze.users_track.rules.names import key_of, squash
 from airflow_provider_braze.users_track.rules.standard_fields import standard_name
 
@@ -91,15 +90,14 @@ class Remembering:
         if self._memory is not None:
             self._memory.flush()
 
-    def end(self, counts: RecordCounts, about: Mapping[str, Any], *, resumable: bool) -> None:
+    def end(self, ledger: Ledger, about: Mapping[str, Any], *, resumable: bool) -> None:
         """Close it at the end of a try.
 
-        :param counts: of the push.
         :param about: what the memory says of its last push.
         :param resumable: a later try may go on, and counts what this one has saved, too.
         """
         if self._memory is not None:
-            saved = {} if resumable or not self._wish.only_changed else dict(counts.saved)
+            saved = {} if resumable or not self._wish.only_changed else dict(ledger.total.saved)
             self._memory.end({} if resumable else dict(about), saved)
             self._since = self._memory.since()
 
@@ -120,10 +118,11 @@ class Remembering:
             self._memory, self._beside, self._folder = None, (), None
             close_all([*filter(None, [memory]), *beside])
 
-    def report(self, counts: RecordCounts) -> dict[str, Any]:
+    def report(self, ledger: Ledger) -> dict[str, Any]:
         """Write what a report says of it; nothing where the push did not ask for it."""
         if not self._wish.only_changed:
             return {}
+        counts = ledger.total
         return {
             "only_changed": True,
             "values_saved": counts.values_saved,

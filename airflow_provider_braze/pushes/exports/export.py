@@ -74,11 +74,11 @@ class ExportPush(AnyPush):
             raise BrazeSetupError(
                 f"{item.path} holds rejects of rows of your own, which are pushed by themselves: give it alone."
             )
-        reading = self._reading(item)
-        self.job = replace(self.job, memory=with_targets(self.job.memory, reading.mapping))
+        resolved = self._resolved(item)
+        self.job = replace(self.job, memory=with_targets(self.job.memory, resolved.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
-        return _ExportAttempt(self, self._running, reading, folder, found or item.look()).execute()
+        return _ExportAttempt(self, self._running, resolved, folder, found or item.look()).execute()
 
     def last_report_of_this_task(self) -> dict[str, Any] | None:
         """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
@@ -106,18 +106,18 @@ class ExportPush(AnyPush):
 
         def set_fields() -> frozenset[str]:
             with open_buffered(found.location) as file:
-                return ExportSource(file, self._reading(found.item)).set_fields
+                return ExportSource(file, self._resolved(found.item)).set_fields
 
         before = WholeBefore(self.job, folder, report["fingerprint"])
         before.mark(
             report,
-            self.before(folder),
+            self.pushed_before_in(folder),
             found.location.url,
             age_of(found.item, found.stat.modified),
             set_fields,
         )
 
-    def before(self, folder: ReportsFolder) -> PushedBefore:
+    def pushed_before_in(self, folder: ReportsFolder) -> PushedBefore:
         """Give what knows which exports were pushed."""
         if self.pushed_before:
             return self.pushed_before(folder)
@@ -156,7 +156,7 @@ class ExportPush(AnyPush):
         before = WholeBefore(self.job, self._reports_folder(item), name)
         return before.last_report(item.path, is_of_a_list=is_of_a_list)
 
-    def _reading(self, item: ExportItem) -> ResolvedExport:
+    def _resolved(self, item: ExportItem) -> ResolvedExport:
         mode = item.resolve_mode(self.job.mode, self.channel_modes)
         mapping = item.resolve_mapping(self.mapping)
         return ResolvedExport(item, mode, mapping, self.dialect, self.job.retry_events)
@@ -178,44 +178,44 @@ class _ExportAttempt(Attempt):
         self,
         push: ExportPush,
         running: Running,
-        reading: ResolvedExport,
+        resolved: ResolvedExport,
         folder: ReportsFolder,
         found: FoundExport,
     ) -> None:
         self.push = push
-        self.reading = reading
+        self.resolved = resolved
         self.reports_folder = folder
         self.location = found.location
-        self.before = found.stat
+        self.stat = found.stat
         self.source: ExportSource | None = None
         self.modified = age_of(found.item, found.stat.modified)
         job = push.job
-        self.before_it = push.before(folder)
-        self.late = Lateness(found.item.path, self.modified, self.before_it, self._warn)
+        self.pushed_before = push.pushed_before_in(folder)
+        self.late = Lateness(found.item.path, self.modified, self.pushed_before, self._warn)
         self.fingerprint = found.fingerprint
         marks = ShardMarks(folder, job.braze_conn_id)
         self.half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
-        self.marking = Marking(folder, job.braze_conn_id, self.before_it, self.half)
+        self.marking = Marking(folder, job.braze_conn_id, self.pushed_before, self.half)
         if not job.dry_run:
             self.half.check()
         start = Start.of(push.job, self._binding(), folder, self.fingerprint)
         self.killed = bool(start.killed)
-        super().__init__(push, running, mode=reading.mode, start=start, ledger=Ledger(start.rejects))
+        super().__init__(push, running, mode=resolved.mode, start=start, ledger=Ledger(start.rejects))
 
     def _binding(self) -> str:
-        job, mapping = self.push.job, self.reading.mapping
+        job, mapping = self.push.job, self.resolved.mapping
         return binding(
             self.fingerprint,
             job.braze_conn_id,
             job.workspace.endpoint,
             job.workspace.partner,
-            self.reading.mode,
+            self.resolved.mode,
             mapping.as_dict(),
             mapping.transform is not None,
             # Only what is declared, for what came to the dialect later: checkpoints of older versions hold.
             {
                 name: value
-                for name, value in asdict(self.reading.dialect).items()
+                for name, value in asdict(self.resolved.dialect).items()
                 if name != "skip_lines" or value
             },
             self.push.confirm,
@@ -241,7 +241,7 @@ class _ExportAttempt(Attempt):
             if self.job.max_data_points is not None and not self.job.dry_run and self.resume_state is None:
                 self._guard_data_points(self.job.max_data_points)
             objects = source.objects(self.ledger)
-            size, item = max(self.before.size, 1), self.reading.item
+            size, item = max(self.stat.size, 1), self.resolved.item
 
             def share() -> float:
                 return min((file.position() if file.position else source.bytes_read) / size, 1.0)
@@ -252,14 +252,14 @@ class _ExportAttempt(Attempt):
             return self._send(
                 objects,
                 united=source.united,
-                confirm=self.push.confirm and self.reading.mode == "append",
+                confirm=self.push.confirm and self.resolved.mode == "append",
                 feed=file,
                 about=item.named,
                 share=share,
             )
 
     def _open(self, file: Readable, shard: Shard = EVERYTHING) -> ExportSource:
-        source = ExportSource(file, self.reading, shard)
+        source = ExportSource(file, self.resolved, shard)
         if isinstance(self.rejects, RejectsFile):
             self.rejects.columns = source.columns
         return source
@@ -297,9 +297,9 @@ class _ExportAttempt(Attempt):
             raise ExportChangedError(
                 f"{self.location.url} vanished while it was pushed; nothing is called complete."
             ) from None
-        if after != self.before:
+        if after != self.stat:
             raise ExportChangedError(
-                f"{self.location.url} changed while it was pushed (size {self.before.size} to {after.size}); it was "
+                f"{self.location.url} changed while it was pushed (size {self.stat.size} to {after.size}); it was "
                 "not complete, and will be pushed again."
             )
 
@@ -324,7 +324,7 @@ class _ExportAttempt(Attempt):
         return {**report, "set_aside": reports.is_set_aside(report["status"], error)}
 
     def _about(self) -> dict[str, Any]:
-        item, mapping = self.reading.item, self.reading.mapping
+        item, mapping = self.resolved.item, self.resolved.mapping
         facts = self.source.facts() if self.source else {}
         if mismatches := facts.get("execution_id_mismatches"):
             self.ledger.note(
@@ -339,7 +339,7 @@ class _ExportAttempt(Attempt):
             **facts,
             **item.named,
             "channel_execution_id": item.channel_execution_id,
-            "size": self.before.size,
+            "size": self.stat.size,
             "modified": self.modified,
             "late": self.late.as_reported(),
             "round": self.push.round,

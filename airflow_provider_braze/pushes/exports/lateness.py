@@ -25,13 +25,13 @@ class Lateness:
 
     :param path: the export's.
     :param modified: when it was last changed, in seconds since the epoch.
-    :param before_it: knows what was pushed.
+    :param pushed_before: knows what was pushed.
     :param say: takes a remark for log and report.
     """
 
     path: str
     modified: float | None
-    before_it: PushedBefore
+    pushed_before: PushedBefore
     say: Callable[[str], None]
     held: bool = False
     newer: OverlappingExport | None = None
@@ -44,8 +44,8 @@ class Lateness:
         :param may_be_held: asked where it is late.
         :raises ReportError: the reports folder cannot be read.
         """
-        self.newer = self.before_it.newest_over(self.modified, fields)
-        self._known = self.before_it.known
+        self.newer = self.pushed_before.newest_overlapping(self.modified, fields)
+        self._known = self.pushed_before.known
         if self.newer is None:
             return False
         self.held = may_be_held()
@@ -70,7 +70,7 @@ class Lateness:
         """
         if self.modified is None or not fields:
             return False
-        found = self.before_it.pushed_since(self._known, fields, but=fingerprint)
+        found = self.pushed_before.pushed_since(self._known, fields, but=fingerprint)
         newer = [other for other in found if other.modified > self.modified][-1:]
         # What was pushed before this one began has not set it back.
         older = [

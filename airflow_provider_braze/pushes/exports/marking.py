@@ -21,13 +21,13 @@ from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 class Marking:
     """Marks one export for one connection.
 
-    :param before_it: takes in what was pushed, so that an older export is known to be late.
+    :param pushed_before: takes in what was pushed, so that an older export is known to be late.
     :param half: the export's shards, as they were before.
     """
 
     folder: ReportsFolder
     braze_conn_id: str
-    before_it: PushedBefore
+    pushed_before: PushedBefore
     half: HalfPushed
 
     def mark(self, marker: Marker, report: Mapping[str, Any], error: BaseException | None) -> None:
@@ -54,7 +54,7 @@ class Marking:
             return
         if half.earlier is None:
             half.leave(marker, report)
-            self.before_it.add(half.fingerprint, marker.modified, marker.set_fields)
+            self.pushed_before.add(half.fingerprint, marker.modified, marker.set_fields)
         self._see_through(marker)
 
     def is_missing(self) -> bool:
@@ -91,7 +91,7 @@ class Marking:
 
     def _pushed(self, marker: Marker) -> None:
         self.folder.mark_pushed(self.braze_conn_id, self.half.fingerprint, marker)
-        self.before_it.add(self.half.fingerprint, marker.modified, marker.set_fields)
+        self.pushed_before.add(self.half.fingerprint, marker.modified, marker.set_fields)
 
     def _refused(self, marker: Marker) -> None:
         push = marker.identity.folder_name if marker.identity else ""

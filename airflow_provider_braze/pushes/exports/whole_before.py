@@ -72,7 +72,7 @@ class WholeBefore:
     def mark(
         self,
         report: Mapping[str, Any],
-        before_it: PushedBefore,
+        pushed_before: PushedBefore,
         where: str,
         modified: float | None,
         set_fields: Callable[[], frozenset[str]],
@@ -88,7 +88,7 @@ class WholeBefore:
         job = self.job
         marks = ShardMarks(self.folder, job.braze_conn_id)
         half = HalfPushed.find(marks, self.fingerprint, job.shard, job.identity)
-        marking = Marking(self.folder, job.braze_conn_id, before_it, half)
+        marking = Marking(self.folder, job.braze_conn_id, pushed_before, half)
         try:
             if marking.is_missing():
                 fields = set_fields() if report["accepted"] else frozenset()

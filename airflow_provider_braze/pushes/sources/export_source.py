@@ -86,22 +86,22 @@ class ExportSource:
     """Reads and maps one file, once.
 
     :param file: the opened export or rejects file.
-    :param reading: how to read it.
+    :param resolved: what it is and how to read it.
     :param shard: whose records are given; those of others are read, and passed over before anything else is done.
     :raises ExportRefusedError: the file is refused for what it is.
     :raises MappingError: the mapping does not fit its columns.
     """
 
-    def __init__(self, file: Readable, reading: ResolvedExport, shard: Shard = EVERYTHING) -> None:
-        where = reading.item.where
+    def __init__(self, file: Readable, resolved: ResolvedExport, shard: Shard = EVERYTHING) -> None:
+        where = resolved.item.where
         self._reader: ExportReader | RejectsReader
-        if reading.item.parent is not None:
+        if resolved.item.parent is not None:
             self._reader = RejectsReader(
-                file, name=where.name, delimiter=reading.item.delimiter, dialect=reading.dialect
+                file, name=where.name, delimiter=resolved.item.delimiter, dialect=resolved.dialect
             )
         else:
             self._reader = ExportReader(
-                file, dialect=reading.dialect, name=where.name, trim=reading.mapping.trim
+                file, dialect=resolved.dialect, name=where.name, trim=resolved.mapping.trim
             )
             if is_rejects(self._reader.columns):
                 # It was put in the export's place since that was looked at.
@@ -111,7 +111,7 @@ class ExportSource:
                 )
         self.columns = self._reader.columns
         """The header, with RPI's two prepended names."""
-        self._mapper = mapper = Mapper(self.columns, reading.mapping, mode=reading.mode, offer=where.offer)
+        self._mapper = mapper = Mapper(self.columns, resolved.mapping, mode=resolved.mode, offer=where.offer)
         self.united = mapper.replaced_tags
         """Tag attributes that are united when a user's records are merged, though they are plain arrays."""
         self.set_fields = mapper.set_fields
@@ -121,9 +121,9 @@ class ExportSource:
         if isinstance(self._reader, ExportReader):
             # By whatever name and mapping: it decides which lines can be people.
             self._reader.identified_by(mapper.identifier_index)
-        self._trims = reading.mapping.trim
-        self._expected = reading.item.channel_execution_id
-        self._retry_events = reading.retry_events
+        self._trims = resolved.mapping.trim
+        self._expected = resolved.item.channel_execution_id
+        self._retry_events = resolved.retry_events
         self._selection = None if shard.is_everything else Selection(shard, mapper.identities)
         self.execution_id_mismatches = 0
         # While what an earlier try has settled is passed over, its facts are the facts.
@@ -167,7 +167,7 @@ class ExportSource:
             yield from self._replay(ledger)
         by_column = self._mapper.by_column()
         if by_column is None or isinstance(self._reader, RejectsReader):
-            yield from self._map(self._own(), ledger)
+            yield from self._map(self._selected_records(), ledger)
         elif self._selection is None:
             yield from self._map_together(self._reader, by_column, ledger)
         else:
@@ -177,9 +177,9 @@ class ExportSource:
         """Pass over what is settled, of which the last records are mapped again; then go on from its facts."""
         settled = ledger.settled.records
         self._settled_facts = dict(ledger.settled_facts)
-        for found in first_own(settled - REPLAYED_RECORDS, self._own()):
+        for found in first_own(settled - REPLAYED_RECORDS, self._selected_records()):
             yield found if isinstance(found, int) else None
-        last = first_own(min(settled, REPLAYED_RECORDS), self._own())
+        last = first_own(min(settled, REPLAYED_RECORDS), self._selected_records())
         yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
         facts, self._settled_facts = ledger.settled_facts, None
         self.execution_id_mismatches = facts["execution_id_mismatches"]
@@ -241,7 +241,7 @@ class ExportSource:
         segment = ledger.begin(len(read.cells))
         segment.data_points.add_counted(mapped.data_points)
         self._mapper.count_all(mapped)
-        self._meet_execution_ids(_without(read.cells, mapped.needs_slow_path))
+        self._compare_execution_ids(_without(read.cells, mapped.needs_slow_path))
         return list(self._parts(read, mapped, ledger, segment, by_column.kind, cut))
 
     def _parts(
@@ -306,10 +306,10 @@ class ExportSource:
         except BadRecordError as bad:
             ledger.refuse(reference, bad.column, bad.reason)
             return None
-        self._meet_execution_ids([cells])
+        self._compare_execution_ids([cells])
         return ProfileObject("attributes", identity, profile, (reference,), checked=True)
 
-    def _meet_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
+    def _compare_execution_ids(self, rows: Sequence[Sequence[str]]) -> None:
         at = self._mapper.execution_id_index
         if self._expected and at is not None:
             found = [*map(itemgetter(at), rows)]
@@ -317,7 +317,7 @@ class ExportSource:
                 read = map(cut, found) if self._trims else found
                 self.execution_id_mismatches += sum(map(self._expected.__ne__, read))
 
-    def _own(self) -> Iterator[tuple[Record, str] | int]:
+    def _selected_records(self) -> Iterator[tuple[Record, str] | int]:
         """Give the records of this shard, and how many of others lie between them.
 
         Those of a rejects file come with the outcome they had.

@@ -98,7 +98,7 @@ class PushedBefore:
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
 
-    def newest_over(self, modified: float | None, fields: Collection[str]) -> OverlappingExport | None:
+    def newest_overlapping(self, modified: float | None, fields: Collection[str]) -> OverlappingExport | None:
         """Give the newest export that was pushed before, is newer than this one, and set one of the same fields.
 
         :param modified: when this export was last changed; None, where its storage does not tell, is never too old.

@@ -235,7 +235,7 @@ class TestLate:
     ) -> None:
         ShardMarks(folder, CONN).leave(EXPORT, Part(2, 1), mark())
         found = {
-            part: asked(part).newest_over(900.0, {"city"})
+            part: asked(part).newest_overlapping(900.0, {"city"})
             for part in (Part(2, 1), Part(2, 2), Part(3, 1), Part(1, 1))
         }
         assert {part.number / part.of for part, newer in found.items() if newer} == {1 / 2, 1 / 3, 1}
@@ -245,4 +245,4 @@ class TestLate:
 
     def test_once_whole_it_is_newer_to_all(self, folder: ReportsFolder, asked: Asked) -> None:
         folder.mark_pushed(CONN, EXPORT, mark())
-        assert asked(Part(2, 2)).newest_over(900.0, {"city"}) is not None
+        assert asked(Part(2, 2)).newest_overlapping(900.0, {"city"}) is not None
