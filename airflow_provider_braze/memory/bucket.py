@@ -103,10 +103,10 @@ class Bucket:
             return None
         return found
 
-    def accepted(self, told: Told) -> None:
+    def accepted(self, told: Collection[Told]) -> None:
         """Remember what Braze has accepted, with the next writing."""
         if not self._given_up:
-            self._decider.accepted[told.user] = told.row
+            self._decider.accepted.update({each.user: each.row for each in told})
 
     def forget(self, external_ids: Collection[str]) -> None:
         """Forget users whom Braze does not know."""

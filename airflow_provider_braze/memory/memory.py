@@ -120,12 +120,19 @@ class Memory:
                 bucket.forget_for_all(new)
         self._shared |= new
 
-    def accepted(self, told: Any) -> None:
-        """Remember what Braze has accepted, with the next writing."""
-        if isinstance(told, Told):
-            bucket = self._opened.get(bucket_of_number(told.user))
+    def accepted(self, several: Iterable[Any]) -> None:
+        """Remember what Braze has accepted, with the next writing.
+
+        :param several: what :meth:`reduce` and :meth:`sift` told of objects; None where nothing is remembered of one.
+        """
+        parted: dict[int, list[Told]] = {}
+        for told in several:
+            if told is not None:
+                parted.setdefault(bucket_of_number(told.user), []).append(told)
+        for number, its_own in parted.items():
+            bucket = self._opened.get(number)
             if isinstance(bucket, Bucket):
-                bucket.accepted(told)
+                bucket.accepted(its_own)
 
     def absent(self, items: Sequence[ProfileObject]) -> None:
         """Forget users whom Braze does not know."""

@@ -89,7 +89,7 @@ class Desk:
         tracked = self.profiles.track({"attributes": [item.content for item in items]})
         assert not tracked.refusals
         for item in items:
-            memory.accepted(item.told)
+            memory.accepted([item.told])
 
 
 def said(reduced: Reduced) -> list[dict[str, Any]]:

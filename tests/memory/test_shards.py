@@ -253,7 +253,7 @@ class Running:
         for each in memory.reduce([item]).changed:
             assert told(self.desk.profiles, each.content)
             if heard:
-                memory.accepted(each.told)
+                memory.accepted([each.told])
 
     @property
     def folder(self) -> Any:

@@ -92,7 +92,7 @@ def test_profiles_equal_the_twins(pushes: list[Any]) -> None:
                 for each in changed:
                     assert told(desk.profiles, each.content)
                     if memory and end == "accepted":
-                        memory.accepted(each.told)
+                        memory.accepted([each.told])
             if memory:
                 (kill if end == "killed" else Memory.close)(memory)
             elif opened:
@@ -137,7 +137,7 @@ class Several:
         for each in [item] if memory is None else memory.reduce([item]).changed:
             assert told(self.desk.profiles, each.content)
             if memory is not None and heard:
-                memory.accepted(each.told)
+                memory.accepted([each.told])
 
     def _memory(self, who: int) -> Memory | None:
         found = self.running[who]

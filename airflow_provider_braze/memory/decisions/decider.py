@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.decisions.comparing import Comparer, Hashes
@@ -220,7 +221,7 @@ class Decider:
         """Remember a user who was not known."""
         return UserEntries(
             self._store.new_places(1)[0],
-            self._first_whole_at(each.user),
+            self._differing.first_whole_at([each.user])[0],
             self._push,
             len(plain.entries),
             b"".join(plain.entries),
@@ -241,7 +242,7 @@ class Decider:
             return self._nothing_new(each, row, shape), None
         if not has_few_tags(left.after):
             return self._compare(each, row, known=True)
-        told = Told(each.user, left.after._replace(whole=each.whole, shape=shape))
+        told = Told(each.user, replace(left.after, whole=each.whole, shape=shape))
         if not left.values:
             return Decision(told), left.before
         return Decision(told, None, Billed.of_points(left.values, left.saved), left.content), left.before
@@ -249,7 +250,7 @@ class Decider:
     def _nothing_new(self, each: _Object, row: UserEntries, shape: int) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""
         if row.whole != each.whole:
-            self.accepted[each.user] = row._replace(whole=each.whole, shape=shape)
+            self.accepted[each.user] = replace(row, whole=each.whole, shape=shape)
         return Decision(unchanged=self._store.shapes.billed(shape, each.content))
 
     def _compare(
@@ -257,11 +258,13 @@ class Decider:
     ) -> tuple[Decision, UserEntries | None]:
         """Decide of an object statement by statement."""
         parts = rules.statements(each.content, self._always_send, checked=each.checked)
-        start = row or UserEntries(self._store.new_places(1)[0], self._first_whole_at(each.user), 0, 0, b"")
+        start = row or UserEntries(
+            self._store.new_places(1)[0], self._differing.first_whole_at([each.user])[0], 0, 0, b""
+        )
         forgets_all = False
         if row is not None and not known:
             own, others = row.parted(self._push)
-            start = row._replace(whole_at=int(self._clock())).telling(self._push, own, ())
+            start = replace(row, whole_at=int(self._clock())).telling(self._push, own, ())
             forgets_all = bool(others)
         compared = self._comparer.compare(parts, start, known=known)
         if forgets_all and compared.before is None:
@@ -273,7 +276,7 @@ class Decider:
             )
             if unchanged and row is not None:
                 return self._nothing_new(each, row, shape), None
-            compared.after = compared.after._replace(whole=each.whole, shape=shape)
+            compared.after = replace(compared.after, whole=each.whole, shape=shape)
         return decision_of(each.user, each.content, parts, compared, unchanged=unchanged), compared.before
 
     def _is_all_remembered(self, parts: Sequence[rules.Statement], after: UserEntries) -> bool:
@@ -293,9 +296,6 @@ class Decider:
             return True
         after = self._wish.refresh_after
         return self._leaves_out and after is not None and self._clock() - row.whole_at >= after * DAY
-
-    def _first_whole_at(self, user: int) -> int:
-        return next(iter(self._differing.first_whole_at((user,))))
 
     def forget_for_all(self, attributes: Iterable[str]) -> None:
         """Forget attributes of all users, and remember nothing of them from here on."""
@@ -322,7 +322,7 @@ class Decider:
         """Write what Braze has accepted."""
         if again := self._came_again & self.accepted.keys():
             for user, at in self._store.places(again).items():
-                self.accepted[user] = self.accepted[user]._replace(at=at)
+                self.accepted[user] = replace(self.accepted[user], at=at)
         self._put(self.accepted.items())
         self.accepted.clear()
 

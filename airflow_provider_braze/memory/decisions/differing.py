@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from operator import itemgetter
 from typing import NamedTuple
 
-from airflow_provider_braze.memory.decisions.reducing import Decision, Told
-from airflow_provider_braze.memory.decisions.together import Several, Together, signature_of
+from msgspec.structs import replace
+
+from airflow_provider_braze.memory.decisions.reducing import Decision, Told, some
+from airflow_provider_braze.memory.decisions.together import Several, Together
 from airflow_provider_braze.memory.persistence.entries import ENTRY_BYTES, SLOT_BYTES, UserEntries
 from airflow_provider_braze.memory.persistence.shapes import billed_of
 from airflow_provider_braze.memory.persistence.store import MemoryStore, hash_of_number
@@ -67,10 +68,12 @@ class Differing:
         # By the slots of an object's entries.
         self._shapes: dict[bytes, int] = {}
 
-    def first_whole_at(self, users: Iterable[int]) -> Iterable[int]:
+    def first_whole_at(self, users: Sequence[int]) -> list[int]:
         """Spread users that are met for the first time over the days after which all of them is sent again."""
         now, days = int(self._clock()), self._spread
-        return [now - hash_of_number(user) % days * DAY for user in users] if days > 1 else repeat(now)
+        if days <= 1:
+            return [now] * len(users)
+        return [now - hash_of_number(user) % days * DAY for user in users]
 
     def first(self, read: Read, new: Sequence[int]) -> list[Decision]:
         """Send all of some objects, and remember their users, who were not known.
@@ -78,9 +81,9 @@ class Differing:
         :param new: their indexes.
         """
         several, bodies = read.several, read.bodies
-        users = _some(read.users, new)
-        blobs = list(map(b"".join, _some(several.entries, new)))
-        wholes = _some(read.wholes, new)
+        users = some(read.users, new)
+        blobs = list(map(b"".join, some(several.entries, new)))
+        wholes = some(read.wholes, new)
         if any(several.unremembered):
             shapes, wholes = [0] * len(new), list(wholes)
             for at, index in enumerate(new):
@@ -89,8 +92,13 @@ class Differing:
                 else:
                     shapes[at] = self.shape_of(blobs[at], bodies[index])
         else:
-            shapes = [self.shape_of(blob, bodies[index]) for blob, index in zip(blobs, new, strict=True)]
-        fields = (
+            known = map(self._shapes.get, self._together.signatures(blobs))
+            shapes = [
+                self.shape_of(blob, bodies[index]) if shape is None else shape
+                for shape, blob, index in zip(known, blobs, new, strict=True)
+            ]
+        rows = map(
+            UserEntries,
             self._store.new_places(len(new)),
             self.first_whole_at(users),
             repeat(self._push),
@@ -99,18 +107,14 @@ class Differing:
             wholes,
             shapes,
         )
-        # Each as what it is called, without a call for it.
-        rows = map(tuple.__new__, repeat(UserEntries), zip(*fields, strict=False))
-        told = map(tuple.__new__, repeat(Told), zip(users, rows, strict=True))
-        nothing = repeat(None)
-        return list(map(tuple.__new__, repeat(Decision), zip(told, nothing, nothing, nothing, strict=False)))
+        return list(map(Decision, map(Told, users, rows)))
 
     def shape_of(self, blob: bytes, body: bytes) -> int:
         """Give the number of what an object costs of which every bit is remembered.
 
         :param blob: its entries.
         """
-        signature = signature_of(blob)
+        signature = self._together.signatures([blob])[0]
         found = self._shapes.get(signature)
         if found is None:
             content = from_json(body)
@@ -131,7 +135,7 @@ class Differing:
         forgotten = self._together.forgotten_with(told + unremembered)
         own, older = row.packed(self._push)
         own_left = [entry for entry in own if entry[:SLOT_BYTES] not in forgotten]
-        row = row._replace(whole_at=int(self._clock()))
+        row = replace(row, whole_at=int(self._clock()))
         before = None
         if older or len(own_left) < len(own):
             before = row.of_packed(row.push, own_left, ())
@@ -159,7 +163,7 @@ class Differing:
         if len(own_left) + len(older_left) < len(own) + len(older):
             before = row.of_packed(row.push, own_left, older_left)
         fresh = dict.fromkeys([entries[at] for at in told] + own_left)
-        if tags := {entries[at][:SLOT_BYTES] for at in told if self._together.are_tags(at)}:
+        if tags := {entries[at][:SLOT_BYTES] for at in self._together.tags_among(told)}:
             # Tags that were added before stay known when others are added.
             older_left += [
                 entry for entry in (*own, *older) if entry[:SLOT_BYTES] in tags and entry not in fresh
@@ -168,16 +172,16 @@ class Differing:
         said = len(entries) - entries.count(b"")
         if found is None or len(told) == said:
             return found
-        left_out = self._together.left_out(signature_of(b"".join(entries)), entries, told)
+        left_out = self._together.left_out(entries, told)
         left = self._together.left(several.objects[index], sent)
-        return found[0]._replace(left_out=left_out, left=left), before
+        return replace(found[0], left_out=left_out, left=left), before
 
     def _nothing_new(self, read: Read, index: int, row: UserEntries) -> Decision:
         """Leave an object out, and know the next time at once that it is to be left out."""
         body, whole = read.bodies[index], read.wholes[index]
         shape = self.shape_of(b"".join(read.several.entries[index]), body)
         if row.whole != whole:
-            self._accepted[read.users[index]] = row._replace(whole=whole, shape=shape)
+            self._accepted[read.users[index]] = replace(row, whole=whole, shape=shape)
         return Decision(unchanged=self._store.shapes.billed(shape) or billed_of(from_json(body)))
 
     def _told(
@@ -190,22 +194,16 @@ class Differing:
     ) -> tuple[Decision, UserEntries | None] | None:
         """Remember what is sent; None where so many tags are known that all of them are to be sent."""
         fresh = [*remembered[0]]
-        after = row.of_packed(self._push, fresh, remembered[1])
+        whole = shape = 0
+        if not read.several.unremembered[index]:
+            whole = read.wholes[index]
+            shape = self.shape_of(b"".join(read.several.entries[index]), read.bodies[index])
+        after = row.of_packed(self._push, fresh, remembered[1], whole, shape)
         if not has_few_tags(after):
             return None
-        if not read.several.unremembered[index]:
-            blob = b"".join(read.several.entries[index])
-            after = after._replace(whole=read.wholes[index], shape=self.shape_of(blob, read.bodies[index]))
         return Decision(Told(read.users[index], after)), before
 
 
 def has_few_tags(row: UserEntries) -> bool:
     """Tell at once whether no array has so many known tags that all of them are sent."""
     return len(row.entries) <= MOST_TAGS * ENTRY_BYTES
-
-
-def _some(values: Sequence, indexes: Sequence[int]) -> Sequence:  # type: ignore[type-arg]  # of whatever they are
-    """Give the values at some indexes."""
-    if len(indexes) == len(values):
-        return values
-    return itemgetter(*indexes)(values) if len(indexes) > 1 else [values[at] for at in indexes]

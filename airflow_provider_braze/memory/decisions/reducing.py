@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Any, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
+
+import msgspec
 
 from airflow_provider_braze.memory import rules
 from airflow_provider_braze.memory.decisions.comparing import Compared
@@ -20,10 +22,12 @@ from airflow_provider_braze.users_track.batching.record_block import BlockSlice
 from airflow_provider_braze.users_track.rules.data_points import Billed
 from airflow_provider_braze.users_track.rules.values import to_json
 
+T = TypeVar("T")
+
 PLAIN = "external_id"
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """What is to be remembered once Braze has accepted an object."""
 
     user: int
@@ -58,7 +62,7 @@ class Sifted:
     changed: list[Part] = field(default_factory=list)
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What was found out about one object, and what is to be done to it.
 
     :param told: what is remembered of it once Braze has accepted it.
@@ -90,7 +94,7 @@ def decision_of(
     """Decide of an object that was compared statement by statement."""
     if unchanged:
         return Decision(unchanged=billed_of(content))
-    told = compared.after and Told(user, compared.after)
+    told = None if compared.after is None else Told(user, compared.after)
     if not compared.values:
         return Decision(told)
     sent = iter(compared.sent)
@@ -116,10 +120,17 @@ class Gathered:
     def of(self, indexes: Sequence[int]) -> Gathered:
         """Give some of them; none that is shared."""
         return Gathered(
-            [self.users[at] for at in indexes],
-            [self.bodies[at] for at in indexes],
-            [self.checked[at] for at in indexes],
+            [*some(self.users, indexes)],
+            [*some(self.bodies, indexes)],
+            [*some(self.checked, indexes)],
         )
+
+
+def some(values: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
+    """Give the values at some indexes, which are in order, each once."""
+    if len(indexes) == len(values):
+        return values
+    return itemgetter(*indexes)(values) if len(indexes) > 1 else [values[at] for at in indexes]
 
 
 def gathered(parts: Sequence[Part]) -> Gathered:

@@ -35,6 +35,7 @@ _MOST_FORMS = 50
 
 _MOST_CACHED = 5_000
 _MOST_TAGS = 500
+_ONE_BYTE = 256
 
 
 _Entries = Callable[[Iterable[Any]], Iterable[bytes]]
@@ -86,8 +87,10 @@ class Together:
         """Forget what was made of slots: some of them mean nothing any more, or an attribute became unsafe."""
         self._texts: list[_Entries | None] | None = None
         self._rivals: dict[int, frozenset[bytes]] = {}
+        self._forgotten: dict[tuple[int, ...], frozenset[bytes]] = {}
         self._rivals_as_of = 0
         self._dropped: dict[tuple[bytes, tuple[int, ...]], Billed] = {}
+        self._tags = frozenset(at for at, column in enumerate(self._reader.columns) if column.kind == ADDED)
 
     def read(self, bodies: Sequence[bytes]) -> Several:
         """Read objects.
@@ -195,13 +198,17 @@ class Together:
             return _all_of(_Tags(texts))
         return texts.many if column.is_text else _all_of(_Written(texts))
 
-    def forgotten_with(self, told: Sequence[int]) -> frozenset[bytes]:
+    def forgotten_with(self, told: tuple[int, ...]) -> frozenset[bytes]:
         """Give the slots of all that is forgotten when something is sent, packed.
 
         :param told: the columns of what is sent.
         """
         if self._plain.slots.next_number != self._rivals_as_of:
             self._rivals_as_of, self._rivals = self._plain.slots.next_number, {}
+            self._forgotten = {}
+        known = self._forgotten.get(told)
+        if known is not None:
+            return known
         found: frozenset[bytes] = frozenset()
         for at in told:
             rivals = self._rivals.get(at)
@@ -210,18 +217,29 @@ class Together:
                 statement = Statement(column.attribute, column.kind, column.key, ())
                 rivals = self._rivals[at] = self._plain.packed_rivals(statement)
             found = found | rivals if found else rivals
+        if len(self._forgotten) >= _MOST_CACHED:
+            self._forgotten.clear()
+        self._forgotten[told] = found
         return found
 
-    def are_tags(self, at: int) -> bool:
-        """Tell whether a column adds tags."""
-        return self._reader.columns[at].kind == ADDED
+    def tags_among(self, told: Iterable[int]) -> frozenset[int]:
+        """Give those of some columns that add tags."""
+        return self._tags.intersection(told)
 
-    def left_out(self, signature: bytes, entries: Sequence[bytes], told: tuple[int, ...]) -> Billed:
+    def signatures(self, blobs: Iterable[bytes]) -> list[bytes]:
+        """Give what tells the slots of entries, which are packed one after the other: of many blobs."""
+        if self._plain.slots.next_number <= _ONE_BYTE:
+            return [blob[::ENTRY_BYTES] for blob in blobs]
+        # No slot has the number 0, so these are no shorter ones from before there were so many.
+        return [b"".join([b"\0", *(blob[at::ENTRY_BYTES] for at in range(SLOT_BYTES))]) for blob in blobs]
+
+    def left_out(self, entries: Sequence[bytes], told: tuple[int, ...]) -> Billed:
         """Give what is left out of an object.
 
-        :param signature: the slots of its entries.
+        :param entries: all of it, as it was read.
         :param told: the columns of what is not.
         """
+        signature = self.signatures([b"".join(entries)])[0]
         found = self._dropped.get((signature, told))
         if found is None:
             columns = self._reader.columns
@@ -289,8 +307,3 @@ class _Written(dict[bytes, bytes]):
         if written.startswith(b'"'):
             return bytes(self._texts[msgspec.json.decode(written)])
         return bytes(self._texts.hash_json(written))
-
-
-def signature_of(blob: bytes) -> bytes:
-    """Give the slots of entries that are packed one after the other."""
-    return b"".join([blob[at::ENTRY_BYTES] for at in range(SLOT_BYTES)])

@@ -65,13 +65,16 @@ def bucket_of(external_id: str) -> int:
     return bisect_right(_INNER, position(("external_id", external_id)))
 
 
-def by_bucket(external_ids: Iterable[str | None]) -> dict[int, list[int]]:
+def by_bucket(external_ids: Sequence[str | None]) -> dict[int, list[int]]:
     """Part users by bucket: of each bucket their indexes, in order; None is in no bucket."""
-    found: dict[int, list[int]] = {}
-    known = [(at, user) for at, user in enumerate(external_ids) if user is not None]
-    for (at, _), place in zip(known, positions("external_id", [user for _, user in known]), strict=True):
-        found.setdefault(bisect_right(_INNER, place), []).append(at)
-    return found
+    found: list[list[int]] = [[] for _ in range(BUCKETS)]
+    known = [at for at, user in enumerate(external_ids) if user is not None]
+    users = [user for user in external_ids if user is not None]
+    for at, place in zip(known, positions("external_id", users), strict=True):
+        found[bisect_right(_INNER, place)].append(at)
+    met = [number for number, indexes in enumerate(found) if indexes]
+    # In the order in which they are met first, as they will be opened: one that is new takes after those before it.
+    return {number: found[number] for number in sorted(met, key=lambda number: found[number][0])}
 
 
 def _bytes(text: str) -> bytes:

@@ -12,7 +12,9 @@ import struct
 from collections.abc import Callable, Collection, Iterable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 Entry = tuple[int, int]
 """The number of a slot, and the hash of what was said there; of tags there is one for each."""
@@ -36,7 +38,7 @@ def packed_slot(number: int) -> bytes:
     return number.to_bytes(SLOT_BYTES, "little")
 
 
-class UserEntries(NamedTuple):
+class UserEntries(msgspec.Struct, frozen=True, gc=False):
     """A user of the memory.
 
     :param at: its place in the file, in the order in which users were met; negative while it is not there.
@@ -68,16 +70,17 @@ class UserEntries(NamedTuple):
         own = self.fresh if self.push == push else 0
         return found[:own], found[own:]
 
-    def of_packed(self, push: int, fresh: Collection[bytes], older: Iterable[bytes]) -> UserEntries:
-        """Give the same as :meth:`telling`, of packed entries."""
-        return self._replace(
-            push=push, fresh=len(fresh), entries=b"".join([*fresh, *older]), whole=0, shape=0
-        )
+    def of_packed(
+        self, push: int, fresh: Collection[bytes], older: Iterable[bytes], whole: int = 0, shape: int = 0
+    ) -> UserEntries:
+        """Give the same as :meth:`telling`, of packed entries; and what is known of them as a whole."""
+        entries = b"".join((*fresh, *older))
+        return UserEntries(self.at, self.whole_at, push, len(fresh), entries, whole, shape)
 
     def telling(self, push: int, fresh: Iterable[Entry], older: Iterable[Entry]) -> UserEntries:
         """Give the same user with other entries, of which nothing is known as a whole."""
         own = [*fresh]
-        return self._replace(push=push, fresh=len(own), entries=pack([*own, *older]), whole=0, shape=0)
+        return replace(self, push=push, fresh=len(own), entries=pack([*own, *older]), whole=0, shape=0)
 
 
 @lru_cache(maxsize=512)

@@ -22,6 +22,8 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import astuple, replace
+
 from airflow_provider_braze.memory.persistence.buckets import BUCKETS, bucket_of
 from airflow_provider_braze.memory.persistence.entries import DIGEST_BYTES, UserEntries, packed_digest
 from airflow_provider_braze.memory.persistence.shapes import MOST_SHAPES, Shapes
@@ -54,10 +56,6 @@ CREATE TABLE saved (attribute TEXT PRIMARY KEY, points INTEGER NOT NULL) WITHOUT
 
 
 _SHAPE_BITS = MOST_SHAPES.bit_length()
-
-
-def _place(of: tuple[int, UserEntries]) -> int:
-    return abs(of[1].at)
 
 
 SHAPE = (1 << _SHAPE_BITS) - 1
@@ -256,7 +254,7 @@ class MemoryStore:
         """Write users, each at most once."""
         if self._only_read or not rows:
             return
-        if new := sorted((user, -row.at) for user, row in rows if row.at < 0):
+        if new := sorted([(user, -row.at) for user, row in rows if row.at < 0]):
             before = self._db.total_changes
             # Sorted, they go into the tree from one end to the other.
             self._db.executemany("INSERT OR IGNORE INTO places VALUES (?, ?)", new)
@@ -265,14 +263,14 @@ class MemoryStore:
         self._db.executemany(
             "INSERT OR REPLACE INTO users (at, whole_at, push, fresh, entries, whole, shape) "
             "VALUES (abs(?), ?, ?, ?, ?, ?, ?)",
-            # At the end of the file, one after the other.
-            [row for _, row in sorted(rows, key=_place)],
+            # By place, which comes first: new ones go to the end of the file, one after the other.
+            sorted([astuple(row) for _, row in rows], reverse=True),
         )
 
     def _at_their_places(self, rows: Collection[tuple[int, UserEntries]]) -> list[tuple[int, UserEntries]]:
         """Keep users where they lie already: nobody may be at two places."""
         places = self.places([user for user, row in rows if row.at < 0])
-        return [(user, row._replace(at=places.get(user, row.at))) for user, row in rows]
+        return [(user, replace(row, at=places.get(user, row.at))) for user, row in rows]
 
     def places(self, ids: Iterable[int]) -> dict[int, int]:
         """Tell where some users lie, those that are known."""

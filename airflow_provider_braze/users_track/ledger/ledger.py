@@ -48,7 +48,7 @@ class Ledger:
     :param sent_again: counts those that an earlier try had handed to Braze, too.
     :param resumed_after: records that earlier tries had settled.
     :param upper_bounds: names of counts that may be too high: what an earlier try had counted is not known precisely.
-    :param remember: takes what the memory keeps of an object that Braze accepted.
+    :param remember: takes what the memory keeps of objects that Braze accepted; None where it keeps nothing of one.
     """
 
     sink: Sink
@@ -63,7 +63,7 @@ class Ledger:
     sent_again: SentAgain = field(default_factory=SentAgain)
     resumed_after: int = 0
     upper_bounds: set[str] = field(default_factory=set)
-    remember: Callable[[Any], None] = field(default=lambda _: None)
+    remember: Callable[[Sequence[Any]], None] = field(default=lambda _: None)
     trouble: Exception | None = None
     _segments: deque[LedgerSegment] = field(default_factory=lambda: deque([LedgerSegment()]))
     _opened: int = 1
@@ -168,7 +168,7 @@ class Ledger:
             self._settle(references, outcome, reason, public)
             return
         if item.told is not None:
-            self.remember(item.told)
+            self.remember((item.told,))
         first = references[0].segment or self._segments[-1]
         holder = self._holder(references)
         holder.objects += 1
@@ -222,8 +222,7 @@ class Ledger:
                 if part.left_out and outcome in SAVED:
                     segment.save_all(filter(None, part.left_out))
                 if part.told and outcome == "accepted":
-                    for told in part.told:
-                        self.remember(told)
+                    self.remember(part.told)
         self._advance()
 
     def _unsettled_of(self, item: ProfileObject, outcome: str) -> tuple[Sequence[RecordReference], str]:

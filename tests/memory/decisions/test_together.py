@@ -88,7 +88,7 @@ def pushed(folder: str, pushes: list[Any]) -> list[Any]:
         said = [(item.content, item.saved) for item in reduced.changed]
         unchanged = [(item.content, item.saved) for item in reduced.unchanged]
         for item in reduced.changed:
-            memory.accepted(item.told)
+            memory.accepted([item.told])
         memory.flush()
         found.append((said, unchanged, remembered(memory)))
         memory.close()

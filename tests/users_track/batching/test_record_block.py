@@ -542,7 +542,7 @@ class TestWhatIsLeftOfABlock:
 
     def test_what_was_left_out_is_saved_once_braze_has_accepted_it(self, ledger: Ledger) -> None:
         remembered: list[str] = []
-        ledger.remember = remembered.append
+        ledger.remember = remembered.extend
         _, left = self.reduced(ledger)
         ledger.settle_batch(Batch([left]), "accepted")
         total = ledger.total
