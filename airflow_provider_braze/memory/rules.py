@@ -10,7 +10,7 @@ Above: the memory. Below: what Braze takes as a value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
@@ -191,22 +191,19 @@ def attributes_of(content: Mapping[str, Any]) -> frozenset[str]:
 
 
 def without(
-    content: Mapping[str, Any], sent: Callable[[Statement], tuple[Any, ...]], parts: list[Statement]
-) -> dict[str, Any] | None:
+    content: Mapping[str, Any], parts: Iterable[Statement], sent: Iterable[tuple[Any, ...]]
+) -> dict[str, Any]:
     """Leave out of an object what needs not be sent.
 
-    :param sent: gives the values of a statement that are to be sent; none: it is left out.
     :param parts: all that it says.
-    :return: None where nothing is left but whom it is about.
+    :param sent: the values of each that are to be sent; none: it is left out.
     """
     kept = {name: value for name, value in content.items() if name in NO_VALUES}
-    bare = len(kept)
     written: dict[str, list[str]] = {}
     for name in content:
         # Two names may mean one attribute; then both are sent, for Braze takes one after the other.
         written.setdefault(name.strip(), []).append(name)
-    for part in parts:
-        values = sent(part)
+    for part, values in zip(parts, sent, strict=True):
         if not values:
             continue
         names = written[part.attribute]
@@ -216,13 +213,11 @@ def without(
             kept[names[0]] = {"add" if part.kind == ADDED else "remove": list(values)}
         else:
             kept.update((name, content[name]) for name in names)
-    if len(kept) == bare:
-        return None
     return kept
 
 
 def cost(part: Statement, values: tuple[Any, ...]) -> int:
-    """Count the data points of some values of a statement."""
+    """Count the data points of some values of a statement, at least one."""
     if part.kind in TAGS:
         return len(values)
-    return points("" if part.kind == KEY else part.attribute, values[0]) if values else 0
+    return points("" if part.kind == KEY else part.attribute, values[0])

@@ -146,6 +146,13 @@ def test_an_object_with_several_keys_costs_each_of_them(push: Pushes) -> None:
     assert push.saved == (2, {"o": 3})
 
 
+def test_a_standard_field_costs_one_whatever_it_holds_and_a_key_of_its_name_does_not(push: Pushes) -> None:
+    content = {"facebook": {"id": "5", "likes": ["a", "b"]}, "o": {"facebook": {"i": 1, "j": 2}}, **MERGED}
+    push(**content)
+    assert push(**content, news=1) == {"news": 1, **MERGED}
+    assert push.saved == (2, {"facebook": 1, "o": 2})
+
+
 @pytest.mark.parametrize("operation", ["add", "remove"])
 def test_of_several_arrays_only_new_tags_are_sent_and_all_are_known_then(
     push: Pushes, operation: str

@@ -97,8 +97,7 @@ def decision_of(
     told = None if compared.after is None else Told(user, compared.after)
     if not compared.values:
         return Decision(told)
-    sent = iter(compared.sent)
-    left = rules.without(content, lambda _: next(sent), parts)
+    left = rules.without(content, parts, compared.sent)
     return Decision(told, None, Billed.of_points(compared.values, compared.saved), left)
 
 
