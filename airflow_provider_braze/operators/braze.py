@@ -26,8 +26,7 @@ from airflow_provider_braze.operators.asset_events import tell_assets
 from airflow_provider_braze.operators.job_parameters import job_of
 from airflow_provider_braze.operators.lineage import PushLineage
 from airflow_provider_braze.operators.literals import check_literals
-from airflow_provider_braze.operators.long_wait import LongWait
-from airflow_provider_braze.operators.progress_writer import ListReportWriter, ProgressWriter
+from airflow_provider_braze.operators.progress_writer import ListReportWriter, LongWait, ProgressWriter
 from airflow_provider_braze.operators.rows_function import unrendered
 from airflow_provider_braze.operators.state_store import StateStore
 from airflow_provider_braze.operators.what_to_push import push_of

@@ -231,7 +231,7 @@ class Attempt(ABC):
             limiter=self.job.limiter and self.job.limiter(),
             feed=feed,
             changes=self.remembering.open(self.ledger),
-            may_send=self.checkpoints.may_send,
+            may_send=self.checkpoints.allowance.lets,
         )
         self.checkpoints.watch(push.limiter)
         self.progress = progress = Progress(

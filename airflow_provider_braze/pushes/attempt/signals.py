@@ -49,7 +49,8 @@ def held_back(stop: Callable[[BaseException], None], patience: float) -> Iterato
 
         return handle
 
-    theirs = _handlers()
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    theirs = {number: handler for number, handler in found.items() if callable(handler)}
     ours = {number: hold(handler) for number, handler in theirs.items()}
     reminder = threading.Thread(target=_remind, args=(came, patience), daemon=True)
     reminder.start()
@@ -75,8 +76,3 @@ def _remind(came: SimpleQueue[int | None], patience: float) -> None:
         came.get(timeout=patience)
     except Empty:
         signal.pthread_kill(main, number)
-
-
-def _handlers() -> dict[int, _Handler]:
-    handlers = {number: signal.getsignal(number) for number in _SIGNALS}
-    return {number: handler for number, handler in handlers.items() if callable(handler)}

@@ -83,23 +83,16 @@ class Checkpoints:
         self._saved_records = ledger.settled.records
         self._limiter: Limiter | None = None
         self._is_over = False
-        self._allowance = Allowance(ledger, self._extend, rejects.folder)
+        self.allowance = Allowance(ledger, self._extend, rejects.folder)
 
     def _extend(self) -> Future[bool]:
         return self._begin(SAVED_WITHIN)
-
-    def may_send(self, records: int, wake: Callable[[], None]) -> bool:
-        """Whether so many records more may count as sent: never more than the checkpoints that are kept promise.
-
-        :param wake: called from another thread when asking again tells more.
-        """
-        return self._allowance.lets(records, wake)
 
     def watch(self, limiter: Limiter) -> None:
         """Begin, and count what the limit costs, too."""
         self._limiter = limiter
         if self._save is not None:
-            self._allowance.begin()
+            self.allowance.begin()
 
     @property
     def keeping(self) -> bool:
@@ -165,7 +158,7 @@ class Checkpoints:
         """Take a checkpoint of now, and have it written."""
         # Taken here, on the push's own thread, which alone counts: the other thread only writes it.
         self._saved_at, self._saved_records = time.monotonic(), self._ledger.settled.records
-        until = self._allowance.next_until()
+        until = self.allowance.next_until()
         self._writing = self._writer.submit(self._write, self._take(until), until, seconds)
         return self._writing
 
@@ -192,7 +185,7 @@ class Checkpoints:
                 self._give_up()
             return False
         # Last: from here on records go out that only this checkpoint promises.
-        self._allowance.extend(until)
+        self.allowance.extend(until)
         return True
 
     def _arrives(self, seconds: float) -> bool:
@@ -208,7 +201,7 @@ class Checkpoints:
 
     def _give_up(self) -> None:
         try:
-            self._allowance.give_up()
+            self.allowance.give_up()
         except Exception as error:
             self._ledger.trouble = ReportError(
                 f"Neither Airflow's task state store nor the reports folder can be written: {describe(error)}."
@@ -236,7 +229,7 @@ class Checkpoints:
 
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
-        self._allowance.tidy()
+        self.allowance.tidy()
         if self._resume_state is not None:
             self._rejects.tidy(in_reports_folder(folder, 2) for folder in self._resume_state.attempt_folders)
 

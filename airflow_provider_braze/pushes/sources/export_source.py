@@ -126,6 +126,12 @@ class ExportSource:
         self._retry_events = resolved.retry_events
         self._selection = None if shard.is_everything else Selection(shard, mapper.identities)
         self.execution_id_mismatches = 0
+        # What the mapper counts by column, under the report's names.
+        self._counters: dict[str, Counter[str]] = {
+            "omitted_values": mapper.omitted,
+            "trimmed": mapper.trimmed,
+            "normalised": mapper.normalised,
+        }
         # While what an earlier try has settled is passed over, its facts are the facts.
         self._settled_facts: dict[str, Any] | None = None
 
@@ -134,18 +140,9 @@ class ExportSource:
         """How far the reading has come."""
         return self._reader.bytes_read
 
-    def _counters(self) -> dict[str, Counter[str]]:
-        """Give what the mapper counts by column, under the report's names."""
-        mapper = self._mapper
-        return {
-            "omitted_values": mapper.omitted,
-            "trimmed": mapper.trimmed,
-            "normalised": mapper.normalised,
-        }
-
     def counts_by_column(self) -> dict[str, dict[str, int]]:
         """What became of cells by column, under the report's names: left out, cut, or made a code."""
-        return {name: dict(counter) for name, counter in self._counters().items()}
+        return {name: dict(counter) for name, counter in self._counters.items()}
 
     def facts(self) -> dict[str, Any]:
         """What reading told, for the report."""
@@ -183,7 +180,7 @@ class ExportSource:
         yield from self._map(last, Ledger(NullSink()), ALREADY_SETTLED)
         facts, self._settled_facts = ledger.settled_facts, None
         self.execution_id_mismatches = facts["execution_id_mismatches"]
-        for name, counter in self._counters().items():
+        for name, counter in self._counters.items():
             counter.clear()
             # A checkpoint of an older version has not counted all of them.
             counter.update(facts.get(name, {}))

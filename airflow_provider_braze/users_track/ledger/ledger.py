@@ -278,11 +278,11 @@ class Ledger:
             for segment in self._segments:
                 segment.failed.clear()
 
-    def _guard(self, write: Callable[[], None]) -> None:
+    def _guard(self, write: Callable[..., None], *what: Any) -> None:
         """Have the sink do something, unless it failed before."""
         if self.trouble is None:
             try:
-                write()
+                write(*what)
             except Exception as error:
                 self.trouble = error
 
@@ -304,7 +304,7 @@ class Ledger:
 
     def _write_down(self, segment: LedgerSegment) -> bool:
         """Write a segment's failed records down; False when some could not be."""
-        self._guard(lambda: self._held.write_down(segment, self.sink))
+        self._guard(self._held.write_down, segment, self.sink)
         segment.incomplete = segment.incomplete or bool(segment.failed)
         return not segment.incomplete
 

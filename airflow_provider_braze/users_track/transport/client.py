@@ -151,7 +151,9 @@ class Client:
 
         :param about: comes back with the answer.
         """
-        transfer = self._idle.pop() if self._idle else self._new()
+        if not self._idle:
+            self._idle.append(Transfer(self._workspace, self._options, self._connections))
+        transfer = self._idle.pop()
         transfer.prepare(self._workspace.endpoint + path, body)
         self._under_way[transfer.handle] = transfer, about
         self._transfers.add_handle(transfer.handle)
@@ -215,9 +217,6 @@ class Client:
         with self._waking, contextlib.suppress(BlockingIOError):
             if self._waking_end >= 0:
                 os.write(self._waking_end, b"!")
-
-    def _new(self) -> Transfer:
-        return Transfer(self._workspace, self._options, self._connections)
 
 
 class Transfer:

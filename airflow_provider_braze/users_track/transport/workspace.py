@@ -111,7 +111,9 @@ class Workspace:
                 host, scheme, port, allow_http=_boolean("allow_http", given.get("allow_http", False))
             ),
             api_key=_key(api_key),
-            requests_per_second=_pace(given.get("requests_per_second", pace)),
+            requests_per_second=_positive(
+                "requests_per_second", given.get("requests_per_second", pace), MOST_REQUESTS_PER_SECOND
+            ),
             max_in_flight=_whole("max_in_flight", given.get("max_in_flight", MAX_IN_FLIGHT), MOST_IN_FLIGHT),
             connect_timeout=connect_timeout,
             timeout=timeout,
@@ -221,8 +223,9 @@ def _timeouts(value: Any) -> tuple[float, float]:
     if isinstance(value, list | tuple):
         if len(value) != 2:
             _refuse_timeout()
-        return _seconds(value[0]), _seconds(value[1])
-    total = _seconds(value)
+        connect, total = (_positive("timeout", each, MOST_SECONDS, " seconds") for each in value)
+        return connect, total
+    total = _positive("timeout", value, MOST_SECONDS, " seconds")
     return min(CONNECT_TIMEOUT, total), total
 
 
@@ -233,16 +236,12 @@ def _refuse_timeout() -> NoReturn:
     )
 
 
-def _seconds(value: Any) -> float:
-    number = _positive("timeout", value)
-    if number > MOST_SECONDS:
-        raise BrazeSetupError(
-            f"The Braze connection's extra timeout must be at most {MOST_SECONDS} seconds, not {value!r}."
-        )
-    return number
+def _positive(name: str, value: Any, most: float | None = None, unit: str = "") -> float:
+    """Read a number above 0.
 
-
-def _positive(name: str, value: Any) -> float:
+    :param most: the largest that is taken.
+    :param unit: what it counts, for the message.
+    """
     try:
         number = float(value) if not isinstance(value, bool) else 0.0
     except (TypeError, ValueError, OverflowError):
@@ -253,25 +252,17 @@ def _positive(name: str, value: Any) -> float:
         raise BrazeSetupError(
             f"The Braze connection's extra {name} must be a number without separators between thousands, not {value!r}."
         )
-    return number
-
-
-def _pace(value: Any) -> float:
-    number = _positive("requests_per_second", value)
-    if number > MOST_REQUESTS_PER_SECOND:
+    if most is not None and number > most:
         raise BrazeSetupError(
-            f"The Braze connection's extra requests_per_second must be at most {MOST_REQUESTS_PER_SECOND}, "
-            f"not {value!r}."
+            f"The Braze connection's extra {name} must be at most {most}{unit}, not {value!r}."
         )
     return number
 
 
 def _whole(name: str, value: Any, most: int | None = None) -> int:
-    number = _positive(name, value)
+    number = _positive(name, value, most)
     if number != int(number):
         raise BrazeSetupError(f"The Braze connection's extra {name} must be a whole number, not {value!r}.")
-    if most is not None and number > most:
-        raise BrazeSetupError(f"The Braze connection's extra {name} must be at most {most}, not {value!r}.")
     return int(number)
 
 
