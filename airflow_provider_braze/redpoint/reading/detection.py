@@ -117,10 +117,8 @@ def find_out(
 def _find_out(
     lines: Sequence[str], dialect: Dialect, *, name: str, whole: bool, prepended: bool, trim: bool
 ) -> Reading:
-    def read(delimiter: str, qualifier: str) -> Reading:
-        queue = _FirstLines(lines)
-        ends = _end_in(lines, delimiter, dialect.columns)
-        scanner = RecordScanner(
+    def scan(queue: LineQueue, delimiter: str, qualifier: str, *, ends: bool) -> RecordScanner:
+        return RecordScanner(
             queue,
             delimiter=delimiter,
             qualifier=qualifier,
@@ -129,13 +127,23 @@ def _find_out(
             trim=trim,
             ends_in_delimiter=ends,
         )
+
+    def read(delimiter: str, qualifier: str) -> Reading:
+        ends = _may_end_in(lines, delimiter, dialect.columns) and _end_in(
+            scan(_FirstLines(lines), delimiter, qualifier, ends=False), delimiter, dialect.columns
+        )
+        queue = _FirstLines(lines)
+        scanner = scan(queue, delimiter, qualifier, ends=ends)
         reading = Reading(delimiter, qualifier, ends_in_delimiter=ends)
         _read(reading, scanner, dialect, is_cut_off=lambda: queue.ran_out and not whole, prepended=prepended)
         return reading
 
     delimiters = [dialect.delimiter] if dialect.delimiter else list(DELIMITERS.values())
     readings = [_best_qualifier(read, delimiter, dialect.qualifier) for delimiter in delimiters]
-    best, *others = sorted(readings, key=lambda reading: reading.score, reverse=True)
+    # Of one column, all there is to see of a delimiter is that it ends each record.
+    best, *others = sorted(
+        readings, key=lambda reading: (reading.score, reading.ends_in_delimiter), reverse=True
+    )
     if not best.width:
         # Its header row cannot be read with any delimiter, and whoever reads it next says why.
         return best
@@ -162,14 +170,26 @@ def _titles(lines: Sequence[str], dialect: Dialect, *, name: str, trim: bool) ->
     return 0
 
 
-def _end_in(lines: Sequence[str], delimiter: str, columns: Sequence[str] | None) -> bool:
-    """Whether a delimiter at the end of a line makes no cell: the header row has one too many, and so have the rows."""
-    texts = [text for line in lines[:_ROWS] if (text := line.rstrip("\r\n"))]
-    if not texts or not texts[0].endswith(delimiter):
-        return False
-    if columns is not None and texts[0].count(delimiter) - len(columns) not in (0, len(PREPENDED)):
-        return False
-    return 2 * sum(text.endswith(delimiter) for text in texts) >= len(texts)
+def _may_end_in(lines: Sequence[str], delimiter: str, columns: Sequence[str] | None) -> bool:
+    """Whether a delimiter may end the records, which takes less time to see than to read them."""
+    texts = (text for line in lines[:_ROWS] if (text := line.rstrip("\r\n")))
+    # A value of a first record may go on over the next line; a header row seldom has one.
+    some = texts if columns is not None else islice(texts, 1)
+    return any(text.endswith(delimiter) for text in some)
+
+
+def _end_in(scanner: RecordScanner, delimiter: str, columns: Sequence[str] | None) -> bool:
+    """Whether a delimiter at a record's end makes no cell: the header row has one too many, and so have the records."""
+    ending = records = 0
+    for record in islice(scanner, _ROWS):
+        # Of one that cannot be cut, the cell is the line.
+        last = record.cells[-1] if record.cells else ""
+        surplus = len(record.cells) - 1 - len(columns or ())
+        if not records and (last or (columns is not None and surplus not in (0, len(PREPENDED)))):
+            return False
+        records += 1
+        ending += not last or (len(record.cells) == 1 and last.endswith(delimiter))
+    return records > 0 and 2 * ending >= records
 
 
 class _FirstLines(LineQueue):

@@ -305,6 +305,19 @@ class TestADelimiterAtTheEnd:
         assert cells("1,2,P1,A,\n1,2,P2,,\n", columns=NAMES) == [["1", "2", "P1", "A"], ["1", "2", "P2", ""]]
         assert cells("1,2,P1,\n1,2,P2,\n", columns=NAMES) == [["1", "2", "P1", ""], ["1", "2", "P2", ""]]
 
+    @pytest.mark.parametrize("delimiter", [",", "\t", "::"])
+    @pytest.mark.parametrize("columns", [None, NAMES, NAMES[2:]], ids=["header", "columns", "in front"])
+    def test_of_records_most_of_whose_lines_end_within_a_value(self, delimiter: str, columns: object) -> None:
+        rows = [["1", "2", "P1", "a\n\nb\nc"], ["1", "2", "P2", "d\r\ne\r\nf"], ["1", "2", "P3", "g\n\n\nh"]]
+        text = "" if columns else delimiter.join(NAMES) + delimiter + "\n"
+        for row in rows:
+            text += delimiter.join(f'"{cell}"' for cell in row) + delimiter + "\n"
+        assert cells(text, columns=columns, delimiter=delimiter) == rows
+
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", ";"])
+    def test_of_one_column(self, delimiter: str) -> None:
+        assert cells("external_id,\nP1,\nP2,\n".replace(",", delimiter)) == [["P1"], ["P2"]]
+
     def test_a_nameless_column_with_values_is_one(self) -> None:
         assert "no name for column 3" in refusal("a,b,\n1,2,3\n4,5,6\n")
 
