@@ -192,6 +192,7 @@ class Share:
         unanswered: int,
         own: int,
         now: float,
+        refused: bool = False,
     ) -> None:
         """Learn from an answer.
 
@@ -202,12 +203,13 @@ class Share:
         :param unanswered: own requests that are on their way.
         :param own: own requests in the last 3 s, those included.
         :param now: monotonic second.
+        :param refused: it is a 429.
         """
         if limit <= 0:
             return
         if reset > _LONGEST_WINDOW or self.long is not None:
             # Also in its last seconds.
-            self._observe_long(limit, remaining, reset, unanswered, now)
+            self._observe_long(limit, remaining, reset, unanswered, now, refused=refused)
             return
         windows = self.windows
         windows.limit = limit
@@ -255,13 +257,13 @@ class Share:
             self.siblings.are_alone, self.heads = False, heads
 
     def _observe_long(
-        self, limit: float, remaining: float, reset: float, unanswered: int, now: float
+        self, limit: float, remaining: float, reset: float, unanswered: int, now: float, *, refused: bool
     ) -> None:
         """Learn from an answer that tells of an hour: in parts of it, all share what one alone would send."""
         if self.long is None:
             self.long, self.windows = LongWindow(), Windows()
             self._leave_siblings(1.0)
-        if not self.long.observe(limit, remaining, reset, now):
+        if not self.long.observe(limit, remaining, reset, now, refused=refused):
             return
         windows = self.windows
         if not self.long.is_exact:

@@ -160,7 +160,7 @@ class Limiter:
             left = self._share.left(now)
             self._pause_until(now + (reset if left is None else min(left, reset)), now)
 
-    def _learn(self, headers: Mapping[str, str], now: float) -> float | None:
+    def _learn(self, headers: Mapping[str, str], now: float, *, refused: bool = False) -> float | None:
         """Learn what the others use of the limit; give what is left of it, where the headers tell."""
         remaining = _number(headers.get("X-RateLimit-Remaining"))
         if remaining is not None:
@@ -176,13 +176,14 @@ class Limiter:
                 unanswered=self._unanswered,
                 own=self._unanswered + len(self._answered),
                 now=now,
+                refused=refused,
             )
         return remaining
 
     def _refused(self, headers: Mapping[str, str], now: float) -> None:
         self.refusals += 1
         self._share.refused(now)
-        self._learn(headers, now)
+        self._learn(headers, now, refused=True)
         ordered = self.ordered_wait(headers)
         if ordered is None:
             # Requests that were in flight together are refused together: that is one refusal.

@@ -5,7 +5,8 @@ for all pushes together. But what is used tells who else sends: looked at in par
 shared as short ones are. Who sends as fast as all others uses as much of the hour as each of them.
 
 Braze's pages call what remains approximate. It is believed only where it falls with each own answer; a number that
-stands still while requests are answered says nothing of others.
+stands still while requests are answered says nothing of others. It may stand still while they are refused: what goes
+over the burst limit uses nothing of the hour.
 
 Above: how fast to send. Below: nothing.
 """
@@ -48,10 +49,13 @@ class LongWindow:
         """Whether what remains is counted request by request, so that it tells what others use."""
         return self._fallen >= _ENOUGH and not self._is_vague
 
-    def observe(self, limit: float, remaining: float, reset: float, now: float) -> bool:
+    def observe(
+        self, limit: float, remaining: float, reset: float, now: float, *, refused: bool = False
+    ) -> bool:
         """Take the headers of an answer; False for one of a window that is over.
 
         :param reset: seconds until the window ends.
+        :param refused: it is a 429, be it that of another limit.
         """
         ends = now + reset
         if ends < self.ends - _APART:
@@ -59,12 +63,14 @@ class LongWindow:
         if ends > self.ends + _APART:
             self.ends, self.remaining, self._number = ends, remaining, None
         self.ends = min(self.ends, ends)
-        # Of one that is used up, everybody is told the same.
-        self._same = self._same + 1 if 0 < remaining == self._last else 0
-        self._is_vague = self._is_vague or self._same >= _ENOUGH
-        self._fallen += remaining < self.remaining
+        if not refused:
+            # Of one that is used up, everybody is told the same.
+            self._same = self._same + 1 if 0 < remaining == self._last else 0
+            self._is_vague = self._is_vague or self._same >= _ENOUGH
+            self._fallen += remaining < self.remaining
+            self._last = remaining
         self.limit, self.remaining = limit, min(self.remaining, remaining)
-        self._last, self._told_at = remaining, now
+        self._told_at = now
         return True
 
     def part(self, now: float) -> tuple[float, float]:

@@ -34,10 +34,11 @@ def test_each_gets_its_fair_share_of_what_one_alone_would_send(
     assert together.refused < 0.005
 
 
+@pytest.mark.parametrize("tells_always", [False, True])
 @pytest.mark.parametrize("family", ["epoch", "seconds"])
-def test_they_come_and_go(family: str) -> None:
+def test_they_come_and_go(family: str, tells_always: bool) -> None:
     several = pushers((0, 140), (20, 110), (50, 80), (50.7, 80))
-    together = Together(hourly(PLENTY, 300, family), *several)
+    together = Together(hourly(PLENTY, 300, family, tells_always=tells_always), *several)
     for since, until in [(0, 20), (20, 50), (50.7, 80), (80, 110), (110, 140)]:
         assert_fair(together, 100, since, until)
     assert together.refused < 0.005

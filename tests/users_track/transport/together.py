@@ -65,9 +65,19 @@ class HourAndBurst:
 
     :param budget: requests in the hour.
     :param burst: requests in 3 s.
+    :param tells_always: what the burst limit refuses tells of the hour, too.
     """
 
-    def __init__(self, budget: int, burst: int, *, family: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        budget: int,
+        burst: int,
+        *,
+        family: str,
+        clock: Callable[[], float],
+        tells_always: bool = False,
+    ) -> None:
+        self._tells_always = tells_always
         self._hour = RateLimit(budget, 3600, family=family, clock=clock)
         self._burst = RateLimit(burst, 3, family="seconds", clock=clock)
         self._refusal: Mapping[str, str] = {}
@@ -75,7 +85,8 @@ class HourAndBurst:
     def take(self) -> bool:
         for limit in (self._burst, self._hour):
             if not limit.take():
-                self._refusal = limit.refusal_headers()
+                told = self._hour.headers() if self._tells_always and limit is self._burst else {}
+                self._refusal = {**told, **limit.refusal_headers()}
                 return False
         return True
 
@@ -216,6 +227,8 @@ def sliding(limit: int, seconds: float) -> Callable[[Callable[[], float]], Windo
     return lambda clock: SlidingWindow(limit, seconds, clock=clock)
 
 
-def hourly(budget: int, burst: int, family: str = "epoch") -> Callable[[Callable[[], float]], Window]:
+def hourly(
+    budget: int, burst: int, family: str = "epoch", *, tells_always: bool = False
+) -> Callable[[Callable[[], float]], Window]:
     """A window of an hour by the clock, with a burst limit."""
-    return lambda clock: HourAndBurst(budget, burst, family=family, clock=clock)
+    return lambda clock: HourAndBurst(budget, burst, family=family, clock=clock, tells_always=tells_always)
