@@ -200,6 +200,14 @@ def test_a_push_without_only_changed_takes_back_what_it_sends_and_no_more(push: 
 
 
 @each
+def test_a_push_without_only_changed_sends_what_is_known_too(push: Pushes, what: str) -> None:
+    content = {**A[what], **beside}
+    push(**content)
+    assert push(**content, wish=Wish()) == content
+    assert push(**content) == content
+
+
+@each
 def test_ignored_all_is_sent_and_known_then(push: Pushes, what: str) -> None:
     ignore = Wish(only_changed=True, ignore=True)
     push(**A[what], **beside, more=1)
@@ -285,6 +293,7 @@ def test_four_hundred_known_tags_are_left_out_and_one_more_is_not(
     many = [f"t{number}" for number in range(400)]
     push(t={operation: many})
     assert push(t={operation: many}) is None
+    assert push(t={operation: many}, news=1) == {"news": 1}
     assert push(t={operation: ["t1", "one more"]}) == {"t": {operation: ["t1", "one more"]}}
     assert push(t={operation: ["t1"]}) == {"t": {operation: ["t1"]}}
     assert push(t={other: ["t1"]}) == {"t": {other: ["t1"]}}

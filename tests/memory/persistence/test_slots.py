@@ -64,3 +64,12 @@ def test_there_are_not_more_than_there_may_be() -> None:
     assert found.number(about("x")) == 3
     found.forget("x")
     assert found.number(about("one more")) == MOST_SLOTS + 1
+
+
+def test_another_file_begins_with_the_same_numbers() -> None:
+    one, other = slots(), Slots([], 1)
+    other.begin_like(one)
+    assert other.by_number() == one.by_number() == dict(other.new)
+    assert other.rivals(about("o")) == {1, 2, 4}
+    assert other.number(about("x")) == 3
+    assert other.number(about("y")) == one.number(about("y")) == 5
