@@ -232,14 +232,14 @@ class TestMeanwhile:
     ) -> None:
         older, newer = share.land(1), share.land(2)
         meanwhile(lambda: push(newer, OtherRun()))
-        write = reporting.write
+        write_whole = reporting.write_whole
 
-        def no_room_for_more(location: Any, report: dict[str, Any]) -> None:
-            if report["late"]:
+        def no_room_for_more(location: Any, content: bytes) -> None:
+            if json.loads(content)["late"]:
                 raise OSError(28, "No space left on device")
-            write(location, report)
+            write_whole(location, content)
 
-        monkeypatch.setattr(reporting, "write", no_room_for_more)
+        monkeypatch.setattr(reporting, "write_whole", no_room_for_more)
         report = push(older, TaskInstance())
         assert (report["status"], report["late"]["newer"]) == ("complete", newer)
         written = json.loads(Path(report["report_path"]).read_text("utf-8"))

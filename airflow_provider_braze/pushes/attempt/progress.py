@@ -151,7 +151,7 @@ class Progress:
         paused_for = self._paused_for() if self._ended is None or self._left_waiting else 0.0
         waits = self._to_be_sent
         return {
-            "at": self._wall().isoformat(timespec="seconds"),
+            "at": self._wall_in(0.0),
             **self._about,
             "share": self._share_done(),
             "records": self._ledger.records,
@@ -162,7 +162,7 @@ class Progress:
             "failed": self._ledger.failed - waits,
             "records_per_second": round(self._pace(), 1),
             "requests": self._ledger.requests,
-            "waiting_until": self._waiting_until(paused_for),
+            "waiting_until": self._wall_in(paused_for) if paused_for > 0 else None,
             "waited_seconds": round(self._waited(), 1),
             "trouble": self._trouble() if self._ended is None else None,
             "notes": [note[:_LONGEST_NOTE] for note in self._ledger.notes[-_MOST_NOTES:]],
@@ -204,10 +204,8 @@ class Progress:
         seconds = self._elapsed - since
         return (self._settled - before) / seconds if seconds > 0 else 0.0
 
-    def _waiting_until(self, paused_for: float) -> str | None:
-        if paused_for <= 0:
-            return None
-        return (self._wall() + timedelta(seconds=paused_for)).isoformat(timespec="seconds")
+    def _wall_in(self, seconds: float) -> str:
+        return (self._wall() + timedelta(seconds=seconds)).isoformat(timespec="seconds")
 
 
 def minute_after(moment: datetime) -> datetime:

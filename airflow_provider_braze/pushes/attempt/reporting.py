@@ -154,13 +154,6 @@ def where_to_look(report: Mapping[str, Any]) -> str:
     return ". ".join(filter(None, places))
 
 
-def write(location: Location, report: dict[str, Any]) -> None:
-    """Write the report under a temporary name, then give it its own."""
-    write_whole(
-        location, json.dumps(report, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
-    )
-
-
 def close(
     rejects: RejectsFile, error: BaseException | None, *, keep_parts: bool = False
 ) -> tuple[str | None, BaseException | None]:
@@ -172,9 +165,10 @@ def close(
 
 
 def keep(location: Location, report: dict[str, Any]) -> ReportError | None:
-    """Write the report if that is possible; it is never lost, because the task's XCom has it too."""
+    """Write the report, under a temporary name first; where that fails it is not lost: the task's XCom has it too."""
     try:
-        write(location, report)
+        content = json.dumps(report, indent=2, ensure_ascii=False)
+        write_whole(location, content.encode("utf-8", "backslashreplace"))
     except Exception as error:
         report["report_path"] = None
         return unwritable(location, error)

@@ -66,7 +66,9 @@ class ExportPush(AnyPush):
     def _execute(self) -> dict[str, Any]:
         item = ExportItem.of(self.export, self.channel_modes)
         # A retry looks before it knows that it pushes: what it saw is what it then pushes, or marks.
-        found = unless_it_fails(item.look) if self._may_be_whole else None
+        # What a list has brought through, the list asks itself.
+        may_be_whole = self.job.is_retry and not self.job.dry_run and not self.round
+        found = unless_it_fails(item.look) if may_be_whole else None
         if found is not None and (whole := self._whole_before(found)) is not None:
             self.report = whole
             return whole
@@ -127,11 +129,6 @@ class ExportPush(AnyPush):
         """Tell whether an earlier try of this task has sent some of this export, and not gone through."""
         report = unless_it_fails(lambda: self._last_report(is_of_a_list=bool(self.round)))
         return report is not None and report.get("status") == reports.PARTIAL
-
-    @property
-    def _may_be_whole(self) -> bool:
-        # What a list has brought through, the list asks itself.
-        return self.job.is_retry and not self.job.dry_run and not self.round
 
     def _whole_before(self, found: FoundExport) -> dict[str, Any] | None:
         """Give the report of an earlier try that brought the export through, and was ended before it could say so."""
