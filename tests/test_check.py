@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -77,6 +78,15 @@ def test_every_room_and_module_of_the_heart_is_on_the_map() -> None:
     package = ROOT / "airflow_provider_braze"
     rooms = [folder for folder in package.iterdir() if (folder / "__init__.py").is_file()]
     assert [room.name for room in rooms if f"`{room.name}/" not in text] == []
+
+
+def test_a_module_has_a_name_of_its_own() -> None:
+    package = ROOT / "airflow_provider_braze"
+    # These have Airflow's names for what they are about: hooks/braze.py, operators/braze.py.
+    named_by_airflow = {"hooks", "operators", "sensors", "triggers", "decorators", "notifications", "links"}
+    modules = [path.relative_to(package) for path in package.rglob("*.py") if not path.stem.startswith("__")]
+    named = Counter(path.stem for path in modules if path.parts[0] not in named_by_airflow)
+    assert [name for name, count in named.items() if count > 1] == []
 
 
 def test_what_the_architecture_page_says_is_somewhere_is_there() -> None:
