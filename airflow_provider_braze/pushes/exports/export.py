@@ -16,7 +16,7 @@ from airflow_provider_braze.pushes.attempt.remembering import with_targets
 from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
-from airflow_provider_braze.pushes.exports.lateness import Lateness, age_of
+from airflow_provider_braze.pushes.exports.lateness import Lateness
 from airflow_provider_braze.pushes.exports.marking import Marking
 from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails
 from airflow_provider_braze.pushes.resuming.resume_state import binding
@@ -115,7 +115,7 @@ class ExportPush(AnyPush):
             report,
             self.pushed_before_in(folder),
             found.location.url,
-            age_of(found.item, found.stat.modified),
+            found.modified,
             set_fields,
         )
 
@@ -185,7 +185,7 @@ class _ExportAttempt(Attempt):
         self.location = found.location
         self.stat = found.stat
         self.source: ExportSource | None = None
-        self.modified = age_of(found.item, found.stat.modified)
+        self.modified = found.modified
         job = push.job
         self.pushed_before = push.pushed_before_in(folder)
         self.late = Lateness(found.item.path, self.modified, self.pushed_before, self._warn)

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from airflow_provider_braze.pushes.sources.export_item import ExportItem
-from airflow_provider_braze.storage.reports.markers import seconds
 from airflow_provider_braze.storage.reports.pushed_before import Known, OverlappingExport, PushedBefore
 
 _MOST_FIELDS = 20
@@ -100,17 +97,3 @@ class Lateness:
 
 def _named(other: OverlappingExport) -> str:
     return ", ".join(other.fields[:_MOST_FIELDS]) + (", ..." if len(other.fields) > _MOST_FIELDS else "")
-
-
-def age_of(item: ExportItem, modified: float | None) -> float | None:
-    """Say when an export was last changed, in seconds since the epoch; a rejects file is as old as its first parent."""
-    if item.parent is None:
-        return modified
-    inherited = seconds(item.parent.get("modified"))
-    if inherited is not None:
-        return inherited
-    try:
-        # Reports of older versions do not say it: it was there when its push began.
-        return datetime.fromisoformat(str(item.parent.get("started_at"))).timestamp()
-    except (ValueError, OverflowError):
-        return modified

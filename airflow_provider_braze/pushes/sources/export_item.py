@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
@@ -17,6 +18,7 @@ from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHea
 from airflow_provider_braze.report import Mode
 from airflow_provider_braze.storage.files.location import Location, Stat, locate
 from airflow_provider_braze.storage.files.plain import check_plain, open_for_reading, read_small
+from airflow_provider_braze.storage.reports.markers import seconds
 from airflow_provider_braze.storage.reports.reports_folder import (
     FOLDER_NAME,
     MOST_REPORT_BYTES,
@@ -241,6 +243,20 @@ class FoundExport:
     def fingerprint(self) -> str:
         """Names it in the reports folder, and is another one once it has changed."""
         return fingerprint(self.item.where, self.stat.size, self.stat.modified, self.stat.etag)
+
+    @property
+    def modified(self) -> float | None:
+        """When it was last changed, in seconds since the epoch; a rejects file is as old as its first parent."""
+        parent = self.item.parent
+        if parent is None:
+            return self.stat.modified
+        if (inherited := seconds(parent.get("modified"))) is not None:
+            return inherited
+        try:
+            # Reports of older versions do not say it: it was there when its push began.
+            return datetime.fromisoformat(str(parent.get("started_at"))).timestamp()
+        except (ValueError, OverflowError):
+            return self.stat.modified
 
 
 def replaced_at(export: Any) -> float | None:
