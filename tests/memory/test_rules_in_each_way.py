@@ -112,6 +112,14 @@ def test_what_may_have_arrived_is_believed_no_longer(push: Pushes, what: str) ->
     assert push(**A[what], **beside) is None
 
 
+def test_all_that_may_have_arrived_is_believed_no_longer(push: Pushes) -> None:
+    was = {"x": "A", "n": 1, "o": {"k": "A"}, "t": {"add": ["A"]}, **MERGED}
+    now = {"x": "B", "n": 2, "o": {"k": "B"}, "t": {"add": ["B"]}, **MERGED}
+    push(**was, **beside)
+    assert push(**now, **beside, heard=False) == now
+    assert push(**was, **beside) == was
+
+
 @each
 def test_b_and_a_again_is_sent(push: Pushes, what: str) -> None:
     push(**A[what], **beside)
@@ -151,6 +159,18 @@ def test_a_standard_field_costs_one_whatever_it_holds_and_a_key_of_its_name_does
     push(**content)
     assert push(**content, news=1) == {"news": 1, **MERGED}
     assert push.saved == (2, {"facebook": 1, "o": 2})
+
+
+@each
+@pytest.mark.parametrize(
+    "wish", [Wish(only_changed=True, ignore=True), Wish(only_changed=True, refresh_after=0)]
+)
+def test_the_very_same_is_sent_again_when_all_is(push: Pushes, what: str, wish: Wish) -> None:
+    """It is known by one hash, and that does not count either."""
+    content = {**A[what], **beside}
+    push(**content)
+    assert push(**content, wish=wish) == content
+    assert push(**content) is None
 
 
 @pytest.mark.parametrize("operation", ["add", "remove"])

@@ -95,6 +95,7 @@ def pushed(folder: str, pushes: list[Any]) -> list[Any]:
     return found
 
 
+@pytest.mark.no_mutation
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(PUSHES)
 def test_what_is_read_together_is_decided_of_as_one_by_one(pushes: list[Any]) -> None:
