@@ -34,7 +34,7 @@ from airflow_provider_braze.users_track.rules.names import squash
 
 _NEVER = -(2.0**62)
 
-_MOST_ACCEPTED = 30_000 // BUCKETS
+_MOST_ACCEPTED = 12_000 // BUCKETS
 """Users of a bucket that Braze has accepted something of, written together: what of it is lost is only sent again."""
 
 _FEW = 16

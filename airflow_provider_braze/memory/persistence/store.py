@@ -37,7 +37,7 @@ _COMPANIONS = ("", "-wal", "-shm", "-journal")
 _SALT_BYTES = 32
 _WAIT_SECONDS = 60.0
 
-_CACHE_KIB = 16_000
+_CACHE_KIB = 6_000
 """Of all files of a memory together."""
 
 _BUCKET_BITS = 5
