@@ -16,6 +16,7 @@ from airflow_provider_braze.memory.bucket import Bucket
 from airflow_provider_braze.memory.decisions import decider, object_forms
 from airflow_provider_braze.memory.decisions.together import Several, Together, unread
 from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.persistence.buckets import bucket_of
 from tests.memory.remembering import ONLY_CHANGED, Desk, an_object
 
 TEXTS = st.sampled_from(["A", "B", "", 'a"b\\', "é"])
@@ -157,3 +158,45 @@ def test_all_files_of_a_memory_have_one_salt_and_a_new_one_gets_it(tmp_path: Pat
 def salt_of(file: Path) -> Any:
     with closing(sqlite3.connect(file)) as db:
         return db.execute("SELECT value FROM meta WHERE name = 'salt'").fetchone()[0]
+
+
+def test_new_files_number_slots_as_the_first_does_so_that_they_share_what_is_hashed(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    # Each is met first with another attribute.
+    desk.push(*(an_object(f"u{n}", **{f"{'xyz'[n % 3]}": "A", "w": "A"}) for n in range(90)))
+    numbers = [slots_of(file) for file in (tmp_path / "memory" / desk.conn_id).glob("*/memory.sqlite")]
+    known = {number: slot for found in numbers for number, slot in found}
+    assert len(numbers) > 10
+    assert all(known[number] == slot for found in numbers for number, slot in found)
+    assert not desk.push(
+        *(an_object(f"u{n}", **{f"{'xyz'[n % 3]}": "A", "w": "A"}) for n in range(90))
+    ).changed
+
+
+def slots_of(file: Path) -> list[Any]:
+    with closing(sqlite3.connect(file)) as db:
+        return [
+            (number, slot) for number, *slot in db.execute("SELECT number, attribute, kind, key FROM slots")
+        ]
+
+
+def test_what_was_left_out_is_told_by_its_attribute_however_many_there_are(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    bucket = bucket_of("u0")
+    all_of_it, *others = [user for user in (f"u{n}" for n in range(900)) if bucket_of(user) == bucket][:11]
+    # So many that no byte tells one from another.
+    everything = {f"x{n:03}": "A" for n in range(300)}
+    single = [f"x{n:03}" for n in (0, 1, 2, 43, 44, 255, 256, 257, 258, 299)]
+
+    def push() -> Any:
+        few = (an_object(user, **{name: "A"}) for user, name in zip(others, single, strict=True))
+        return desk.push(an_object(all_of_it, **everything), *few)
+
+    assert len(push().changed) == 11
+    for _ in range(2):
+        found = push()
+        assert not found.changed
+        assert [dict(item.saved.points) for item in found.unchanged] == [
+            dict.fromkeys(everything, 1),
+            *({name: 1} for name in single),
+        ]
