@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,17 @@ def test_an_object_that_holds_what_is_always_sent(desk: Desk, name: str, content
     assert told(desk, content, {"x": 1, **content}, {"x": 1, **content}, wish=wish)[2] == content
 
 
-def test_what_is_never_left_out_makes_forgotten_what_was_remembered_after_it_came_first(desk: Desk) -> None:
+@pytest.mark.parametrize("ignore", [False, True])
+def test_what_is_never_left_out_makes_forgotten_what_was_remembered_after_it_came_first(
+    desk: Desk, ignore: bool
+) -> None:
     """A key that is always sent, then the object as a whole, then the key again: Braze holds both."""
     wish = Wish(only_changed=True, always_send=frozenset({"o.k"}))
-    memory = desk.opened(wish)
-    for content in ({"o": {"k": 1}, **MERGED}, {"o": {"z": 1}}, {"o": {"k": 2}, **MERGED}):
+    memory = desk.opened(replace(wish, ignore=ignore))
+    for content in ({"o": {"k": "1"}, **MERGED}, {"o": {"z": 1}}, {"o": {"k": "2"}, **MERGED}):
         desk.accept(memory, memory.reduce([an_object("ada", **content)]).changed)
     memory.close()
-    assert desk.profiles.readable()[0]["custom_attributes"] == {"o": {"k": 2, "z": 1}}
+    assert desk.profiles.readable()[0]["custom_attributes"] == {"o": {"k": "2", "z": 1}}
     assert told(desk, {"o": {"z": 1}}, wish=wish) == [{"o": {"z": 1}}]
 
 

@@ -159,6 +159,8 @@ def test_a_standard_field_costs_one_whatever_it_holds_and_a_key_of_its_name_does
     push(**content)
     assert push(**content, news=1) == {"news": 1, **MERGED}
     assert push.saved == (2, {"facebook": 1, "o": 2})
+    other = {"id": "5", "likes": ["a"]}
+    assert push(**{**content, "facebook": other}) == {"facebook": other, **MERGED}
 
 
 @each
@@ -334,3 +336,35 @@ def test_attributes_of_others_are_not_remembered_from_then_on(desk: Desk, make: 
         memory.close()
     reduced = desk.push(make("ada", **mine))
     assert said(reduced) == [left]
+
+
+@pytest.mark.parametrize("before", [{}, {"x": "A"}, {"x": "C"}])
+def test_what_one_push_told_a_user_twice_and_was_heard_of_once(
+    desk: Desk, make: MakeObject, before: dict[str, Any]
+) -> None:
+    """The first has been accepted, and is not in the file yet, when the second goes out, which says all again."""
+    if before:
+        desk.push(make("ada", **before))
+    memory = desk.opened()
+    desk.accept(memory, memory.reduce([make("ada", x="A", y="same")]).changed)
+    memory.reduce([make("ada", x="B", y="same")])
+    memory.close()
+    assert said(desk.push(make("ada", x="A", y="same"))) == [{"x": "A", "y": "same"}]
+
+
+def test_whose_an_attribute_is_may_turn_out_in_the_middle_of_a_push(desk: Desk, make: MakeObject) -> None:
+    memory = desk.opened()
+    for value in "AB":
+        desk.accept(memory, memory.reduce([make("ada", x=value, y="same")]).changed)
+        memory.reduce([make("a@example.com", kind="email", x="Z")])
+    memory.close()
+    assert said(desk.push(make("ada", x="B", y="same"))) == [{"x": "B"}]
+
+
+def test_an_append_is_known_only_of_who_is_known(push: Pushes) -> None:
+    append = {"x": "A", "_update_existing_only": True}
+    assert push(**append) == push(**append) == append
+    assert push(y=1, _update_existing_only=False) == {"y": 1, "_update_existing_only": False}
+    assert push(y=1, _update_existing_only=False) is None
+    assert push(**append) == append
+    assert push(**append) is None
