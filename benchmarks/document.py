@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import plots
+from benchmarks import hourly, plots
 from benchmarks.runs import Run, least_ratio, middle, of, paired, pairs, variants
 from benchmarks.verdicts import Parts, gain_of_shards, records_of_shards, rows, runs
 
@@ -153,6 +153,16 @@ def _shards(part: Mapping[str, Any]) -> str:
     )
 
 
+def _budget(part: Mapping[str, Any]) -> str:
+    lines = []
+    for name in dict.fromkeys(turn["variant"] for turn in part["turns"]):
+        turns = [turn for turn in part["turns"] if turn["variant"] == name]
+        used, furthest = zip(*map(hourly.shares, turns), strict=True)
+        refused, requests = (sum(turn[key] for turn in turns) for key in ("refused", "requests"))
+        lines.append([name, f"{median(used):.1%}", f"{max(furthest):.1%}", f"{refused:,} of {requests:,}"])
+    return table(("pushes", "used of what is there", "furthest from a fair share", "answered 429"), lines)
+
+
 def _memory(part: Mapping[str, Any]) -> str:
     found = runs(part)
     bare, without = min(part["bare_mb"]), _least(found, "without")
@@ -248,6 +258,7 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "third": _runs,
     "sharing": _runs,
     "shards": _shards,
+    "budget": _budget,
     "course": _course,
     "small": _small,
     "older": _older,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import clients, generate, pace
+from benchmarks import clients, generate, hourly, pace
 from benchmarks.measure import Child, SinkProcess, python_with
 from benchmarks.older import BEFORE_THE_LOOP, OLDER, checkout
 from benchmarks.runs import PRODUCT, Run, push, run_of
@@ -231,6 +231,7 @@ PARTS: dict[str, Callable[[Scale, Callable[[str], None]], Result]] = {
     "third": third,
     "sharing": sharing,
     "shards": shards,
+    "budget": hourly.measure,
     "course": course,
     "small": small,
     "older": older,

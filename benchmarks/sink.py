@@ -17,7 +17,7 @@ import socket
 import ssl
 import tempfile
 import time
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,13 @@ class Stop(BaseException):
 class Connection:
     """One client's connection, and how far its present request has come."""
 
-    __slots__ = ("head", "missing", "objects", "open", "shaking_hands", "socket", "tail")
+    __slots__ = ("head", "key", "missing", "objects", "open", "shaking_hands", "socket", "tail")
 
     def __init__(self, accepted: socket.socket, *, encrypted: bool) -> None:
         self.socket = accepted
         self.shaking_hands = encrypted
         self.open = True
-        self.head = b""
+        self.head = self.key = b""
         self.tail = b""
         self.missing = 0
         self.objects = 0
@@ -56,6 +56,7 @@ class Sink:
 
     :param latency: seconds between the end of a request and its answer.
     :param limit: requests over it are answered 429, None for no limit.
+    :param told: another one, of which the headers tell instead; who sends is noted then, second by second.
     :param count_objects: look into the bodies and count the profile objects.
     :param tls: serve https.
     :param port: where it listens (default: any that is free).
@@ -66,6 +67,7 @@ class Sink:
         *,
         latency: float,
         limit: Limit | None,
+        told: Limit | None,
         count_objects: bool,
         tls: ssl.SSLContext | None,
         port: int = 0,
@@ -73,9 +75,12 @@ class Sink:
         self.requests = self.refused = self.connected = self.bytes = self.objects = 0
         self.crowd = Crowd(_SECONDS)
         self.began = 0.0
+        self._started = time.monotonic()
         self.by_tenth: list[int] = []
+        self.by_second: dict[bytes, Counter[int]] = {}
         self._latency = latency
         self._limit = limit
+        self._told = told
         self._count_objects = count_objects
         self._tls = tls
         self._scratch = bytearray(_RECEIVED_AT_ONCE)
@@ -102,6 +107,10 @@ class Sink:
             "most_in_3s": self.crowd.most,
             "began": self.began,
             "by_tenth": self.by_tenth,
+            "by_second": {
+                key.decode(): [seconds[second] for second in range(max(seconds) + 1)]
+                for key, seconds in self.by_second.items()
+            },
             "cpu": round(time.process_time(), 3),
         }
 
@@ -159,6 +168,8 @@ class Sink:
             start = end - len(connection.head)
             connection.head = b""
             connection.missing = _content_length(head[:end])
+            if self._told is not None and not connection.key:
+                connection.key = _key(head[:end])
         if self._count_objects:
             self._look_for_objects(connection, self._scratch[start:size])
         connection.missing -= size - start
@@ -178,13 +189,20 @@ class Sink:
         self._note(now)
         body = b'{"message":"success"}'
         status = b"201 Created"
-        if self._limit is None:
+        told, extra = self._told or self._limit, b""
+        if told is None:
             most, remaining, reset = _NO_LIMIT, _NO_LIMIT - 1, int(time.time()) + 3600
         else:
-            if not self._limit.take(now):
+            if not all(limit.take(now) for limit in (self._limit, self._told) if limit is not None):
                 self.refused += 1
                 status, body = b"429 Too Many Requests", b'{"message":"The rate limit is exceeded."}'
-            most, remaining, reset = self._limit.most, self._limit.remaining, self._limit.reset(now)
+                if self._limit is not None and self._told is not None and self._told.remaining > 0:
+                    # Of the limit of which the other headers do not tell.
+                    wait = max(1, self._limit.reset(now) - int(time.time()))
+                    extra = b"X-Ratelimit-Retry-After: %d\r\n" % wait
+            elif self._told is not None:
+                self.by_second.setdefault(connection.key, Counter())[int(now - self._started)] += 1
+            most, remaining, reset = told.most, told.remaining, told.reset(now)
         if self._count_objects:
             if status.startswith(b"201"):
                 self.objects += connection.objects
@@ -192,8 +210,8 @@ class Sink:
             connection.objects, connection.tail = 0, b""
         answer = (
             b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nX-RateLimit-Limit: %d\r\nX-RateLimit-Remaining: %d\r\n"
-            b"X-RateLimit-Reset: %d\r\nContent-Length: %d\r\n\r\n%s"
-        ) % (status, most, remaining, reset, len(body), body)
+            b"X-RateLimit-Reset: %d\r\n%sContent-Length: %d\r\n\r\n%s"
+        ) % (status, most, remaining, reset, extra, len(body), body)
         if self._latency:
             self._due.append((now + self._latency, connection, answer))
         else:
@@ -230,6 +248,20 @@ def _content_length(head: bytes) -> int:
     return int(head[start + 15 : head.index(b"\r\n", start)]) if start >= 0 else 0
 
 
+def _key(head: bytes) -> bytes:
+    """Give the API key of a request."""
+    name = b"\r\nauthorization: bearer "
+    start = head.lower().find(name)
+    return head[start + len(name) : head.index(b"\r\n", start + 2)] if start >= 0 else b"?"
+
+
+def _limit(text: str | None, *, by_clock: bool, began: float = 0.0) -> Limit | None:
+    if not text:
+        return None
+    most, _, seconds = text.partition("/")
+    return Limit(int(most), float(seconds or 1), by_clock=by_clock, began=began)
+
+
 def _context(folder: Path) -> ssl.SSLContext:
     from benchmarks import certificate
 
@@ -252,6 +284,9 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=0.0)
     parser.add_argument("--limit", help="N/S: at most N requests in any S seconds")
     parser.add_argument(
+        "--told", help="N/S: a budget of which the headers tell instead, in windows from now on"
+    )
+    parser.add_argument(
         "--by-clock", action="store_true", help="count the limit in windows that follow the clock"
     )
     parser.add_argument(
@@ -260,15 +295,12 @@ def main() -> None:
     parser.add_argument("--tls", action="store_true", help="serve https with a certificate made on the spot")
     parser.add_argument("--port", type=int, default=0, help="default: any that is free")
     options = parser.parse_args()
-    limit = None
-    if options.limit:
-        most, _, seconds = options.limit.partition("/")
-        limit = Limit(int(most), float(seconds or 1), by_clock=options.by_clock)
     signal.signal(signal.SIGTERM, _stop)
     with tempfile.TemporaryDirectory(prefix="braze-benchmark-tls-") as folder:
         sink = Sink(
             latency=options.latency_ms / 1000,
-            limit=limit,
+            limit=_limit(options.limit, by_clock=options.by_clock),
+            told=_limit(options.told, by_clock=True, began=time.time()),
             count_objects=options.count_objects,
             tls=_context(Path(folder)) if options.tls else None,
             port=options.port,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import hourly
 from benchmarks.older import OLDER
 from benchmarks.runs import Run, least_ratio, middle, of, paired, variants
 
@@ -221,6 +222,21 @@ def _shards(part: Mapping[str, Any]) -> list[Row]:
     ]
 
 
+def _budget(part: Mapping[str, Any]) -> list[Row]:
+    turns = part["turns"]
+    used, furthest = zip(*map(hourly.shares, turns), strict=True)
+    refused = max(turn["refused"] / turn["requests"] for turn in turns)
+    return [
+        Row(
+            "two and four pushes that share an hour's budget, by headers alone",
+            "90 % used, each within 25 % of its fair share, under 0.5 % answered 429",
+            "",
+            f"at least {min(used):.1%}, at most {max(furthest):.1%}, {refused:.2%} answered 429",
+            2 * (min(used) >= 0.9 and max(furthest) <= 0.25 and refused < 0.005),
+        )
+    ]
+
+
 def _small(part: Mapping[str, Any]) -> list[Row]:
     times = sorted(turn["first"] - part["round_trip"] for turn in part["turns"])
     again = sorted(turn["second"] - part["round_trip"] for turn in part["turns"])
@@ -316,6 +332,7 @@ _JUDGES: tuple[tuple[tuple[str, ...], Callable[..., list[Row]]], ...] = (
     (("limit",), _limit),
     (("limit", "growth"), _memory),
     (("shards",), _shards),
+    (("budget",), _budget),
     (("small",), _small),
     (("growth", "limit", "third"), _growth),
     (("sharing",), _sharing),

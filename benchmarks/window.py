@@ -39,20 +39,22 @@ class Limit:
     :param most: requests in a window.
     :param seconds: length of the window.
     :param by_clock: windows follow the clock, as a server's counters often do; otherwise every window counts.
+    :param began: where they follow it, epoch second when one of them begins.
     """
 
-    def __init__(self, most: int, seconds: float, *, by_clock: bool = False) -> None:
+    def __init__(self, most: int, seconds: float, *, by_clock: bool = False, began: float = 0.0) -> None:
         self.most = most
         self.seconds = seconds
         self.remaining = most
         self._by_clock = by_clock
+        self._began = began
         self._taken = Crowd(seconds)
         self._window = -1
 
     def take(self, now: float) -> bool:
         """Use one request, if there is one left."""
         if self._by_clock:
-            window = int(time.time() // self.seconds)
+            window = int((time.time() - self._began) // self.seconds)
             if window != self._window:
                 self._window, self.remaining = window, self.most
         else:
@@ -67,5 +69,6 @@ class Limit:
     def reset(self, now: float) -> int:
         """Epoch second from which on there is more again."""
         if self._by_clock:
-            return math.ceil((time.time() // self.seconds + 1) * self.seconds)
+            window = (time.time() - self._began) // self.seconds
+            return math.ceil(self._began + (window + 1) * self.seconds)
         return math.ceil(time.time() + self._taken.oldest + self.seconds - now)

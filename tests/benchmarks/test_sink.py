@@ -56,6 +56,23 @@ def test_it_keeps_a_limit_and_says_when_there_is_more():
     assert sink.counts["refused"] == 2
 
 
+def test_it_tells_of_a_budget_and_nothing_of_the_limit():
+    with SinkProcess("--limit", "4/3600", "--told", "6/3600", "--by-clock") as sink:
+        port = int(sink.url.rpartition(":")[2])
+        answers = []
+        for key in ["a", "a", "a", "b", "b"]:
+            connection = connect(sink, port)
+            connection.request("POST", "/users/track", BODY, {"Authorization": f"Bearer {key}"})
+            answer = connection.getresponse()
+            answers.append((answer.status, answer.headers["X-RateLimit-Remaining"]))
+            connection.close()
+    # The clock of the limit may begin another window meanwhile.
+    assert answers[:2] == [(201, "5"), (201, "4")]
+    assert answers[-1] in [(429, "2"), (201, "1")]
+    assert int(answer.headers.get("X-Ratelimit-Retry-After", 1)) > 0
+    assert {key: sum(counts) for key, counts in sink.counts["by_second"].items()}["a"] == 3
+
+
 def test_it_answers_late():
     with SinkProcess("--latency-ms", "80") as sink:
         started = time.monotonic()

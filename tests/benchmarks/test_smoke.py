@@ -41,7 +41,7 @@ def test_every_part_measures_and_is_written_down(tmp_path):
     document = (tmp_path / "benchmarks.md").read_text()
     assert "Not measured yet" not in document
     promises = document.partition("<!-- promises: begin -->\n")[2].partition("<!-- promises: end -->")[0]
-    assert len(promises.splitlines()) == 2 + 17 + bool(parts["older"]["runs"])
+    assert len(promises.splitlines()) == 2 + 18 + bool(parts["older"]["runs"])
 
     for watched in parts["course"]["watched"]:
         assert sum(watched["by_tenth"]) == watched["run"]["requests"]
