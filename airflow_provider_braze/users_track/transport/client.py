@@ -151,9 +151,8 @@ class Client:
 
         :param about: comes back with the answer.
         """
-        if not self._idle:
-            self._idle.append(Transfer(self._workspace, self._options, self._connections))
-        transfer = self._idle.pop()
+        new = not self._idle
+        transfer = Transfer(self._workspace, self._options, self._connections) if new else self._idle.pop()
         transfer.prepare(self._workspace.endpoint + path, body)
         self._under_way[transfer.handle] = transfer, about
         self._transfers.add_handle(transfer.handle)
