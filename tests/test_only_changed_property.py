@@ -6,7 +6,6 @@ Of some pushes the answers get lost, so that their task fails and is tried again
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable
@@ -19,12 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_braze.exceptions import BrazeServerError
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from airflow_provider_braze.users_track.delivery import sender
 from tests.connections import connect
 from tests.test_shards_property import held
-from tests.test_whole_push_property import OFFER, Export, _seed, exports
+from tests.test_whole_push_property import OFFER, Export, _seed, exports, push
 
 NUMBERS = itertools.count()
 
@@ -113,28 +111,18 @@ def pushed(
         given: dict[str, Any] = {} if is_twin else step.given
         shards = [f"{k}/{step.of}" for k in range(1, step.of + 1)] if not is_twin else [None]
 
-        def push(
+        def push_shard(
             shard: str | None, *, given: Any = given, export: Export = export, file: Path = file
         ) -> dict[str, Any]:
-            return BrazeUserTrackOperator(
-                task_id="push",
-                export=str(file),
-                mode=export.options["mode"],
-                mapping=json.loads(json.dumps(export.options["mapping"])),
-                dialect=export.dialect,
-                reports_path=str(base / "reports"),
-                max_rejected=1000,
-                shard=shard,
-                **given,
-            ).execute({})
+            return push(export, file, reports_path=str(base / "reports"), shard=shard, **given)
 
         reports = []
         for shard in shards:
             whole = None
             if step.lost is not None and not is_twin:
-                whole = failing(sandbox, step.lost, lambda shard=shard, push=push: push(shard))
+                whole = failing(sandbox, step.lost, lambda shard=shard, push=push_shard: push(shard))
             # One that went through has left its mark, and is not pushed again by another run.
-            reports.append(whole if whole and step.of > 1 else push(shard))
+            reports.append(whole if whole and step.of > 1 else push_shard(shard))
         found.append((comparable(held(sandbox, kind)), counted(reports)))
     return found
 

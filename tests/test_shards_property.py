@@ -13,11 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.users_track.batching import merge_window as batches
 from tests.connections import connect
 from tests.reports import OUTCOMES
-from tests.test_whole_push_property import OFFER, Export, _held, _key, _seed, exports
+from tests.test_whole_push_property import OFFER, Export, _held, _key, _seed, exports, push
 
 SUMMED = ("records", *OUTCOMES, "failed", "objects", "data_points", "execution_id_mismatches")
 SUMMED_BY_NAME = ("reasons", "data_points_by_attribute", "omitted_values", "trimmed", "normalised")
@@ -92,20 +91,11 @@ def test_all_shards_together_are_the_push(workspace, tmp_path_factory, export: E
         sandbox.reset()
         sandbox.put_profiles([_seed(cell, kind) for cell in export.seeds])
 
-    def push(shard: str | None, reports: str) -> dict[str, Any]:
-        return BrazeUserTrackOperator(
-            task_id="push",
-            export=str(file),
-            mode=export.options["mode"],
-            mapping=json.loads(json.dumps(export.options["mapping"])),
-            dialect=export.dialect,
-            reports_path=str(base / reports),
-            shard=shard,
-            max_rejected=1000,
-        ).execute({})
+    def push_shard(shard: str | None, reports: str) -> dict[str, Any]:
+        return push(export, file, reports_path=str(base / reports), shard=shard)
 
     fresh()
-    whole = push(None, "whole")
+    whole = push_shard(None, "whole")
     wanted = held(sandbox, kind)
     fresh()
     shards, users = [], []
@@ -113,7 +103,7 @@ def test_all_shards_together_are_the_push(workspace, tmp_path_factory, export: E
     for number in order:
         assert not [*(base / "shards" / "pushed").glob("*/*")]
         sandbox.reset_stats()
-        shards.append(push(f"{number}/{of}", "shards"))
+        shards.append(push_shard(f"{number}/{of}", "shards"))
         users.append(sent_users(sandbox))
     assert counted(shards) == counted([whole])
     assert held(sandbox, kind) == wanted

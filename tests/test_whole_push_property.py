@@ -280,14 +280,7 @@ def test_the_sandbox_holds_what_the_model_says(workspace, tmp_path_factory, expo
     file = folder / "RPI_Export_7.txt"
     file.write_bytes(export.content)
 
-    report = BrazeUserTrackOperator(
-        task_id="push",
-        export=str(file),
-        mode=export.options["mode"],
-        mapping=json.loads(json.dumps(export.options["mapping"])),
-        dialect=export.dialect,
-        max_rejected=1000,
-    ).execute({})
+    report = push(export, file)
 
     event(f"invalid: {bool(expected.invalid_lines)}, users: {min(len(expected.users), 3)}, kind: {kind}")
     _check_report(report, expected)
@@ -322,6 +315,19 @@ def _check_report(report: dict[str, Any], expected: model.Expected) -> None:
 
 
 SEEDED = {"campaign": "winter", "rpi_audience_outputs": ["Old"]}
+
+
+def push(export: Export, file: Path, **given: Any) -> dict[str, Any]:
+    """Push an export as it was drawn, whatever is rejected."""
+    return BrazeUserTrackOperator(
+        task_id="push",
+        export=str(file),
+        mode=export.options["mode"],
+        mapping=json.loads(json.dumps(export.options["mapping"])),
+        dialect=export.dialect,
+        max_rejected=1000,
+        **given,
+    ).execute({})
 
 
 def _seed(cell: str, kind: str) -> dict[str, Any]:
