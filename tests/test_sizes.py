@@ -1,8 +1,9 @@
-"""What a reader can hold in mind: how long modules and functions may be. Ruff holds their complexity."""
+"""What a reader can hold in mind: how long modules and functions may be, and that a name is one class."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,11 @@ def test_what_is_too_long_is_named() -> None:
     assert too_long("def f():\n" + "    pass\n" * 60) == ["f has 61 lines"]
     assert too_long("async def f():\n" + "    pass\n" * 59) == []
     assert too_long("x = 1\n" * 351) == ["the module has 351 lines"]
+
+
+def test_a_class_has_its_name_for_itself() -> None:
+    """A name that stands for two things has to be looked up each time; what is the same is shared."""
+    package = [path for path in MODULES if path.is_relative_to(ROOT / "airflow_provider_braze")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in package]
+    names = Counter(node.name for tree in trees for node in tree.body if isinstance(node, ast.ClassDef))
+    assert [name for name, times in names.items() if times > 1] == []

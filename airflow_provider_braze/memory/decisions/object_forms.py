@@ -36,15 +36,17 @@ Form = frozenset[Field]
 UNSET = msgspec.UNSET
 
 
-class _Tag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+class _ReadTag(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Adds one tag, and says nothing else."""
+
     add: tuple[str]
 
 
-_NO_TAG = _Tag(())  # type: ignore[arg-type]  # of an object that says nothing of the attribute
+_NO_TAG = _ReadTag(())  # type: ignore[arg-type]  # of an object that says nothing of the attribute
 NOTHING = msgspec.Raw(b"")
 
 
-class Column(NamedTuple):
+class StatementColumn(NamedTuple):
     """One thing that objects say.
 
     :param attribute: whose.
@@ -70,7 +72,7 @@ class Reader(NamedTuple):
     """
 
     decode: Callable[[bytes], Any]
-    columns: list[Column]
+    columns: list[StatementColumn]
     objects: list[tuple[Callable[[Any], Any], Any]]
 
 
@@ -83,7 +85,7 @@ def reader_of(form: Form) -> Reader:
     fields: list[Any] = [("user", str), ("existing", Any, UNSET), ("merges", Any, UNSET)]
     names = {"user": "external_id", "existing": EXISTING_ONLY, "merges": MERGE}
     keys: dict[str, list[str]] = {}
-    columns: list[Column] = []
+    columns: list[StatementColumn] = []
     objects: list[tuple[Callable[[Any], Any], Any]] = []
     for attribute, said, key in sorted(form):
         if said == KEY:
@@ -96,9 +98,9 @@ def reader_of(form: Form) -> Reader:
         elif said == OTHER:
             fields.append((own, msgspec.Raw, NOTHING))
         else:
-            fields.append((own, _Tag, _NO_TAG))
+            fields.append((own, _ReadTag, _NO_TAG))
         get = attrgetter(f"{own}.add" if said == ADDED else own)
-        columns.append(Column(attribute, ADDED if said == ADDED else WHOLE, "", get, said != OTHER))
+        columns.append(StatementColumn(attribute, ADDED if said == ADDED else WHOLE, "", get, said != OTHER))
     for attribute, inner in keys.items():
         own = f"f{len(fields)}"
         names[own] = attribute
@@ -114,7 +116,8 @@ def reader_of(form: Form) -> Reader:
         fields.append((own, kind, nothing))
         objects.append((attrgetter(own), nothing))
         columns += [
-            Column(attribute, KEY, key, attrgetter(f"{own}.g{at}"), True) for at, key in enumerate(inner)
+            StatementColumn(attribute, KEY, key, attrgetter(f"{own}.g{at}"), True)
+            for at, key in enumerate(inner)
         ]
     whole = msgspec.defstruct("Object", fields, rename=names, forbid_unknown_fields=True, gc=False)
     return Reader(msgspec.json.Decoder(whole).decode, columns, objects)

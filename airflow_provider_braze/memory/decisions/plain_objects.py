@@ -37,7 +37,7 @@ _MOST_TAGS = 50
 CHANGES = checks.ARRAY_CHANGES | checks.OBJECT_ARRAY_CHANGES | checks.INCREMENT | checks.TIME
 
 
-class NotPlainError(Exception):
+class NeedsStatementsError(Exception):
     """It has to be looked at statement by statement."""
 
 
@@ -114,7 +114,7 @@ class PlainObjects:
                     self._read_object(name, value, content.get(MERGE) is True, entries, more)
                 elif name not in NO_VALUES:
                     entries.append(wholes[name].hash(value))
-        except NotPlainError:
+        except NeedsStatementsError:
             return None
         return Plain(entries, more)
 
@@ -122,19 +122,19 @@ class PlainObjects:
         self, name: str, value: dict[str, Any], merges: bool, entries: list[bytes], more: dict[str, int]
     ) -> None:
         if name in FIELDS or name in NO_VALUES:
-            raise NotPlainError
+            raise NeedsStatementsError
         if len(value) == 1 and (tags := value.get("add")).__class__ is list:
             texts, said = self._tags[name], len(tags)
             found = [texts[tag] for tag in tags if tag.__class__ is str]
             if said > _MOST_TAGS or len(set(found)) < said:
-                raise NotPlainError
+                raise NeedsStatementsError
         elif merges and CHANGES.isdisjoint(value):
             keys, said = self._objects.get(name) or self._keys_of(name), len(value)
             found = [keys[key][item] for key, item in value.items() if item.__class__ is str]
         else:
-            raise NotPlainError
+            raise NeedsStatementsError
         if not said or len(found) < said:
-            raise NotPlainError
+            raise NeedsStatementsError
         entries += found
         if said > 1:
             more[name] = said - 1
@@ -193,17 +193,17 @@ class PlainObjects:
     def hashes(self, kind: str, attribute: str, key: str) -> TextEntries:
         """Give what hashes the values of one slot.
 
-        :raises NotPlainError: they are not remembered.
+        :raises NeedsStatementsError: they are not remembered.
         """
         if kind == WHOLE and attribute in NO_VALUES:
             return NoEntries(b"", self._hashes)
         names = (attribute,) if kind != KEY else (attribute, key, f"{attribute}.{key}")
         if attribute in self._unsafe or attribute in ALWAYS_SENT or is_always_sent(names, self._always_send):
-            raise NotPlainError
+            raise NeedsStatementsError
         statement = Statement(attribute, kind, key, ())
         number = self.slots.number(statement)
         if number is None:
-            raise NotPlainError
+            raise NeedsStatementsError
         slot = packed_slot(number)
         self._statements[slot] = statement
         if kind == ADDED:

@@ -18,13 +18,13 @@ from airflow_provider_braze.memory.decisions.object_forms import (
     EXISTING_ONLY,
     NOTHING,
     UNSET,
-    Column,
     Form,
+    StatementColumn,
     form_of,
     reader_of,
     united,
 )
-from airflow_provider_braze.memory.decisions.plain_objects import NotPlainError, PlainObjects
+from airflow_provider_braze.memory.decisions.plain_objects import NeedsStatementsError, PlainObjects
 from airflow_provider_braze.memory.persistence.entries import ENTRY_BYTES, SLOT_BYTES
 from airflow_provider_braze.memory.rules import ADDED, KEY, MERGE, Statement
 from airflow_provider_braze.users_track.batching.profile_object import from_json
@@ -189,10 +189,10 @@ class Together:
             self._texts = [*map(self._hash_of, self._reader.columns)]
         return self._texts
 
-    def _hash_of(self, column: Column) -> _Entries | None:
+    def _hash_of(self, column: StatementColumn) -> _Entries | None:
         try:
             texts = self._plain.hashes(column.kind, column.attribute, column.key)
-        except NotPlainError:
+        except NeedsStatementsError:
             return None
         if column.kind == ADDED:
             return _all_of(_Tags(texts))

@@ -15,7 +15,9 @@ from airflow_provider_braze.users_track.mapping.cell_values import LEFT_OUT, Cel
 from airflow_provider_braze.users_track.rules.values import to_json
 
 
-class _Tag(msgspec.Struct, gc=False):
+class _WrittenTag(msgspec.Struct, gc=False):
+    """Adds one tag; the memory reads such objects by a type of its own, which refuses anything else in them."""
+
     add: tuple[str]
 
 
@@ -49,8 +51,8 @@ def tags_of(cells: Cells) -> Iterable[Any]:
     """Give what adds each cell as one tag."""
     if cells[0] == cells[-1] and cells.count(cells[0]) == len(cells):
         # As the execution's id is, which every record carries.
-        return repeat(_Tag((cells[0],)) if cells[0] else LEFT_OUT)
-    tags = map(_Tag, zip(cells, strict=True))
+        return repeat(_WrittenTag((cells[0],)) if cells[0] else LEFT_OUT)
+    tags = map(_WrittenTag, zip(cells, strict=True))
     return (
         [tag if cell else LEFT_OUT for tag, cell in zip(tags, cells, strict=True)]
         if "" in cells
