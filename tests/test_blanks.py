@@ -80,6 +80,13 @@ def test_they_are_kept_on_request() -> None:
     assert trimmed == {}
 
 
+@pytest.mark.parametrize("trim", [True, False])
+def test_blanks_beside_a_separator_belong_to_it(trim: bool) -> None:
+    profile, _ = mapped({"external_id": "P1", "likes": "tea ; coffee"}, trim=trim, extra_to=None,
+                        types={"likes": {"name": "array", "separator": ";"}})  # fmt: skip
+    assert profile["likes"] == ["tea", "coffee"]
+
+
 def test_nothing_is_counted_where_nothing_was_cut_or_nothing_is_sent() -> None:
     assert mapped({"external_id": "P1", "first_name": "Ann"})[1] == {}
     assert mapped({"external_id": "P1", "note": " x "}, omit=["note"])[1] == {}

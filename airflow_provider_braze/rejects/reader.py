@@ -12,7 +12,12 @@ from dataclasses import replace
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
-from airflow_provider_braze.redpoint.reading.cutting import told_width, width_problem
+from airflow_provider_braze.redpoint.reading.cutting import (
+    tells_empty_end,
+    told_width,
+    width_problem,
+    without_width_problem,
+)
 from airflow_provider_braze.redpoint.reading.doubt import is_uncut
 from airflow_provider_braze.redpoint.reading.export_reader import ExportReader
 from airflow_provider_braze.redpoint.reading.lines import Readable
@@ -39,6 +44,10 @@ _MOST_DIGITS = 18
 
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _HOW_TO_MEND = f"; put each cell below its name, or, where this is one whole cell, delete its {REASON_COLUMN}"
+_HOW_TO_MEND_NARROW = f"; where its last cells really are empty, delete its {REASON_COLUMN}"
+_HOW_TO_MEND_EMPTY_END = (
+    f"; put each cell below its name, which may be a column off, and delete its {REASON_COLUMN}"
+)
 _HOW_TO_REPLACE = f"; write the character that belongs there, or delete its {REASON_COLUMN}"
 
 _NUMBER = re.compile(
@@ -163,8 +172,8 @@ class RejectsReader:
         padded = len(cells) > width and (self._padded or self._was_short(cells))
         while padded and len(unpadded) > width and not unpadded[-1].strip():
             unpadded = unpadded[:-1]
-        if len(unpadded) == width and problem == width_problem(len(cells), f"the header has {width}"):
-            problem = None
+        if len(unpadded) == width and problem:
+            problem = without_width_problem(problem)
         return unpadded, problem
 
     def _was_short(self, cells: list[str]) -> bool:
@@ -183,7 +192,7 @@ class RejectsReader:
             return Record(line, cells, problem or f"no line number in column {LINE_COLUMN!r}")
         original = [cells[at] for at in self._data_at if at < len(cells)] + cells[self._width :]
         if len(cells) != self._width and problem:
-            problem = width_problem(len(original), f"the export had {len(self.columns)}")
+            problem = self._width_problem(original)
         elif not problem:
             return Record(number, *self._as_it_was_refused(cells, original))
         return Record(number, original, problem)
@@ -193,7 +202,7 @@ class RejectsReader:
 
         A program that makes all rows as wide as the widest has put empty cells there: which cell was missing nobody
         has said, and a line that could not be cut must not become a person named by all of it. Nor has anybody said
-        what a byte means that it has replaced.
+        what a byte means that it has replaced, or that a record with an empty cell too many is not a column off.
         """
         reason = self._reason(cells)
         if is_uncut(reason):
@@ -201,13 +210,16 @@ class RejectsReader:
             return (original[:1], _with_hint(reason, _HOW_TO_MEND)) if still else (original, None)
         if reason.startswith(UNREADABLE) and any(_REPLACED in cell for cell in original):
             return original, _with_hint(reason, _HOW_TO_REPLACE)
+        if tells_empty_end(reason):
+            return original, _with_hint(reason, _HOW_TO_MEND_EMPTY_END)
         width = told_width(reason) or len(original)
         if width >= len(original) or any(map(str.strip, original[width:])):
             return original, None
-        problem = width_problem(width, f"the export had {len(self.columns)}")
-        return original[
-            :width
-        ], f"{problem}; where its last cells really are empty, delete its {REASON_COLUMN}"
+        return original[:width], self._width_problem(original[:width]) + _HOW_TO_MEND_NARROW
+
+    def _width_problem(self, cells: list[str]) -> str:
+        width = len(self.columns)
+        return width_problem(cells, width, f"the export had {width}")
 
 
 def _is_one_text(cells: list[str]) -> bool:

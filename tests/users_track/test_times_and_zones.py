@@ -44,6 +44,27 @@ def test_two_digits_of_a_birth_are_a_past_year(cell: str, format: str, expected:
     assert born(cell, format) == expected
 
 
+@pytest.mark.parametrize("format", ["%W %w %y", "%y-%U-%w", "%a %U %y", "%y %W %A", "%m/%d/%y %W %w"])
+def test_weeks_of_a_birth_need_the_century(format: str) -> None:
+    """The same week and weekday are another day of the year a century earlier."""
+    with pytest.raises(MappingError, match="counts weeks in a year of two digits"):
+        born("05 3 48", format)
+
+
+@pytest.mark.parametrize(
+    ("cell", "format", "expected"),
+    [
+        ("05 2 1948", "%W %w %Y", "1948-02-03"),
+        ("1948 06 2", "%G %V %u", "1948-02-03"),
+        ("48 034", "%y %j", "1948-02-03"),
+        ("48 060", "%y %j", "1948-02-29"),
+        ("Tue 03.02.48", "%a %d.%m.%y", "1948-02-03"),
+    ],
+)
+def test_other_days_of_a_birth_are_the_same_in_each_century(cell: str, format: str, expected: str) -> None:
+    assert born(cell, format) == expected
+
+
 def test_a_birth_is_not_in_the_future() -> None:
     for day in (TODAY, TODAY - timedelta(days=1)):
         assert (

@@ -227,15 +227,33 @@ class Cutter:
         return found
 
 
-_WIDTH_PROBLEM = re.compile(r"(\d{1,18}) columns? where ")
+_WIDTH_PROBLEM = re.compile(r"(?:^|; and )(\d{1,18}) columns? where ")
+_ENDS_EMPTY = "; what is too many is empty"
 
 
 def told_width(reason: str) -> int | None:
     """Give the number of cells that a reason of :func:`width_problem` tells; None for any other reason."""
-    found = _WIDTH_PROBLEM.match(reason)
+    found = _WIDTH_PROBLEM.search(reason)
     return int(found[1]) if found else None
 
 
-def width_problem(width: int, expected: str) -> str:
+def without_width_problem(problem: str) -> str | None:
+    """Leave out what :func:`width_problem` has said of a record; None: that was all."""
+    found = _WIDTH_PROBLEM.search(problem)
+    return (problem[: found.start()] or None) if found else problem
+
+
+def tells_empty_end(reason: str) -> bool:
+    """Tell whether a reason says that nothing stood in the cells that a record had too many.
+
+    They are gone, or look like others, once a program has made all rows equally wide; what is left has the right
+    width, and may still be a column off.
+    """
+    return _ENDS_EMPTY in reason and told_width(reason) is not None
+
+
+def width_problem(cells: Sequence[str], width: int, expected: str) -> str:
     """Say that a record has another number of cells than it should."""
-    return f"{width} column{'s' * (width != 1)} where {expected}"
+    many = len(cells)
+    empty = _ENDS_EMPTY if many > width and not any(map(str.strip, cells[width:])) else ""
+    return f"{many} column{'s' * (many != 1)} where {expected}{empty}"

@@ -318,14 +318,16 @@ class RecordScanner:
         text = self._delimiter.join(cells)
         # Taken, so that the trouble of one record never becomes that of the next.
         problem, self._trouble = self._trouble, None
+        is_cut = problem is None
         if len(text) > MAX_RECORD:
             return Record(line, [], _TOO_LONG)
         if "\0" in text:
             problem = _both(problem, "a NUL character")
         elif not is_readable(text):
             problem = _both(problem, f"{UNREADABLE}{self._encoding}; is dialect['encoding'] right?")
-        elif problem is None and self._width not in (None, len(cells)):
-            problem = width_problem(len(cells), self._expected)
+        # Of a line that is not cut, the cells tell nothing.
+        if is_cut and self._width is not None and len(cells) != self._width:
+            problem = _both(problem, width_problem(cells, self._width, self._expected))
         return Record(line, cells, problem)
 
     def _repeats_header(self, cells: list[str]) -> bool:

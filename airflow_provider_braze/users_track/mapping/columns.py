@@ -207,6 +207,11 @@ class _Settler(Header):
             if declared.format or declared.cut:
                 read = declared.reader()
             if declared.format and name == "dob":
+                if values.reads_weeks_of_two_digits(declared.format):
+                    raise MappingError(
+                        f"mapping types: {declared.format!r} counts weeks in a year of two digits, which has other "
+                        "days in each century: give dob a year of four digits, or day and month."
+                    )
                 read = values.birthday_reader(declared.format)
         return self.at_top(index, name, read, text=field.read is checks.text)
 

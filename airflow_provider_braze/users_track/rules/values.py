@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.users_track.rules import checks, limits, moments
 
 to_json = msgspec.json.Encoder(decimal_format="number").encode
@@ -75,6 +76,13 @@ def has_two_digit_year(format: str) -> bool:
     return datetime.strptime(moment.strftime(format), format).year != moment.year
 
 
+def reads_weeks_of_two_digits(format: str) -> bool:
+    """Tell whether a format counts weeks in a year of no century: the day then depends on which century it is."""
+    moment = datetime(1948, 2, 3, 16, tzinfo=UTC)
+    found = datetime.strptime(moment.strftime(format), format)
+    return found.date().replace(year=moment.year) != moment.date()
+
+
 def past(day: date) -> None:
     """Check that a day has come, somewhere on earth."""
     if day > (datetime.now(UTC) + timedelta(hours=14)).date():
@@ -82,7 +90,10 @@ def past(day: date) -> None:
 
 
 def birthday_reader(format: str) -> Reader:
-    """Make a reader of days of birth in a ``strptime`` format: a year of two digits is a past one."""
+    """Make a reader of days of birth in a ``strptime`` format: a year of two digits is a past one.
+
+    Two centuries have the same days between 1901 and 2099, but in no week the same.
+    """
     two_digits = has_two_digit_year(format)
     read = date_reader(format)
 
@@ -162,12 +173,15 @@ def nested(read: Reader) -> Reader:
 
 
 def array_reader(separator: str | None) -> Reader:
-    """Make a reader of arrays: items between separators, or a JSON array where there is no separator."""
+    """Make a reader of arrays: items between separators, or a JSON array where there is no separator.
+
+    Blanks beside a separator are part of it, whatever a mapping says of those around cells.
+    """
     if separator is None:
         return json_array
 
     def read(cell: str) -> list[Any]:
-        return checks.array([item for part in cell.split(separator) if (item := part.strip())])
+        return checks.array([item for part in cell.split(separator) if (item := cut(part))])
 
     return read
 

@@ -432,7 +432,7 @@ class TestToken:
     def test_a_spreadsheet_makes_all_rows_as_wide_as_the_header(
         self, push: Push, land: Land, delimiter: str
     ) -> None:
-        """Also where an over-wide record has one empty cell too many, which nobody has taken away."""
+        """Of one with an empty cell too many, which then has the right width, nobody has said what belongs where."""
         first = push(land("external_id,email\nU1,nonsense\nU2,bo@example.com,\nU3,odd\n"), run="first")
         path = Path(first["rejects_path"])
         rows = list(csv.reader(path.read_text().splitlines()))
@@ -440,14 +440,55 @@ class TestToken:
         # As it was written, what is too wide still is.
         check(push(path, run="as it was"), records=3, invalid=3)
         saved = path.with_name("saved.csv")
-        with saved.open("w", newline="") as file:
-            for row in rows:
-                cells = [
-                    cell.replace("nonsense", "ann@example.com").replace("odd", "cy@example.com")
-                    for cell in row
-                ]
-                csv.writer(file, delimiter=delimiter).writerow([*cells, ""][: len(rows[0])])
-        check(push(saved, run="again"), records=3, accepted=3)
+        rows = [
+            [cell.replace("nonsense", "ann@example.com").replace("odd", "cy@example.com") for cell in row]
+            for row in rows
+        ]
+
+        def save() -> Path:
+            with saved.open("w", newline="") as file:
+                csv.writer(file, delimiter=delimiter).writerows([*row, ""][: len(rows[0])] for row in rows)
+            return saved
+
+        check(push(save(), run="again"), records=3, accepted=2, invalid=1)
+        rows[2][2] = ""
+        check(push(save(), run="mended"), records=3, accepted=3)
+
+    @pytest.mark.parametrize("width", [7, 8, 9], ids="as wide as {}".format)
+    @pytest.mark.parametrize("end", ["", " ", ",", " , "], ids=repr)
+    def test_what_is_too_wide_by_empty_cells_is_not_a_column_off_when_it_is_saved(
+        self, push: Push, land: Land, sandbox: SandboxProcess, end: str, width: int
+    ) -> None:
+        """A delimiter too many before them has put each value below the next name."""
+        first = push(land(f"external_id,first_name,home_city\nU1,,Ann,{end}\n"), run="first")
+        check(first, records=1, invalid=1, status="failed")
+
+        def saved(report: dict[str, Any], run: str, reason: str | None = None) -> dict[str, Any]:
+            path = Path(report["rejects_path"])
+            rows = [(row + [""] * width)[:width] for row in csv.reader(path.read_text().splitlines())]
+            rows[1][2] = rows[1][2] if reason is None else reason
+            with path.with_name("saved.csv").open("w", newline="") as file:
+                csv.writer(file).writerows(rows)
+            return push(path.with_name("saved.csv"), run=run)
+
+        # Of a row that had lost its end in a program, and of what is left of it.
+        again = saved(first, "again")
+        check(again, records=1, invalid=1)
+        check(push(again["rejects_path"], run="as it is"), records=1, invalid=1)
+        again = saved(again, "once more")
+        check(again, records=1, invalid=1)
+        assert sandbox.profiles() == {}
+        check(saved(again, "mended", reason=""), records=1, accepted=1)
+
+    @pytest.mark.parametrize("end", ["", ",x,"], ids=["too narrow", "too wide"])
+    def test_what_is_of_a_wrong_width_stays_so_when_a_nul_in_it_is_dropped(
+        self, push: Push, land: Land, end: str
+    ) -> None:
+        first = push(land(f"external_id,first_name,home_city\nU1,A\0nn{end}\n"), run="first")
+        check(first, records=1, invalid=1, status="failed")
+        path = Path(first["rejects_path"])
+        path.write_text(path.read_text().replace("\0", ""))
+        check(push(as_wide_as_the_widest(path), run="again"), records=1, invalid=1)
 
     def test_what_is_too_narrow_is_not_made_whole_by_the_cells_that_it_adds(
         self, push: Push, land: Land, sandbox: SandboxProcess

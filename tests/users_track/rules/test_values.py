@@ -48,6 +48,7 @@ def read(cell, name, **options):
         (("array",), '[{"a": 1}]', [{"a": 1}]),
         (("array",), "[]", []),
         (("array", {"separator": "|"}), "a| b ||c", ["a", "b", "c"]),
+        (("array", {"separator": ";"}), "\ufeffa b;\xa0c\u200b;\u200b", ["a b", "c"]),
         (("array", {"separator": "||"}), "a||b", ["a", "b"]),
         (("object",), '{"a": {"b": [1, true, "x"]}}', {"a": {"b": [1, True, "x"]}}),
         (("object",), '{"at": {"$time": "2026-01-01"}}', {"at": {"$time": "2026-01-01"}}),
