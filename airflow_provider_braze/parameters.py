@@ -8,6 +8,8 @@ Above: whoever is given parameters. Below: only the errors.
 
 from __future__ import annotations
 
+import ast
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -79,6 +81,16 @@ def refuse_quotes(name: str, path: str, otherwise: str) -> None:
     """
     if len(path) > 1 and (path[0] + path[-1]) in _IN_QUOTES:
         raise BrazeSetupError(f"{name} is in quotes: {path[:200]}. Leave them out; {otherwise}.")
+
+
+def read_data(text: str) -> Any:
+    """Read a list or a dict as a template writes it, as JSON or as Python does; None where it is neither."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return None
 
 
 def as_optional_path(name: str, value: Any) -> str | None:

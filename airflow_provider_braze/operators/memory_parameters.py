@@ -5,8 +5,6 @@ Above: the operator. Below: the memory, which says what each part means.
 
 from __future__ import annotations
 
-import ast
-import json
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
@@ -19,6 +17,7 @@ from airflow_provider_braze.parameters import (
     as_optional_path,
     as_optional_text,
     is_unset,
+    read_data,
 )
 
 USE, IGNORE = "use", "ignore"
@@ -87,13 +86,7 @@ def names(name: str, value: Any) -> frozenset[str]:
 
 def _of_text(text: str) -> Any:
     if text.strip()[:1] in ("[", "(", "{"):
-        # A template writes a list as JSON, or as Python does.
-        for read in (json.loads, ast.literal_eval):
-            try:
-                return read(text.strip())
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
-                continue
-        return None
+        return read_data(text)
     return [each for each in text.split(",") if each.strip()]
 
 

@@ -45,6 +45,7 @@ PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
         ({"attributes": {"external_id": "{{ x }}"}}, "attributes must be a list of rows, not dict"),
         ({"attributes": "P1"}, "attributes must be a list of rows, or a template"),
         ({"events": '{"external_id": "P1"}'}, "events must be a list of rows, not dict"),
+        ({"events": '"[{}]"'}, "events must be a list of rows, not JSON text of a JSON text"),
         ({"purchases": 5}, "purchases must be a list of rows, not int"),
         ({"attributes": b"[]"}, "attributes must be a list of rows, not bytes"),
         ({"attributes": [{"external_id": "P1"}], "confirm": True}, "rows of your own cannot be confirmed"),

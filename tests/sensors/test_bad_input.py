@@ -51,6 +51,18 @@ def base(tmp_path: Path) -> Path:
     return tmp_path / "rpi"
 
 
+@pytest.mark.parametrize("text", ['{"%s": "upsert"}', "{'%s': 'upsert'}", "", " None "])
+def test_modes_of_channels_as_a_template_leaves_them(base: Path, text: str) -> None:
+    (item,) = find(base, channel_modes=text.replace("%s", CHANNEL))
+    assert item["mode"] == ("upsert" if "%s" in text else "append")
+
+
+@pytest.mark.parametrize("text", ["[1]", "append", '"append"', "{1: 'append'}", '{"VIP": null}'])
+def test_text_that_is_no_modes_of_channels(base: Path, text: str) -> None:
+    with pytest.raises(BrazeSetupError, match="channel_modes"):
+        find(base, channel_modes=text)
+
+
 def test_what_is_no_export_is_left_out(base: Path) -> None:
     folder = base / FOLDER
     os.mkfifo(folder / "RPI_Export_2.txt")

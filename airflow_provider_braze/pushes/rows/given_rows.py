@@ -73,6 +73,10 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
             ) from None
     if rows is None:
         return ()
+    if isinstance(rows, str):
+        raise BrazeSetupError(
+            f"{name} must be a list of rows, not JSON text of a JSON text: leave out one tojson or json.dumps."
+        )
     if isinstance(rows, Mapping | bytes | bytearray) or not _is_iterable(rows):
         raise BrazeSetupError(f"{name} must be a list of rows, not {type(rows).__name__}.")
     if hasattr(rows, "columns"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,9 @@ AUTO: Mode = "auto"
 ROWS_COLUMNS = ("array", "object")
 """Columns of the rejects file of rows of an author's own: the array a row belongs to, and the row as JSON."""
 
+
+_PLACE = ("channel", "offer", "workflow_id", "base_path", "reports_path", "fingerprint")
+"""What the sensor's items say of an export's place. One that says none of it is no more than its path."""
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -76,7 +79,12 @@ class ExportItem:
         """
         if isinstance(export, ExportItem):
             return export
-        item = cls._of_item(export) if isinstance(export, Mapping) else cls._of_path(export, channel_modes)
+        if not isinstance(export, Mapping):
+            item = cls._of_path(export, channel_modes)
+        elif "path" in export and not any(export.get(name) for name in _PLACE):
+            item = replace(cls._of_path(export["path"], channel_modes), mode=export.get("mode"))
+        else:
+            item = cls._of_item(export)
         header = item._rejects_header()
         return item if header is None else item._of_rejects(header)
 

@@ -17,6 +17,7 @@ from airflow_provider_braze.parameters import (
     as_seconds,
     as_whole_number,
     is_unset,
+    read_data,
 )
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.path import DEFAULT_CHANNEL_MODES, ExportPath, segments
@@ -165,10 +166,13 @@ def _file_name_part(name: str, value: Any) -> str | None:
 
 
 def _channel_modes(name: str, value: Any) -> dict[str, str]:
-    if value is None:
+    if is_unset(value):
         return dict(DEFAULT_CHANNEL_MODES)
+    given = value
+    if isinstance(value, str):
+        value = read_data(value)
     if not isinstance(value, Mapping) or not all(isinstance(channel, str) for channel in value):
-        raise BrazeSetupError(f"{name} must be a dict of channel to mode, not {value!r}.")
+        raise BrazeSetupError(f"{name} must be a dict of channel to mode, not {given!r}.")
     for channel, mode in value.items():
         if mode not in ("upsert", "append"):
             raise BrazeSetupError(f"{name}: the mode of {channel!r} must be upsert or append, not {mode!r}.")

@@ -472,6 +472,30 @@ class TestARetry:
             push(path, is_retry=True)
 
 
+def test_an_item_that_says_no_more_than_its_path_is_pushed_as_the_path_is(
+    push: Callable[..., dict[str, Any]], land: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = land("external_id,first_name\nU1,Ann\n")
+    by_path, by_item = push(path), push({"path": str(path)})
+
+    for name in ("mode", "channel", "offer", "workflow_id", "data_points", "accepted"):
+        assert by_item[name] == by_path[name], name
+    assert Path(by_item["report_path"]).is_relative_to(tmp_path / "rpi" / "_braze")
+
+
+def test_the_folders_of_a_file_in_no_layout_are_no_offer(
+    push: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    path = tmp_path / "drop" / "of" / "today" / "people.csv"
+    path.parent.mkdir(parents=True)
+    path.write_text("external_id,first_name\nU1,Ann\n")
+
+    report = push({"path": str(path)}, mode="upsert", reports_path=str(tmp_path / "reports"))
+
+    assert (report["channel"], report["offer"], report["workflow_id"]) == ("", "", "")
+    assert report["data_points_by_attribute"] == {"first_name": 1}
+
+
 @pytest.mark.parametrize("mode", ["upsert", "append"])
 def test_the_six_samples_in_both_modes(
     push: Push, sandbox: SandboxProcess, tmp_path: Path, mode: str
