@@ -185,7 +185,7 @@ def _plan(parsed: argparse.Namespace) -> int:
     )
     failures = _FirstFailures()
     ledger = Ledger(failures)
-    location = item.file()
+    location = item.look().location
     with open_buffered(location) as file:
         source = ExportSource(file, resolved)
         with (
@@ -215,15 +215,27 @@ def _memory(parsed: argparse.Namespace, item: ExportItem) -> Iterator[Memory | N
     if not parsed.only_changed:
         yield None
         return
-    found = memory_command.memories(parsed, lambda _: item.reports_path or _folder(parsed))
-    if len(found) != 1:
-        raise BrazeSetupError(f"There are {len(found)} memories: name one with --conn-id or --memory-path.")
+    found = memory_command.memories(parsed, lambda _: _folder_of_memory(item))
+    if not found:
+        raise BrazeSetupError(f"{memory_command.NO_MEMORY} If it is elsewhere, name it with --memory-path.")
+    if len(found) > 1:
+        raise BrazeSetupError(f"There are {len(found)} memories: name one with --conn-id.")
     memory = opening.preview(found[0], Wish(only_changed=True), None, "plan")
     try:
         yield memory
     finally:
         if memory is not None:
             memory.close()
+
+
+def _folder_of_memory(item: ExportItem) -> str:
+    folder = item.reports_path or os.environ.get(_BASE_PATH)
+    if not folder:
+        raise BrazeSetupError(
+            f"{item.path} does not lie in [Channel]/[Offer]/[Workflow ID], so that its place tells nothing of the "
+            f"memory: name it with --memory-path, or set {_BASE_PATH}."
+        )
+    return folder
 
 
 def _read_json(path: Path) -> Any:

@@ -18,6 +18,8 @@ from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 
 DEFAULT_CONN_ID = "braze_default"
 
+NO_MEMORY = "There is no memory: no push with only_changed has run through this folder."
+
 _MOST_AT_ONCE = 50
 """Users of one request to /users/export/ids."""
 
@@ -58,7 +60,7 @@ def run(parsed: argparse.Namespace, folder: Folder) -> int:
     """
     found = memories(parsed, folder)
     if not found:
-        raise BrazeSetupError("There is no memory: no push with only_changed has run through this folder.")
+        raise BrazeSetupError(NO_MEMORY)
     return {"show": _show, "forget": _forget, "check": _check}[parsed.part](parsed, found)
 
 

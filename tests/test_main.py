@@ -147,3 +147,25 @@ def test_shows_its_progress_in_a_terminal(tmp_path: Path) -> None:
     assert process.wait() == 0
     assert b"Planning" in shown
     assert b"%" in shown
+
+
+def test_a_file_that_is_not_there_is_what_is_said(tmp_path: Path) -> None:
+    done = run("plan", tmp_path / "people.csv", "--mode", "upsert")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{tmp_path}/people.csv is not there" in done.stderr
+
+
+def test_a_memory_that_is_nowhere_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("external_id,first_name\nP1,Ann\n")
+    done = run("plan", path, "--mode", "upsert", "--only-changed")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "--memory-path" in done.stderr
+
+
+def test_where_there_is_no_memory_none_is_to_be_chosen(upsert: Path) -> None:
+    (upsert.parents[3] / "_braze").mkdir()
+    done = run("plan", upsert, "--only-changed")
+    assert done.returncode == 2
+    assert "There is no memory" in done.stderr

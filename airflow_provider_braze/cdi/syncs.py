@@ -132,6 +132,7 @@ class PastSyncs:
 
         :raises BrazeSetupError: it is neither.
         """
+        said = given
         if isinstance(given, str):
             given = {"newest": given, "count": sys.maxsize}
         newest = given.get("newest") if isinstance(given, Mapping) else ""
@@ -139,7 +140,7 @@ class PastSyncs:
         if (newest is not None and moment(newest) is None) or type(count) is not int:
             raise BrazeSetupError(
                 f"started_after must be what BrazeCdiSyncOperator(wait=False) returns, or the time of a sync "
-                f"such as 2026-03-01T12:00:00Z, not {given!r}."
+                f"such as 2026-03-01T12:00:00Z, not {said!r}."
             )
         began = given.get("began")
         return cls(newest, count, None if moment(began) is None else began, given.get("unsure") is True)

@@ -20,16 +20,19 @@ from urllib.parse import unquote, urlsplit
 from airflow_provider_braze.cdi.syncs import PastSyncs, Sync
 from airflow_provider_braze.exceptions import (
     BrazeRateLimitError,
+    BrazeRefusedError,
     BrazeServerError,
     BrazeSetupError,
     BrazeSyncInProgressError,
 )
 from airflow_provider_braze.hooks.calls import LONGEST_PAUSE, Calls, again_where_it_helps
+from airflow_provider_braze.parameters import is_unset
 from airflow_provider_braze.users_track.transport.limiter import Limiter
 
 PER_MINUTE = {"list": 50, "sync": 20, "job_sync_status": 100}
 """Requests a minute (Braze docs: API limits)."""
 
+_INTEGRATIONS = "/cdi/integrations"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _NEXT = re.compile(r"<([^<>]*)>\s*;[^<]*?\brel=\"?next\b")
 
@@ -46,7 +49,7 @@ class CdiCalls(Calls):
 
         :return: ``{"integration_id", "integration_name", "integration_type", "last_job_status", ...}`` of each.
         """
-        return (each for page in self._pages_by_link("/cdi/integrations", "list") for each in page)
+        return (each for page in self._pages_by_link(_INTEGRATIONS, "list") for each in page)
 
     def list_cdi_syncs(self, integration_id: str) -> Iterator[dict[str, Any]]:
         """
@@ -118,6 +121,10 @@ class CdiCalls(Calls):
         try:
             answer, headers = self.answer_with_headers(endpoint, data, method)
             status = 200
+        except BrazeRefusedError as error:
+            if error.status == 404 and endpoint.startswith(f"{_INTEGRATIONS}/"):
+                raise _unknown(endpoint, error) from error
+            raise
         except BrazeSyncInProgressError:
             # Its 429 is no matter of rate.
             raise
@@ -165,7 +172,7 @@ def check_id(value: Any) -> str:
 
     :raises BrazeSetupError: it can be none.
     """
-    text = value.strip() if isinstance(value, str) else ""
+    text = value.strip() if isinstance(value, str) and not is_unset(value) else ""
     if not _ID.fullmatch(text):
         raise BrazeSetupError(
             f"integration_id must be the id of a CDI integration, such as 00000000-0000-0000-0000-000000000000, "
@@ -175,4 +182,14 @@ def check_id(value: Any) -> str:
 
 
 def _path(integration_id: Any) -> str:
-    return f"/cdi/integrations/{check_id(integration_id)}"
+    return f"{_INTEGRATIONS}/{check_id(integration_id)}"
+
+
+def _unknown(endpoint: str, error: BrazeRefusedError) -> BrazeRefusedError:
+    identifier = endpoint.removeprefix(f"{_INTEGRATIONS}/").split("/", 1)[0]
+    return BrazeRefusedError(
+        f"Braze knows no CDI integration {identifier} in this workspace (404): look at the id beside the integration "
+        "in Braze, or in BrazeHook().list_cdi_integrations().",
+        status=error.status,
+        errors=error.errors,
+    )

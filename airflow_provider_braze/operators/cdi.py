@@ -108,7 +108,6 @@ class BrazeCdiSyncOperator(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.integration_id = integration_id
-        self.deferrable = deferrable
         self.wait = wait
         self.if_running = if_running
         self.poll_interval = poll_interval
@@ -119,6 +118,8 @@ class BrazeCdiSyncOperator(BaseOperator):
             for name, read in _CHECKS.items():
                 if is_final(value := getattr(self, name)):
                     read(name, value)
+            # It is never rendered: a template in it is a mistake, too.
+            self.deferrable = as_bool("deferrable", deferrable)
         except BrazeError as error:
             raise WrongParameterError(str(error)) from error
 
@@ -340,7 +341,6 @@ def _if_running(name: str, value: Any) -> str:
 
 _CHECKS: Mapping[str, Any] = {
     "integration_id": lambda _, value: check_id(value),
-    "deferrable": as_bool,
     "wait": as_bool,
     "if_running": _if_running,
     "poll_interval": as_seconds,

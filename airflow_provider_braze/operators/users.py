@@ -30,8 +30,13 @@ from airflow_provider_braze.parameters import (
     is_final,
     is_unset,
 )
-from airflow_provider_braze.pushes.attempt.reporting import counts_line, too_many_failed, where_to_look
-from airflow_provider_braze.pushes.exports.given_exports import check
+from airflow_provider_braze.pushes.attempt.reporting import (
+    counts_line,
+    too_many_failed,
+    where_or_why,
+    where_to_look,
+)
+from airflow_provider_braze.pushes.exports.given_exports import Export, check, is_list
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.user_actions.actions import ACTIONS
 from airflow_provider_braze.user_actions.delivery import Reply
@@ -139,7 +144,8 @@ class BrazeUsersOperator(BaseOperator):
         try:
             self._running = run = self._run(context)
             report = run.execute()
-            self.log.info("%s %s: %s.", self.action, report["status"], counts_line(report))
+            said = f"{counts_line(report)}. {where_or_why(report)}".rstrip()
+            self.log.info("%s %s: %s", self.action, report["status"], said)
             _check_threshold(report, run.max_rejected)
         except BrazeError as error:
             self._leave_report(context, error.report)
@@ -188,7 +194,7 @@ class BrazeUsersOperator(BaseOperator):
         if self.export is None:
             return ActionRows(rows_of(self.rows), common)
         dialect = self.dialect if isinstance(self.dialect, Dialect) else Dialect.from_dict(self.dialect or {})
-        return ExportGiven(check(self.export), _columns(self.column), common, dialect)
+        return ExportGiven(_one(self.export), _columns(self.column), common, dialect)
 
     def _leave_report(self, context: Context, report: Mapping[str, Any] | None) -> None:
         if report is not None and (ti := context.get("ti")) is not None:
@@ -238,6 +244,15 @@ def _columns(value: Any) -> dict[str, str]:
     return {IDENTIFIER: as_optional_text("column", value) or IDENTIFIER}
 
 
+def _one(export: Any) -> Export:
+    if is_list(export):
+        raise BrazeSetupError(
+            "export is a list, and BrazeUsersOperator takes one export: give one item of it, or each a task of its own "
+            "with .partial(...).expand(export=...)."
+        )
+    return check(export)
+
+
 def _check_bound(action: str, expected: int | None, dry_run: bool) -> None:
     if action == "delete" and expected is None and not dry_run:
         raise BrazeSetupError(
@@ -262,7 +277,7 @@ def _check_literals(task: BrazeUsersOperator) -> None:
         "memory_path": as_optional_path,
         "braze_conn_id": as_optional_text,
         "max_rejected": as_threshold,
-        "export": lambda _, value: value is None or check(value),
+        "export": lambda _, value: value is None or _one(value),
     }
     for name, read in checks.items():
         if is_final(value := getattr(task, name)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
@@ -19,7 +19,7 @@ from airflow_provider_braze.cdi.syncs import PastSyncs
 from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.cdi import check_id
-from airflow_provider_braze.parameters import as_optional_text, is_final, is_unset
+from airflow_provider_braze.parameters import as_bool, as_optional_text, is_final, is_unset
 from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False)
             if deferrable is None
-            else deferrable
+            else as_bool("deferrable", deferrable)
         )
         self.braze_conn_id = braze_conn_id
         if is_final(integration_id):
@@ -130,6 +130,8 @@ def _before(value: Any) -> PastSyncs | None:
     """Read ``started_after``; a template leaves JSON text."""
     if is_unset(value):
         return None
+    if isinstance(value, datetime):
+        value = value.isoformat()
     if isinstance(value, str) and value.lstrip().startswith("{"):
         with contextlib.suppress(ValueError):
             value = json.loads(value)

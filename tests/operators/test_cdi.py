@@ -364,6 +364,18 @@ def test_an_integration_that_is_not_there_is_no_matter_of_retries(
         executed(integration_id=identifier)
 
 
+def test_of_an_integration_that_is_not_there_it_says_so(sandbox: SandboxProcess) -> None:
+    unknown = "99999999-2222-3333-4444-555555555555"
+    with pytest.raises(
+        AirflowFailException, match=f"Braze knows no CDI integration {unknown} in this workspace"
+    ):
+        executed(integration_id=unknown)
+
+
+def test_text_may_say_whether_to_defer() -> None:
+    assert operator(deferrable="False").deferrable is False
+
+
 def test_a_key_without_the_permission_fails_at_once(
     monkeypatch: pytest.MonkeyPatch, sandbox: SandboxProcess
 ) -> None:
@@ -387,6 +399,8 @@ def test_a_key_without_the_permission_fails_at_once(
         ({"if_running": "kill"}, "if_running must be wait or join"),
         ({"wait": "maybe"}, "wait must be true or false"),
         ({"deferrable": "maybe"}, "deferrable must be true or false"),
+        ({"deferrable": "{{ params.later }}"}, "deferrable must be true or false"),
+        ({"integration_id": "None"}, "integration_id must be the id"),
         ({"poll_interval": "often"}, "poll_interval must be a number"),
         ({"timeout": -1}, "timeout must be a number"),
         ({"braze_conn_id": 7}, "braze_conn_id must be text"),

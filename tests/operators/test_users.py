@@ -495,6 +495,7 @@ def test_a_stop_leaves_a_true_report(sandbox: SandboxProcess) -> None:
         ({"action": "merge", "export": "/x.csv", "column": 7}, "column must be text"),
         ({"action": "merge", "export": "/x.csv", "column": {}}, "column must name a column"),
         ({"action": "merge", "export": ("/x.csv",)}, "export is a tuple"),
+        ({"action": "merge", "export": ["/x.csv"]}, "takes one export"),
         ({"action": "merge", "rows": [], "common_fields": ["a"]}, "common_fields must be a dict"),
         ({"action": "delete", "rows": [], "expect_at_most": "many"}, "expect_at_most must be"),
         ({"action": "delete", "rows": [], "expect_at_most": -1}, "expect_at_most must be"),
@@ -532,6 +533,15 @@ def test_too_many_failed_rows_fail_the_task(sandbox: SandboxProcess) -> None:
         act("alias_new", [ALIAS, {}, {}], max_rejected=1)
     with pytest.raises(AirflowFailException, match="rows must be a list of rows"):
         act("alias_new", "not json")
+
+
+def test_without_files_the_log_says_why_rows_failed(
+    sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    act("alias_new", [ALIAS, {}, {}], max_rejected=3)
+    assert "The most frequent reason (2): " in capsys.readouterr().out
+    act("alias_new", [ALIAS, {}, {}], max_rejected=3, reports_path=str(tmp_path))
+    assert f"Report: {tmp_path}" in capsys.readouterr().out
 
 
 def test_no_rows_are_no_trouble() -> None:

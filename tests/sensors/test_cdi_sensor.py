@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -67,6 +68,7 @@ def test_it_waits_for_what_the_operator_has_started(sandbox: SandboxProcess, def
         started["started_after"],
         json.dumps(started["started_after"]),
         PAST["sync_start_time"],
+        datetime.fromisoformat(PAST["sync_start_time"]),
     ):
         found = waited(sensor(started_after=after, deferrable=deferrable))
         assert (found["rows_synced"], found["integration_id"]) == (5, ID)
@@ -134,7 +136,8 @@ def test_a_wrong_key_fails_at_once(sandbox: SandboxProcess) -> None:
     ("given", "said"),
     [
         ({"integration_id": "a/b"}, "integration_id must be"),
-        ({"started_after": "yesterday"}, "started_after must be"),
+        ({"started_after": "yesterday"}, "started_after must be.* not 'yesterday'"),
+        ({"deferrable": "{{ params.later }}"}, "deferrable must be true or false"),
         ({"started_after": {"count": "x"}}, "started_after must be"),
         ({"started_after": 7}, "started_after must be"),
     ],

@@ -138,8 +138,16 @@ def too_many_failed(report: Mapping[str, Any], max_rejected: int | float | None)
 
 def report_line(report: Mapping[str, Any]) -> str:
     """Say what a push did, for the log."""
-    where = where_to_look(report)
+    where = where_or_why(report)
     return f"Push {report['status']} ({report['mode']}): {counts_line(report)}.{where and f' {where}'}"
+
+
+def where_or_why(report: Mapping[str, Any]) -> str:
+    """Name the files of a push; where there are none to look into, say what most records failed for."""
+    if where := where_to_look(report):
+        return where
+    reason, count = max(report["reasons"].items(), key=lambda each: each[1], default=("", 0))
+    return f"The most frequent reason ({count}): {reason}" if count else ""
 
 
 def counts_line(report: Mapping[str, Any]) -> str:
