@@ -69,7 +69,12 @@ class Dialect:
         :raises BrazeSetupError: naming the key or the value that is wrong, and the right ones.
         """
         if not isinstance(given, Mapping):
-            raise BrazeSetupError(f"dialect must be a dict, not {type(given).__name__}")
+            how = (
+                ": give what json.loads makes of it; no template is rendered here"
+                if isinstance(given, str)
+                else ""
+            )
+            raise BrazeSetupError(f"dialect must be a dict, not {type(given).__name__}{how}")
         known = [field.name for field in fields(cls)]
         for key in given:
             if key not in known:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Variable
 
 from airflow_provider_braze.hooks import cdi
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from tests import samples
 from tests.connections import connect
 from tests.docs.pages import DOCS, blocks
 from tests.sandbox_process import SandboxProcess
@@ -36,6 +40,19 @@ def test_taskflow(sandbox: SandboxProcess) -> None:
 
     assert report["accepted"] == len(sandbox.profiles()) == 1000
     assert {each["custom_attributes"]["loyalty_tier"] for each in sandbox.profiles().values()} == {"gold"}
+
+
+def test_a_mapping_from_a_variable(
+    sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_BRAZE_MAPPING", '{"omit": ["output_name"]}')
+    (block,) = [block for block in blocks(DOCS / "mapping.md") if "Variable.get(" in block.text]
+    exports = SimpleNamespace(output=str(samples.EXPORTS[1].land(tmp_path)))
+    names = {"BrazeUserTrackOperator": BrazeUserTrackOperator, "Variable": Variable, "exports": exports}
+
+    made = eval(compile(block.text, "mapping.md", "eval"), names)
+
+    assert "rpi_audience_outputs" not in made.execute({})["data_points_by_attribute"]
 
 
 def test_lists_in_python(sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,7 +192,14 @@ class ExportMapping:
         if given is None:
             return DEFAULTS
         if not isinstance(given, Mapping):
-            raise MappingError(f"mapping must be an ExportMapping or a dict, not {type(given).__name__}.")
+            how = (
+                ": give what json.loads makes of it; no template is rendered here"
+                if isinstance(given, str)
+                else ""
+            )
+            raise MappingError(
+                f"mapping must be an ExportMapping or a dict, not {type(given).__name__}{how}."
+            )
         known = [each.name for each in fields(cls)]
         for name in given:
             if name not in known:
