@@ -499,6 +499,20 @@ class TestReport:
         assert sandbox.profiles()["B1"]["email"] == "b@example.com"
 
 
+@pytest.mark.parametrize("kind", ["paths", "items"])
+def test_each_file_is_pushed_once_however_its_path_is_written(
+    share: Share, push: Push, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = share.land(1)
+    monkeypatch.chdir(share.base)
+    below = path.removeprefix(f"{share.base}/")
+    spelt = [path, f"file://{path}", f"{share.base}//{below}", f"./{below}", below, Path(path),
+             path.replace("/Spring/", "/./Spring//"), f"/{path}"]  # fmt: skip
+    exports = spelt if kind == "paths" else [{**share.items()[0], "path": str(each)} for each in spelt]
+    result = push(exports)
+    assert (len(result["exports"]), result["records"], share.markers()) == (1, 2, 1)
+
+
 @pytest.mark.parametrize(
     ("export", "said"),
     [

@@ -1,6 +1,6 @@
 """What an author gives as ``export``: one export, or a list of them. Anything else is named at once.
 
-Above: the operators, and a list of exports. Below: only the errors.
+Above: the operators, and a list of exports. Below: the errors, and where files lie.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.parameters import refuse_quotes
+from airflow_provider_braze.storage.files.location import identity
 
 Export = str | Mapping[str, Any]
 """A path or URL, or one item of the sensor's list."""
@@ -32,7 +33,8 @@ def is_list(export: Any) -> bool:
 
 
 def flatten(exports: Sequence[Any]) -> list[Export]:
-    """Take the exports of a list, and of the lists in it, as a mapped sensor gives them; each file once.
+    """Take the exports of a list, and of the lists in it, as a mapped sensor gives them; each file once, however its
+    path is written.
 
     The sensor's items are put in the order in which they are to be pushed: the oldest first, by ``modified`` and path.
     Where paths are among them, the given order stays.
@@ -43,12 +45,12 @@ def flatten(exports: Sequence[Any]) -> list[Export]:
     by_path: dict[str, Export] = {}
     if any(isinstance(each, str) or modified_of(each) is None for each in found):
         for each in found:
-            by_path.setdefault(path_of(each), each)
+            by_path.setdefault(identity(path_of(each)), each)
         return list(by_path.values())
     # Of a file that was replaced between two looks, the later one counts: it is pushed as it lies there now.
     for item in sorted(found, key=_age):
-        by_path.pop(path_of(item), None)
-        by_path[path_of(item)] = item
+        by_path.pop(same := identity(path_of(item)), None)
+        by_path[same] = item
     return list(by_path.values())
 
 

@@ -17,6 +17,7 @@ from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed
 from airflow_provider_braze.pushes.exports.marking import Marking
+from airflow_provider_braze.storage.files.location import identity
 from airflow_provider_braze.storage.reports.markers import Marker, now
 from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.pushed_before import PushedBefore
@@ -63,9 +64,13 @@ class WholeBefore:
         """
         written = self.folder.reports_of(self.fingerprint, self.job.identity)
         job = self.job
-        same = {"export": path, "braze_conn_id": job.braze_conn_id, "endpoint": job.workspace.endpoint}
+        same = {"braze_conn_id": job.braze_conn_id, "endpoint": job.workspace.endpoint}
         found = [
-            each for each in written if is_of_a_list == _has_round(each) and same.items() <= each.items()
+            each
+            for each in written
+            if is_of_a_list == _has_round(each)
+            and same.items() <= each.items()
+            and identity(str(each.get("export"))) == identity(path)
         ]
         return found[-1] if found else None
 

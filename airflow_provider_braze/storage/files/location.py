@@ -166,6 +166,31 @@ def _is_name(url: str) -> bool:
         return False
 
 
+def _is_on_this_machine(url: str) -> bool:
+    return "://" not in url or url.startswith("file://")
+
+
+def _local_path(url: str) -> str:
+    path = os.path.abspath(url.removeprefix("file://"))
+    # Two slashes at the beginning are one, and yet are kept by Python, since POSIX would allow another meaning.
+    return path[1:] if path.startswith("//") else path
+
+
+def identity(url: str) -> str:
+    """Give one text for all ways to write where a file lies: ``D//f``, ``./D/f`` and ``file://`` with its path.
+
+    It is told by what is written, and nothing is looked at. Keys of an object store may hold two slashes, which make
+    another object of them; on a server they are one.
+    """
+    if _is_on_this_machine(url):
+        return _local_path(url)
+    scheme, conn_id, rest = parted(url)
+    host, _, path = rest.partition("/")
+    if scheme in SESSION_SCHEMES:
+        path = "/".join(part for part in path.split("/") if part not in ("", "."))
+    return f"{scheme}://{conn_id or ''}@{host}/{path.rstrip('/')}"
+
+
 def locate(url: str) -> Location:
     """Resolve a local path, or any URL that Airflow's ``ObjectStoragePath`` takes.
 
@@ -180,8 +205,8 @@ def locate(url: str) -> Location:
         )
     if not _is_name(url):
         raise BrazeSetupError(f"{url!r} is no path: it holds a character that no name can have.")
-    if "://" not in url or url.startswith("file://"):
-        path = os.path.abspath(url.removeprefix("file://"))
+    if _is_on_this_machine(url):
+        path = _local_path(url)
         return Location(fsspec.filesystem("file"), path, path)
     return _remote(url)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.storage.files.location import Stat, locate
+from airflow_provider_braze.storage.files.location import Stat, identity, locate
 from tests.inbox import ObjectStore
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -81,3 +81,35 @@ def test_stat_of_every_kind_of_storage(info: dict[str, object]) -> None:
 def test_stat_without_a_time_and_with_an_etag() -> None:
     assert Stat.of({"size": 3, "ETag": '"abc"'}) == Stat(3, None, "abc")
     assert Stat.of({"size": None}) == Stat(0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("/mnt/rpi/a.txt", "//mnt/rpi/a.txt", True),
+        ("/mnt/rpi/a.txt", "/mnt//rpi///a.txt", True),
+        ("/mnt/rpi/a.txt", "/mnt/./rpi/x/../a.txt", True),
+        ("/mnt/rpi/a.txt", "file:///mnt/rpi/a.txt", True),
+        ("/mnt/rpi/a.txt", "file:////mnt/rpi//a.txt", True),
+        ("/mnt/rpi/a.txt", "/mnt/rpi/A.txt", False),
+        ("a.txt", "./a.txt", True),
+        ("D/a.txt", "./D//a.txt", True),
+        ("s3://aws@b/D/a.txt", "s3://aws@b/D//a.txt", False),
+        ("s3://aws@b/D/a.txt", "s3://aws@b/D/./a.txt", False),
+        ("s3://aws@b/D/a.txt", "s3://other@b/D/a.txt", False),
+        ("s3://aws@b/D/a.txt", "s3://aws@b/D/a.txt/", True),
+        ("sftp://rpi@h/D/a.txt", "sftp://rpi@h//D//./a.txt", True),
+        ("sftp://rpi@h/D/a.txt", "sftp://rpi@g/D/a.txt", False),
+        ("sftp://rpi@h/D/a.txt", "sftp://rpi@h/E/../D/a.txt", False),
+        ("ftp://rpi@h/D/a.txt", "sftp://rpi@h/D/a.txt", False),
+        ("smb://rpi@h/share/a.txt", "smb://rpi@h/share//a.txt", True),
+    ],
+)
+def test_a_file_is_the_same_however_its_path_is_written(one: str, other: str, same: bool) -> None:
+    """But in an object store a key with two slashes is another one, and on a server a link may stand above ``..``."""
+    assert (identity(one) == identity(other)) is same
+
+
+def test_two_slashes_at_the_beginning_are_one(tmp_path: Path) -> None:
+    found = locate(f"/{tmp_path}")
+    assert (found.path, found.url) == (str(tmp_path), str(tmp_path))
