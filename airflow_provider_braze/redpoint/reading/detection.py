@@ -173,23 +173,36 @@ def _titles(lines: Sequence[str], dialect: Dialect, *, name: str, trim: bool) ->
 def _may_end_in(lines: Sequence[str], delimiter: str, columns: Sequence[str] | None) -> bool:
     """Whether a delimiter may end the records, which takes less time to see than to read them."""
     texts = (text for line in lines[:_ROWS] if (text := line.rstrip("\r\n")))
-    # A value of a first record may go on over the next line; a header row seldom has one.
-    some = texts if columns is not None else islice(texts, 1)
-    return any(text.endswith(delimiter) for text in some)
+    if columns is None:
+        # A value of a first record may go on over the next line; a header row seldom has one.
+        header = next(texts, "")
+        if delimiter in header:
+            return header.endswith(delimiter)
+    return any(text.endswith(delimiter) for text in texts)
 
 
 def _end_in(scanner: RecordScanner, delimiter: str, columns: Sequence[str] | None) -> bool:
-    """Whether a delimiter at a record's end makes no cell: the header row has one too many, and so have the records."""
-    ending = records = 0
-    for record in islice(scanner, _ROWS):
+    """Whether a delimiter at a record's end makes no cell: the header row has one too many, and so have the records.
+
+    Records may do without it. And where there is one column, the header row may: of more columns, nobody could say that
+    a record with one cell too many is not a column off.
+    """
+    records = (record.cells for record in islice(scanner, _ROWS))
+    first = next(records, [])
+    last = first[-1] if first else ""
+    if columns is None and len(first) == 1 and delimiter not in last:
+        ends = [len(cells) == 2 and not cells[1] for cells in records]
+        return any(ends) and 2 * sum(ends) >= len(ends)
+    if last or (columns is not None and len(first) - 1 - len(columns) not in (0, len(PREPENDED))):
+        return False
+    ending = read = 1
+    for cells in records:
+        read += 1
         # Of one that cannot be cut, the cell is the line.
-        last = record.cells[-1] if record.cells else ""
-        surplus = len(record.cells) - 1 - len(columns or ())
-        if not records and (last or (columns is not None and surplus not in (0, len(PREPENDED)))):
-            return False
-        records += 1
-        ending += not last or (len(record.cells) == 1 and last.endswith(delimiter))
-    return records > 0 and 2 * ending >= records
+        ending += not (cells and cells[-1]) or (len(cells) == 1 and cells[0].endswith(delimiter))
+        # Of the only column, nothing else can be meant; of more, the last value of a record may be empty.
+        ending += columns is None and len(first) == 2 and len(cells) == 1 and bool(cells[0])
+    return bool(first) and 2 * ending >= read
 
 
 class _FirstLines(LineQueue):
@@ -304,7 +317,9 @@ def _check_single_column(reading: Reading, lines: Sequence[str], name: str, dial
         raise ExportRefusedError(
             f"{name}: it looks like fixed-width columns; set Output format to Delimited in the RPI export template"
         )
-    if 2 * reading.fitting < reading.rows or (texts and not _is_one_name(reading, texts)):
+    ends = [] if dialect.delimiter or reading.ends_in_delimiter else DELIMITERS.values()
+    ended = any(2 * sum(text.endswith(end) for text in texts[1:]) >= len(texts[1:]) > 0 for end in ends)
+    if ended or 2 * reading.fitting < reading.rows or (texts and not _is_one_name(reading, texts)):
         wanted = f"into the {reading.width} declared columns" if dialect.columns else "into columns"
         tried = _named(dialect.delimiter) if dialect.delimiter else ", ".join(DELIMITERS)
         raise ExportRefusedError(

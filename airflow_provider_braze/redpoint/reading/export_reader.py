@@ -73,6 +73,9 @@ class ExportReader:
         skipped = min(dialect.skip_lines or 0, len(first))
         above, named = _named_delimiter(first[skipped:])
         skipped += above
+        # RPI can append a later execution, and that line with it.
+        texts = (line.strip("\r\n") for line in first[:skipped])
+        no_record = next(filter(_NAMED_DELIMITER.fullmatch, texts), "")
         if named is not None and not dialect.delimiter:
             dialect = replace(dialect, delimiter=named)
         del first[:skipped]
@@ -91,6 +94,7 @@ class ExportReader:
             trim=trim,
             skipped=skipped,
             ends_in_delimiter=reading.ends_in_delimiter,
+            no_record=no_record,
         )
         self.dialect = replace(
             dialect,

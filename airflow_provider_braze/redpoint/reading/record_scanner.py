@@ -64,6 +64,7 @@ class RecordScanner:
     :param trim: pass over blanks around a qualified value.
     :param skipped: lines to pass over first.
     :param ends_in_delimiter: a delimiter at the end of a line makes no cell.
+    :param no_record: a line that is none.
     """
 
     def __init__(
@@ -79,14 +80,14 @@ class RecordScanner:
         trim: bool = True,
         skipped: int = 0,
         ends_in_delimiter: bool = False,
+        no_record: str = "",
     ) -> None:
         self._lines = lines
-        self._delimiter = delimiter
-        self._qualifier = qualifier
+        self._delimiter, self._qualifier = delimiter, qualifier
         self._cutter = Cutter(delimiter, qualifier, trim=trim)
         # A declared line end is the only one, so a carriage return before it belongs to the last value.
         self._line_end_declared = bool(line_end)
-        self._strip = EndStripper(line_end, delimiter if ends_in_delimiter else "")
+        self._strip = EndStripper(line_end, delimiter if ends_in_delimiter else "", no_record)
         self._encoding = encoding
         self._by_csv = self._cutter.by_csv and not counts
         self._csv_line: deque[str] = deque()
@@ -325,7 +326,6 @@ class RecordScanner:
             problem = _both(problem, "a NUL character")
         elif not is_readable(text):
             problem = _both(problem, f"{UNREADABLE}{self._encoding}; is dialect['encoding'] right?")
-        # Of a line that is not cut, the cells tell nothing.
         if is_cut and self._width is not None and len(cells) != self._width:
             problem = _both(problem, width_problem(cells, self._width, self._expected))
         return Record(line, cells, problem)

@@ -156,6 +156,53 @@ class TestFindingOut:
     def test_a_single_column(self, header: str) -> None:
         assert cells(f"{header}\nP1\n\nP2\n") == [["P1"], ["P2"]]
 
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", ";"])
+    @pytest.mark.parametrize("declared", [True, False], ids=["declared", "found out"])
+    @pytest.mark.parametrize(
+        "lines",
+        [["id", "P1~", "P2~"], ["id~", "P1", "P2"], ["id~", "P1~", "P2~"], ["id~", "P1", "P2~"], ["id", "P1~", "P2"]],
+        ids=",".join,
+    )  # fmt: skip
+    def test_a_delimiter_at_the_end_of_the_only_column(
+        self, lines: list[str], declared: bool, delimiter: str
+    ) -> None:
+        text = "\n".join(lines).replace("~", delimiter)
+        dialect = {"delimiter": delimiter} if declared else {}
+        assert cells(text, **dialect) == [["P1"], ["P2"]]
+
+    @pytest.mark.parametrize("delimiter", [",", "\t", "|", ";"])
+    def test_the_only_column_with_two_delimiters_at_its_end(self, delimiter: str) -> None:
+        """They are nobody's name."""
+        for text in ("id\nP1~~\nP2~~\n", "id~\nP1~~\nP2~~\n"):
+            assert "declare dialect=" in refusal(text.replace("~", delimiter))
+
+    @pytest.mark.parametrize("delimiter", ["|", ";"])
+    def test_the_only_column_may_hold_what_delimits_others(self, delimiter: str) -> None:
+        names = [f"auth0{delimiter}1", f"auth0{delimiter}2", f"auth0{delimiter}"]
+        assert cells("\n".join(["id", *names])) == [[name] for name in names]
+
+    def test_a_delimiter_at_the_end_of_only_the_records_is_a_cell_too_many(self) -> None:
+        """Of several columns: a delimiter too many may as well stand before them."""
+        found = records("external_id,first_name,city\nP1,,Ann,\nP2,,Bo,\n")
+        assert {record.problem for record in found} == {
+            "4 columns where the header has 3; what is too many is empty"
+        }
+        assert "no name for column 3" in refusal("external_id,first_name,\nP1,Ann\nP2,Bo\n")
+
+    @pytest.mark.parametrize("header", ["id", "id;", "id;b", "id;b;", "id;b;c;d"])
+    @pytest.mark.parametrize("named", ["sep=;", '"sep=;"', "SEP=;;;;"])
+    @pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["", "with a BOM"])
+    @pytest.mark.parametrize("dialect", [{}, {"skip_lines": 1}, {"line_end": "CRLF"}], ids=str)
+    def test_a_line_that_names_the_delimiter_is_nobody_when_it_is_appended_again(
+        self, header: str, named: str, mark: str, dialect: dict[str, object]
+    ) -> None:
+        if "skip_lines" in dialect:
+            dialect = {**dialect, "delimiter": ";"}
+        rows = [header.replace("id", f"P{n}") for n in range(2000)]
+        parts = [[f"{mark}{named}", header, *rows[:1000]], [f"{mark}{named}", header, *rows[1000:]]]
+        found = cells("\r\n".join([*parts[0], *parts[1], ""]), **dialect)
+        assert [row[0] for row in found] == [f"P{n}" for n in range(2000)]
+
     def test_a_delimiter_that_is_not_looked_for(self) -> None:
         assert "dialect={'delimiter': ...}" in refusal("external_id~zip\nP1~01520\n")
         assert "dialect={'delimiter': ...}" in refusal("external_id zip\nP1 01520\nP2 01521\n")
