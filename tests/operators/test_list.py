@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections import UserString
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -499,6 +500,23 @@ class TestReport:
         assert sandbox.profiles()["B1"]["email"] == "b@example.com"
 
 
+class Standing:
+    """Stands for a path, and is written in another way."""
+
+    def __init__(self, path: str | bytes) -> None:
+        self.path = path
+
+    def __fspath__(self) -> str | bytes:
+        return self.path
+
+
+@pytest.mark.parametrize("stands", [Path, Standing, UserString])
+def test_what_stands_for_a_path(share: Share, push: Push, stands: Callable[[str], Any]) -> None:
+    path = share.land(1)
+    for export in (stands(path), {"path": stands(path)}, [stands(path)], [{"path": stands(path)}]):
+        check(push(export), status="complete", records=2, accepted=2)
+
+
 @pytest.mark.parametrize("kind", ["paths", "items"])
 def test_each_file_is_pushed_once_however_its_path_is_written(
     share: Share, push: Push, monkeypatch: pytest.MonkeyPatch, kind: str
@@ -551,6 +569,13 @@ def test_each_file_is_pushed_once_however_its_path_is_written(
         ([{"path": 202403}], "whose 'path' is a int"),
         ({"path": " "}, "whose 'path' is empty"),
         ({"path": "None"}, "whose 'path' is empty"),
+        ({"path": Standing(b"/a.txt")}, "whose 'path' is a bytes"),
+        (Standing(b"/a.txt"), "export is bytes"),
+        (Standing("/a.txt\n"), "blank or a line end"),
+        (UserString("/a.txt "), "blank or a line end"),
+        (memoryview(b"/a.txt"), "export is a memoryview"),
+        ("/a.txt\n/b.txt", "a line end within it"),
+        ("/a.txt\r\n/b.txt", "a line end within it"),
     ],
 )
 def test_what_is_no_export_is_said_at_once(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections import UserString
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ Export = str | Mapping[str, Any]
 """A path or URL, or one item of the sensor's list."""
 
 _TEXT_OF_A_LIST = ("[{", "[[", "LazyXComSequence(", "LazySelectSequence(")
+_NO_LISTS = (str, UserString, bytes, bytearray, memoryview, tuple)
+"""Sequences that are not: text, and what was meant to be one thing."""
+
 _GIVE = "give a path, one item of RedpointExportSensor's list, or a list of these"
 _HAND_OVER = (
     "hand over the list itself, such as export=sensor.output; a template gives a list only in a DAG with "
@@ -29,7 +33,7 @@ _HAND_OVER = (
 
 def is_list(export: Any) -> bool:
     """Tell whether several exports are given, be they none: a list, or what Airflow hands over of mapped tasks."""
-    return isinstance(export, Sequence) and not isinstance(export, str | bytes | bytearray | tuple)
+    return isinstance(export, Sequence) and not isinstance(export, _NO_LISTS)
 
 
 def flatten(exports: Sequence[Any]) -> list[Export]:
@@ -60,10 +64,8 @@ def check(export: Any) -> Export:
     :raises BrazeSetupError: it is neither.
     """
     if isinstance(export, Mapping):
-        _check_item(export)
-        return export
-    if isinstance(export, os.PathLike) or type(export).__name__ == "ObjectStoragePath":
-        export = str(export)
+        return _checked_item(export)
+    export = _written(export)
     if isinstance(export, bytes | bytearray):
         raise BrazeSetupError(f"export is {type(export).__name__}, not text: {_GIVE}.")
     if isinstance(export, int | float) and not isinstance(export, bool):
@@ -82,18 +84,31 @@ def check(export: Any) -> Export:
             f"export has a blank or a line end at its beginning or end: {text[:200]!r}. Take it away, perhaps with "
             "| trim in the template; a file that is really called so is given as {'path': ...}."
         )
+    if "\n" in text or "\r" in text:
+        raise BrazeSetupError(
+            f"export has a line end within it: {text[:200]!r}. Several exports are given as a list; a file that is "
+            "really called so is given as {'path': ...}."
+        )
     refuse_quotes("export", text, "a file that is really called so is given as {'path': ...}")
     return text
 
 
-def _check_item(item: Mapping[str, Any]) -> None:
+def _written(path: Any) -> Any:
+    """Give a path as text, where it is an object that stands for one."""
+    if isinstance(path, UserString) or type(path).__name__ == "ObjectStoragePath":
+        return str(path)
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
+
+def _checked_item(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if "path" not in item:
         raise BrazeSetupError(f"export is a dict without 'path': {_GIVE}.")
-    path = item["path"]
-    if not isinstance(path, str | os.PathLike) and type(path).__name__ != "ObjectStoragePath":
+    path = _written(item["path"])
+    if not isinstance(path, str):
         raise BrazeSetupError(f"export is a dict whose 'path' is a {type(path).__name__}, not text: {_GIVE}.")
-    if str(path).strip() in ("", "None"):
+    if path.strip() in ("", "None"):
         raise BrazeSetupError(f"export is a dict whose 'path' is empty: {_GIVE}.")
+    return item if path is item["path"] else {**item, "path": path}
 
 
 def path_of(export: Export) -> str:
