@@ -26,7 +26,7 @@ from airflow_provider_braze.rejects.rejects_header import (
     HEAD_BYTES,
     OWN_COLUMNS,
     RejectsHeader,
-    is_no_column,
+    columns_in,
     is_own,
     is_rejects,
     original_name,
@@ -42,7 +42,8 @@ _ANY_DIALECT = Dialect()
 _MOST_DIGITS = 18
 """Of a line number; Python itself refuses to read a number of thousands of digits."""
 
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
+_REPLACED = "\N{REPLACEMENT CHARACTER}?"
+"""What programs put for a byte that they cannot read; the second where what they save cannot hold the first."""
 _HOW_TO_MEND = f"; put each cell below its name, or, where this is one whole cell, delete its {REASON_COLUMN}"
 _HOW_TO_MEND_NARROW = f"; where its last cells really are empty, delete its {REASON_COLUMN}"
 _HOW_TO_MEND_EMPTY_END = (
@@ -115,9 +116,7 @@ class RejectsReader:
         again = _Peeked(file)
         header = RejectsHeader.of(again.head)
         read_as = replace(_as_it_lies_there(dialect, header, again.head), delimiter=delimiter)
-        self._reader = ExportReader(
-            again, dialect=read_as, name=name, prepended=False, is_no_column=is_no_column
-        )
+        self._reader = ExportReader(again, dialect=read_as, name=name, prepended=False, columns_in=columns_in)
         self.dialect = self._reader.dialect
         columns = tuple(map(spelt, self._reader.columns))
         if not is_rejects(columns):
@@ -208,7 +207,7 @@ class RejectsReader:
         if is_uncut(reason):
             still = _is_one_text(original)
             return (original[:1], _with_hint(reason, _HOW_TO_MEND)) if still else (original, None)
-        if reason.startswith(UNREADABLE) and any(_REPLACED in cell for cell in original):
+        if reason.startswith(UNREADABLE) and not set(_REPLACED).isdisjoint("".join(original)):
             return original, _with_hint(reason, _HOW_TO_REPLACE)
         if tells_empty_end(reason):
             return original, _with_hint(reason, _HOW_TO_MEND_EMPTY_END)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
@@ -32,6 +32,9 @@ It is no column: the records have no cell for it, so that theirs stay where they
 _WHOLE_TOKEN = re.compile(rf"{_TOKEN}[0-9a-f]{{8,}}")
 
 _BEGINNING = re.compile(r"\A(?:[._]|X(?=[._]))+")
+
+_MADE_UP = re.compile(r"(?:Unnamed: ?|Column ?|column_?|Field_?|[XV]\.?|_duplicated_|_)\d*")
+"""Names that programs make up for columns without one: pandas, Power Query, DuckDB, R, Polars."""
 
 _MOST_ABOVE = 10
 """Rows among which the header row is looked for: a person or a program may have put a title above it."""
@@ -68,7 +71,8 @@ class RejectsHeader(NamedTuple):
     @property
     def original(self) -> tuple[str, ...]:
         """The columns of the export."""
-        return tuple(original_name(column) for column in self.columns if not is_own(column))
+        names = self.columns[: columns_in(self.columns)]
+        return tuple(original_name(column) for column in names if not is_own(column))
 
     @classmethod
     def of(cls, head: bytes) -> RejectsHeader | None:
@@ -132,9 +136,18 @@ def is_token(column: str) -> bool:
     return column.startswith(_TOKEN)
 
 
-def is_no_column(column: str) -> bool:
-    """Whether the last name of the header row is no column: a token, or no name at all, as a spreadsheet adds them."""
-    return not column.strip() or is_token(spelt(column))
+def columns_in(names: Sequence[str]) -> int:
+    """Count the names of a header row that are columns: not the token, and not what a program has put behind it.
+
+    Cells that records have there are theirs all the same: surplus ones, of a record that is too wide.
+    """
+    width = len(names)
+    while width > 1 and not names[width - 1].strip():
+        width -= 1
+    at = width - 1
+    while at > 0 and (not names[at].strip() or _MADE_UP.fullmatch(names[at].strip())):
+        at -= 1
+    return at if at > 0 and is_token(spelt(names[at])) else width
 
 
 def is_own(column: str) -> bool:

@@ -6,7 +6,7 @@ The source in ``pushes``, ``rejects`` and ``user_actions`` stand above; below ar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from io import BytesIO
 
@@ -41,8 +41,8 @@ class ExportReader:
         makes it a character like others.
     :param identifier: name of the column that identifies the user, until :meth:`identified_by` tells better. A
         qualifier that was found out may be a stray character; which lines can be records tells it.
-    :param is_no_column: whether the last name of the header row names no column (default: it always does); cells
-        that records have there stay.
+    :param columns_in: how many of the names in the header row, from the left, name columns (default: all); cells that
+        records have beyond stay.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
     """
 
@@ -50,7 +50,7 @@ class ExportReader:
     """The names as written, or as declared; with ``PREPENDED`` in front when only the rows have these values."""
 
     padded: bool
-    """Whether the header row ends in nameless columns, which are none."""
+    """Whether the header row ends in names that are no columns, as of a program that adds some."""
 
     dialect: Dialect
     """As declared or found out. Its ``line_end`` is the first one met (None: there is none)."""
@@ -64,7 +64,7 @@ class ExportReader:
         prepended: bool = True,
         trim: bool = True,
         identifier: str = "external_id",
-        is_no_column: Callable[[str], bool] = lambda _: False,
+        columns_in: Callable[[Sequence[str]], int] = len,
     ) -> None:
         head, whole = _read_head(file, dialect.skip_lines or 0)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
@@ -104,7 +104,7 @@ class ExportReader:
             line_end=dialect.line_end or _line_end_of(first[0] if first else ""),
         )
         self.padded = reading.ends_in_delimiter
-        self.columns = self._read_header(reading, name, identifier, is_no_column)
+        self.columns = self._read_header(reading, name, identifier, columns_in)
 
     @property
     def bytes_read(self) -> int:
@@ -133,7 +133,7 @@ class ExportReader:
         return self._scanner.cut(text)
 
     def _read_header(
-        self, reading: Reading, name: str, identifier: str, is_no_column: Callable[[str], bool]
+        self, reading: Reading, name: str, identifier: str, columns_in: Callable[[Sequence[str]], int]
     ) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
@@ -144,23 +144,24 @@ class ExportReader:
             header = row.cells
             if row.problem:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
-        while len(header) > 1 and is_no_column(header[-1]):
-            self.padded = self.padded or not header[-1].strip()
-            header = header[:-1]
+        columns = columns_in(header)
+        # One name that is no column has been there before; more of them have come with a program that saved the file.
+        self.padded = self.padded or len(header) - columns > 1 or not header[-1].strip()
+        header = header[:columns]
         check_names(header, name=name, declared=declared is not None)
-        columns = (*PREPENDED, *header) if reading.prepended else tuple(header)
+        names = (*PREPENDED, *header) if reading.prepended else tuple(header)
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"
         if reading.prepended:
             expected += f" and RPI puts {len(PREPENDED)} in front"
-        spelt = [normalised(column) for column in columns]
+        spelt = [normalised(column) for column in names]
         self._scanner.expect(
-            len(columns),
+            len(names),
             expected,
             header,
             identifier_at=_index_of(normalised(identifier), spelt),
             execution_at=_index_of(normalised(PREPENDED[1]), [column.replace("_", "") for column in spelt]),
         )
-        return columns
+        return names
 
 
 def _read_head(file: Readable, skipped: int) -> tuple[bytes, bool]:

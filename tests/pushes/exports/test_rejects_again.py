@@ -480,6 +480,33 @@ class TestToken:
         assert sandbox.profiles() == {}
         check(saved(again, "mended", reason=""), records=1, accepted=1)
 
+    @pytest.mark.parametrize("name", ["Unnamed: {}", "Column{}", "column_{}", "X.{}", "V{}", ""])
+    def test_names_that_a_program_makes_up_behind_the_token_are_no_columns(
+        self, push: Push, land: Land, sandbox: SandboxProcess, name: str
+    ) -> None:
+        """Then the token has cells below it: without them, what is too wide would look whole."""
+        first = push(
+            land("external_id,first_name,Column3\nU1,Ann,a,Troy\nU2,Bo,b,,Salem\nU3,Cy,c,,\nU4,\xe9\n"),
+            run="first",
+        )
+        check(first, records=4, invalid=4, status="failed")
+        path = Path(first["rejects_path"])
+        head, *rows = csv.reader(path.read_text().splitlines())
+        width = max(map(len, rows))
+        head += [name.format(at) for at in range(len(head), width)]
+        assert len(head) == 9
+
+        def saved(run: str) -> dict[str, Any]:
+            with path.with_name("saved.csv").open("w", newline="") as file:
+                csv.writer(file).writerows([head, *(row + [""] * (width - len(row)) for row in rows)])
+            return push(path.with_name("saved.csv"), run=run)
+
+        check(saved("again"), records=4, invalid=4)
+        assert sandbox.profiles() == {}
+        rows = [[*row[:7], *[""] * (width - 7)] if row[4] == "U1" else row for row in rows]
+        check(saved("mended"), records=4, accepted=1, invalid=3)
+        assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"column3": "a"}
+
     @pytest.mark.parametrize("end", ["", ",x,"], ids=["too narrow", "too wide"])
     def test_what_is_of_a_wrong_width_stays_so_when_a_nul_in_it_is_dropped(
         self, push: Push, land: Land, end: str
@@ -557,18 +584,21 @@ class TestToken:
         check(push(path, run="mended"), records=1, accepted=1)
         assert set(sandbox.profiles()) == {"U1", "U2", "U3"}
 
+    @pytest.mark.parametrize("put", ["\N{REPLACEMENT CHARACTER}", "?"])
     def test_a_character_that_a_program_put_for_an_unreadable_byte_is_not_sent(
-        self, push: Push, land: Land, sandbox: SandboxProcess
+        self, push: Push, land: Land, sandbox: SandboxProcess, put: str
     ) -> None:
         export = land("external_id,nickname\nU1,Zo?\nU2,Bo\n")
         export.write_bytes(export.read_bytes().replace(b"?", b"\xeb"))
         first = push(export, run="first")
         check(first, records=2, accepted=1, invalid=1)
         path = Path(first["rejects_path"])
-        path.write_text(path.read_bytes().decode("utf-8", "replace"))
+        path.write_text(
+            path.read_bytes().decode("utf-8", "replace").replace("\N{REPLACEMENT CHARACTER}", put)
+        )
         again = push(path, run="again")
         check(again, records=1, invalid=1)
-        path.write_text(path.read_text().replace("\N{REPLACEMENT CHARACTER}", "ë"))
+        path.write_text(path.read_text().replace("Zo" + put, "Zoë"))
         check(push(path, run="mended"), records=1, accepted=1)
         assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"nickname": "Zoë"}
 
