@@ -36,6 +36,8 @@ _BEGINNING = re.compile(r"\A(?:[._]|X(?=[._]))+")
 _MADE_UP = re.compile(r"(?:Unnamed: ?|Column ?|column_?|Field_?|[XV]\.?|_duplicated_|_)\d*")
 """Names that programs make up for columns without one: pandas, Power Query, DuckDB, R, Polars."""
 
+_INDEX = re.compile(r"Unnamed: ?\d+")
+
 _MOST_ABOVE = 10
 """Rows among which the header row is looked for: a person or a program may have put a title above it."""
 
@@ -71,8 +73,7 @@ class RejectsHeader(NamedTuple):
     @property
     def original(self) -> tuple[str, ...]:
         """The columns of the export."""
-        names = self.columns[: columns_in(self.columns)]
-        return tuple(original_name(column) for column in names if not is_own(column))
+        return tuple(original_name(column) for column in columns_in(self.columns) if not is_own(column))
 
     @classmethod
     def of(cls, head: bytes) -> RejectsHeader | None:
@@ -136,18 +137,26 @@ def is_token(column: str) -> bool:
     return column.startswith(_TOKEN)
 
 
-def columns_in(names: Sequence[str]) -> int:
-    """Count the names of a header row that are columns: not the token, and not what a program has put behind it.
+def columns_in(names: Sequence[str]) -> list[str]:
+    """Give the names of a header row that are columns: not the token, and not what a program has put behind it.
 
-    Cells that records have there are theirs all the same: surplus ones, of a record that is too wide.
+    Cells that records have there are theirs all the same: surplus ones, of a record that is too wide. What a program
+    has put in front, as an index of the rows, gets a name that is none of the export's.
     """
     width = len(names)
     while width > 1 and not names[width - 1].strip():
         width -= 1
     at = width - 1
-    while at > 0 and (not names[at].strip() or _MADE_UP.fullmatch(names[at].strip())):
+    while at > 0 and _is_made_up(names[at]):
         at -= 1
-    return at if at > 0 and is_token(spelt(names[at])) else width
+    found = [*names[: at if at > 0 and is_token(spelt(names[at])) else width]]
+    if not found[0].strip() or _INDEX.fullmatch(found[0].strip()):
+        found[0] = "_index"
+    return found
+
+
+def _is_made_up(name: str) -> bool:
+    return not name.strip() or _MADE_UP.fullmatch(name.strip()) is not None
 
 
 def is_own(column: str) -> bool:

@@ -6,7 +6,7 @@ The source in ``pushes``, ``rejects`` and ``user_actions`` stand above; below ar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 
@@ -41,7 +41,7 @@ class ExportReader:
         makes it a character like others.
     :param identifier: name of the column that identifies the user, until :meth:`identified_by` tells better. A
         qualifier that was found out may be a stray character; which lines can be records tells it.
-    :param columns_in: how many of the names in the header row, from the left, name columns (default: all); cells that
+    :param columns_in: gives those names of the header row that name columns, from the left (default: all); cells that
         records have beyond stay.
     :raises ExportRefusedError: when it is no delimited text, or the dialect or the columns are not clear.
     """
@@ -64,7 +64,7 @@ class ExportReader:
         prepended: bool = True,
         trim: bool = True,
         identifier: str = "external_id",
-        columns_in: Callable[[Sequence[str]], int] = len,
+        columns_in: Callable[[list[str]], list[str]] = list,
     ) -> None:
         head, whole = _read_head(file, dialect.skip_lines or 0)
         refuse_foreign_bytes(head, name=name, encoding=dialect.encoding)
@@ -133,7 +133,7 @@ class ExportReader:
         return self._scanner.cut(text)
 
     def _read_header(
-        self, reading: Reading, name: str, identifier: str, columns_in: Callable[[Sequence[str]], int]
+        self, reading: Reading, name: str, identifier: str, columns_in: Callable[[list[str]], list[str]]
     ) -> tuple[str, ...]:
         declared = self.dialect.columns
         header = list(declared or ())
@@ -146,8 +146,8 @@ class ExportReader:
                 raise ExportRefusedError(f"{name}: the header row cannot be read: {row.problem}")
         columns = columns_in(header)
         # One name that is no column has been there before; more of them have come with a program that saved the file.
-        self.padded = self.padded or len(header) - columns > 1 or not header[-1].strip()
-        header = header[:columns]
+        self.padded = self.padded or len(header) - len(columns) > 1 or not header[-1].strip()
+        header = columns
         check_names(header, name=name, declared=declared is not None)
         names = (*PREPENDED, *header) if reading.prepended else tuple(header)
         expected = f"{len(header)} are declared" if declared else f"the header has {len(header)}"

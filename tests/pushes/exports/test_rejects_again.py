@@ -507,6 +507,21 @@ class TestToken:
         check(saved("mended"), records=4, accepted=1, invalid=3)
         assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"column3": "a"}
 
+    @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+    def test_an_index_that_a_program_puts_in_front_is_no_column(
+        self, push: Push, land: Land, sandbox: SandboxProcess, name: str
+    ) -> None:
+        first = push(land("external_id,email,plan\nU1,nonsense,a\nU2,odd,b\nU3,x,c,d\n"), run="first")
+        path = Path(first["rejects_path"])
+        head, *rows = csv.reader(path.read_text().replace("nonsense", "ann@example.com").splitlines())
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([[name, *head], *([at, *row] for at, row in enumerate(rows))])
+        again = push(path, run="again")
+        check(again, records=3, accepted=1, invalid=2)
+        assert sandbox.profile("U1")["custom_attributes"]["rpi_cdp_attributes"] == {"plan": "a"}
+        left = [*csv.reader(Path(again["rejects_path"]).read_text().splitlines())]
+        assert [row[4:-1] for row in left] == [head[4:-1], ["U2", "odd"], ["U3", "x", "c"]]
+
     @pytest.mark.parametrize("end", ["", ",x,"], ids=["too narrow", "too wide"])
     def test_what_is_of_a_wrong_width_stays_so_when_a_nul_in_it_is_dropped(
         self, push: Push, land: Land, end: str
