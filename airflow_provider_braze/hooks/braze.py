@@ -31,6 +31,7 @@ from airflow_provider_braze.hooks.answers import (
     knows_key,
     no_answer,
 )
+from airflow_provider_braze.hooks.calls import given_list
 from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CallBounds, CurlAdapter
@@ -206,7 +207,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         :raises BrazeRequestError: Braze took none of them; ``errors`` says why.
         """
         given = {"attributes": attributes, "events": events, "purchases": purchases}
-        body: dict[str, Any] = {array: list(rows) for array, rows in given.items() if rows}
+        body: dict[str, Any] = {array: given_list(array, rows) for array, rows in given.items() if rows}
         count = sum(map(len, body.values()))
         if not 0 < count <= self.workspace.objects_per_request:
             raise BrazeSetupError(
@@ -249,8 +250,10 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
             "device_id": device_id,
         }
         singles = {name: value for name, value in single.items() if value}
-        ids: list[tuple[str, Any]] = [("external_ids", each) for each in external_ids or ()]
-        ids += [("user_aliases", dict(each)) for each in user_aliases or ()]
+        ids: list[tuple[str, Any]] = [
+            ("external_ids", each) for each in given_list("external_ids", external_ids)
+        ]
+        ids += [("user_aliases", dict(each)) for each in given_list("user_aliases", user_aliases)]
         if bool(ids) + len(singles) != 1:
             raise BrazeSetupError(
                 "export_users takes external_ids and user_aliases, or exactly one of " + ", ".join(single)
@@ -260,7 +263,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         for start in range(0, max(len(ids), 1), most):
             body: dict[str, Any] = dict(singles)
             if fields_to_export is not None:
-                body["fields_to_export"] = list(fields_to_export)
+                body["fields_to_export"] = given_list("fields_to_export", fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
             answer = self.answer_to("/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)

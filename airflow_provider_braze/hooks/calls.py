@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_braze.exceptions import (
@@ -140,6 +140,16 @@ def pause_after(error: BrazeRequestError, tried: int) -> float | None:
         # A 2xx that does not say success says so the next time, too.
         return None
     return random.random() * min(_FIRST_PAUSE * 2.0**tried, LONGEST_PAUSE)
+
+
+def given_list(name: str, given: Iterable[Any] | None) -> list[Any]:
+    """Read a list; of a text it would be the characters, and of a dict its keys.
+
+    :raises BrazeSetupError: it is one of these.
+    """
+    if isinstance(given, str | bytes | Mapping):
+        raise BrazeSetupError(f"{name} must be a list, not {type(given).__name__}.")
+    return list(given or ())
 
 
 def given_id(name: str, value: Any) -> str:

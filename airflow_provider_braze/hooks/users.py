@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.hooks.calls import Calls, given_id
+from airflow_provider_braze.hooks.calls import Calls, given_id, given_list
 from airflow_provider_braze.user_actions.actions import ACTIONS, ROWS_PER_REQUEST, STATES, body_of
 
 Objects = Sequence[Mapping[str, Any]]
@@ -131,11 +131,10 @@ class UserCalls(Calls):
         if len(arrays) != 1:
             raise BrazeSetupError(f"Give exactly one of {', '.join(given)}.")
         ((array, items),) = arrays.items()
-        if isinstance(items, str | bytes | Mapping):
-            raise BrazeSetupError(f"{array} must be a list, not {type(items).__name__}.")
-        if len(items) > ROWS_PER_REQUEST:
+        rows = given_list(array, items)
+        if len(rows) > ROWS_PER_REQUEST:
             raise BrazeSetupError(
-                f"{array} takes at most {ROWS_PER_REQUEST}, not {len(items)}; BrazeUsersOperator takes any number."
+                f"{array} takes at most {ROWS_PER_REQUEST}, not {len(rows)}; BrazeUsersOperator takes any number."
             )
         action = ACTIONS[name]
-        return self.answer_to(action.endpoint, body_of(action, array, shared or {}, list(items)))
+        return self.answer_to(action.endpoint, body_of(action, array, shared or {}, rows))

@@ -63,13 +63,18 @@ def _beside(
         )
     folder = reports_folder_of(reports_path).root.child(push_id.strip())
     found = _rejects_in(folder)
-    if file_name:
-        found = [each for each in found if _name(each[0]) == file_name.strip()]
     if not found:
         raise BrazeSetupError(
-            f"{folder.url} holds no rejects file{f' called {file_name!r}' if file_name else ''}: no record of the push "
-            "failed, or it was tidied away. A mended file belongs there, beside the report."
+            f"{folder.url} holds no rejects file: no record of the push failed, or it was tidied away. A mended file "
+            "belongs there, beside the report."
         )
+    if file_name:
+        names = ", ".join(sorted(_name(place) for place, _ in found))
+        found = [each for each in found if _name(each[0]) == file_name.strip()]
+        if not found:
+            raise BrazeSetupError(
+                f"{folder.url} holds no rejects file called {file_name!r}, beside the report; there are: {names}."
+            )
     return sorted(found, key=lambda each: (each[0].stat().modified or 0, each[0].url), reverse=True)
 
 

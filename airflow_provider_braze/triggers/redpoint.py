@@ -19,7 +19,7 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.parameters import as_optional_seconds
+from airflow_provider_braze.parameters import as_optional_seconds, as_seconds, is_final
 from airflow_provider_braze.redpoint.discovery.offers import Offers, older_than
 from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch, read_parameter
@@ -58,7 +58,7 @@ class RedpointExportTrigger(BaseEventTrigger):
         self,
         *,
         base_path: str | None = None,
-        poke_interval: float = 60.0,
+        poke_interval: float | timedelta = 60.0,
         memory: dict[str, Any] | None = None,
         offer_again_after: timedelta | float | None = 3600.0,
         give_up_at: float | None = None,
@@ -74,11 +74,19 @@ class RedpointExportTrigger(BaseEventTrigger):
             if base_path is not None:
                 raise BrazeSetupError("Give either base_path or base_path_variable.")
             base_path = _FROM_VARIABLE
+        for name, value in {"base_path": base_path, **parameters}.items():
+            if isinstance(value, str) and not is_final(value):
+                raise BrazeSetupError(
+                    f"{name} is a template ({value!r}), and nothing is rendered in a trigger: give the value itself, "
+                    f"or with {name}{_VARIABLE} the name of an Airflow Variable."
+                )
         self.search = ExportSearch.read(base_path=base_path, **parameters)
         for name in self.variables:
             if name not in self.search.as_kwargs():
                 raise TypeError(f"unexpected parameter {name + _VARIABLE!r}")
-        self.poke_interval = poke_interval
+        # A number stays what it is: it is part of the identity of a watcher.
+        seconds = as_seconds("poke_interval", poke_interval)
+        self.poke_interval = poke_interval if isinstance(poke_interval, int | float) else seconds
         self.memory = memory
         self.give_up_at = give_up_at
         self.offer_again_after = as_optional_seconds("offer_again_after", offer_again_after)

@@ -71,6 +71,17 @@ def test_what_cannot_be_one_request_is_said_before_it(hook: BrazeHook, sandbox: 
         (lambda: hook.delete_users(external_ids=["a"], braze_ids=["b"]), "exactly one of"),
         (lambda: hook.delete_users(external_ids=["a"] * 51), "at most 50, not 51; BrazeUsersOperator"),
         (lambda: hook.delete_users(external_ids="abc"), "must be a list, not str"),
+        (lambda: hook.export_users(external_ids="abc"), "external_ids must be a list, not str"),
+        (
+            lambda: hook.export_users(user_aliases={"alias_name": "a"}),
+            "user_aliases must be a list, not dict",
+        ),
+        (
+            lambda: hook.export_users(["a"], fields_to_export="email"),
+            "fields_to_export must be a list, not str",
+        ),
+        (lambda: hook.track_users(attributes={"external_id": "a"}), "attributes must be a list, not dict"),
+        (lambda: hook.track_users(events="abc"), "events must be a list, not str"),
         (lambda: hook.merge_users([]), "exactly one of merge_updates"),
         (lambda: hook.set_subscription_status("g", "on", emails=["a"]), "must be subscribed or unsubscribed"),
         (

@@ -74,7 +74,9 @@ def test_no_path_is_an_id(first: dict[str, Any], push_id: str) -> None:
 
 def test_what_is_not_there_is_named(first: dict[str, Any]) -> None:
     push_id = id_of(first["report_path"])
-    with pytest.raises(BrazeSetupError, match=r"holds no rejects file called 'other\.csv'"):
+    with pytest.raises(
+        BrazeSetupError, match=r"holds no rejects file called 'other\.csv'.*there are: rejects\.csv"
+    ):
         find_rejects(base_of(first), push_id, "other.csv")
     with pytest.raises(BrazeSetupError, match="holds no rejects file: "):
         find_rejects(base_of(first), "a" * 64 + "/nothing")

@@ -54,6 +54,21 @@ def test_a_bad_argument_is_named_at_once() -> None:
         RedpointExportTrigger(base_path="/data", offer="..")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"base_path": "{{ var.value.redpoint_base_path }}"}, "base_path is a template.*base_path_variable"),
+        ({"base_path": "/mnt/rpi", "channel": "{% if x %}"}, "channel is a template.*channel_variable"),
+        ({"base_path": "/mnt/rpi", "poke_interval": "often"}, "poke_interval must be a number"),
+    ],
+)
+def test_what_would_never_find_an_export_is_refused_when_the_dag_is_parsed(
+    given: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BrazeSetupError, match=said):
+        RedpointExportTrigger(**given)
+
+
 def test_fires_once_when_an_export_has_landed(tmp_path: Path) -> None:
     land(tmp_path)
     started = time.monotonic()
