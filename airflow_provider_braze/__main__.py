@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from rich.text import Text
 
 from airflow_provider_braze import memory_command
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.memory import inspecting, opening
+from airflow_provider_braze.memory import inspecting
 from airflow_provider_braze.memory.memory import Memory, Wish
+from airflow_provider_braze.memory.previewing import Previews
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.search_rejects import search_rejects
 from airflow_provider_braze.pushes.sources.export_item import AUTO, ExportItem
@@ -149,14 +150,18 @@ def _find(parsed: argparse.Namespace) -> int:
             "What was accepted is not kept there."
         )
     )
+    problems = list(searched.problems)
     for memory in memory_command.memories(parsed, _folder):
-        if (at := inspecting.last_told(memory, parsed.user)) is not None:
+        with inspecting.Glimpses(memory) as glimpses:
+            at = glimpses.of(parsed.user, lambda store: store.last_told(parsed.user))
+        problems += glimpses.problems
+        if at is not None:
             console.print(
                 _plain(f"{at[:19]}  began the push of which Braze accepted something last: {memory.url}")
             )
-    for problem in searched.problems:
+    for problem in problems:
         print(f"error: {problem}", file=sys.stderr)
-    return 1 if searched.problems else 0
+    return 1 if problems else 0
 
 
 def _tidy(parsed: argparse.Namespace) -> int:
@@ -220,12 +225,8 @@ def _memory(parsed: argparse.Namespace, item: ExportItem) -> Iterator[Memory | N
         raise BrazeSetupError(f"{memory_command.NO_MEMORY} If it is elsewhere, name it with --memory-path.")
     if len(found) > 1:
         raise BrazeSetupError(f"There are {len(found)} memories: name one with --conn-id.")
-    memory = opening.preview(found[0], Wish(only_changed=True), None, "plan")
-    try:
-        yield memory
-    finally:
-        if memory is not None:
-            memory.close()
+    with closing(Previews()) as previews:
+        yield previews.memory(found[0], Wish(only_changed=True), None, "plan")
 
 
 def _folder_of_memory(item: ExportItem) -> str:

@@ -9,7 +9,8 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory import inspecting
@@ -55,7 +56,7 @@ def add_parsers(
 def run(parsed: argparse.Namespace, folder: Folder) -> int:
     """Run one part.
 
-    :return: 0 when all is well; 1 when what Braze holds is not what it was told.
+    :return: 0 when all is well; 1 when what Braze holds is not what it was told, or a file cannot be read.
     :raises BrazeSetupError: there is no memory, or a push uses it.
     """
     found = memories(parsed, folder)
@@ -76,7 +77,7 @@ def _show(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
     shown = [inspecting.show(each) for each in found]
     if parsed.json:
         print(json.dumps(shown, indent=2))
-        return 0
+        return _say(problem for each in shown for problem in each["unreadable"])
     for each in shown:
         last = each["last_push"] or {}
         print(each["memory"])
@@ -85,7 +86,16 @@ def _show(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
         print(f"  data points saved: {each['data_points_saved']:,}")
         for attribute, points in each["data_points_saved_by_attribute"].items():
             print(f"    {ascii(attribute)[1:-1]}: {points:,}")
-    return 0
+    return _say(problem for each in shown for problem in each["unreadable"])
+
+
+def _say(problems: Iterable[str]) -> int:
+    """Name what cannot be read; the exit code."""
+    code = 0
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+        code = 1
+    return code
 
 
 def _forget(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
@@ -111,7 +121,8 @@ def _check(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
     conn_id = parsed.conn_id or found[0].path.rsplit("/", 1)[1]
     drift: Counter[str] = Counter()
     with inspecting.Glimpses(found[0]) as glimpses:
-        standard = set(inspecting.attributes(glimpses.all())) & FIELDS.keys()
+        known: set[str] = set().union(*glimpses.all(inspecting.attributes_of))
+        standard = known & FIELDS.keys()
         fields = ["external_id", "custom_attributes", *sorted(standard)]
         for start in range(0, len(parsed.user), _MOST_AT_ONCE):
             some = parsed.user[start : start + _MOST_AT_ONCE]
@@ -120,10 +131,11 @@ def _check(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
                 for profile in BrazeHook(conn_id).export_users(some, fields_to_export=fields)["users"]
             }
             for number, user in enumerate(some, start=start + 1):
-                store = glimpses.of(user)
-                told = None if store is None else inspecting.drift(store, user, profiles.get(user, {}))
+                profile = profiles.get(user, {})
+                told = glimpses.of(user, partial(inspecting.drift, user=user, profile=profile))
                 if told is None:
-                    print(f"user {number}: nothing is remembered")
+                    why = "nothing is remembered" if glimpses.can_read(user) else "the file cannot be read"
+                    print(f"user {number}: {why}")
                 elif user not in profiles:
                     print(f"user {number}: Braze has no profile; forget the user")
                     drift["no profile"] += 1
@@ -132,4 +144,4 @@ def _check(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
     for attribute, count in drift.most_common():
         print(f"{ascii(attribute)[1:-1]}: {count:,} values that Braze does not hold as it was told")
     print(f"{len(parsed.user):,} users checked, {sum(drift.values()):,} values differ.")
-    return 1 if drift else 0
+    return max(_say(glimpses.problems), 1 if drift else 0)

@@ -8,7 +8,6 @@ Above: the memory. Below: decisions, and where it is kept.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeVar
@@ -16,7 +15,12 @@ from typing import Any, NamedTuple, TypeVar
 from airflow_provider_braze.exceptions import describe
 from airflow_provider_braze.memory.decisions.decider import Decider, Wish
 from airflow_provider_braze.memory.decisions.reducing import Decision, Gathered, Told
-from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError, Place, set_aside_text
+from airflow_provider_braze.memory.persistence.opened import (
+    DAMAGED,
+    MemoryUnwritableError,
+    Place,
+    set_aside_text,
+)
 from airflow_provider_braze.memory.persistence.store import MemoryStore
 
 T = TypeVar("T")
@@ -34,9 +38,12 @@ class Saved(NamedTuple):
 
 
 def saved_in(store: MemoryStore) -> Saved | None:
-    """Tell what a file of the memory has saved; None of one that remembers nothing yet."""
-    since = store.meta("since")
-    return None if since is None else Saved(str(since), sum(store.saved().values()))
+    """Tell what a file of the memory has saved; None of one that remembers nothing yet, or cannot be read."""
+    try:
+        since = store.meta("since")
+        return None if since is None else Saved(str(since), sum(store.saved().values()))
+    except DAMAGED:
+        return None
 
 
 class Bucket:
@@ -95,7 +102,7 @@ class Bucket:
                 met = self._place.is_met()
                 if not met:
                     found = what()
-        except (sqlite3.Error, OSError) as error:
+        except (*DAMAGED, OSError) as error:
             self._give_up(f"it cannot be used ({describe(error)})", forget=True)
             return None
         if met:
@@ -115,7 +122,7 @@ class Bucket:
         try:
             with self._store.transaction():
                 self._decider.forget(external_ids)
-        except (sqlite3.Error, OSError) as error:
+        except (*DAMAGED, OSError) as error:
             self._give_up(f"it cannot be used ({describe(error)})", forget=True)
 
     def flush(self) -> None:
@@ -125,7 +132,7 @@ class Bucket:
         try:
             with self._store.transaction():
                 self._decider.write_accepted()
-        except (sqlite3.Error, OSError) as error:
+        except (*DAMAGED, OSError) as error:
             self._give_up(f"it cannot be written ({describe(error)})", forget=False)
 
     def _give_up(self, why: str, *, forget: bool) -> None:
@@ -146,7 +153,7 @@ class Bucket:
                 ) from error
 
     def saved(self) -> Saved | None:
-        """Tell what it has saved."""
+        """Tell what it has saved; None where that cannot be read."""
         return saved_in(self._store)
 
     def end(self, about: dict[str, Any], saved: dict[str, int]) -> None:
@@ -163,7 +170,7 @@ class Bucket:
                 self._store.add_saved(saved)
                 if about:
                     self._store.put_meta("last_push", about)
-        except (sqlite3.Error, OSError) as error:
+        except (*DAMAGED, OSError) as error:
             self._give_up(f"it cannot be written ({describe(error)})", forget=False)
 
     def close(self) -> None:

@@ -5,16 +5,20 @@ Above: runs that do so. Below: where a memory is kept.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 
 from airflow_provider_braze.exceptions import describe
 from airflow_provider_braze.memory.persistence.beginning import Unheard, unheard
 from airflow_provider_braze.memory.persistence.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.persistence.in_place import Guest
-from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError, Place, close_all
+from airflow_provider_braze.memory.persistence.opened import (
+    DAMAGED,
+    MemoryUnwritableError,
+    Place,
+    close_all,
+    set_aside_text,
+)
 from airflow_provider_braze.memory.persistence.place import bucket_folder, exists, is_here, open_place
-from airflow_provider_braze.memory.persistence.store import MemoryStore
 from airflow_provider_braze.storage.files.location import Location
 
 
@@ -53,7 +57,7 @@ class Forgetting:
         for bucket, indexes in by_bucket(users).items():
             place = self._place(self._folder, bucket)
             if not isinstance(place, Guest):
-                _forget(place.store, [users[at] for at in indexes])
+                self._forget(place, [users[at] for at in indexes])
 
     def _is_there(self, folder: Location) -> bool:
         if self._places or not is_here(folder):
@@ -69,17 +73,21 @@ class Forgetting:
             found = self._places[bucket] = open_place(within, lambda _: None, self._warn)
         return found
 
+    def _forget(self, place: Place, external_ids: Iterable[str]) -> None:
+        try:
+            with place.store.transaction():
+                place.store.forget_users(map(place.store.user_id, external_ids))
+        except (*DAMAGED, OSError) as error:
+            self._warn(set_aside_text(f"it cannot be used ({describe(error)})"))
+            try:
+                place.disbelieve()
+            except Exception as failed:
+                raise MemoryUnwritableError(
+                    f"The memory of what Braze was told can neither be written nor set aside ({describe(failed)}): "
+                    "delete it, or make room."
+                ) from error
+
     def close(self) -> None:
         """Let the next push have it."""
         places, self._places = self._places, {}
         close_all([*places.values(), *filter(None, [self._unheard])])
-
-
-def _forget(store: MemoryStore, external_ids: Iterable[str]) -> None:
-    try:
-        with store.transaction():
-            store.forget_users(map(store.user_id, external_ids))
-    except sqlite3.Error as error:
-        raise MemoryUnwritableError(
-            f"The memory of what Braze was told cannot be written ({describe(error)}): delete it, or make room."
-        ) from error

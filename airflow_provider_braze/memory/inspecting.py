@@ -8,15 +8,21 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError, describe
 from airflow_provider_braze.memory.decisions.comparing import Hashes
 from airflow_provider_braze.memory.persistence.beginning import FOLDER
 from airflow_provider_braze.memory.persistence.buckets import BUCKETS, bucket_of
 from airflow_provider_braze.memory.persistence.copied import set_aside_of
 from airflow_provider_braze.memory.persistence.entries import UserEntries
-from airflow_provider_braze.memory.persistence.opened import Place, close_all
+from airflow_provider_braze.memory.persistence.opened import (
+    DAMAGED,
+    Place,
+    close_all,
+    damaged_text,
+    warn_of,
+)
 from airflow_provider_braze.memory.persistence.place import (
     Glimpse,
     bucket_folder,
@@ -25,11 +31,13 @@ from airflow_provider_braze.memory.persistence.place import (
     has_bucket,
 )
 from airflow_provider_braze.memory.persistence.slots import Slot
-from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore, UnusableError
+from airflow_provider_braze.memory.persistence.store import NAME, MemoryStore
 from airflow_provider_braze.memory.rules import ADDED, KEY, REMOVED
 from airflow_provider_braze.storage.files import plain
 from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.storage.reports.browsing import reports_folder_of
+
+T = TypeVar("T")
 
 
 def memories(folder: str | None, memory_path: str | None = None) -> list[Location]:
@@ -48,12 +56,15 @@ def memories(folder: str | None, memory_path: str | None = None) -> list[Locatio
 class Glimpses:
     """A memory that is only read, each bucket when it is asked for.
 
+    ``problems`` says why buckets cannot be read, each once; the others can.
+
     :param folder: the memory's.
     """
 
     def __init__(self, folder: Location) -> None:
         self._folder = folder
         self._opened: dict[int, Glimpse] = {}
+        self._problems: dict[int, str] = {}
 
     def __enter__(self) -> Glimpses:
         return self
@@ -62,66 +73,99 @@ class Glimpses:
         opened, self._opened = self._opened, {}
         close_all(opened.values())
 
-    def of(self, user: str) -> MemoryStore | None:
-        """Give the file of a user's bucket; None where there is none.
+    @property
+    def problems(self) -> list[str]:
+        """Say why buckets cannot be read."""
+        return [text for _, text in sorted(self._problems.items())]
 
-        :raises BrazeSetupError: it cannot be used; so says :meth:`all`.
-        """
-        return self._bucket(bucket_of(user))
+    def can_read(self, user: str) -> bool:
+        """Tell whether nothing was found wrong with the file of a user's bucket."""
+        return bucket_of(user) not in self._problems
 
-    def all(self) -> list[MemoryStore]:
-        """Give all files."""
-        return [store for bucket in range(BUCKETS) if (store := self._bucket(bucket)) is not None]
+    def of(self, user: str, asked: Callable[[MemoryStore], T]) -> T | None:
+        """Ask the file of a user's bucket; None where there is none, or it cannot be read."""
+        return self._ask(bucket_of(user), asked)
 
-    def _bucket(self, bucket: int) -> MemoryStore | None:
-        if bucket not in self._opened:
-            if not has_bucket(self._folder, bucket):
-                return None
-            within = bucket_folder(self._folder, bucket)
-            try:
+    def all(self, asked: Callable[[MemoryStore], T]) -> list[T]:
+        """Ask all files that can be read."""
+        found = (self._ask(bucket, asked) for bucket in range(BUCKETS))
+        return [each for each in found if each is not None]
+
+    def _ask(self, bucket: int, asked: Callable[[MemoryStore], T]) -> T | None:
+        if bucket in self._problems:
+            return None
+        within = bucket_folder(self._folder, bucket)
+        try:
+            if bucket not in self._opened:
+                if not has_bucket(self._folder, bucket):
+                    return None
                 self._opened[bucket] = Glimpse(within)
-            except (UnusableError, OSError, ExportRefusedError) as error:
-                raise BrazeSetupError(f"The memory in {within.url} cannot be read: {error}.") from error
-        return self._opened[bucket].store
+            return asked(self._opened[bucket].store)
+        except DAMAGED as error:
+            self._problems[bucket] = (
+                f"The memory in {within.url} cannot be read: {damaged_text(error)}. The push that meets that sets it "
+                "aside, and sends everything to its users."
+            )
+        except (OSError, ExportRefusedError) as error:
+            self._problems[bucket] = f"The memory in {within.url} cannot be read: {describe(error)}."
+        return None
+
+
+class _Facts(NamedTuple):
+    """What a file says of itself."""
+
+    since: str | None
+    users: int
+    last_push: Mapping[str, Any]
+    attributes: frozenset[str]
+    saved: Mapping[str, int]
+
+
+def _facts(store: MemoryStore) -> _Facts:
+    since = store.meta("since")
+    return _Facts(
+        None if since is None else str(since),
+        store.users(),
+        dict(store.meta("last_push") or {}),
+        attributes_of(store),
+        {str(attribute): int(points) for attribute, points in store.saved().items()},
+    )
 
 
 def show(folder: Location) -> dict[str, Any]:
-    """Say what is in a memory, without anything of a user."""
+    """Say what is in a memory, without anything of a user; of files that cannot be read, which they are."""
     with Glimpses(folder) as glimpses:
-        stores = glimpses.all()
-        saved: Counter[str] = Counter()
-        for store in stores:
-            saved.update(store.saved())
-        sizes = [
-            bucket_folder(folder, bucket).child(NAME).stat().size
-            for bucket in range(BUCKETS)
-            if has_bucket(folder, bucket)
-        ]
-        pushes = [last for store in stores if (last := store.meta("last_push"))]
-        return {
-            "memory": folder.url,
-            "since": min((since for store in stores if (since := store.meta("since"))), default=None),
-            "users": sum(store.users() for store in stores),
-            "bytes": sum(sizes),
-            "last_push": max(pushes, key=lambda push: str(push.get("at")), default=None),
-            "attributes": attributes(stores),
-            "data_points_saved": saved.total(),
-            "data_points_saved_by_attribute": dict(
-                sorted(saved.items(), key=lambda each: (-each[1], each[0]))
-            ),
-        }
+        found, problems = glimpses.all(_facts), glimpses.problems
+    saved: Counter[str] = Counter()
+    for each in found:
+        saved.update(each.saved)
+    return {
+        "memory": folder.url,
+        "since": min((each.since for each in found if each.since), default=None),
+        "users": sum(each.users for each in found),
+        "bytes": sum(_size(folder, bucket) for bucket in range(BUCKETS)),
+        "last_push": max(
+            filter(None, (each.last_push for each in found)),
+            key=lambda push: str(push.get("at")),
+            default=None,
+        ),
+        "attributes": sorted(frozenset().union(*(each.attributes for each in found))),
+        "data_points_saved": saved.total(),
+        "data_points_saved_by_attribute": dict(sorted(saved.items(), key=lambda each: (-each[1], each[0]))),
+        "unreadable": problems,
+    }
 
 
-def attributes(stores: Iterable[MemoryStore]) -> list[str]:
+def _size(folder: Location, bucket: int) -> int:
+    try:
+        return bucket_folder(folder, bucket).child(NAME).stat().size
+    except (OSError, ExportRefusedError):
+        return 0
+
+
+def attributes_of(store: MemoryStore) -> frozenset[str]:
     """Name the attributes of which anything is remembered."""
-    return sorted({slot[0] for store in stores for slot in store.slots.by_number().values()})
-
-
-def last_told(folder: Location, user: str) -> str | None:
-    """Tell when the push began of which Braze accepted something of a user last; None where it never did."""
-    with Glimpses(folder) as glimpses:
-        store = glimpses.of(user)
-        return None if store is None else store.last_told(user)
+    return frozenset(str(slot[0]) for slot in store.slots.by_number().values())
 
 
 def forget(
@@ -146,12 +190,14 @@ def forget(
         for bucket in range(BUCKETS):
             if has_bucket(folder, bucket):
                 places.append(exclusive(bucket_folder(folder, bucket), warn))
-        for store in (place.store for place in places):
-            with store.transaction():
-                if everything:
-                    found += store.forget_everybody()
-                found += store.forget_users(store.user_id(user) for user in users)
-                known.update(name for name in map(str.strip, attributes) if store.forget_attribute(name))
+        for place in places:
+            try:
+                with place.store.transaction():
+                    found += _forget(place.store, users, everything=everything)
+                    known.update(filter(place.store.forget_attribute, map(str.strip, attributes)))
+            except DAMAGED as error:
+                warn_of(damaged_text(error), warn)
+                place.disbelieve()
     finally:
         close_all(places)
     if users or everything:
@@ -159,6 +205,11 @@ def forget(
             with contextlib.suppress(FileNotFoundError):
                 plain.remove(set_aside_of(within))
     return found + len(known)
+
+
+def _forget(store: MemoryStore, users: Iterable[str], *, everything: bool) -> int:
+    known = store.forget_everybody() if everything else 0
+    return known + store.forget_users(map(store.user_id, users))
 
 
 def drift(store: MemoryStore, user: str, profile: Mapping[str, Any]) -> Counter[str] | None:

@@ -5,12 +5,11 @@ Above: a push. Below: the memory, and where it is kept.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
+from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.memory.bucket import Bucket, Saved, saved_in
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.persistence.beginning import Unheard, has_begun, unheard
@@ -19,18 +18,17 @@ from airflow_provider_braze.memory.persistence.entries import packed_digest
 from airflow_provider_braze.memory.persistence.in_place import Guest
 from airflow_provider_braze.memory.persistence.opened import SET_ASIDE, Place
 from airflow_provider_braze.memory.persistence.place import (
-    Glimpse,
     bucket_folder,
     check_kind,
     exists,
     folder_of,
-    has_bucket,
+    glimpse_of,
     is_here,
     open_place,
     retire_older,
     unwritable,
 )
-from airflow_provider_braze.memory.persistence.store import MemoryStore, UnusableError
+from airflow_provider_braze.memory.persistence.store import MemoryStore
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -126,47 +124,15 @@ def _once(say: Callable[[str], None]) -> Callable[[str], None]:
     return tell
 
 
-def preview(folder: Location, wish: Wish, workspace: Workspace | None, token: str) -> Memory | None:
-    """Open a memory to look at only, for a plan; whoever uses it is not disturbed, and nothing in it changes.
-
-    :param workspace: whose it has to be (default: not asked).
-    :return: None where there is none that can be used.
-    """
-    if not wish.only_changed or not exists(folder):
-        return None
-    belongs = None if workspace is None else belongs_to(workspace, only_read=True)
-
-    def opens(bucket: int) -> Bucket | None:
-        place = _glimpse(folder, bucket)
-        if place is None:
-            return None
-        if belongs is None or belongs(place.store) is None:
-            return Bucket(place, wish, number_of(token), lambda _: None)
-        place.close()
-        return None
-
-    return Memory(opens)
-
-
 def _saved(folder: Location, bucket: int) -> Saved | None:
     """Tell what a bucket has saved that is not opened."""
-    place = _glimpse(folder, bucket)
+    place = glimpse_of(folder, bucket)
     if place is None:
         return None
     try:
         return saved_in(place.store)
-    except sqlite3.Error:
-        return None
     finally:
         place.close()
-
-
-def _glimpse(folder: Location, bucket: int) -> Glimpse | None:
-    """Open a bucket to look at it; None where there is none that can be used."""
-    try:
-        return Glimpse(bucket_folder(folder, bucket)) if has_bucket(folder, bucket) else None
-    except (UnusableError, OSError, ExportRefusedError, sqlite3.Error):
-        return None
 
 
 def belongs_to(workspace: Workspace, *, only_read: bool = False) -> Callable[[MemoryStore], str | None]:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import random
+import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.memory.persistence.overlay import Overlay
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.memory_parameters import days, names, wish_of
 from airflow_provider_braze.pushes.exports.list_report import list_report_line
 from tests.operators.test_list import Push, Share, connection, push, share
+from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 
 __all__ = ["connection", "push", "share"]
@@ -81,3 +87,91 @@ def test_rows_without_a_folder_fail_at_once(connection: Any) -> None:
     )
     with pytest.raises(Exception, match="reports_path or memory_path"):
         task.execute({})
+
+
+PRICED: dict[str, Any] = {"only_changed": True, "refresh_after": None}
+
+
+class TestPriceOfAList:
+    """A dry run of a list costs what the push costs that comes after it: exports that name the same people too."""
+
+    @staticmethod
+    def land(share: Share, number: int, **people: str) -> str:
+        lines = [f"{user},{value}" for user, value in people.items()]
+        return share.land(number, "\n".join(["external_id,nickname", *lines, ""]))
+
+    def prices(self, push: Push, exports: list[str], **given: Any) -> tuple[list[int], list[int]]:
+        """Give the data points of each export, in a dry run and then in the push."""
+        reports = [push(exports, dry_run=dry_run, **PRICED, **given) for dry_run in (True, False)]
+        saved = [report["data_points_saved_by_attribute"] for report in reports]
+        assert saved[0] == saved[1]
+        planned, pushed = (
+            [json.loads(Path(each["report_path"]).read_text())["data_points"] for each in report["exports"]]
+            for report in reports
+        )
+        assert [report["data_points"] for report in reports] == [sum(planned), sum(pushed)]
+        return planned, pushed
+
+    @pytest.mark.parametrize(
+        ("values", "costs"),
+        [
+            (["B", "A"], [1, 1]),
+            (["B", "B"], [1, 0]),
+            (["A", "A"], [0, 0]),
+            (["B", "A", "B", "B"], [1, 1, 1, 0]),
+        ],
+    )
+    def test_what_one_changes_is_known_to_the_next(
+        self, share: Share, push: Push, values: list[str], costs: list[int]
+    ) -> None:
+        push([self.land(share, 1, U1="A", U2="A")], **PRICED)
+        exports = [self.land(share, n, U1=value, U2="A") for n, value in enumerate(values, start=2)]
+        assert self.prices(push, exports) == (costs, costs)
+
+    def test_whom_an_earlier_one_brings_is_known_to_the_next(self, share: Share, push: Push) -> None:
+        push([self.land(share, 1, **{f"U{n}": "A" for n in range(300)})], **PRICED)
+        new = {f"V{n}": "A" for n in range(30)}
+        exports = [self.land(share, n, **new) for n in (2, 3)]
+        assert self.prices(push, exports) == ([60, 0], [60, 0])
+
+    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("mode", ["upsert", "append"])
+    def test_whatever_they_say(self, share: Share, push: Push, mode: str, seed: int) -> None:
+        draw = random.Random(seed)
+
+        def some(number: int, users: int) -> str:
+            columns = draw.sample(["nickname", "first_name", "tier", "language"], draw.randint(1, 4))
+            lines = [",".join(["external_id", *columns])]
+            for _ in range(12):
+                lines.append(",".join([f"U{draw.randrange(users)}", *(draw.choice("AB") for _ in columns)]))
+            return share.land(number, "\n".join([*lines, ""]), offer=draw.choice(["Spring", "Autumn"]))
+
+        given = {"mapping": {"normalise": False}}
+        push([some(n, 5) for n in range(2)], **PRICED, **given)
+        planned, pushed = self.prices(push, [some(n, 8) for n in range(2, 6)], mode=mode, **given)
+        if mode == "append":
+            # Whom nobody knows is sent again by each: whether Braze has a profile is not known.
+            assert sum(planned) >= sum(pushed)
+        else:
+            assert planned == pushed
+
+    def test_where_there_is_no_room_all_is_priced(
+        self, share: Share, push: Push, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        push([self.land(share, 1, U1="A")], **PRICED)
+        exports = [self.land(share, n, U1=value) for n, value in ((2, "B"), (3, "A"))]
+
+        def full(*_: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(Overlay, "put", full)
+        everything = push(exports, dry_run=True)["data_points"]
+        assert push(exports, dry_run=True, **PRICED)["data_points"] == everything == 4
+
+    def test_it_changes_nothing_in_the_memory(self, share: Share, push: Push) -> None:
+        push([self.land(share, 1, U1="A")], **PRICED)
+        exports = [self.land(share, n, U1=value) for n, value in ((2, "B"), (3, "C"))]
+        for _ in range(2):
+            planned = push(exports, dry_run=True, **PRICED)
+            assert planned["data_points"] == 2
+        check(push([self.land(share, 4, U1="A")], **PRICED), records=1, unchanged=1)

@@ -32,6 +32,9 @@ STILL = ExportMapping(omit=("RPContactID", "ChannelExecutionID"))
 
 COLUMNS = ("external_id", "first_name", "zip", "tier", "score")
 
+STRANGERS = [{"external_id": f"S{n}", "y": "A"} for n in range(5_001)]
+"""So many that a user's records before and behind them are not merged."""
+
 
 def text(rows: dict[int, dict[str, Any]], *, execution: int = 5719) -> str:
     """An export of some people, with RPI's two columns, which differ in each execution."""
@@ -386,6 +389,32 @@ class TestPrice:
         changed = everybody(100, u7={"tier": "B"})
         report = push(land_people(changed, 5720), run="two", **{**options, "max_data_points": 1})
         check(report, status="complete", records=100, accepted=1, unchanged=99)
+
+    @pytest.mark.parametrize(
+        "rows",
+        [
+            [{"external_id": "U1", "x": "B"}, *STRANGERS, {"external_id": "U1", "x": "A"}],
+            [{"external_id": "U1", "x": "B"}, *STRANGERS, {"external_id": "U1", "x": "B"}],
+            [{"external_id": "U1", "x": "A"}, *STRANGERS, {"external_id": "U1", "x": "A"}],
+            [{"email": "ann@example.com", "x": "B"}, {"external_id": "U1", "x": "A"}],
+            [{"email": "ann@example.com", "x": "B"}, *STRANGERS, {"external_id": "U1", "x": "A"}],
+        ],
+        ids=["changed back", "changed twice", "the same twice", "by email", "by email, much before"],
+    )
+    def test_what_a_push_changes_itself_is_priced(
+        self, push_rows: Push, tmp_path: Path, rows: list[dict[str, Any]]
+    ) -> None:
+        """Of a user whose records lie too far apart to be merged, or whose attribute somebody else may have got."""
+        options = {"memory": Wish(only_changed=True, refresh_after=None), "reports_path": str(tmp_path)}
+        push_rows(attributes=[{"external_id": "U1", "x": "A"}, *STRANGERS], run="one", **options)
+        planned = push_rows(attributes=rows, run="two", dry_run=True, **options)
+        points = planned["data_points"]
+        if points:
+            with pytest.raises(TooManyDataPointsError, match=f"cost {points} data points"):
+                push_rows(attributes=rows, run="three", max_data_points=points - 1, **options)
+        pushed = push_rows(attributes=rows, run="four", max_data_points=points, **options)
+        assert pushed["data_points"] == points
+        assert pushed["data_points_saved"] == planned["data_points_saved"]
 
 
 def test_a_limit_of_requests_is_kept_when_little_is_left_of_each_taking(

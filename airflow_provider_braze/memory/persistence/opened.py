@@ -5,6 +5,8 @@ Above: the two kinds of places. Below: the file.
 
 from __future__ import annotations
 
+import sqlite3
+import struct
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
@@ -15,6 +17,9 @@ Belongs = Callable[[MemoryStore], str | None]
 """Says why a memory is not of a workspace; None where it is. It may mark a new one as its own."""
 
 Warn = Callable[[str], None]
+
+DAMAGED = (UnusableError, sqlite3.Error, ValueError, TypeError, KeyError, struct.error)
+"""What using a damaged file may raise, at once or further in: SQLite does not look at everything that it reads."""
 
 SET_ASIDE = "The memory of what Braze was told is set aside, and everything is sent:"
 """How every warning begins that says so."""
@@ -40,7 +45,7 @@ class Place(Protocol):
 class Closable(Protocol):
     """Something that is closed at the end of a push."""
 
-    def close(self) -> None:
+    def close(self) -> object:
         """Close it."""
 
 
@@ -71,12 +76,15 @@ def opened(path: str, belongs: Belongs, warn: Warn, *, synchronous: str) -> Memo
     """Open a file, or a new one in its place where it cannot be used."""
     try:
         store = MemoryStore(path, synchronous=synchronous)
-        trouble = belongs(store)
+        try:
+            trouble = belongs(store)
+        except DAMAGED as error:
+            trouble = damaged_text(error)
         if trouble is None:
             return store
         store.close()
     except UnusableError as unusable:
-        trouble = str(unusable)
+        trouble = damaged_text(unusable)
     warn_of(trouble, warn)
     set_aside(path)
     store = MemoryStore(path, synchronous=synchronous)
@@ -87,6 +95,11 @@ def opened(path: str, belongs: Belongs, warn: Warn, *, synchronous: str) -> Memo
 def warn_of(trouble: str, warn: Warn) -> None:
     """Say once why everything is sent."""
     warn(set_aside_text(trouble))
+
+
+def damaged_text(error: BaseException) -> str:
+    """Say what is wrong with a file; nothing of what is in it."""
+    return str(error) if isinstance(error, UnusableError) else f"it is damaged ({type(error).__name__})"
 
 
 def set_aside_text(why: str) -> str:

@@ -18,6 +18,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace as changed
 
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedError
@@ -176,12 +177,24 @@ def exclusive(folder: Location, warn: Warn) -> Place:
         ) from None
 
 
+def only_read(path: str) -> MemoryStore:
+    """Open a file to look at it."""
+    return MemoryStore(path, only_read=True)
+
+
 class Glimpse:
-    """A bucket that is only looked at: on this machine where it is, else in a copy."""
+    """A bucket that is only looked at: on this machine where it is, else in a copy.
 
-    is_guest = False
+    :param folder: of the bucket.
+    :param opens: opens the file.
+    :raises UnusableError: it is damaged, or of another version.
+    """
 
-    def __init__(self, folder: Location) -> None:
+    def __init__(
+        self,
+        folder: Location,
+        opens: Callable[[str], MemoryStore] = only_read,
+    ) -> None:
         self._working: str | None = None
         path = folder.child(NAME).path
         if not is_here(folder):
@@ -190,17 +203,10 @@ class Glimpse:
         try:
             if self._working is not None:
                 download(folder.child(NAME), path)
-            self.store = MemoryStore(path, only_read=True)
+            self.store = opens(path)
         except BaseException:
             self.close()
             raise
-
-    def is_met(self) -> bool:
-        """Tell nothing: whoever only looks needs not know."""
-        return False
-
-    def disbelieve(self) -> None:
-        """Change nothing."""
 
     def close(self) -> None:
         """Close it, and delete the copy."""
@@ -209,6 +215,16 @@ class Glimpse:
             store.close()
         if self._working is not None:
             shutil.rmtree(self._working, ignore_errors=True)
+
+
+def glimpse_of(
+    folder: Location, bucket: int, opens: Callable[[str], MemoryStore] = only_read
+) -> Glimpse | None:
+    """Look at a bucket of a memory; None where there is none that can be used."""
+    try:
+        return Glimpse(bucket_folder(folder, bucket), opens) if has_bucket(folder, bucket) else None
+    except (UnusableError, OSError, ExportRefusedError, sqlite3.Error):
+        return None
 
 
 def disbelieve(folder: Location, warn: Warn) -> list[Place]:

@@ -37,8 +37,8 @@ _COMPANIONS = ("", "-wal", "-shm", "-journal")
 _SALT_BYTES = 32
 _WAIT_SECONDS = 60.0
 
-_CACHE_KIB = 6_000
-"""Of all files of a memory together."""
+CACHE_KIB = 6_000 // BUCKETS
+"""Of one file; of all files of a memory together it is 6 MB."""
 
 _BUCKET_BITS = 5
 _BUCKET = (1 << _BUCKET_BITS) - 1
@@ -76,6 +76,11 @@ def bucket_of_number(user: int) -> int:
     return user & _BUCKET
 
 
+def listed(ids: Iterable[int]) -> str:
+    """Give numbers as SQLite reads many of them at once."""
+    return json.dumps(sorted(ids))
+
+
 class UnusableError(Exception):
     """The file is no memory, or none of this version or workspace; the text says which."""
 
@@ -84,18 +89,19 @@ class MemoryStore:
     """
     One open file.
 
-    :param path: where it is; it is made, for its owner alone, when it is not there.
+    :param path: where it is; it is made, for its owner alone, when it is not there. Empty: where SQLite likes to have
+        it, in a new file that is gone when it is closed.
     :param synchronous: what a power failure takes back, as SQLite calls it: nothing that a transaction wrote
         (``FULL``); what was written since it was opened (``NORMAL``); or all, and it leaves the file damaged
         (``OFF``). Whatever ends this process alone takes nothing back.
-    :param only_read: change nothing; what is written is forgotten at once.
+    :param only_read: change nothing.
     :raises UnusableError: it is damaged, or of another version.
     """
 
     def __init__(self, path: str, *, synchronous: str = "FULL", only_read: bool = False) -> None:
         self._only_read = only_read
         new = not os.path.exists(path)
-        if new:
+        if new and path:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         self._db = sqlite3.connect(
             f"file:{quote(path)}?mode={'ro' if only_read else 'rw'}",
@@ -118,7 +124,7 @@ class MemoryStore:
         if not self._only_read:
             db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={synchronous}")
-        db.execute(f"PRAGMA cache_size=-{_CACHE_KIB // BUCKETS}")
+        db.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         if new:
             with self.transaction():
                 for statement in _TABLES.strip().splitlines():
@@ -165,9 +171,6 @@ class MemoryStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Do several things, all or none; they are on disk at the end."""
-        if self._only_read:
-            yield
-            return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -227,7 +230,7 @@ class MemoryStore:
             "SELECT places.id, users.at, whole_at, push, fresh, entries, whole, shape FROM json_each(?) "
             "CROSS JOIN places ON places.id = value CROSS JOIN users ON users.at = places.at",
             # Neighbours in the file are read one after the other.
-            (json.dumps(sorted(ids)),),
+            (listed(ids),),
         )
         return {user: UserEntries(*row) for user, *row in found}
 
@@ -252,7 +255,7 @@ class MemoryStore:
 
     def put(self, rows: Collection[tuple[int, UserEntries]]) -> None:
         """Write users, each at most once."""
-        if self._only_read or not rows:
+        if not rows:
             return
         if new := sorted([(user, -row.at) for user, row in rows if row.at < 0]):
             before = self._db.total_changes
@@ -276,14 +279,13 @@ class MemoryStore:
         """Tell where some users lie, those that are known."""
         found = self._db.execute(
             "SELECT places.id, at FROM json_each(?) CROSS JOIN places ON places.id = value",
-            (json.dumps(sorted(ids)),),
+            (listed(ids),),
         )
         return dict(found.fetchall())
 
     def begin_push(self, number: int, at: str) -> None:
         """Note when a push began, which users name as the last that told something of them."""
-        if not self._only_read:
-            self._db.execute("INSERT OR IGNORE INTO pushes VALUES (?, ?)", (number, at))
+        self._db.execute("INSERT OR IGNORE INTO pushes VALUES (?, ?)", (number, at))
 
     def last_told(self, external_id: str) -> str | None:
         """Tell when the push began of which Braze accepted something of a user last, ISO 8601."""
@@ -311,7 +313,7 @@ class MemoryStore:
     def forget_attribute(self, attribute: str) -> bool:
         """Forget an attribute for all users; whether anything was known of it."""
         known = self.slots.forget(attribute)
-        if known and not self._only_read:
+        if known:
             self._db.execute("DELETE FROM slots WHERE attribute = ?", (attribute,))
             # What was hashed together with it is not believed any more, whoever's it is.
             self.put_meta("generation", self.meta("generation", 0) + 1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_braze.memory.memory import Wish
+from airflow_provider_braze.memory.previewing import Previews
 from airflow_provider_braze.pushes.attempt.progress import Tell
 from airflow_provider_braze.pushes.resuming.checkpoint import Save
 from airflow_provider_braze.pushes.sources.export_item import AUTO
@@ -51,6 +52,7 @@ class Job:
     :param shard: whose records are pushed (default: all).
     :param memory: what is asked of the memory of what Braze was told (default: nothing is left out).
     :param users: counts the users of a plan together with those of others (default: by themselves).
+    :param previews: what plans before this one would have changed in the memory (default: it is the first).
     """
 
     workspace: Workspace
@@ -74,3 +76,4 @@ class Job:
     shard: Shard = EVERYTHING
     memory: Wish = field(default_factory=Wish)
     users: UserCount | None = None
+    previews: Previews | None = None

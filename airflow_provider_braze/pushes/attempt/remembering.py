@@ -15,6 +15,7 @@ from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.persistence import place
 from airflow_provider_braze.memory.persistence.opened import Closable, close_all
+from airflow_provider_braze.memory.previewing import Previews
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
@@ -38,6 +39,7 @@ class Remembering:
 
     def __init__(self, job: Job, folder: Location | None, name: str, say: Callable[[str], None]) -> None:
         self._wish, self._workspace, self._buckets = job.memory, job.workspace, job.shard.buckets
+        self._previews = job.previews
         self._folder, self._name, self._say = folder, name, say
         self._memory: Memory | None = None
         self._beside: Sequence[Closable] = ()
@@ -48,14 +50,18 @@ class Remembering:
     @contextlib.contextmanager
     def preview(self) -> Iterator[Memory | None]:
         """Give the memory to look at, for a plan."""
+        previews = self._previews or Previews()
         memory = None
         if self._folder is not None:
-            memory = opening.preview(self._folder, self._wish, self._workspace, self._name)
+            memory = previews.memory(self._folder, self._wish, self._workspace, self._name)
         try:
             yield memory
         finally:
             if memory is not None:
+                # What was priced is known to what is priced next.
                 memory.close()
+            if previews is not self._previews:
+                previews.close()
 
     def open(self, ledger: Ledger) -> Memory | None:
         """Open it; None where nothing is to be left out, and nothing to be forgotten.

@@ -24,6 +24,7 @@ from airflow_provider_braze.exceptions import (
     TooManyFailedRecordsError,
     describe,
 )
+from airflow_provider_braze.memory.previewing import Previews
 from airflow_provider_braze.pushes.attempt import reporting as reports
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.attempt.running import Stop
@@ -135,7 +136,9 @@ class ListPush:
         self._stopped: PushStoppedError | None = None
         self._error: BaseException | None = None
         self._known: dict[str, PushedBefore] = {}
+        # Of a dry run: who and what the plans have in common.
         self._users = UserCount() if job.dry_run else None
+        self._previews = Previews(several=len(exports) > 1) if job.dry_run else None
 
     def execute(self) -> dict[str, Any]:
         """Push what is not whole yet.
@@ -160,8 +163,9 @@ class ListPush:
                 error.report = self.report
             raise error from error.__cause__
         finally:
-            if self._users is not None:
-                self._users.close()
+            for shared in (self._users, self._previews):
+                if shared is not None:
+                    shared.close()
         return self.report
 
     def stop(self) -> None:
@@ -253,6 +257,7 @@ class ListPush:
             sent_before=self._job.sent_before and (turn.begun_before or self._one_begun),
             limiter=self._next_limiter,
             users=self._users,
+            previews=self._previews,
         )
         return self._make(job=job, export=turn.export, round=self._round, pushed_before=self._pushed_before)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.users_track.batching.batch import Batch, Part, size
@@ -67,6 +67,12 @@ class Changes(Protocol):
         """Take out of objects what Braze was told before; what is to be sent is forgotten when this returns.
 
         :param confirmed: Braze is known to have a profile of each user.
+        """
+
+    def accepted(self, several: Sequence[Any]) -> None:
+        """Remember what Braze has accepted.
+
+        :param several: what the objects carry for it (``told``); None of one of which nothing is remembered.
         """
 
     def absent(self, items: Sequence[ProfileObject]) -> None:
