@@ -16,6 +16,7 @@ from typing import Any
 from airflow.sdk import Param, Variable
 
 from airflow_provider_braze.hooks.braze import BrazeHook
+from airflow_provider_braze.parameters import read_data
 from airflow_provider_braze.users_track.transport.clusters import cluster_of
 
 CONNECTION_VARIABLE = "redpoint_braze_conn_id"
@@ -50,9 +51,12 @@ def connection_param(section: str | None = None) -> Param:
 
     :param section: of the form; None for the first.
     """
-    default = str(Variable.get(CONNECTION_VARIABLE, default=DEFAULT_CONNECTION))
+    default = str(Variable.get(CONNECTION_VARIABLE, default="") or DEFAULT_CONNECTION)
     named = str(Variable.get(CHOICES_VARIABLE, default="") or "")
-    choices = list(dict.fromkeys(name for each in named.split(",") if (name := each.strip())))
+    # With commas between them, or as a JSON list.
+    listed = read_data(named) if named.lstrip().startswith("[") else None
+    given = listed if isinstance(listed, list) else named.split(",")
+    choices = list(dict.fromkeys(name for each in given if (name := str(each).strip())))
     return Param(
         None,
         type=["null", "string"],

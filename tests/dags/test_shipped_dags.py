@@ -169,6 +169,16 @@ def test_a_connection_is_one_of_those_that_a_variable_names(
         assert "params.connection" in getattr(task, "braze_conn_id", "params.connection")
 
 
+def test_the_choice_of_connections_may_be_a_json_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_IDS", '["braze_sandbox", "braze_prod"]')
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_ID", "")
+
+    schema = load("redpoint_to_braze").params.get_param("connection").schema
+
+    assert schema["enum"] == [None, "braze_sandbox", "braze_prod"]
+    assert schema["values_display"]["None"] == "braze_default (unless chosen otherwise)"
+
+
 def test_without_that_variable_there_is_nothing_to_choose(redpoint: DAG) -> None:
     assert redpoint.params.get_param("connection").schema["enum"] == [None]
 
