@@ -24,8 +24,8 @@ def _rate(text: str) -> tuple[int, float]:
 
 
 def _named_rate(text: str) -> tuple[str, tuple[int, float]]:
-    name, _, rate = text.partition("=")
-    if name not in PER_MINUTE:
+    name, given, rate = text.partition("=")
+    if name not in PER_MINUTE or not given:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not NAME=N or NAME=N/S; there are {', '.join(PER_MINUTE)}"
         )
@@ -43,10 +43,25 @@ def _limited_key(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _not_negative(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
     if not 0 <= number < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of at least 0")
     return number
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
+def _file(text: str) -> str:
+    if not os.access(text, os.R_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be read")
+    return text
 
 
 def parser() -> argparse.ArgumentParser:
@@ -62,13 +77,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY:PERMISSIONS",
         help="another key with only these permissions, for example k2:users.export.ids",
     )
-    add("--port", type=int, default=0, help="0, the default, takes a free one")
+    add("--port", type=_port, default=0, help="0, the default, takes a free one")
     add(
         "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); control routes need no key"
     )
     add("--until-stdin-ends", action="store_true", help="end with whoever started it, however that ends")
-    add("--tls-certificate", metavar="FILE", help="PEM; serve https")
-    add("--tls-key", metavar="FILE", help="PEM; the certificate's key")
+    add("--tls-certificate", type=_file, metavar="FILE", help="PEM; serve https")
+    add("--tls-key", type=_file, metavar="FILE", help="PEM; the certificate's key")
     _add_behaviour(lines)
     return lines
 
