@@ -222,7 +222,7 @@ def _memory(parsed: argparse.Namespace, item: ExportItem) -> Iterator[Memory | N
         return
     found = memory_command.memories(parsed, lambda _: _folder_of_memory(item))
     if not found:
-        raise BrazeSetupError(f"{memory_command.NO_MEMORY} If it is elsewhere, name it with --memory-path.")
+        raise memory_command.no_memory(parsed, lambda _: _folder_of_memory(item))
     if len(found) > 1:
         raise BrazeSetupError(f"There are {len(found)} memories: name one with --conn-id.")
     with closing(Previews()) as previews:

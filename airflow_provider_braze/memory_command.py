@@ -19,8 +19,6 @@ from airflow_provider_braze.users_track.rules.standard_fields import FIELDS
 
 DEFAULT_CONN_ID = "braze_default"
 
-NO_MEMORY = "There is no memory: no push with only_changed has run through this folder."
-
 _MOST_AT_ONCE = 50
 """Users of one request to /users/export/ids."""
 
@@ -61,16 +59,32 @@ def run(parsed: argparse.Namespace, folder: Folder) -> int:
     """
     found = memories(parsed, folder)
     if not found:
-        raise BrazeSetupError(NO_MEMORY)
+        raise no_memory(parsed, folder)
     return {"show": _show, "forget": _forget, "check": _check}[parsed.part](parsed, found)
 
 
 def memories(parsed: argparse.Namespace, folder: Folder) -> list[Location]:
     """Find the memories that are meant."""
-    path = parsed.memory_path
-    found = inspecting.memories(None if path else folder(parsed), path)
     wanted = parsed.conn_id
-    return [each for each in found if wanted is None or each.path.rsplit("/", 1)[1] == wanted]
+    return [each for each in _all(parsed, folder) if wanted in (None, _connection_of(each))]
+
+
+def no_memory(parsed: argparse.Namespace, folder: Folder) -> BrazeSetupError:
+    """Say that the memory which is asked for is not there, and which are."""
+    if others := ", ".join(map(_connection_of, _all(parsed, folder))):
+        return BrazeSetupError(
+            f"There is no memory of the connection {parsed.conn_id!r}; there are those of {others}."
+        )
+    return BrazeSetupError("There is no memory: no push with only_changed has run through this folder.")
+
+
+def _all(parsed: argparse.Namespace, folder: Folder) -> list[Location]:
+    path = parsed.memory_path
+    return inspecting.memories(None if path else folder(parsed), path)
+
+
+def _connection_of(memory: Location) -> str:
+    return memory.path.rsplit("/", 1)[1]
 
 
 def _show(parsed: argparse.Namespace, found: Sequence[Location]) -> int:
