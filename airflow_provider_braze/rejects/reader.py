@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.cutting import (
@@ -32,10 +33,13 @@ from airflow_provider_braze.rejects.rejects_header import (
     original_name,
     spelt,
 )
+from airflow_provider_braze.users_track.ledger.outcomes import WRITTEN_DOWN
 
 __all__ = ["LINE_COLUMN", "OUTCOME_COLUMN", "RejectsReader", "is_rejects"]
 
 LINE_COLUMN, OUTCOME_COLUMN, REASON_COLUMN = OWN_COLUMNS[:3]
+
+UNKNOWN = "unknown"
 
 _ANY_DIALECT = Dialect()
 
@@ -145,11 +149,14 @@ class RejectsReader:
             yield self._original(record)
 
     def with_outcomes(self) -> Iterator[tuple[Record, str]]:
-        """Yield each record with the outcome it had; empty where the file does not tell."""
+        """Yield each record with the outcome it had.
+
+        Where that is gone, or no outcome any more, nobody can say that Braze has not got the record: ``unknown``.
+        """
         for record in self._records():
             cells = record.cells
-            outcome = cells[self._outcome_at] if 0 <= self._outcome_at < len(cells) else ""
-            yield self._original(record), outcome
+            told = cut(cells[self._outcome_at]).lower() if 0 <= self._outcome_at < len(cells) else ""
+            yield self._original(record), told if told in WRITTEN_DOWN else UNKNOWN
 
     def with_own(self) -> Iterator[tuple[Record, dict[str, str]]]:
         """Yield each record with the cells of the columns that start with ``_``, by name."""

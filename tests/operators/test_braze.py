@@ -336,6 +336,18 @@ class TestRows:
         # The lost one had arrived: that is the risk.
         assert sandbox.profiles()["U1"]["custom_events"][0]["count"] == 2
 
+    @pytest.mark.parametrize("written", ["Unknown ", "UNKNOWN", "unbekannt", ""])
+    def test_events_are_not_sent_again_where_nobody_tells_any_more_what_became_of_them(
+        self, execute: Execute, sandbox: SandboxProcess, tmp_path: Path, written: str
+    ) -> None:
+        """A program or a person has changed the outcome in the rejects file, or emptied it."""
+        sandbox.fault(kind="drop", count=1, processed=True)
+        first = execute(events=[EVENT], reports_path=str(tmp_path), max_rejected=10)
+        rejects = Path(first["rejects_path"])
+        rejects.write_text(rejects.read_text().replace(",unknown,", f",{written},"))
+        check(execute(export=str(rejects), max_rejected=10), records=1, unknown=1, requests=0)
+        assert sandbox.profiles()["U1"]["custom_events"][0]["count"] == 1
+
     @pytest.mark.parametrize("rows", ["not json", '{"external_id": "U1"}', 5])
     def test_anything_but_rows_is_named(self, execute: Execute, rows: Any) -> None:
         with pytest.raises(AirflowFailException, match="attributes must be a list of rows"):
