@@ -53,7 +53,7 @@ def test_show(push: Push, folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     (shown,) = json.loads(capsys.readouterr().out)
     assert main(["memory", "show", "--conn-id", "other", str(folder)]) == 2
     assert "of the connection 'other'; there are those of braze_default." in capsys.readouterr().err
-    assert main(["find", "U1", "--conn-id", "other", str(folder)]) == 0
+    assert main(["find", "U1", str(folder), "--conn-id", "other"]) == 0
     assert (shown["users"], shown["data_points_saved"]) == (2, 5)
     assert "Ada" not in said
 
