@@ -123,6 +123,8 @@ def test_points_between_thousands_are_refused_and_not_read_as_a_few() -> None:
             as_threshold("max_rejected", text)
     assert as_whole_number("max_data_points", "500.0") == 500
     assert as_threshold("max_rejected", "0.050") == 0.05
+    for text, number in (("1", 1), ("1.0", 1), ("0", 0), ("0.0", 0.0), ("0.5", 0.5)):
+        assert repr(as_threshold("max_rejected", text)) == repr(number)
 
 
 def test_seconds() -> None:
