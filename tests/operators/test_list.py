@@ -574,8 +574,6 @@ def test_each_file_is_pushed_once_however_its_path_is_written(
         (Standing("/a.txt\n"), "blank or a line end"),
         (UserString("/a.txt "), "blank or a line end"),
         (memoryview(b"/a.txt"), "export is a memoryview"),
-        ("/a.txt\n/b.txt", "a line end within it"),
-        ("/a.txt\r\n/b.txt", "a line end within it"),
     ],
 )
 def test_what_is_no_export_is_said_at_once(

@@ -84,11 +84,6 @@ def check(export: Any) -> Export:
             f"export has a blank or a line end at its beginning or end: {text[:200]!r}. Take it away, perhaps with "
             "| trim in the template; a file that is really called so is given as {'path': ...}."
         )
-    if "\n" in text or "\r" in text:
-        raise BrazeSetupError(
-            f"export has a line end within it: {text[:200]!r}. Several exports are given as a list; a file that is "
-            "really called so is given as {'path': ...}."
-        )
     refuse_quotes("export", text, "a file that is really called so is given as {'path': ...}")
     return text
 

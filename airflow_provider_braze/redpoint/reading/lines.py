@@ -174,7 +174,10 @@ class EndStripper:
     def one(self, line: str) -> str:
         """Strip one line."""
         text = self._without(line, self._end)
-        return "" if text in self._no_records else text.removesuffix(self._delimiter)
+        # A set hashes the text even where it holds none.
+        if self._no_records and text in self._no_records:
+            return ""
+        return text.removesuffix(self._delimiter)
 
     def all(self, lines: Iterable[str]) -> list[str]:
         """Strip many lines: each in a fifth of the time that one by itself takes."""
