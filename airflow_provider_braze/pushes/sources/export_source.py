@@ -189,10 +189,14 @@ class ExportSource:
         self, reader: ExportReader, by_column: ByColumn, ledger: Ledger
     ) -> Iterator[SourceItem]:
         while (read := reader.take(ledger.room())) is not None:
-            if isinstance(read, Record):
-                yield self._map_one(read, ledger, ledger.begin())
-            else:
-                yield self._map_rows(read, by_column, ledger, reader.cut)
+            found: SourceItem = (
+                self._map_one(read, ledger, ledger.begin())
+                if isinstance(read, Record)
+                else self._map_rows(read, by_column, ledger, reader.cut)
+            )
+            # Else its cells would be kept until the next ones are there, which can take their place.
+            del read
+            yield found
 
     def _map_selected(
         self, reader: ExportReader, selection: Selection, by_column: ByColumn, ledger: Ledger

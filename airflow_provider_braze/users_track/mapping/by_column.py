@@ -29,7 +29,7 @@ from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.rules.data_points import points
 from airflow_provider_braze.users_track.rules.null_words import LONGEST, is_null_word, may_be_among
 from airflow_provider_braze.users_track.rules.standard_fields import AS_IS
-from airflow_provider_braze.users_track.rules.values import to_json
+from airflow_provider_braze.users_track.rules.values import each_to_json
 
 MOST_ID_CHARACTERS = {
     "external_id": limits.EXTERNAL_ID_BYTES // 4,
@@ -158,7 +158,7 @@ class ByColumn:
             *map(repeat, self._constants.values()),
         )
         try:
-            bodies = list(map(to_json, objects))
+            bodies = each_to_json(objects)
         except UnicodeEncodeError:
             # A lone surrogate, in whichever of them.
             return _NOTHING._replace(needs_slow_path=[*range(len(rows))])

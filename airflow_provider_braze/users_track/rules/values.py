@@ -6,7 +6,7 @@ Above: the mapping. Below: the checks and the limits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,9 @@ import msgspec
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.users_track.rules import checks, limits, moments
 
-to_json = msgspec.json.Encoder(decimal_format="number").encode
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+to_json = _ENCODER.encode
 
 Reader = Callable[[str], Any]
 """Turns a non-empty cell into a JSON value; raises ``ValueError`` with a reason that holds no cell content."""
@@ -26,6 +28,17 @@ _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0"
 ISO_DATE = "%Y-%m-%d"
 
 text: Reader = checks.text
+
+
+def each_to_json(some_values: Iterable[Any]) -> list[bytes]:
+    """Write each of many values as JSON, as :data:`to_json` writes one."""
+    # All into one buffer, which has soon grown to the largest: one for each would be grown, and cut to its size, anew.
+    buffer, write = bytearray(), _ENCODER.encode_into
+    found = []
+    for value in some_values:
+        write(value, buffer)
+        found.append(bytes(buffer))
+    return found
 
 
 def cut_text(cell: str) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,15 @@ def test_cells_are_read(declared, cell, expected):
     found = read(cell, name, **(options[0] if options else {}))
     assert found == expected
     assert type(found) is type(expected)
+
+
+def test_many_are_written_as_each_by_itself():
+    # A short one behind a long one: all are written over the same place.
+    some = ["s" * 5000, {"price": Decimal("1.10")}, "", None, ["é", {"a": True}], "t" * 600]
+    assert values.each_to_json(iter(some)) == [*map(values.to_json, some)]
+    assert values.each_to_json([]) == []
+    with pytest.raises(UnicodeEncodeError):
+        values.each_to_json(["before", "half a pair: \ud83d", "behind"])
 
 
 LONG = "s" * 256
