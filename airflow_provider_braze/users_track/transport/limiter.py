@@ -44,6 +44,11 @@ which is told in whole seconds, so that up to one of them would be lost each tim
 _LATEST = 2.0
 """Seconds at most that a push goes on later than was ordered: of a new hour, the others would use what is there."""
 
+_FIRST, _FIRST_FEW, _GROWTH = 0.02, 4, 0.5
+"""Part of what a window of 3 s holds, and requests, that may be in flight before the first answer; every other answer
+allows one more. So several that start at the same moment know of each other before they have used up the limit, while
+one alone has as many in flight as it needs at a round trip of 50 ms from the start, and after some at any."""
+
 _MOST_DOUBLINGS = 6
 _EPOCH = 1_000_000_000
 _WRONG_CLOCK = 5.0
@@ -83,6 +88,10 @@ class Limiter:
         self._unanswered = 0
         self._answered: deque[float] = deque(after._answered if after else ())
         self._refusals_in_a_row = 0
+        # Requests that may be in flight: few until the first answers tell who else sends.
+        self._may_fly: float = (
+            after._may_fly if after else max(_FIRST_FEW, int(_FIRST * self._window / shards))
+        )
         self.refusals = 0
         # Seconds in which something waited for the pace alone; who sends counts them.
         self.paced_seconds = 0.0
@@ -111,7 +120,9 @@ class Limiter:
             self._answered.popleft()
         # Three answers to the same question, of which the latest holds: Braze's order, our pace, the others.
         wait = max(0.0, self._paused_until - now, self._next_at - now)
-        wait = max(wait, self._share.holds(now, self._unanswered))
+        wait = max(wait, self._share.hold(now, self._unanswered))
+        if self._unanswered >= self._may_fly:
+            return None
         if self._unanswered + len(self._answered) < self._most():
             return wait
         # What has no answer yet may reach the server at any time, so it occupies the window for as long.
@@ -126,8 +137,8 @@ class Limiter:
         if share.told and share.alone and share.windows.seconds >= limits.WINDOW_SECONDS:
             window = min(window, share.windows.limit)
         # Where the answers tell what others use, the whole limit may be ours; else only a shard's part of it.
-        if share.siblings.are_alone or not share.told:
-            window /= share.siblings.number
+        if share.fixed.holds or not share.told:
+            window /= share.fixed.shards
         most = max(1, int(window))
         return most - (most >= _MANY)
 
@@ -145,13 +156,17 @@ class Limiter:
         now = self._clock()
         # Before anything is learned: the server counts a request until its own window is over, answered or not.
         self._unanswered -= 1
+        self._may_fly += _GROWTH
         self._answered.append(now + limits.WINDOW_SECONDS)
         if status == 429:
             self._refused(headers or {}, now)
-        elif status is not None:
+            return
+        if status is not None:
             self._refusals_in_a_row = 0
-            if headers:
-                self._heed(headers, now)
+        if headers and headers.get("X-RateLimit-Remaining"):
+            self._heed(headers, now)
+        else:
+            self._share.answered_without_headers()
 
     def _heed(self, headers: Mapping[str, str], now: float) -> None:
         """Learn what is left of the limit, and pause when that is nothing."""

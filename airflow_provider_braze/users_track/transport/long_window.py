@@ -1,8 +1,9 @@
 """A limit that is counted in a window of minutes or an hour, as Braze's contracts by monthly active users have it.
 
 Such headers tell nothing of how fast may be sent; that is the connection's ``requests_per_second``, the workspace's
-for all pushes together. But what is used tells who else sends: looked at in parts of a few seconds, the long window is
-shared as short ones are. Who sends as fast as all others uses as much of the hour as each of them.
+for all pushes together. But what is used tells who else sends: looked at in intervals of a few seconds, the long window
+is shared as short ones are. Who sends as fast as all others uses as much of the hour as each of them. And since it only
+ever falls, what remains tells what all have sent in any last seconds.
 
 Braze's pages call what remains approximate. It is believed only where it falls with each own answer; a number that
 stands still while requests are answered says nothing of others. It may stand still while they are refused: what goes
@@ -14,11 +15,15 @@ Above: how fast to send. Below: nothing.
 from __future__ import annotations
 
 import math
+from collections import deque
 
 from airflow_provider_braze.users_track.rules import limits
 
-_PART = limits.WINDOW_SECONDS
-"""Seconds of a part. All pushes count parts back from the end of the window, so that they have the same ones."""
+_INTERVAL = limits.WINDOW_SECONDS
+"""Seconds of an interval. All pushes count them back from the end of the window, so that they have the same ones."""
+
+_APART_IN_HISTORY = 0.01
+"""Seconds between two entries of the history at least, which bounds it to 300."""
 
 _APART = 2.0
 """Seconds by which the ends of two windows differ at least; where whole seconds are told, one end differs by one."""
@@ -43,6 +48,8 @@ class LongWindow:
         self._is_vague = False
         self._number: int | None = None
         self._base = 0.0
+        self._history: deque[tuple[float, float]] = deque()
+        """Times, and how many requests all pushers had sent by then in this window."""
 
     @property
     def is_exact(self) -> bool:
@@ -61,6 +68,10 @@ class LongWindow:
         if ends < self.ends - _APART:
             return False
         if ends > self.ends + _APART:
+            self._history.clear()
+            if self.limit:
+                # A new window, of which nothing was used when it began.
+                self._history.append((now, 0.0))
             self.ends, self.remaining, self._number = ends, remaining, None
         self.ends = min(self.ends, ends)
         if not refused:
@@ -73,16 +84,41 @@ class LongWindow:
         self._told_at = now
         return True
 
-    def part(self, now: float) -> tuple[float, float]:
-        """Tell what was used in the present part, and when that began."""
-        number = math.floor((self.ends - now) / _PART)
+    def interval(self, now: float) -> tuple[float, float]:
+        """Tell what was used in the present interval, and when that began."""
+        number = math.floor((self.ends - now) / _INTERVAL)
         used = self.limit - self.remaining
         if number != self._number:
-            # The answer that is looked at belongs to the new part.
+            # The answer that is looked at belongs to the new interval.
             self._number, self._base = number, used - 1
-        return used - self._base, self.ends - (number + 1) * _PART
+        return used - self._base, self.ends - (number + 1) * _INTERVAL
 
-    def holds(self, now: float, unanswered: int, others: float) -> float:
+    def note(self, now: float, in_flight: float) -> None:
+        """Keep what was used by now for :meth:`sent_lately`.
+
+        :param in_flight: requests of all pushers that are on their way.
+        """
+        history, used = self._history, self.limit - self.remaining
+        if not history:
+            # Before the first answer nothing is known; the request that it answers was sent.
+            history.append((now, used - 1))
+        if now - history[-1][0] >= _APART_IN_HISTORY:
+            history.append((now, used + in_flight))
+
+    def sent_lately(self, now: float, in_flight: float) -> tuple[float, float]:
+        """Tell how many requests all pushers have sent in the last 3 s, and in how many seconds that will be less.
+
+        :param in_flight: requests of all pushers that are on their way.
+        """
+        history = self._history
+        while len(history) > 1 and history[1][0] <= now - _INTERVAL:
+            history.popleft()
+        if not history:
+            return 0.0, 0.0
+        less_in = history[1][0] + _INTERVAL - now if len(history) > 1 else _ASKS
+        return self.limit - self.remaining + in_flight - history[0][1], less_in
+
+    def hold(self, now: float, unanswered: int, others: float) -> float:
         """Seconds to wait because what is on its way may use up the window; 0 where it is not known to.
 
         :param others: requests that others may have sent since the last answer.

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.users_track.transport.together import Pusher, Together, by_clock, sliding
+from tests.users_track.transport.together import (
+    EveryThirdTellsNothing,
+    Pusher,
+    Together,
+    by_clock,
+    hourly,
+    sliding,
+)
 
 NEAR, USUAL, FAR = (0.001, 0.003), (0.02, 0.08), (0.1, 0.2)
 SETTLED = 10.0
@@ -47,6 +54,36 @@ def test_they_come_and_go(latency: tuple[float, float], family: str) -> None:
     for since, until in [(0, 20), (20, 50), (50.7, 80), (80, 110), (110, 140)]:
         assert_fair(together, 100, since, until)
     assert together.rate(0, 140) >= 90
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("latency", [NEAR, USUAL])
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_all_may_start_at_the_same_moment(count: int, latency: tuple[float, float]) -> None:
+    together = Together(by_clock(3000, 3), *[Pusher(ends=25, latency=latency) for _ in range(count)])
+    assert_fair(together, 1000, 0, 25)
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("latency", [NEAR, USUAL])
+@pytest.mark.parametrize("count", [3, 4])
+def test_many_may_join_one_at_the_same_moment(count: int, latency: tuple[float, float]) -> None:
+    begins = [0.0, *[15.3] * (count - 1)]
+    together = Together(
+        by_clock(300, 3), *[Pusher(begins=each, latency=latency, requests_per_second=100) for each in begins]
+    )
+    assert_fair(together, 100, 15.3, 60)
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("window", [by_clock(300, 3), hourly(200_000, 300)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_answers_without_headers_make_nobody_believe_in_others(
+    count: int, window: Callable[..., Any]
+) -> None:
+    pushers = [Pusher(requests_per_second=100, ends=40) for _ in range(count)]
+    together = Together(lambda clock: EveryThirdTellsNothing(window(clock)), *pushers)
+    assert_fair(together, 100, 0, 40)
     assert together.refused < 0.005
 
 

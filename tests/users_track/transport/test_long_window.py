@@ -44,6 +44,25 @@ def test_they_come_and_go(family: str, tells_always: bool) -> None:
     assert together.refused < 0.005
 
 
+@pytest.mark.parametrize("later", [0.8, 2.0])
+@pytest.mark.parametrize(("count", "latency"), [(2, USUAL), (4, NEAR), (4, USUAL), (8, NEAR)])
+def test_all_may_start_at_the_same_moment_whenever_the_burst_limits_windows_begin(
+    count: int, latency: tuple[float, float], later: float
+) -> None:
+    several = pushers(*[(0.0, 40)] * count, latency=latency)
+    together = Together(hourly(PLENTY, 300, later=later), *several)
+    assert_fair(together, 100, 0.0, 40)
+    assert together.refused < 0.005
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_all_may_go_on_at_the_same_moment_in_a_new_hour(count: int) -> None:
+    several = pushers(*[(0.03 * number, LEFT + 30) for number in range(count)])
+    together = Together(hourly(round(90 * LEFT), 300, later=2.0), *several)
+    assert min(pusher.rate(LEFT, LEFT + 30) for pusher in several) > 0.7 * 90 / count
+    assert together.refused < 0.005
+
+
 @pytest.mark.parametrize("family", ["epoch", "seconds"])
 @pytest.mark.parametrize("count", [2, 4])
 def test_an_hour_that_is_used_up_was_used_alike_and_the_next_one_is_too(count: int, family: str) -> None:
@@ -103,7 +122,7 @@ def test_the_pace_is_not_that_of_the_hour() -> None:
     # Nor is it in its last seconds.
     share.observe(**told, remaining=900, reset=2, now=1799.0)
     assert share.pace(1799.0) == 1000.0
-    assert share.holds(1799.0, 1) == 0.0
+    assert share.hold(1799.0, 1) == 0.0
     assert share.left(1799.0) is None
 
 
@@ -121,12 +140,12 @@ def test_nothing_is_sent_until_the_next_hour_once_nothing_remains() -> None:
 def test_what_is_on_its_way_may_use_it_up() -> None:
     long = LongWindow()
     long.observe(250_000, 3, 1200, 5.0)
-    assert long.holds(5.0, 2, 0.0) == 0.0
-    assert long.holds(5.0, 3, 0.0) > 0.0
-    assert long.holds(5.0, 1, 2.0) > 0.0
+    assert long.hold(5.0, 2, 0.0) == 0.0
+    assert long.hold(5.0, 3, 0.0) > 0.0
+    assert long.hold(5.0, 1, 2.0) > 0.0
     # Somebody has to ask.
-    assert long.holds(6.0, 3, 0.0) == 0.0
-    assert long.holds(1300.0, 3, 0.0) == 0.0
+    assert long.hold(6.0, 3, 0.0) == 0.0
+    assert long.hold(1300.0, 3, 0.0) == 0.0
 
 
 def test_an_answer_of_the_hour_before_says_nothing_of_this_one() -> None:

@@ -66,6 +66,7 @@ class HourAndBurst:
     :param budget: requests in the hour.
     :param burst: requests in 3 s.
     :param tells_always: what the burst limit refuses tells of the hour, too.
+    :param later: seconds by which the windows of the burst limit begin after the hour's intervals of 3 s.
     """
 
     def __init__(
@@ -76,10 +77,11 @@ class HourAndBurst:
         family: str,
         clock: Callable[[], float],
         tells_always: bool = False,
+        later: float = 0.0,
     ) -> None:
         self._tells_always = tells_always
         self._hour = RateLimit(budget, 3600, family=family, clock=clock)
-        self._burst = RateLimit(burst, 3, family="seconds", clock=clock)
+        self._burst = RateLimit(burst, 3, family="seconds", clock=lambda: clock() - later)
         self._refusal: Mapping[str, str] = {}
 
     def take(self) -> bool:
@@ -95,6 +97,23 @@ class HourAndBurst:
 
     def refusal_headers(self) -> Mapping[str, str]:
         return self._refusal
+
+
+class EveryThirdTellsNothing:
+    """Another window, whose headers are missing in every third answer."""
+
+    def __init__(self, window: Window) -> None:
+        self._window, self._taken = window, 0
+
+    def take(self) -> bool:
+        self._taken += 1
+        return self._window.take()
+
+    def headers(self) -> Mapping[str, str]:
+        return self._window.headers() if self._taken % 3 else {}
+
+    def refusal_headers(self) -> Mapping[str, str]:
+        return self._window.refusal_headers()
 
 
 @dataclass(eq=False)
@@ -228,7 +247,9 @@ def sliding(limit: int, seconds: float) -> Callable[[Callable[[], float]], Windo
 
 
 def hourly(
-    budget: int, burst: int, family: str = "epoch", *, tells_always: bool = False
+    budget: int, burst: int, family: str = "epoch", *, tells_always: bool = False, later: float = 0.0
 ) -> Callable[[Callable[[], float]], Window]:
     """A window of an hour by the clock, with a burst limit."""
-    return lambda clock: HourAndBurst(budget, burst, family=family, clock=clock, tells_always=tells_always)
+    return lambda clock: HourAndBurst(
+        budget, burst, family=family, clock=clock, tells_always=tells_always, later=later
+    )

@@ -1,8 +1,8 @@
-"""A limit that is counted in any seconds, not in windows one after the other, used together with others.
+"""A limit that is counted in a sliding window, that is in any 3 s, shared with other pushers.
 
-Each who pushes knows its own requests in the window, and from ``X-RateLimit-Remaining`` those of all. It sends on at
-its own share of what all together may send: when all do so, the sum is the limit, whoever they are and however many.
-A little is added to each share, so that large ones shrink and small ones grow until they are alike.
+Each pusher knows its own requests in the window, and from ``X-RateLimit-Remaining`` those of all. It sends on at its
+own part of what all together may send: when all do so, the sum is the limit, whoever they are and however many.
+A little is added to each part, so that large ones shrink and small ones grow until they are alike.
 
 Above: how a limit is shared. Below: the limits.
 """
@@ -12,16 +12,16 @@ from __future__ import annotations
 from airflow_provider_braze.users_track.rules import limits
 
 _CROWDED = 0.8
-"""Share of the limit in use from which on the headers tell who uses it."""
+"""Part of the limit in use from which on the headers tell who uses it."""
 
 _OTHERS = 0.05
-"""Share of the limit that others must use to be noticed: answers come late, so that less may be an error."""
+"""Part of the limit that others must use to be noticed: answers come late, so that less may be an error."""
 
 _AIM = 0.9
-"""Share of the limit that all use together: what is missing is for those who come, and for late answers."""
+"""Part of the limit that all use together: what is missing is for those who come, and for late answers."""
 
 _ADDED = 0.02
-"""Share of the limit that is added to each one's own."""
+"""Part of the limit that is added to each one's own."""
 
 _GONE = 1.4 * limits.WINDOW_SECONDS
 """Seconds without a crowd after which the others seem to be gone."""
@@ -33,7 +33,7 @@ _GROWTH = 0.25
 """By how much the pace grows in each second after that."""
 
 
-class Proportion:
+class SlidingWindowPace:
     """How fast to send, when others send too.
 
     :param pace: requests a second when nobody else does; never exceeded.
