@@ -83,7 +83,7 @@ class Shard:
         """
         if identity is None:
             return self.number == 1
-        first, beyond = self._stretch
+        first, beyond = self._bounds
         return first <= position(map(_spelt, identity)) < beyond
 
     def taken(self, kind: str, ids: Sequence[str]) -> list[int]:
@@ -92,16 +92,16 @@ class Shard:
         :param kind: how all of them are identified: by one text, which is compared as it is.
         :param ids: those texts.
         """
-        first, beyond = self._stretch
+        first, beyond = self._bounds
         return [at for at, found in enumerate(positions(kind, ids)) if first <= found < beyond]
 
     @property
     def buckets(self) -> range:
         """Those parts of the memory of what Braze was told that its users may be in."""
-        return buckets_between(*self._stretch)
+        return buckets_between(*self._bounds)
 
     @property
-    def _stretch(self) -> tuple[int, int]:
+    def _bounds(self) -> tuple[int, int]:
         """Its first position, and the first beyond it."""
         return first_of(self.number - 1, self.of), first_of(self.number, self.of)
 
