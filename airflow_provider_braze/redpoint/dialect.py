@@ -70,11 +70,11 @@ class Dialect:
         """
         if not isinstance(given, Mapping):
             how = (
-                ": give what json.loads makes of it; no template is rendered here"
+                " Give what json.loads makes of it; no template is rendered here."
                 if isinstance(given, str)
                 else ""
             )
-            raise BrazeSetupError(f"dialect must be a dict, not {type(given).__name__}{how}")
+            raise BrazeSetupError(f"dialect must be a dict, not {type(given).__name__}.{how}")
         known = [field.name for field in fields(cls)]
         for key in given:
             if key not in known:

@@ -34,10 +34,10 @@ PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
         ({"export": PATH, "mapping": {"omitt": []}}, "did you mean 'omit'"),
         ({"export": PATH, "dialect": {"delimitr": ","}}, "dialect has no 'delimitr'"),
         ({"export": PATH, "mapping": "omit"}, "mapping must be an ExportMapping or a dict"),
-        ({"export": PATH, "mapping": '{"omit": []}'}, "not str: give what json.loads makes of it"),
+        ({"export": PATH, "mapping": '{"omit": []}'}, "not str. Give what json.loads makes of it"),
         (
             {"export": PATH, "dialect": "{{ var.json.dialect }}"},
-            "dialect must be a dict, not str: .*no template",
+            "dialect must be a dict, not str. .*no template",
         ),
         ({"export": PATH, "dialect": []}, "dialect must be a dict"),
         ({"export": PATH, "max_rejected": "500.000"}, "max_rejected must be"),

@@ -193,12 +193,12 @@ class ExportMapping:
             return DEFAULTS
         if not isinstance(given, Mapping):
             how = (
-                ": give what json.loads makes of it; no template is rendered here"
+                " Give what json.loads makes of it; no template is rendered here."
                 if isinstance(given, str)
                 else ""
             )
             raise MappingError(
-                f"mapping must be an ExportMapping or a dict, not {type(given).__name__}{how}."
+                f"mapping must be an ExportMapping or a dict, not {type(given).__name__}.{how}"
             )
         known = [each.name for each in fields(cls)]
         for name in given:

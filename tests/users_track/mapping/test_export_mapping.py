@@ -219,7 +219,7 @@ MISTAKES = [
     ({"offer": "email"}, "mapping offer: 'email' is Braze's own"),
     ({"bad_values": "drop"}, "mapping bad_values: 'drop' is not one of reject, omit."),
     ({"transform": "shout"}, "mapping transform must be a function"),
-    ("upsert", "mapping must be an ExportMapping or a dict, not str: give what json.loads makes of it"),
+    ("upsert", "mapping must be an ExportMapping or a dict, not str. Give what json.loads makes of it"),
 ]  # fmt: skip
 
 
