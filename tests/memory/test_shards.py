@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from airflow_provider_braze.memory import opening
 from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.persistence import place
-from airflow_provider_braze.memory.persistence.buckets import BUCKETS, MOST_APART, bucket_of, by_bucket
+from airflow_provider_braze.memory.persistence.buckets import (
+    BUCKETS,
+    MOST_APART,
+    bucket_of,
+    by_bucket,
+    encoded,
+)
 from airflow_provider_braze.pushes.sources.shards import EVERYTHING, Shard
 from airflow_provider_braze.sandbox.workspace.profile_store import ProfileStore as Profiles
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
@@ -43,7 +49,7 @@ class TestBuckets:
         users = [*(f"P-{n}" for n in range(500)), "", "é", "\udcff", "a\0b"]
         for number in range(1, of + 1):
             shard = Shard(number, of)
-            mine = [users[at] for at in shard.taken("external_id", users)]
+            mine = [users[at] for at in shard.taken("external_id", encoded(users))]
             assert set(by_bucket(mine)) <= set(shard.buckets)
 
     def test_the_bucket_of_a_user_is_the_same_for_ever(self) -> None:
@@ -60,7 +66,7 @@ class TestBuckets:
 
 
 def of_shard(shard: Shard, users: list[str] = USERS) -> list[str]:
-    return [users[at] for at in shard.taken("external_id", users)]
+    return [users[at] for at in shard.taken("external_id", encoded(users))]
 
 
 def reduced(desk: Desk, memory: Memory | None, users: list[str], **content: Any) -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from zlib import crc32
 
 MOST_APART = 8
@@ -46,13 +47,21 @@ def position(parts: Iterable[str]) -> int:
     return crc32(_bytes(_BETWEEN.join(parts))) * _MIX & _WORD
 
 
-def positions(kind: str, ids: Sequence[str]) -> list[int]:
-    """Give the same as :func:`position` of many users who are identified in the same way, by one text each."""
+def positions(kind: str, ids: Iterable[bytes]) -> list[int]:
+    """Give the same as :func:`position` of many users who are identified in the same way, by one text each.
+
+    :param ids: as :func:`encoded` gives them.
+    """
     start = crc32(_bytes(f"{kind}{_BETWEEN}"))
+    return [found * _MIX & _WORD for found in map(crc32, ids, repeat(start))]
+
+
+def encoded(ids: Sequence[str]) -> list[bytes]:
+    """Give texts as bytes, those too that are no UTF-8."""
     try:
-        return [crc32(each.encode(), start) * _MIX & _WORD for each in ids]
+        return [*map(str.encode, ids)]
     except UnicodeEncodeError:
-        return [crc32(_bytes(each), start) * _MIX & _WORD for each in ids]
+        return [*map(_bytes, ids)]
 
 
 def buckets_between(first: int, beyond: int) -> range:
@@ -70,7 +79,7 @@ def by_bucket(external_ids: Sequence[str | None]) -> dict[int, list[int]]:
     found: list[list[int]] = [[] for _ in range(BUCKETS)]
     known = [at for at, user in enumerate(external_ids) if user is not None]
     users = [user for user in external_ids if user is not None]
-    for at, place in zip(known, positions("external_id", users), strict=True):
+    for at, place in zip(known, positions("external_id", encoded(users)), strict=True):
         found[bisect_right(_INNER, place)].append(at)
     met = [number for number, indexes in enumerate(found) if indexes]
     # In the order in which they are met first, as they will be opened: one that is new takes after those before it.

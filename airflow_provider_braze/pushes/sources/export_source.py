@@ -224,7 +224,7 @@ class ExportSource:
 
         :param rest: also what is fewer than there is room for.
         """
-        while gathered.own and (rest or len(gathered.own) >= ledger.room()):
+        while gathered and (rest or len(gathered) >= ledger.room()):
             yield self._map_rows(gathered.take(ledger.room()), by_column, ledger, cut)
         if rest and gathered.rows:
             yield gathered.pass_over()

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from airflow_provider_braze.memory.persistence.buckets import encoded
 from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.redpoint.reading.choosing import Choice, PlainRecords
 from airflow_provider_braze.redpoint.reading.record_scanner import Record
 from airflow_provider_braze.users_track.mapping.by_column import MOST_ID_CHARACTERS
-from airflow_provider_braze.users_track.mapping.identities import Identities
+from airflow_provider_braze.users_track.mapping.identities import PLAIN_ID, Identities
 
 MOST_PASSED_OVER = 500
 """Records of others in a row after which that is told: whoever has them read may have something else to do."""
@@ -49,10 +50,20 @@ class Selection:
         """The index of the cell that identifies users."""
         return self._identities.index
 
+    @property
+    def plain(self) -> bytes:
+        """What such cells are like where :meth:`among_plain` tells."""
+        return PLAIN_ID
+
     def among(self, cells: Sequence[str]) -> Sequence[int] | None:
         """Give the indexes of those of the shard, by the cells that identify users; None where they do not tell."""
         ids = self._identities.plain_ids(cells)
-        return None if ids is None else self.shard.taken(self._identities.kind, ids)
+        return None if ids is None else self.shard.taken(self._identities.kind, encoded(ids))
+
+    def among_plain(self, cells: Sequence[bytes]) -> Sequence[int] | None:
+        """Give the same where all of them are plain."""
+        identities = self._identities
+        return self.shard.taken(identities.kind, cells) if identities.takes_plain(cells) else None
 
     def own(self, read: PlainRecords) -> Sequence[int]:
         """Give the indexes of those rows that are of the shard."""
@@ -83,29 +94,41 @@ class Selection:
 class UnmappedRows:
     """Rows of the shard that were read and not yet mapped, with how many were read, of others too.
 
-    ``own`` are the rows, as line, text, cells and how many were read before it; ``rows`` how many were read.
+    ``lines``, ``texts`` and ``cells`` are of the rows of the shard, and ``places`` how many were read before each;
+    ``rows`` how many were read.
     """
 
     def __init__(self) -> None:
-        self.own: list[tuple[int, str, list[str], int]] = []
+        self.lines: list[int] = []
+        self.texts: list[str] = []
+        self.cells: list[list[str]] = []
+        self.places: list[int] = []
         self.rows = 0
+
+    def __len__(self) -> int:
+        return len(self.lines)
 
     def add(self, read: PlainRecords, own: Sequence[int]) -> None:
         """Take in what was read.
 
         :param own: the indexes of those of its rows that are of the shard.
         """
-        before, places = self.rows, read.places
-        self.own += [(read.lines[at], read.texts[at], read.cells[at], before + places[at]) for at in own]
+        before = self.rows
+        self.lines += [read.lines[at] for at in own]
+        self.texts += [read.texts[at] for at in own]
+        self.cells += [read.cells[at] for at in own]
+        self.places += [before + read.places[at] for at in own]
         self.rows += read.rows
 
     def take(self, most: int) -> PlainRecords:
         """Take out the first so many; what was read before the last of them is over then."""
-        lines, texts, cells, places = zip(*self.own[:most], strict=True)
+        lines, texts, cells = self.lines[:most], self.texts[:most], self.cells[:most]
+        places = self.places[:most]
         read = places[-1] + 1
-        self.own = [(line, text, row, place - read) for line, text, row, place in self.own[most:]]
+        del self.lines[:most], self.texts[:most], self.cells[:most]
+        self.places = [place - read for place in self.places[most:]]
         self.rows -= read
-        return PlainRecords(lines, [*texts], [*cells], places, read, chosen=True)
+        return PlainRecords(lines, texts, cells, places, read, chosen=True)
 
     def pass_over(self) -> int:
         """Count what is left where no row of the shard is among it, and forget it."""

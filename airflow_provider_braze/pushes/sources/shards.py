@@ -9,7 +9,7 @@ Above: a push, and what it reads. Below: nothing but the identity of a user.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,11 +86,11 @@ class Shard:
         first, beyond = self._bounds
         return first <= position(map(_spelt, identity)) < beyond
 
-    def taken(self, kind: str, ids: Sequence[str]) -> list[int]:
+    def taken(self, kind: str, ids: Iterable[bytes]) -> list[int]:
         """Give the indexes of those users that belong to it.
 
         :param kind: how all of them are identified: by one text, which is compared as it is.
-        :param ids: those texts.
+        :param ids: those texts in UTF-8.
         """
         first, beyond = self._bounds
         return [at for at, found in enumerate(positions(kind, ids)) if first <= found < beyond]

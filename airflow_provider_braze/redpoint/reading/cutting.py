@@ -46,8 +46,6 @@ class Cutter:
         self._first = re.compile(f"{some}*{quote}")
         self._next = re.compile(f"{re.escape(delimiter)}{some}*{quote}")
         self._blanks = re.compile(f"{some}*")
-        edge = f"[{re.escape(delimiter)}{quote}\0]"
-        self._astray = re.compile(f"{quote}(?:(?!{edge})|(?<!{edge}{quote}))")
         # It starts with a plain character on purpose: re looks for one many times as fast as for one of a set.
         beside = f"[{re.escape(delimiter + blanks)}\0]"
         self._spaced = (
@@ -103,24 +101,6 @@ class Cutter:
         rows = [text[1:-1].split(between) for text in texts]
         ends = {text[0] for text in texts} | {text[-1] for text in texts}
         return rows if ends == {qualifier} and {*map(len, rows)} == {width} else []
-
-    def outlines(self, texts: Sequence[str]) -> Sequence[str] | None:
-        """Give texts without what stands between qualifiers: of such a value only qualifiers are left.
-
-        So each delimiter that is left ends a cell, and to see which cells there are takes a fraction of the time that
-        cutting does.
-
-        :return: None where it is not sure that each text can be cut, and as a record of its own.
-        """
-        together, qualifier = "\0".join(texts), self.qualifier
-        if not qualifier or qualifier not in together:
-            return texts
-        outside = qualifier.join(together.split(qualifier)[::2])
-        found = outside.split("\0")
-        # A text with a qualifier too few takes the NUL behind it away. What is left of a value fills its cell: else
-        # blanks are around it, or a qualifier is a character. And csv takes a raw line end for the end of a record.
-        sure = self.by_csv and len(found) == len(texts) and not self._astray.search(f"\0{outside}\0")
-        return found if sure and "\n" not in outside and "\r" not in outside else None
 
     def _cut_one(self, text: str) -> list[str]:
         if self.qualifier not in text:
@@ -257,3 +237,8 @@ def width_problem(cells: Sequence[str], width: int, expected: str) -> str:
     many = len(cells)
     empty = _ENDS_EMPTY if many > width and not any(map(str.strip, cells[width:])) else ""
     return f"{many} column{'s' * (many != 1)} where {expected}{empty}"
+
+
+def both(trouble: str | None, problem: str) -> str:
+    """Name trouble first: it tells that the line is not cut, which is asked when its reject is pushed again."""
+    return f"{trouble}; and {problem}" if trouble else problem

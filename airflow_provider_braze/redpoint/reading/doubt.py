@@ -108,15 +108,15 @@ class Wrapping:
         if qualified and not self._are_as_before([text for text, _ in qualified]):
             self._note_qualified(qualified)
 
-    def note_outlines(self, outlines: Sequence[str]) -> None:
-        """Learn the same from the outlines of records, as the cutter gives them."""
-        qualifier = self._cutter.qualifier
-        self.records += len(outlines)
-        self.any = self.any or any(qualifier in outline for outline in outlines)
+    def note_outside(self, records: int, outside: bytes, end: bytes) -> None:
+        """Learn the same from what stands outside of qualifiers, in UTF-8, of records with a line end each."""
+        self.records += records
+        self.any = self.any or self._cutter.qualifier.encode() in outside
         if not self._never_bare:
             return
-        columns = [*zip(*(outline.split(self._cutter.delimiter) for outline in outlines), strict=True)]
-        found = {at: {cell[:1] for cell in columns[at]} for at in self._never_bare}
+        delimiter, qualifier = self._cutter.delimiter, self._cutter.qualifier
+        cells = outside.decode().replace(end.decode(), delimiter).split(delimiter)
+        found = {at: {cell[:1] for cell in cells[at :: self._width]} for at in self._never_bare}
         self._wrapped |= {at for at, starts in found.items() if qualifier in starts}
         self._never_bare = [at for at, starts in found.items() if starts <= {"", qualifier}]
 
@@ -177,12 +177,10 @@ class Judge:
             self._execution_id = rows[0][self._execution_at]
         self.wrapping.note(texts, rows, cut_together=cut_together)
 
-    def note_outlines(self, outlines: Sequence[str]) -> bool:
-        """Learn from the outlines of records; False where that takes the records themselves."""
-        if not self._execution_id and self._execution_at is not None:
-            return False
-        self.wrapping.note_outlines(outlines)
-        return True
+    @property
+    def knows_execution(self) -> bool:
+        """Whether it has seen the export's ChannelExecutionID, if there is one: only records tell it."""
+        return self._execution_at is None or bool(self._execution_id)
 
     def may_be_whole(self, text: str) -> bool:
         """Whether a line is as wide as the header when it is read literally."""
@@ -194,6 +192,17 @@ class Judge:
             return False
         at = self.identifier_at
         return at is None or bool(text.split(self._delimiter)[at].strip(BLANKS))
+
+    def surely_goes_on(self, texts: Sequence[str]) -> bool:
+        """Whether a value surely goes on from the first of some lines to the last.
+
+        There is no doubt where one of them is not whole.
+        """
+        if not self.may_be_whole(texts[0]):
+            return True
+        if any(self._qualifier in text for text in texts[1:-1]):
+            return False
+        return not all(map(self.may_be_whole, texts[1:]))
 
     def doubt(self, first: int, texts: Sequence[str], edges: Sequence[int], *, closed: bool) -> Doubt:
         """Say how each of some whole lines is to be read.

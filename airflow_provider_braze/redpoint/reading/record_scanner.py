@@ -16,13 +16,14 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from airflow_provider_braze.redpoint.reading.choosing import Choice, Chooser, PlainRecords
-from airflow_provider_braze.redpoint.reading.cutting import Cutter, width_problem
+from airflow_provider_braze.redpoint.reading.cutting import Cutter, both, width_problem
 from airflow_provider_braze.redpoint.reading.doubt import Judge
 from airflow_provider_braze.redpoint.reading.lines import (
     MAX_RECORD,
     EndStripper,
     LineQueue,
     are_plain,
+    ends_raw,
     is_readable,
 )
 from airflow_provider_braze.redpoint.reading.spanning import SpanningReader
@@ -144,7 +145,7 @@ class RecordScanner:
         self._width = width
         self._expected = expected
         self._header = header
-        self._chooser = Chooser(self._cutter, width, header)
+        self._chooser = Chooser(self._cutter, self._strip, width, header)
         spanning = self._spanning
         spanning.judge = None
         if spanning.judges:
@@ -169,37 +170,48 @@ class RecordScanner:
     def take(self, most: int, choice: Choice | None = None) -> PlainRecords | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end.
 
-        :param choice: which rows are wanted. Others are left out where that takes less time, and only there.
+        :param choice: which rows are wanted. Others are left out where that takes less time, and only there; there may
+            be more rows then than asked for.
         """
         lines, queue = self._lines, self._lines.queue
-        most = min(most, self._together)
-        if len(queue) < most and not lines.fill(most):
-            return None
         # Not beyond the next line that can be read in two ways: each of these is read by itself, as was decided there.
-        if (sure := self._spanning.doubt.sure_after(self._number)) is not None:
-            most = min(most, sure)
+        sure = self._spanning.doubt.sure_after(self._number)
+        if choice is not None and sure is None and (block := lines.block()):
+            if rows := self._choose(block, choice):
+                lines.used(block)
+                return rows
+            choice = None
+        most = min(most, self._together)
+        # Where rows are chosen, no more lines than there are: of what follows, a whole block can be asked at once.
+        if len(queue) < most and not lines.fill(most if choice is None else 1):
+            return None
+        most = most if sure is None else min(most, sure)
         # The header row is read alone: before it, nobody knows how wide a record is.
         if not most or self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
+        block = "".join(taken).encode() if choice is not None and not lines.dubious else b""
+        if choice is not None and block and (rows := self._choose(block, choice)):
+            self._together = min(2 * self._together, _MOST_TOGETHER)
+            return rows
+        return self._take_all(taken) or self._next()
+
+    def _take_all(self, taken: list[str]) -> PlainRecords | None:
+        """Read as many of some lines as have nothing special; the others are put back."""
         texts = self._strip.all(taken)
         first = self._number + 1
         starts: Sequence[int] = range(first, first + len(taken) + 1)
         if odd := self._uniter.odd(texts):
             starts = self._uniter.unite(taken, texts, odd, [*starts], self._spanning.judge)
-        rows = self._choose(texts, starts, choice) if choice else None
-        if rows is None:
-            rows = self._cut_all(texts, starts)
+        rows = self._cut_all(texts, starts)
         read = starts[rows.rows] - first
         # What is not used goes back, in its order: it is read again, with less at a time, until one line is left alone.
-        queue.extendleft(reversed(taken[read:]))
+        self._lines.queue.extendleft(reversed(taken[read:]))
         # Where rows that have something special come often, few lines are worth being tried together.
         plain = self._together if rows.rows == len(texts) else rows.rows
         self._together = max(1, min(2 * plain, _MOST_TOGETHER))
-        if not rows.rows:
-            return self._next()
         self._number += read
-        return rows
+        return rows if rows.rows else None
 
     def _cut_all(self, texts: list[str], starts: Sequence[int]) -> PlainRecords:
         """Cut texts as far as they have nothing special."""
@@ -211,15 +223,13 @@ class RecordScanner:
             self._spanning.judge.note(texts, cells, cut_together=self._cut_together)
         return PlainRecords(starts[:read], texts, cells, range(read), read, chosen=False)
 
-    def _choose(self, texts: list[str], starts: Sequence[int], choice: Choice) -> PlainRecords | None:
-        """Cut only those texts that are wanted; None where it is not sure at a glance that all of them are records."""
-        if self._lines.dubious or (self._line_end_declared and any(map(_ends_raw, texts))):
+    def _choose(self, block: bytes, choice: Choice) -> PlainRecords | None:
+        """Cut only those of some lines that are wanted; None where it is not sure at a glance that all are records."""
+        if self._chooser is None:
             return None
-        found = self._chooser.choose(texts, choice, self._spanning.judge) if self._chooser else None
-        if found is None:
-            return None
-        lines = [starts[at] for at in found.places]
-        return PlainRecords(lines, found.texts, found.cells, found.places, len(texts), chosen=True)
+        rows, lines = self._chooser.choose(block, self._number + 1, choice, self._spanning.judge)
+        self._number += lines
+        return rows
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
@@ -227,7 +237,7 @@ class RecordScanner:
             return []
         cells: list[list[str]] = []
         self._cut_together = False
-        if not (self._line_end_declared and any(map(_ends_raw, texts))):
+        if not (self._line_end_declared and any(map(ends_raw, texts))):
             with suppress(csv.Error, StopIteration):
                 cells = self._cutter.cut(texts)
         # All are asked at once: where a thousand lines are alike, none is looked at by itself.
@@ -241,7 +251,7 @@ class RecordScanner:
         found: list[list[str]] = []
         # Up to the first that is anything else: what stands behind it depends on how that one is read.
         for text in texts:
-            if not text or _ends_raw(text):
+            if not text or ends_raw(text):
                 break
             try:
                 row = self.cut(text)
@@ -298,7 +308,7 @@ class RecordScanner:
     def _qualified(self, line: str, text: str, number: int) -> tuple[str, list[str]]:
         """Read a record with qualifiers; give its text, empty when it was read without them, and its cells."""
         spanning = self._spanning
-        if self._csv and not _ends_raw(text) and not self._cutter.spaced(text):
+        if self._csv and not ends_raw(text) and not self._cutter.spaced(text):
             self._csv_line.append(text)
             try:
                 return text, next(self._csv)
@@ -323,11 +333,11 @@ class RecordScanner:
         if len(text) > MAX_RECORD:
             return Record(line, [], _TOO_LONG)
         if "\0" in text:
-            problem = _both(problem, "a NUL character")
+            problem = both(problem, "a NUL character")
         elif not is_readable(text):
-            problem = _both(problem, f"{UNREADABLE}{self._encoding}; is dialect['encoding'] right?")
+            problem = both(problem, f"{UNREADABLE}{self._encoding}; is dialect['encoding'] right?")
         if is_cut and self._width is not None and len(cells) != self._width:
-            problem = _both(problem, width_problem(cells, self._width, self._expected))
+            problem = both(problem, width_problem(cells, self._width, self._expected))
         return Record(line, cells, problem)
 
     def _repeats_header(self, cells: list[str]) -> bool:
@@ -338,13 +348,3 @@ class RecordScanner:
             and cells[-1] == header[-1]
             and [cells[0].removeprefix("\ufeff"), *cells[1:]] == header
         )
-
-
-def _both(trouble: str | None, problem: str) -> str:
-    """Name trouble first: it tells that the line is not cut, which is asked when its reject is pushed again."""
-    return f"{trouble}; and {problem}" if trouble else problem
-
-
-def _ends_raw(text: str) -> bool:
-    """Tell whether it ends in a raw CR or LF, which csv would take for a line end and drop, although a value does."""
-    return text.endswith(("\r", "\n"))

@@ -37,7 +37,8 @@ class Uniter:
         if len(pairs) < len(odd) / 2:
             pairs.append((odd[-1], len(texts)))
         for at, (opened, closed) in enumerate(pairs):
-            if closed == len(texts) or not self._is_value(texts, opened, closed, judge):
+            goes_on = closed < len(texts)
+            if not goes_on or not (judge is None or judge.surely_goes_on(texts[opened : closed + 1])):
                 del texts[opened:], starts[opened + 1 :], pairs[at:]
                 break
         for opened, closed in reversed(pairs):
@@ -45,11 +46,3 @@ class Uniter:
             texts[opened : closed + 1] = [self._strip(whole)]
             del starts[opened + 1 : closed + 1]
         return starts
-
-    def _is_value(self, texts: list[str], opened: int, closed: int, judge: Judge | None) -> bool:
-        """Whether a value surely goes on over some lines: there is no doubt where one of them is not whole."""
-        if judge is None or not judge.may_be_whole(texts[opened]):
-            return True
-        if any(self._qualifier in text for text in texts[opened + 1 : closed]):
-            return False
-        return not all(map(judge.may_be_whole, texts[opened + 1 : closed + 1]))

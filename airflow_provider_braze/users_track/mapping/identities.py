@@ -17,6 +17,10 @@ from airflow_provider_braze.users_track.rules.null_words import is_null_word
 
 Identity = tuple[str | None, ...]
 
+PLAIN_ID = rb"[0-9A-Za-z_@.+:-]{0,99}[0-9][A-Za-z_@.+:-]{0,99}"
+"""Whatever it matches is an identifier: it is short enough, has no blanks, and no word for no value has a digit in it
+without a character that is not among these."""
+
 _EMPTY = "empty identifier"
 
 
@@ -94,6 +98,11 @@ class Identities:
             )
         )
         return ids if surely else None
+
+    def takes_plain(self, cells: Sequence[bytes]) -> bool:
+        """Whether many cells that are each a :data:`PLAIN_ID` are all identifiers."""
+        null = None if self._null is None else self._null.encode("utf-8", "surrogatepass")
+        return self.kind in MOST_ID_CHARACTERS and (null is None or null not in cells)
 
     def _check_there(self, cell: str) -> None:
         if not cell or cell.isspace() or cell == self._null:

@@ -11,6 +11,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.memory.persistence.buckets import encoded
 from airflow_provider_braze.pushes.sources.shards import (
     EVERYTHING,
     MOST_SHARDS,
@@ -83,7 +84,7 @@ def test_each_user_is_in_exactly_one_and_many_at_once_as_one_by_one(of: int) -> 
     shards = [Shard(k, of) for k in range(1, of + 1)]
     found: Counter[int] = Counter()
     for shard in shards:
-        taken = shard.taken("external_id", ids)
+        taken = shard.taken("external_id", encoded(ids))
         assert taken == [at for at, each in enumerate(ids) if shard.takes(("external_id", each))]
         found.update(taken)
     assert found == Counter(range(len(ids)))
@@ -93,7 +94,7 @@ def test_each_user_is_in_exactly_one_and_many_at_once_as_one_by_one(of: int) -> 
 @pytest.mark.parametrize("spelt", ["{}", "{:07}", "C-{}00", "user{}@example.com"])
 def test_users_are_spread_evenly(of: int, spelt: str) -> None:
     ids = [spelt.format(n) for n in range(20_000)]
-    sizes = [len(Shard(k, of).taken("external_id", ids)) for k in range(1, of + 1)]
+    sizes = [len(Shard(k, of).taken("external_id", encoded(ids))) for k in range(1, of + 1)]
     assert max(sizes) < 1.1 * len(ids) / of
 
 
