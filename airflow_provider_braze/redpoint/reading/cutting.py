@@ -103,14 +103,21 @@ class Cutter:
         return rows if ends == {qualifier} and {*map(len, rows)} == {width} else []
 
     def _cut_one(self, text: str) -> list[str]:
-        if self.qualifier not in text:
-            return text.split(self.delimiter)
-        if not self.spaced(text):
-            return next(self.csv_reader([text]))
-        if "\n" in text or "\r" in text:
+        if self.qualifier in text and ("\n" in text or "\r" in text) and self.spaced(text):
             # One that may be inside a value or outside. csv refuses the latter, in which two records would be one; here
             # it would be taken: whoever reads line by line knows.
             raise csv.Error(ENDS_WITHIN)
+        return self.cut_record(text)
+
+    def cut_record(self, text: str) -> list[str]:
+        """Cut a text that is one record, as is known: a line end in it stands inside a value.
+
+        What it is cut into depends on nothing but the text, so it is the same whenever that is done.
+        """
+        if not self.by_csv or self.qualifier not in text:
+            return text.split(self.delimiter)
+        if not self.spaced(text):
+            return next(self.csv_reader([text]))
         cells: list[str] = []
         if self.walk(text, 0, cells) >= 0:
             raise csv.Error(NOT_CLOSED)

@@ -165,7 +165,7 @@ class RecordScanner:
 
     def cut(self, text: str) -> list[str]:
         """Cut a line that is one of :class:`PlainRecords`."""
-        return self._cutter.cut([text])[0]
+        return self._cutter.cut_record(text)
 
     def take(self, most: int, choice: Choice | None = None) -> PlainRecords | Record | None:
         """Read on: up to ``most`` rows that have nothing special, or else one record; None at the end.
@@ -254,7 +254,7 @@ class RecordScanner:
             if not text or ends_raw(text):
                 break
             try:
-                row = self.cut(text)
+                row = self._cutter.cut([text])[0]
             except csv.Error:
                 break
             if len(row) != self._width or self._repeats_header(row):

@@ -14,6 +14,7 @@ from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.reading.export_reader import HEAD_BYTES, ExportReader
 from airflow_provider_braze.redpoint.reading.lines import MAX_RECORD
 from airflow_provider_braze.redpoint.reading.record_scanner import Record
+from tests.redpoint.taking import taken
 
 HEADER = "RPContactID,ChannelExecutionID,external_id,first_name"
 NAMES = tuple(HEADER.split(","))
@@ -592,3 +593,14 @@ class TestBadRecords:
         assert bad[0].problem == "longer than 4,194,304 characters"
         assert found[-1] == Record(12, ["1", "2", "P2", "A"], None)
         assert peak < 100 * 2**20
+
+
+def test_a_record_is_cut_alike_before_and_after_its_export_has_changed() -> None:
+    """Blanks and a line end at the start of a value look like blanks in front of it, once nothing is usual any more."""
+    wrapped = [f'"P{n}"\t"5"" pipe"\t" \r\nb"' for n in range(40)]
+    rows = [*wrapped, "P40\tx\ty", *(f'P{n}\t"x"\ty' for n in range(41, 44))]
+    data = "\r\n".join(["external_id\tsize\tnote", *rows, ""]).encode()
+
+    found = taken(read(data, line_end="CRLF"), 10)
+
+    assert [record.cells[2] for record in found] == [*[" \r\nb"] * 40, *["y"] * 4]
