@@ -27,8 +27,8 @@ from airflow_provider_braze.users_track.records import (
 )
 from airflow_provider_braze.users_track.rules.data_points import Billed, DataPoints
 
-_LARGEST_SEGMENT = 250
-"""Records of a segment; the first ones are smaller, so that there is soon something to resume from."""
+_LARGEST_SEGMENT = 500
+"""Records of a segment, which are mapped together; the first ones are smaller, to have soon what to resume from."""
 
 _MANY_SEGMENTS = 128
 """Segments that wait for an older one, after which new ones get larger."""
@@ -104,6 +104,8 @@ class Ledger:
     @property
     def crowded(self) -> bool:
         """Whether so many failed records wait to be written down that nothing more should be read for now."""
+        if self._held.crowded and self._segments[-1].failed:
+            self._open()  # They wait for the end of their segment, which would not come if nothing more were read.
         return self._held.crowded
 
     def room(self) -> int:
@@ -262,9 +264,7 @@ class Ledger:
                 segment.outcomes[outcome] += lost
                 segment.unsettled, segment.incomplete = 0, True
         if missing:
-            self.note(
-                f"{missing} records were interrupted while they were handled; they are in no rejects file."
-            )
+            self.note(f"{missing} records were interrupted while handled; they are in no rejects file.")
 
     def flush(self) -> None:
         """Write down what is left, while there is still time to say that it cannot be written."""

@@ -212,8 +212,10 @@ from airflow_provider_braze.pushes.rows import rows_source
 from airflow_provider_braze.pushes.attempt import running
 from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.users_track.batching import merge_window as batches
+from airflow_provider_braze.users_track.ledger import ledger
 from tests.pushes.rows.test_resume_rows import Try
 checkpoint.EVERY, running.LOOK_EVERY, rows_source.AHEAD = 0.0, 0.02, 300
+ledger._LARGEST_SEGMENT = 250
 batches.LOOK_AHEAD_RECORDS, export_source.REPLAYED_RECORDS = 500, 2000
 class Sandbox:
     url, key = sys.argv[1], "sandbox-key-0000-1111"

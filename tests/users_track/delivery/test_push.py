@@ -872,6 +872,23 @@ class TestMemory:
         assert len(written.rows) == 20_000
         assert max(held) <= 300 + 250
 
+    def test_failed_records_that_wait_for_nothing_do_not_end_the_reading(
+        self, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sinks, "_MOST_HELD", 40)
+
+        def source() -> Iterator[ProfileObject | None]:
+            for item in people(3000):
+                ledger.refuse(replace(item.references[0], segment=ledger.begin()), "", "too wide")
+                yield None
+
+        push, ledger, written = start([], workspace(sandbox.url))
+        push._intake.source = source()
+        run_within(push)
+
+        assert push.error is None
+        assert len(written.rows) == 3000
+
     def test_two_hundred_thousand_records_in_a_bounded_window(self) -> None:
         most_held = most_records = 0
 
