@@ -111,7 +111,7 @@ class Chooser:
             return _NOT_SURE
         lines = block.splitlines(keepends=True) if not self._line_end else _split(block, end)
         count = len(lines)
-        starts = range(rows) if count == rows else self._unite(lines, self._odd(parts), judge)
+        starts = range(rows) if count == rows else self._unite(lines, judge)
         # Only now it is sure that nothing stands between the halves of a line end.
         if len(starts) != rows:
             return _NOT_SURE
@@ -158,31 +158,11 @@ class Chooser:
         name = _bytes(self._header[at])
         return name in cells or b"\xef\xbb\xbf" + name in cells
 
-    def _odd(self, parts: Sequence[bytes]) -> list[int]:
-        """Find the lines in which a value opens that goes on over the next one, or ends that did; none that do both.
-
-        They have an odd number of qualifiers. To ask values for line ends takes a third of counting those in each line.
-        """
-        odd: list[int] = []
-        line = after = 0
-        goes_on = [2 * at + 1 for at, value in enumerate(parts[1::2]) if b"\n" in value or b"\r" in value]
-        for at in goes_on:
-            opened = line + self._line_ends(self._qualifier.join(parts[after:at]))
-            line, after = opened + self._line_ends(parts[at]), at + 1
-            if odd and odd[-1] == opened:
-                # One ends in this line, and another opens.
-                odd[-1] = line
-            elif line > opened:
-                odd += opened, line
-        return odd
-
-    def _line_ends(self, text: bytes) -> int:
-        if self._line_end:
-            return text.count(self._line_end)
-        return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
-
-    def _unite(self, lines: list[bytes], odd: list[int], judge: Judge | None) -> Sequence[int]:
+    def _unite(self, lines: list[bytes], judge: Judge | None) -> Sequence[int]:
         """Unite the lines over which a value goes on; give where records start, none where it is in doubt."""
+        if not self._qualifier:
+            return []
+        odd = [at for at, line in enumerate(lines) if line.count(self._qualifier) & 1]
         starts = [*range(len(lines))]
         for opened, closed in reversed([*zip(odd[::2], odd[1::2], strict=True)]):
             some = lines[opened : closed + 1]
