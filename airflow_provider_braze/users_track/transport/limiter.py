@@ -122,6 +122,8 @@ class Limiter:
         wait = max(0.0, self._paused_until - now, self._next_at - now)
         wait = max(wait, self._share.hold(now, self._unanswered))
         if self._unanswered >= self._may_fly:
+            # Held back on purpose: nothing of that is made up for.
+            self._catch_up = 0.0
             return None
         if self._unanswered + len(self._answered) < self._most():
             return wait
