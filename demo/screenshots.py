@@ -182,17 +182,13 @@ class Photographer:
 
     def started_by_file(self) -> None:
         """Take the run that an export has started by landing."""
-        self.airflow.pause(DAG_ID)
-        self.airflow.end("scheduler")
-        self.airflow.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
-        self.airflow.unpause(ON_LANDING)
-        self.airflow.parse_again(ON_LANDING)
-        invent_export(6003, people=150).land(self.scene.base_path, modified=time.time() - 60)
-        self.airflow.wait_for(
-            lambda: [run for run in self.airflow.runs(ON_LANDING) if run["state"] == "success"],
-            "a run that an export has started",
-            240,
-        )
+        with self.airflow.started_by_landing(ON_LANDING, paused=DAG_ID):
+            invent_export(6003, people=150).land(self.scene.base_path, modified=time.time() - 60)
+            self.airflow.wait_for(
+                lambda: [run for run in self.airflow.runs(ON_LANDING) if run["state"] == "success"],
+                "a run that an export has started",
+                240,
+            )
         self.ui.open(f"dags/{ON_LANDING}/runs")
         self.take("started-by-file", height=480, settle=4)
 

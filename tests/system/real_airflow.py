@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -275,6 +275,26 @@ class RealAirflow:
     def parse_again(self, dag_id: str) -> None:
         """Have a DAG's file parsed now: only then does Airflow start, or end, what watches its assets."""
         self.api("PUT", f"parseDagFile/{self.api('GET', f'dags/{dag_id}')['file_token']}")
+
+    @contextlib.contextmanager
+    def started_by_landing(self, dag_id: str, *, paused: str) -> Iterator[None]:
+        """Let what lands start a DAG while the ``with`` block lasts.
+
+        Airflow starts none by itself before and afterwards. Meanwhile every schedule fires: the DAG that has one
+        and is switched on is paused, and stays so.
+        """
+        self.pause(paused)
+        self.end("scheduler")
+        self.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
+        self.unpause(dag_id)
+        self.parse_again(dag_id)
+        try:
+            yield
+        finally:
+            self.pause(dag_id)
+            self.parse_again(dag_id)
+            self.end("scheduler")
+            self.spawn("scheduler")
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
         """Return the runs of a DAG, oldest first."""

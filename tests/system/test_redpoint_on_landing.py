@@ -28,18 +28,10 @@ TRIGGERER = {
 @pytest.fixture
 def watched(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> Iterator[Path]:
     """A base path that the DAG watches; nothing else runs by itself."""
-    airflow.pause("redpoint_to_braze")
     airflow.set_variable("redpoint_base_path", str(tmp_path))
     airflow.set_variable("redpoint_settle_seconds", "0")
-    airflow.end("scheduler")
-    airflow.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
-    airflow.unpause(DAG_ID)
-    airflow.parse_again(DAG_ID)
-    yield tmp_path
-    airflow.pause(DAG_ID)
-    airflow.parse_again(DAG_ID)
-    airflow.end("scheduler")
-    airflow.spawn("scheduler")
+    with airflow.started_by_landing(DAG_ID, paused="redpoint_to_braze"):
+        yield tmp_path
 
 
 def asset(airflow: RealAirflow) -> int:

@@ -19,13 +19,8 @@ COMMA = EXPORTS[0]
 @pytest.fixture
 def watching(airflow: RealAirflow, base_path: Path) -> Iterator[None]:
     """The DAG watches; nothing else runs by itself."""
-    airflow.pause("redpoint_to_braze")
-    airflow.end("scheduler")
-    airflow.spawn("scheduler", AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE="True")
-    airflow.unpause(DAG_ID)
-    airflow.parse_again(DAG_ID)
-    yield
-    airflow.pause(DAG_ID)
+    with airflow.started_by_landing(DAG_ID, paused="redpoint_to_braze"):
+        yield
 
 
 @pytest.mark.usefixtures("watching")
