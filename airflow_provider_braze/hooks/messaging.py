@@ -13,6 +13,7 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError
 from airflow_provider_braze.hooks.calls import Calls, given_id
+from airflow_provider_braze.users_track.rules import moments
 
 _MOST_BYTES = 64_000_000
 """Of one answer: the details of a Canvas hold the HTML of each of its messages."""
@@ -122,7 +123,7 @@ class MessagingCalls(Calls):
 
 def _moment(given: datetime | str) -> str:
     try:
-        moment = datetime.fromisoformat(given) if isinstance(given, str) else given
+        moment = moments.of_iso(given) if isinstance(given, str) else given
         if not isinstance(moment, datetime):
             raise TypeError
     except (ValueError, TypeError):

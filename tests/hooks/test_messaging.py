@@ -131,7 +131,7 @@ def test_details_with_a_draft(hook: BrazeHook, sandbox: SandboxProcess) -> None:
     ]
 
 
-@pytest.mark.parametrize("wrong", ["yesterday", 7, ""])
+@pytest.mark.parametrize("wrong", ["yesterday", 7, "", "2026-03-01+02:00"])
 def test_a_wrong_time_is_said_before_the_first_request(
     hook: BrazeHook, sandbox: SandboxProcess, wrong: Any
 ) -> None:

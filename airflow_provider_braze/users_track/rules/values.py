@@ -5,6 +5,7 @@ Above: the mapping. Below: the checks and the limits.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +27,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}\Z")
 _NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\Z")
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 ISO_DATE = "%Y-%m-%d"
+
+_DIGITS = {"Y": 4, "G": 4, "j": 3, "u": 1, "w": 1} | dict.fromkeys("dmyHIMSUVW", 2)
+"""By letter of a ``strptime`` format, the digits of a number that is written whole; of ``%f`` there may be any."""
 
 text: Reader = checks.text
 
@@ -96,6 +100,38 @@ def reads_weeks_of_two_digits(format: str) -> bool:
     return found.date().replace(year=moment.year) != moment.date()
 
 
+def _parser(format: str) -> Callable[[str], datetime]:
+    """Make what reads a cell in a ``strptime`` format; it raises ``ValueError``.
+
+    By itself, ``%d%m%Y`` reads ``1112020``, of which a database has eaten the zero of the first of November, as the
+    eleventh of January: of numbers that touch, each has to have all its digits.
+    """
+    parts = re.findall(r"%.|[^%]+", format)
+    are_numbers = [part[0] == "%" and part[1] in (*_DIGITS, "f") for part in parts]
+    touch = [False, *map(all, itertools.pairwise(are_numbers)), False]
+    if not any(touch):
+        return lambda cell: datetime.strptime(cell, format)
+    pattern = "".join(map(_shape, parts, map(any, itertools.pairwise(touch))))
+    # Several in a row would try every way to share out what they match.
+    is_whole = re.compile(re.sub(r"(\\D\+)+", r"\\D+", pattern), re.DOTALL).fullmatch
+
+    def parse(cell: str) -> datetime:
+        found = datetime.strptime(cell, format)
+        if not is_whole(cell):
+            raise ValueError
+        return found
+
+    return parse
+
+
+def _shape(part: str, touches: bool) -> str:
+    """Give a pattern of what a part of a format reads."""
+    letter = part[1] if part[0] == "%" else ""
+    if letter in ("f", *_DIGITS):
+        return rf"\d{{{_DIGITS[letter]}}}" if touches and letter in _DIGITS else r"\d+"
+    return ".+" if letter in ("z", "c", "x", "X") or re.search(r"\d", part) else r"\D+"
+
+
 def past(day: date) -> None:
     """Check that a day has come, somewhere on earth."""
     if day > (datetime.now(UTC) + timedelta(hours=14)).date():
@@ -149,9 +185,11 @@ def date_reader(format: str) -> Reader:
     if format == ISO_DATE:
         return iso_date
 
+    parse = _parser(format)
+
     def read(cell: str) -> str:
         try:
-            value = datetime.strptime(cell, format).date()
+            value = parse(cell).date()
         except ValueError:
             raise ValueError(f"not a date in the format {format}") from None
         moments.year(value.year)
@@ -165,9 +203,11 @@ def datetime_reader(format: str | None) -> Reader:
     if format is None:
         return moments.time
 
+    parse = _parser(format)
+
     def read(cell: str) -> str:
         try:
-            value = datetime.strptime(cell, format)
+            value = parse(cell)
         except ValueError:
             raise ValueError(f"not a time in the format {format}") from None
         return moments.iso(value)

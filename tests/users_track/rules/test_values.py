@@ -43,8 +43,18 @@ def read(cell, name, **options):
         (("datetime",), "2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05Z"),
         (("datetime",), "2026-01-02 03:04", "2026-01-02T03:04:00Z"),
         (("datetime",), "2026-01-02", "2026-01-02T00:00:00Z"),
+        (("datetime",), "20260102T030405+0200", "2026-01-02T01:04:05Z"),
+        (("datetime",), "2026-W01-5", "2026-01-02T00:00:00Z"),
+        (("datetime",), "2026-01-02_03:04", "2026-01-02T03:04:00Z"),
         (("datetime", {"format": "%d/%m/%Y %H:%M"}), "02/01/2026 15:30", "2026-01-02T15:30:00Z"),
         (("datetime", {"format": "%Y-%m-%d %H:%M %z"}), "2026-01-02 15:30 +0230", "2026-01-02T13:00:00Z"),
+        (("date", {"format": "%d%m%Y"}), "01112026", "2026-11-01"),
+        (("date", {"format": "%d%b%y"}), "1nov26", "2026-11-01"),
+        (("date", {"format": "%Y%m%d"}), "20261101", "2026-11-01"),
+        (("date", {"format": "%d.%m.%Y%%%H%M"}), "1.1.2026%0130", "2026-01-01"),
+        (("datetime", {"format": "%y%m%d%H%M%S%f"}), "2611010203045", "2026-11-01T02:03:04.500000Z"),
+        (("datetime", {"format": "%Y%m%dT%H%M%S%z"}), "20261101T020304+02:00", "2026-11-01T00:03:04Z"),
+        (("datetime", {"format": "%d %b 20%y %H%M %p"}), "1 Nov 2026  0130  PM", "2026-11-01T01:30:00Z"),
         (("array",), '["a", "b"]', ["a", "b"]),
         (("array",), '[{"a": 1}]', [{"a": 1}]),
         (("array",), "[]", []),
@@ -100,6 +110,31 @@ BAD = [
     (("datetime",), "0001-01-01T00:00:00+02:00", "a year before 1 in UTC"),
     (("datetime", {"format": "%d/%m/%Y %H"}), "x", "not a time in the format %d/%m/%Y %H"),
     (("datetime", {"format": "%d/%m/%Y %H"}), "01/01/3001 10", "a year after 3000"),
+    # Days with an offset, and a number of milliseconds.
+    *[
+        (("datetime",), cell, "not a time in the format ISO 8601")
+        for cell in (
+            "2026-03-01+02:00",
+            "2026-03-01-05:00",
+            "20260301-0500",
+            "1710010112345",
+            "2026-W09-7+02",
+        )
+    ],
+    # A zero is gone, and with it the order of day and month, or of hour and minute.
+    *[
+        (("date", {"format": format}), cell, f"not a date in the format {format}")
+        for format, cell in (
+            ("%d%m%Y", "1112026"),
+            ("%m%d%y", "11126"),
+            ("%Y%m%d", "2026111"),
+            ("%y%j", "4834"),
+            ("%d.%m.%Y %H%M", "1.1.2026 130"),
+            ("%d %m %Y %H%M %p", "1 1 2026 130 PM"),
+            ("%Y%m%d%H%M%S%f", "20261101020304"),
+        )
+    ],
+    (("datetime", {"format": "%d%m%Y %H:%M"}), "1112026 10:00", "not a time in the format %d%m%Y %H:%M"),
     (("array",), "a,b", "not a JSON array"),
     (("array",), '{"a": 1}', "not a JSON array"),
     (("array",), "[" * 5000, "not a JSON array"),
