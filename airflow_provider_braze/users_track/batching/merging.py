@@ -35,6 +35,9 @@ _NEVER_TAKEN = frozenset({"email_subscription_info"})
 _MAY_BE_IGNORED = frozenset({"language"})
 """Fields of which checked values may be unknown to Braze, which then keeps what it has."""
 
+_CONSENT = {"email_subscribe": ("email",), "subscription_groups": ("email", "phone")}
+"""Fields that change every profile with the same address or number (Braze docs: user attributes object), and which."""
+
 _SAME_IN_BOTH = ("_update_existing_only", "push_token_import")
 _MERGE = "_merge_objects"
 _ALIAS = "user_alias"
@@ -60,12 +63,12 @@ def merge(
     :param united: array attributes whose plain arrays are tags, so that they are united too.
     :param checked: Braze surely takes every value of both.
     :return: one object for both, or None where Braze must get them one after the other: also where Braze may
-        refuse or ignore a part of one, which must not take the other with it.
+        refuse or ignore a part of one, which must not take the other with it, or apply it to other people.
     """
     # Of the two, Braze would create the profile with one and not with the other.
     if any(older.get(flag) != newer.get(flag) for flag in _SAME_IN_BOTH):
         return None
-    if not checked and _may_be_refused(older, newer):
+    if _is_about_other_contact(older, newer) or not (checked or _are_plain(older, newer)):
         return None
     # How objects are taken is said once for a whole profile object; where both have such, it must be the same.
     both_deep = older.get(_MERGE) is True and newer.get(_MERGE) is True
@@ -89,9 +92,25 @@ def merge(
     return merged
 
 
-def _may_be_refused(*profiles: dict[str, Any]) -> bool:
-    return any(
-        not _is_taken(key, profile[key]) for profile in profiles for key in _CAN_REFUSE & profile.keys()
+def _is_about_other_contact(older: dict[str, Any], newer: dict[str, Any]) -> bool:
+    """Tell whether the older's consent would, in one object with the newer's address, be that of other people."""
+    for field, contacts in _CONSENT.items():
+        if field in older:
+            for contact in contacts:
+                if contact in newer and newer[contact] != older.get(contact, _CANNOT):
+                    return True
+    return False
+
+
+def _are_plain(*profiles: dict[str, Any]) -> bool:
+    """Tell whether Braze surely takes objects as a whole, and each of their names for an attribute of its own.
+
+    It cuts the spaces around a name: of ``"x "`` and ``"x"`` in one object, the one that stands last is kept.
+    """
+    return all(
+        name == name.strip() and (name not in _CAN_REFUSE or _is_taken(name, value))
+        for profile in profiles
+        for name, value in profile.items()
     )
 
 

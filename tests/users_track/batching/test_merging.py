@@ -95,6 +95,37 @@ def test_a_merged_object_does_what_both_would_do_in_turn(stored, older, newer):
         assert after(stored, merged) == after(stored, older, newer)
 
 
+GROUPS = [
+    {"subscription_group_id": "8f2c1d4e-0000-4000-8000-000000000001", "subscription_state": "subscribed"}
+]
+CONSENT = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.sampled_from(["a@example.com", "b@example.com", None]),
+        "phone": st.sampled_from(["+34600000001", "+34600000002", None]),
+        "email_subscribe": st.sampled_from(["unsubscribed", "opted_in"]),
+        "subscription_groups": st.just(GROUPS),
+    },
+)
+
+
+@pytest.mark.no_mutation
+@settings(max_examples=300, deadline=None)
+@given(CONSENT, CONSENT, CONSENT, st.booleans())
+@example({}, {"email": "a@example.com", "email_subscribe": "unsubscribed"}, {"email": "b@example.com"}, True)
+def test_a_merged_consent_is_that_of_the_same_people(stored, older, newer, checked):
+    """Consent reaches everybody with the same address or number."""
+    others = [
+        {"external_id": "A", "email": "a@example.com", "phone": "+34600000001"},
+        {"external_id": "B", "email": "b@example.com", "phone": "+34600000002"},
+    ]
+    same = {"external_id": "P1", "_update_existing_only": False}
+    stored, older, newer = (same | each for each in (stored, older, newer))
+    merged = merge(older, newer, checked=checked)
+    if merged is not None:
+        assert after(*others, stored, merged) == after(*others, stored, older, newer)
+
+
 @pytest.mark.no_mutation
 @settings(max_examples=200, deadline=None)
 @given(st.lists(profile_objects(), min_size=2, max_size=6), profile_objects())
@@ -165,6 +196,18 @@ def both(older, newer, united=frozenset()):
             {"x": {"a": 1}, "y": 1},
             id="no flag stays with it too",
         ),
+        pytest.param(
+            {"email": "a@b.cc", "email_subscribe": "unsubscribed"},
+            {"email": "a@b.cc", "phone": "+34600000001", "email_subscribe": "subscribed"},
+            {"email": "a@b.cc", "phone": "+34600000001", "email_subscribe": "subscribed"},
+            id="consent of one address",
+        ),
+        pytest.param(
+            {"email": "a@b.cc"},
+            {"email": "c@b.cc", "email_subscribe": "unsubscribed"},
+            {"email": "c@b.cc", "email_subscribe": "unsubscribed"},
+            id="consent of the newer address",
+        ),
         pytest.param({"twitter": {"id": 1}}, {"twitter": {"n": 1}}, {"twitter": {"n": 1}}, id="set whole"),
         pytest.param({"x": 1}, {"x": {"$time": "2026-01-01"}}, {"x": {"$time": "2026-01-01"}}, id="a time"),
     ],
@@ -217,7 +260,21 @@ def test_what_is_merged(older, newer, expected):
         pytest.param({"x": 1.5}, {"x": {"inc": 1}}, id="an increment of a float"),
         pytest.param({"subscription_groups": []}, {"subscription_groups": []}, id="groups are instructions"),
         pytest.param({"push_tokens": []}, {"push_tokens": []}, id="push tokens are instructions"),
+        pytest.param({"x": "old", "x ": "odd"}, {"x": "new"}, id="two names of one attribute"),
+        pytest.param({" x": "odd"}, {"x": "new"}, id="a name with a space"),
         pytest.param({"push_token_import": True}, {}, id="a token import"),
+        pytest.param(
+            {"email": "a@b.cc", "email_subscribe": "unsubscribed"}, {"email": "c@b.cc"}, id="another address"
+        ),
+        pytest.param(
+            {"email": "a@b.cc", "email_subscribe": "unsubscribed"},
+            {"email": "c@b.cc", "email_subscribe": "subscribed"},
+            id="another address with its own consent",
+        ),
+        pytest.param({"email_subscribe": "unsubscribed"}, {"email": "a@b.cc"}, id="a first address"),
+        pytest.param({"email_subscribe": "unsubscribed"}, {"email": None}, id="an address is unset"),
+        pytest.param({"subscription_groups": []}, {"phone": "+34600000001"}, id="a first number"),
+        pytest.param({"subscription_groups": []}, {"email": "a@b.cc"}, id="groups go by the address, too"),
     ],
 )
 def test_what_goes_one_after_the_other(older, newer):
