@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,28 @@ def test_a_row_with_half_an_alias_is_invalid(
     assert (report["invalid"], report["accepted"]) == (1, 1)
     assert report["reasons"] == {"a user_alias without alias_name or alias_label": 1}
     assert len(sandbox.all_profiles()) == 1
+
+
+@pytest.mark.parametrize("kind", ["external_id", "braze_id"])
+@pytest.mark.parametrize(
+    "odd", [1001.0, 1001.5, Decimal("1001.0"), Decimal("1E+3"), True, ["P1"], {"id": "P1"}]
+)
+def test_an_id_is_text_or_a_whole_number(
+    push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess, kind: str, odd: Any
+) -> None:
+    """pandas makes 1001.0 of the id 1001 where another row has none, and that may become another user."""
+    event = {"name": "chat", "time": "2026-03-01T10:00:00Z"}
+    report = push_rows(attributes=[{kind: odd, "email": "ann@example.com"}], events=[{kind: odd, **event}])
+    assert (report["records"], report["invalid"]) == (2, 2)
+    assert report["reasons"] == {f"{kind} is neither text nor a whole number": 2}
+    assert sandbox.stats()["requests"] == 0
+
+
+def test_a_whole_number_is_an_id(push_rows: Callable[..., dict[str, Any]], sandbox: SandboxProcess) -> None:
+    # As a database's driver gives them.
+    rows = [{"external_id": id, "x": 1} for id in (1001, Decimal("1002"), "1003")]
+    assert push_rows(attributes=rows)["accepted"] == 3
+    assert sandbox.profiles().keys() == {"1001", "1002", "1003"}
 
 
 def test_push_tokens_of_nobody_known_are_imported(

@@ -37,6 +37,7 @@ AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
 
 _ALIAS_PARTS = ("alias_name", "alias_label")
+_IDS = ("external_id", "braze_id")
 _NO_ROW = "not a row of attributes, events or purchases as JSON"
 
 Announce = Callable[[Callable[[], None]], bool]
@@ -71,9 +72,23 @@ def _problem_of(array: str, content: Any) -> str | None:
     alias = content.get("user_alias")
     if alias is not None and not _is_whole_alias(alias):
         return "a user_alias without alias_name or alias_label"
+    for kind in _IDS:
+        if not _may_be_id(content.get(kind)):
+            return f"{kind} is neither text nor a whole number"
     if identity_of(content) is None and not _imports_tokens(array, content):
         return "no identifier"
     return None
+
+
+def _may_be_id(value: Any) -> bool:
+    """Tell whether Braze keeps a value as the id that is meant.
+
+    Of a whole number it keeps the text. Of one with a point that would be another user's: of the id 1001 pandas makes
+    1001.0 where another row has none.
+    """
+    if isinstance(value, Decimal):
+        return value.as_tuple().exponent == 0
+    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
 
 
 def _imports_tokens(array: str, content: Mapping[str, Any]) -> bool:
