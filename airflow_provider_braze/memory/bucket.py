@@ -15,12 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from airflow_provider_braze.exceptions import describe
 from airflow_provider_braze.memory.decisions.decider import Decider, Wish
 from airflow_provider_braze.memory.decisions.reducing import Decision, Gathered, Told
-from airflow_provider_braze.memory.persistence.opened import (
-    DAMAGED,
-    MemoryUnwritableError,
-    Place,
-    set_aside_text,
-)
+from airflow_provider_braze.memory.persistence.opened import DAMAGED, Place, give_up, not_brought_back
 from airflow_provider_braze.memory.persistence.store import MemoryStore
 
 T = TypeVar("T")
@@ -142,15 +137,7 @@ class Bucket:
         """
         self._given_up = True
         self._decider.accepted.clear()
-        self._say(set_aside_text(why))
-        try:
-            self._place.disbelieve()
-        except Exception as error:
-            if forget:
-                raise MemoryUnwritableError(
-                    f"The memory of what Braze was told can neither be written nor set aside ({describe(error)}): "
-                    "delete it, make room, or set memory_path to another folder."
-                ) from error
+        give_up(self._place, why, self._say, must=forget)
 
     def saved(self) -> Saved | None:
         """Tell what it has saved; None where that cannot be read."""
@@ -180,7 +167,4 @@ class Bucket:
         try:
             self._place.close()
         except Exception as error:
-            self._say(
-                f"The memory of what Braze was told could not be brought back ({describe(error)}): the next push "
-                "sends everything."
-            )
+            self._say(not_brought_back(error))

@@ -13,10 +13,10 @@ from airflow_provider_braze.memory.persistence.buckets import BUCKETS, by_bucket
 from airflow_provider_braze.memory.persistence.in_place import Guest
 from airflow_provider_braze.memory.persistence.opened import (
     DAMAGED,
-    MemoryUnwritableError,
     Place,
     close_all,
-    set_aside_text,
+    give_up,
+    not_brought_back,
 )
 from airflow_provider_braze.memory.persistence.place import bucket_folder, exists, is_here, open_place
 from airflow_provider_braze.storage.files.location import Location
@@ -78,16 +78,13 @@ class Forgetting:
             with place.store.transaction():
                 place.store.forget_users(map(place.store.user_id, external_ids))
         except (*DAMAGED, OSError) as error:
-            self._warn(set_aside_text(f"it cannot be used ({describe(error)})"))
-            try:
-                place.disbelieve()
-            except Exception as failed:
-                raise MemoryUnwritableError(
-                    f"The memory of what Braze was told can neither be written nor set aside ({describe(failed)}): "
-                    "delete it, or make room."
-                ) from error
+            give_up(place, f"it cannot be used ({describe(error)})", self._warn)
 
     def close(self) -> None:
         """Let the next push have it."""
         places, self._places = self._places, {}
-        close_all([*places.values(), *filter(None, [self._unheard])])
+        try:
+            close_all([*places.values(), *filter(None, [self._unheard])])
+        except Exception as error:
+            # What the run did is still to be reported.
+            self._warn(not_brought_back(error))

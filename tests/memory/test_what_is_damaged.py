@@ -13,6 +13,7 @@ from airflow_provider_braze.memory.forgetting import Forgetting
 from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.memory.opening import find
 from airflow_provider_braze.memory.persistence.buckets import bucket_of
+from airflow_provider_braze.memory.persistence.opened import MemoryUnwritableError
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
 from tests.connections import connect
@@ -148,3 +149,33 @@ class TestFurtherIn:
         forgetting.forget(USERS)
         forgetting.close()
         assert len(desk.push(*people(), wish=ONLY_CHANGED).changed) == len(USERS)
+
+
+@pytest.mark.parametrize("by", ["a push", "a run that changes users"])
+def test_nothing_goes_on_where_it_can_neither_be_written_nor_set_aside(tmp_path: Path, by: str) -> None:
+    desk = Desk(tmp_path / "reports")
+    desk.push(*people("old"))
+    memory = desk.opened()
+    place = find(Wish(), ReportsFolder.at(str(desk.folder)), desk.conn_id)
+    forgetting = Forgetting(place, desk.warnings.append)
+
+    def change(value: str) -> None:
+        if by == "a push":
+            memory.reduce(people(value))
+        else:
+            forgetting.forget(USERS)
+
+    change("old")
+    for file in files(desk):
+        if file.name == "memory.sqlite":
+            damage(file, "DROP TABLE users")
+            word = file.with_name("guests")
+            word.unlink()
+            word.mkdir()
+    with pytest.raises(MemoryUnwritableError, match=r"nor set aside .* make room, or delete it"):
+        change("new")
+    assert "everything is sent: it cannot be used" in desk.warnings[0]
+    # What was done before is still to be reported.
+    memory.close()
+    forgetting.close()
+    assert "could not be brought back" in desk.warnings[-1]

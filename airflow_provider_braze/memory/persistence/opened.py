@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from airflow_provider_braze.exceptions import BrazeError
+from airflow_provider_braze.exceptions import BrazeError, describe
 from airflow_provider_braze.memory.persistence.store import MemoryStore, UnusableError, set_aside
 
 Belongs = Callable[[MemoryStore], str | None]
@@ -94,7 +94,7 @@ def opened(path: str, belongs: Belongs, warn: Warn, *, synchronous: str) -> Memo
 
 def warn_of(trouble: str, warn: Warn) -> None:
     """Say once why everything is sent."""
-    warn(set_aside_text(trouble))
+    warn(f"{SET_ASIDE} {trouble}.")
 
 
 def damaged_text(error: BaseException) -> str:
@@ -102,6 +102,26 @@ def damaged_text(error: BaseException) -> str:
     return str(error) if isinstance(error, UnusableError) else f"it is damaged ({type(error).__name__})"
 
 
-def set_aside_text(why: str) -> str:
-    """Say why everything is sent."""
-    return f"{SET_ASIDE} {why}."
+def not_brought_back(error: BaseException) -> str:
+    """Say that what was noted since a memory was opened is lost."""
+    return (
+        f"The memory of what Braze was told could not be brought back ({describe(error)}): the next push sends "
+        "everything."
+    )
+
+
+def give_up(place: Place, why: str, warn: Warn, *, must: bool = True) -> None:
+    """Set a memory aside that is in use, and say why everything is sent.
+
+    :param must: something could not be forgotten that is about to change, so that nobody may believe it.
+    :raises MemoryUnwritableError: it must be set aside, and cannot.
+    """
+    warn_of(why, warn)
+    try:
+        place.disbelieve()
+    except Exception as error:
+        if must:
+            raise MemoryUnwritableError(
+                f"The memory of what Braze was told can neither be written nor set aside ({describe(error)}): "
+                "give the worker write access, make room, or delete it."
+            ) from error
