@@ -109,13 +109,14 @@ class Wrapping:
             self._note_qualified(qualified)
 
     def note_outside(self, records: int, outside: bytes, end: bytes) -> None:
-        """Learn the same from what stands outside of qualifiers, in UTF-8, of records with a line end each."""
+        """Learn the same from what stands outside of qualifiers, in UTF-8, with a line end before each record."""
         self.records += records
         self.any = self.any or self._cutter.qualifier.encode() in outside
         if not self._never_bare:
             return
         delimiter, qualifier = self._cutter.delimiter, self._cutter.qualifier
-        cells = outside.decode().replace(end.decode(), delimiter).split(delimiter)
+        # Behind the last line end is none.
+        cells = outside.decode().replace(end.decode(), delimiter).split(delimiter)[1:-1]
         found = {at: {cell[:1] for cell in cells[at :: self._width]} for at in self._never_bare}
         self._wrapped |= {at for at, starts in found.items() if qualifier in starts}
         self._never_bare = [at for at, starts in found.items() if starts <= {"", qualifier}]
