@@ -11,9 +11,12 @@ Above: shards, and the memory. Below: nothing.
 
 from __future__ import annotations
 
+import sys
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from functools import lru_cache
+from itertools import compress, pairwise, repeat
 from zlib import crc32
 
 MOST_APART = 8
@@ -24,6 +27,11 @@ _MIX, _WORD = 2654435761, (1 << _BITS) - 1
 """A multiplier that spreads neighbouring check sums (Knuth), and 32 bits."""
 
 _BETWEEN = "\0"
+
+_SURELY, _MAYBE = 1, 2
+
+_TOP = 3 if sys.byteorder == "little" else 4
+"""Where the highest of the four bytes of a position stands among the eight of a product."""
 
 
 def first_of(number: int, of: int) -> int:
@@ -54,6 +62,31 @@ def positions(kind: str, ids: Iterable[bytes]) -> list[int]:
     """
     start = crc32(_bytes(f"{kind}{_BETWEEN}"))
     return [found * _MIX & _WORD for found in map(crc32, ids, repeat(start))]
+
+
+def indexes_between(kind: str, ids: Sequence[bytes], first: int, beyond: int) -> list[int]:
+    """Give the indexes of those users whose :func:`positions` are from one up to below another.
+
+    It takes two thirds of looking at each position: of all users at once, one byte tells of nearly each.
+    """
+    start = crc32(_bytes(f"{kind}{_BETWEEN}"))
+    sums = array("Q", map(crc32, ids, repeat(start))).tobytes()
+    # Of two numbers of 32 bits the product has 64: so one multiplication does all, and none reaches into the next.
+    products = (int.from_bytes(sums, sys.byteorder) * _MIX).to_bytes(len(sums), sys.byteorder)
+    whether = products[_TOP::8].translate(_between(first, beyond))
+    each = memoryview(products).cast("Q")
+    met = compress(range(len(ids)), whether)
+    return [at for at in met if whether[at] == _SURELY or first <= each[at] & _WORD < beyond]
+
+
+@lru_cache(maxsize=8)
+def _between(first: int, beyond: int) -> bytes:
+    """Tell of each highest byte of a position whether that is from one up to below another: 0 where it is not."""
+    lowest = [top << _BITS - 8 for top in range(257)]
+    return bytes(
+        _SURELY if first <= low and high <= beyond else _MAYBE if first < high and low < beyond else 0
+        for low, high in pairwise(lowest)
+    )
 
 
 def encoded(ids: Sequence[str]) -> list[bytes]:

@@ -9,12 +9,17 @@ Above: a push, and what it reads. Below: nothing but the identity of a user.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.memory.persistence.buckets import buckets_between, first_of, position, positions
+from airflow_provider_braze.memory.persistence.buckets import (
+    buckets_between,
+    first_of,
+    indexes_between,
+    position,
+)
 from airflow_provider_braze.parameters import as_optional_text, as_whole_number
 from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.mapping.identities import digits_of
@@ -86,14 +91,13 @@ class Shard:
         first, beyond = self._bounds
         return first <= position(map(_spelt, identity)) < beyond
 
-    def taken(self, kind: str, ids: Iterable[bytes]) -> list[int]:
+    def taken(self, kind: str, ids: Sequence[bytes]) -> list[int]:
         """Give the indexes of those users that belong to it.
 
         :param kind: how all of them are identified: by one text, which is compared as it is.
         :param ids: those texts in UTF-8.
         """
-        first, beyond = self._bounds
-        return [at for at, found in enumerate(positions(kind, ids)) if first <= found < beyond]
+        return indexes_between(kind, ids, *self._bounds)
 
     @property
     def buckets(self) -> range:
