@@ -17,7 +17,7 @@ from airflow_provider_braze.users_track.mapping.identities import PLAIN_ID, Iden
 MOST_PASSED_OVER = 500
 """Records of others in a row after which that is told: whoever has them read may have something else to do."""
 
-MOST_GATHERED = 2_000
+MOST_GATHERED = 5_000
 """Rows after which those of the shard among them are mapped, be they ever so few."""
 
 Read = tuple[Record, str]
@@ -114,10 +114,17 @@ class UnmappedRows:
         :param own: the indexes of those of its rows that are of the shard.
         """
         before = self.rows
-        self.lines += [read.lines[at] for at in own]
-        self.texts += [read.texts[at] for at in own]
-        self.cells += [read.cells[at] for at in own]
-        self.places += [before + read.places[at] for at in own]
+        if len(own) < len(read.cells):
+            read = read._replace(
+                lines=[read.lines[at] for at in own],
+                texts=[read.texts[at] for at in own],
+                cells=[read.cells[at] for at in own],
+                places=[read.places[at] for at in own],
+            )
+        self.lines += read.lines
+        self.texts += read.texts
+        self.cells += read.cells
+        self.places += [before + place for place in read.places]
         self.rows += read.rows
 
     def take(self, most: int) -> PlainRecords:
