@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk.log import mask_secret
@@ -31,12 +30,14 @@ from airflow_provider_braze.hooks.answers import (
     knows_key,
     no_answer,
 )
-from airflow_provider_braze.hooks.calls import given_list
+from airflow_provider_braze.hooks.calls import again_where_it_helps, given_list
 from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CallBounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.hooks.users import UserCalls
+from airflow_provider_braze.pushes.rows.given_rows import sendable
+from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.rules import limits
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.transport.clusters import CLUSTERS
@@ -197,26 +198,27 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
 
         For more than one request, and for an outcome of every row, use ``BrazeUserTrackOperator``.
 
-        :param attributes: attribute objects, sent as given.
+        :param attributes: attribute objects, sent as given; they may hold what rows of ``BrazeUserTrackOperator`` may.
         :param events: event objects.
         :param purchases: purchase objects.
         :param partner: partner name that Braze assigned (default: the connection's).
         :return: Braze's answer: ``message``, the ``*_processed`` counts of what was queued, and ``errors`` for the
             objects that were refused (``type``, ``input_array``, ``index``).
-        :raises BrazeSetupError: no object, or more than the connection's ``objects_per_request``.
+        :raises BrazeSetupError: no object, more than the connection's ``objects_per_request``, or one that is no JSON.
         :raises BrazeRequestError: Braze took none of them; ``errors`` says why.
         """
         given = {"attributes": attributes, "events": events, "purchases": purchases}
-        body: dict[str, Any] = {array: given_list(array, rows) for array, rows in given.items() if rows}
-        count = sum(map(len, body.values()))
-        if not 0 < count <= self.workspace.objects_per_request:
+        objects = [
+            sendable(array, index, row)
+            for array, rows in given.items()
+            for index, row in enumerate(given_list(array, rows))
+        ]
+        if not 0 < len(objects) <= self.workspace.objects_per_request:
             raise BrazeSetupError(
-                f"track_users takes 1 to {self.workspace.objects_per_request} objects in all, not {count}; "
+                f"track_users takes 1 to {self.workspace.objects_per_request} objects in all, not {len(objects)}; "
                 "BrazeUserTrackOperator takes any number."
             )
-        if partner or self.workspace.partner:
-            body["partner"] = partner or self.workspace.partner
-        return self.answer_to(self.workspace.path, msgspec.json.encode(body))
+        return self.answer_to(self.workspace.path, Batch(objects).body(partner or self.workspace.partner))
 
     def export_users(
         self,
@@ -266,7 +268,9 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
                 body["fields_to_export"] = given_list("fields_to_export", fields_to_export)
             for name, value in ids[start : start + most]:
                 body.setdefault(name, []).append(value)
-            answer = self.answer_to("/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)
+            answer = again_where_it_helps(
+                partial(self.answer_to, "/users/export/ids", body, most_bytes=_MOST_PROFILE_BYTES)
+            )
             for name, value in found.items():
                 if isinstance(more := answer.get(name), list):
                     value += more

@@ -143,13 +143,15 @@ def pause_after(error: BrazeRequestError, tried: int) -> float | None:
 
 
 def given_list(name: str, given: Iterable[Any] | None) -> list[Any]:
-    """Read a list; of a text it would be the characters, and of a dict its keys.
+    """Read a list, whatever it is to ask whether it is true; of a text it would be the characters, of a dict its keys.
 
-    :raises BrazeSetupError: it is one of these.
+    :raises BrazeSetupError: it is one of these, or has no items.
     """
-    if isinstance(given, str | bytes | Mapping):
+    if given is None:
+        return []
+    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise BrazeSetupError(f"{name} must be a list, not {type(given).__name__}.")
-    return list(given or ())
+    return list(given)
 
 
 def given_id(name: str, value: Any) -> str:

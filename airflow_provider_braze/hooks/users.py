@@ -127,11 +127,10 @@ class UserCalls(Calls):
     def _act(
         self, name: str, given: Mapping[str, Sequence[Any] | None], shared: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        arrays = {array: items for array, items in given.items() if items}
+        arrays = {array: rows for array, items in given.items() if (rows := given_list(array, items))}
         if len(arrays) != 1:
             raise BrazeSetupError(f"Give exactly one of {', '.join(given)}.")
-        ((array, items),) = arrays.items()
-        rows = given_list(array, items)
+        ((array, rows),) = arrays.items()
         if len(rows) > ROWS_PER_REQUEST:
             raise BrazeSetupError(
                 f"{array} takes at most {ROWS_PER_REQUEST}, not {len(rows)}; BrazeUsersOperator takes any number."

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError, ExportGoneError, describe
 from airflow_provider_braze.pushes.exports.given_exports import Export
-from airflow_provider_braze.pushes.rows.given_rows import Rows, is_function, read_rows
+from airflow_provider_braze.pushes.rows.given_rows import Rows, held, is_function, read_rows
 from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json, as_text
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.pushes.sources.export_source import open_buffered
@@ -62,8 +62,7 @@ class ActionRows:
         if self._held is None:
             found = read_rows("rows", self.rows)
             if not is_function(self.rows):
-                self._held = list(found)
-                found = self._held
+                self._held = found = held(found)
         else:
             found = self._held
         for index, given in enumerate(found):

@@ -7,9 +7,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
+import numpy
 import pytest
 from airflow.sdk._shared.secrets_masker import _secrets_masker
 
@@ -24,6 +26,7 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.get_provider_info import get_provider_info
 from airflow_provider_braze.hooks import braze as hook_module
+from airflow_provider_braze.hooks import calls
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.users_track.transport.workspace import EXTRAS
 from tests.connections import connect
@@ -185,6 +188,32 @@ class TestTrackUsers:
         assert caught.value.status == 400
         assert caught.value.errors[0]["index"] == 0
 
+    def test_sends_what_rows_may_hold(self, hook: BrazeHook, sandbox: SandboxProcess) -> None:
+        rows = numpy.array([{"external_id": "U1", "price": Decimal("12.50"), "visits": numpy.int64(3)}])
+        hook.track_users(attributes=rows)
+        assert sandbox.profiles()["U1"]["custom_attributes"] == {"price": 12.5, "visits": 3}
+
+    @pytest.mark.parametrize(
+        ("odd", "reason"),
+        [
+            (float("nan"), "not JSON: a value of type float that is infinite or not a number"),
+            ({"a": [float("inf")]}, "not JSON: a value of type float that is infinite or not a number"),
+            (b"abc", "not JSON: a value of type bytes"),
+            (object(), "not JSON: a value of type object"),
+            ("\ud800", "not JSON: UnicodeEncodeError"),
+        ],
+        ids=["NaN", "nested", "bytes", "object", "half a character"],
+    )
+    def test_refuses_what_is_no_json(
+        self, hook: BrazeHook, sandbox: SandboxProcess, odd: Any, reason: str
+    ) -> None:
+        """A number that is none would be written as null, which unsets what Braze has stored."""
+        sandbox.put_profiles({"external_id": "U1", "custom_attributes": {"x": 1}})
+        with pytest.raises(BrazeSetupError) as refused:
+            hook.track_users([{"external_id": "U2", "x": 1}, {"external_id": "U1", "x": odd}])
+        assert str(refused.value) == f"attributes[1] cannot be sent: {reason}."
+        assert sandbox.profiles()["U1"]["custom_attributes"] == {"x": 1}
+
     @pytest.mark.parametrize("count", [0, 76])
     def test_takes_one_request(self, hook: BrazeHook, sandbox: SandboxProcess, count: int) -> None:
         with pytest.raises(BrazeSetupError, match="1 to 75"):
@@ -199,6 +228,24 @@ class TestExportUsers:
         assert {user["external_id"] for user in found["users"]} == {f"U{n}" for n in range(60)}
         assert set(found["invalid_user_ids"]) == {f"U{n}" for n in range(60, 120)}
         assert sandbox.stats()["requests"] == 3
+
+    @pytest.mark.parametrize(
+        "fault", [{"status": 500}, {"status": 429, "retry_after": 0}, {"kind": "drop"}], ids=str
+    )
+    def test_asks_again_where_that_helps(
+        self,
+        hook: BrazeHook,
+        sandbox: SandboxProcess,
+        monkeypatch: pytest.MonkeyPatch,
+        fault: dict[str, Any],
+    ) -> None:
+        """A look-up reads; else what had been found of the first ids would be lost with a later request."""
+        monkeypatch.setattr(calls, "_FIRST_PAUSE", 0.0)
+        sandbox.put_profiles([{"external_id": f"U{n}"} for n in range(120)])
+        sandbox.fault(**fault, after=1)
+        found = hook.export_users([f"U{n}" for n in range(120)], fields_to_export=["external_id"])
+        assert len(found["users"]) == 120
+        assert sandbox.stats()["requests"] == 4
 
     def test_looks_up_one_email(self, hook: BrazeHook, sandbox: SandboxProcess) -> None:
         sandbox.put_profiles({"external_id": "U1", "email": "ada@example.com"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import pytest
 
 from airflow_provider_braze.exceptions import BrazePermissionError, BrazeRefusedError, BrazeSetupError
@@ -82,6 +83,9 @@ def test_what_cannot_be_one_request_is_said_before_it(hook: BrazeHook, sandbox: 
         ),
         (lambda: hook.track_users(attributes={"external_id": "a"}), "attributes must be a list, not dict"),
         (lambda: hook.track_users(events="abc"), "events must be a list, not str"),
+        (lambda: hook.track_users(attributes=5), "attributes must be a list, not int"),
+        (lambda: hook.delete_users(external_ids=5), "external_ids must be a list, not int"),
+        (lambda: hook.delete_users(external_ids=iter(())), "exactly one of external_ids"),
         (lambda: hook.merge_users([]), "exactly one of merge_updates"),
         (lambda: hook.set_subscription_status("g", "on", emails=["a"]), "must be subscribed or unsubscribed"),
         (
@@ -92,3 +96,13 @@ def test_what_cannot_be_one_request_is_said_before_it(hook: BrazeHook, sandbox: 
         with pytest.raises(BrazeSetupError, match=said):
             call()
     assert sandbox.stats()["requests"] == 0
+
+
+def test_what_does_not_tell_whether_it_is_true_is_a_list_too(
+    hook: BrazeHook, sandbox: SandboxProcess
+) -> None:
+    """Such as a column of a table."""
+    sandbox.put_profiles([{"external_id": "P1"}, {"external_id": "P2"}])
+    ids = numpy.array(["P1", "P2"])
+    assert len(hook.export_users(ids, fields_to_export=["external_id"])["users"]) == 2
+    assert hook.delete_users(external_ids=ids)["deleted"] == 2

@@ -69,6 +69,18 @@ def test_delete(sandbox: SandboxProcess) -> None:
     assert [len(each["body"]["external_ids"]) for each in sandbox.requests()] == [50, 50, 20]
 
 
+def test_delete_those_of_one_dict_that_is_filled_anew_for_each_row(sandbox: SandboxProcess) -> None:
+    def rows() -> Iterator[dict[str, Any]]:
+        row: dict[str, Any] = {}
+        for number in range(3):
+            row["external_id"] = f"P{number}"
+            yield row
+
+    sandbox.put_profiles(people(5))
+    assert act("delete", rows(), expect_at_most=3)["accepted"] == 3
+    assert set(sandbox.profiles()) == {"P3", "P4"}
+
+
 @pytest.mark.parametrize(
     ("row", "profile"),
     [

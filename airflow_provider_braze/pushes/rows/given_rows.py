@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
@@ -89,6 +90,31 @@ def read_rows(name: str, rows: Rows) -> Iterable[Any]:
     return list(whole) if isinstance(rows, Sized) and not isinstance(rows, list | tuple) else whole
 
 
+def held(rows: Iterable[Any]) -> list[Any]:
+    """Keep what comes one by one, each row as it is now: some give one dict again and again, filled anew."""
+    found = []
+    for row in rows:
+        with suppress(BadRowError):
+            row = dict(as_json(row))
+        found.append(row)
+    return found
+
+
+def sendable(array: str, index: int, row: Any) -> ProfileObject:
+    """Make the object of a row that is sent on its own.
+
+    :raises BrazeSetupError: it cannot be sent.
+    """
+    try:
+        found = ProfileObject(array, (), as_json(row), [])
+        problem = found.encode()
+    except BadRowError as bad:
+        problem = str(bad)
+    if problem is not None:
+        raise BrazeSetupError(f"{array}[{index}] cannot be sent: {problem}.")
+    return found
+
+
 def _is_iterable(rows: Any) -> bool:
     # A class of one's own may have a length and items by their number, and no more.
     return isinstance(rows, Iterable) or (isinstance(rows, Sized) and hasattr(rows, "__getitem__"))
@@ -117,7 +143,7 @@ class GivenRows:
         """Give the same rows to be gone through once more: an iterator is held for it, a function called again."""
         for array, rows in self.arrays.items():
             if isinstance(rows, Iterator) and not is_function(self.given.get(array)):
-                self.arrays[array] = list(rows)
+                self.arrays[array] = held(rows)
         arrays = {
             array: read_rows(array, self.given[array]) if isinstance(rows, Iterator) else rows
             for array, rows in self.arrays.items()

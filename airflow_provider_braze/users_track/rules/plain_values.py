@@ -112,7 +112,8 @@ def _of_numpy(value: Any, numpy: Any) -> Any:
             plain = value.astype("datetime64[us]").item()
         understood = isinstance(plain, date)
     else:
-        understood = isinstance(plain, bool | int | float | str)
+        # A duration that is finer than Python's comes as a number, of which nobody knows the unit.
+        understood = isinstance(plain, bool | int | float | str) and not isinstance(value, numpy.timedelta64)
     if not understood:
         raise NotPlainError(f"not JSON: a value of type {type(value).__name__}")
     if isinstance(plain, float) and not math.isfinite(plain):

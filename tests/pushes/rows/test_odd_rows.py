@@ -223,6 +223,10 @@ ODD: dict[str, tuple[Any, str]] = {
     ),
     "a truth of numpy as key": ({numpy.bool_(True): 1}, "not JSON: a key of type bool"),
     "a duration of numpy": (numpy.timedelta64(1, "D"), "not JSON: a value of type timedelta64"),
+    "a duration finer than Python's": (
+        numpy.timedelta64(1, "ns"),
+        "not JSON: a value of type timedelta64",
+    ),
     "bytes of numpy": (numpy.bytes_(b"x"), "not JSON: a value of type bytes_"),
     "a record of numpy": (numpy.void(b"abc"), "not JSON: a value of type void"),
     "a masked value": (numpy.ma.masked, "not JSON: a value of type MaskedConstant"),
@@ -490,6 +494,20 @@ def test_what_comes_one_by_one_is_none() -> None:
 
     assert GivenRows.read({"attributes": rows}).digest() is None
     assert GivenRows.read({"attributes": rows()}).digest() is None
+
+
+def test_one_dict_that_is_filled_anew_for_each_row(push_rows: PushRows, sandbox: SandboxProcess) -> None:
+    """The guard goes through the rows twice, so that an iterator's have to be held."""
+
+    def rows() -> Iterator[dict[str, Any]]:
+        row: dict[str, Any] = {"o": {}}
+        for n in range(3):
+            row["external_id"], row["o"]["n"] = f"U{n}", n
+            yield row
+
+    check(push_rows(attributes=rows(), max_data_points=1000), records=3, accepted=3)
+    held = {name: profile["custom_attributes"]["o"] for name, profile in sandbox.profiles().items()}
+    assert held == {f"U{n}": {"n": n} for n in range(3)}
 
 
 def test_it_needs_no_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
