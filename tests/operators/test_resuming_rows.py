@@ -24,7 +24,7 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeAuthError, PushStoppedError
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.state_store import StateStore
-from airflow_provider_braze.pushes.resuming.checkpoint import CHECKPOINT_KEY
+from airflow_provider_braze.pushes.resuming.checkpoint import CHECKPOINT_KEY, WENT_THROUGH
 from airflow_provider_braze.pushes.rows import rows_source
 from tests.checkpoints import keep_often
 from tests.connections import connect
@@ -79,6 +79,13 @@ def said(capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) ->
 
 def operator(**given: Any) -> BrazeUserTrackOperator:
     return BrazeUserTrackOperator(**{"task_id": "push", "max_rejected": 10**6, **ROWS, **given})
+
+
+def retry(store: Store) -> Any:
+    """What Airflow gives a second try of a task that was not cleared."""
+    given = context(store, 2)
+    given["ti"].max_tries = operator().retries
+    return given
 
 
 def happened(sandbox: SandboxProcess) -> Counter[str]:
@@ -154,7 +161,7 @@ class TestRetry:
             unknown=len(unknown),
         )
         assert slow.stats()["objects"] - before <= RECORDS - report["resumed_after"]
-        assert store.get(CHECKPOINT_KEY) is None
+        assert set(store.get(CHECKPOINT_KEY)) == {WENT_THROUGH}
 
     def test_after_the_task_was_stopped_it_goes_on(self, slow: SandboxProcess, tmp_path: Path) -> None:
         home = tmp_path / "task"
@@ -173,7 +180,7 @@ class TestRetry:
         report = operator().execute(context(store, 2))
         assert report["resumed_after"] == kept > 0
         everything_once(report, slow)
-        assert CHECKPOINT_KEY not in store
+        assert set(store.get(CHECKPOINT_KEY)) == {WENT_THROUGH}
         assert "starts over" not in said()
 
     def test_rows_from_a_template_are_the_same_in_another_order_of_keys(
@@ -239,12 +246,46 @@ class TestRetry:
         assert said().count("Before Airflow 3.3 nothing is kept of an earlier try") == 1
 
     def test_a_push_that_went_through_starts_over_when_it_is_cleared(
-        self, slow: SandboxProcess, store: Store
+        self, slow: SandboxProcess, store: Store, said: Said
     ) -> None:
         operator().execute(context(store))
-        assert "set" in store.asked
-        assert CHECKPOINT_KEY not in store
+        assert set(store.get(CHECKPOINT_KEY)) == {WENT_THROUGH}
         assert operator().execute(context(store, 2))["resumed_after"] == 0
+        assert set(happened(slow).values()) == {2}
+        assert "starts over" not in said()
+
+    @pytest.mark.parametrize("with_files", [False, True])
+    def test_one_of_whose_end_airflow_never_heard_sends_nothing_again(
+        self, slow: SandboxProcess, store: Store, said: Said, tmp_path: Path, with_files: bool
+    ) -> None:
+        given = {"reports_path": str(tmp_path)} if with_files else {}
+        report = operator(**given).execute(context(store))
+        requests = slow.stats()["requests"]
+        assert operator(**given).execute(retry(store)) == report
+        assert slow.stats()["requests"] == requests
+        assert set(happened(slow).values()) == {1}
+        assert "they are not pushed again" in said()
+        assert not list(tmp_path.rglob("*.part"))
+
+    def test_other_rows_than_those_that_went_through_are_pushed(
+        self, slow: SandboxProcess, store: Store, said: Said
+    ) -> None:
+        operator().execute(context(store))
+        report = operator(attributes=[{"external_id": "new", "x": 1}], events=None).execute(retry(store))
+        assert (report["records"], report["accepted"]) == (1, 1)
+        assert "starts over" in said()
+
+    def test_attributes_alone_keep_nothing(self, slow: SandboxProcess, store: Store) -> None:
+        operator(events=None).execute(context(store))
+        assert CHECKPOINT_KEY not in store
+
+    def test_of_too_many_failed_rows_some_are_kept(self, slow: SandboxProcess, store: Store) -> None:
+        nobodys = [{"tier": "nobody's"}] * 900
+        report = operator(attributes=nobodys).execute(context(store))
+        kept = operator(attributes=nobodys).execute(retry(store))
+        listed = len(kept["failed_rows"])
+        assert 100 < listed < len(report["failed_rows"]) == 900
+        assert kept["notes"][-1].startswith(f"{900 - listed} failed rows of earlier tries are not listed")
 
     def test_no_event_is_sent_before_it_is_in_the_store(
         self, slow: SandboxProcess, store: Store, monkeypatch: pytest.MonkeyPatch
@@ -252,7 +293,7 @@ class TestRetry:
         class Late(Store):
             def set(self, key: str, value: Any) -> None:
                 time.sleep(0.2)
-                if key == CHECKPOINT_KEY:
+                if key == CHECKPOINT_KEY and WENT_THROUGH not in value:
                     arrived = slow.stats()["objects"]
                     announced.append((arrived, self.mark))
                     self.mark = value["handed"]["mark"]

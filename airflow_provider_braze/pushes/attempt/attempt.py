@@ -183,9 +183,9 @@ class Attempt(ABC):
         """Save the last checkpoint, and close the memory; whether a later try may go on."""
         # The memory after the checkpoint: what it is told last belongs to what that one counts.
         try:
-            resumable = self.checkpoints.end(error)
+            resumable = self.checkpoints.end(error, only_once=self._went_out_for_good())
             about = {"token": self.identity.token, "run_id": self.identity.run_id, "at": now()}
-            self.remembering.end(self.ledger, about, resumable=resumable)
+            self.remembering.end(self.ledger, about, resumable=resumable and error is not None)
         finally:
             self.remembering.close()
         return resumable
@@ -275,7 +275,17 @@ class Attempt(ABC):
             self._mark(report, error)
         except BrazeError as unwritable:
             return report, error or unwritable
+        if error is None and resumable:
+            self.checkpoints.went_through(self._to_keep(report))
         return report, error
+
+    def _went_out_for_good(self) -> bool:
+        """Whether it has sent what must not be sent again, not even when Airflow never hears of its end."""
+        return False
+
+    def _to_keep(self, report: dict[str, Any]) -> Mapping[str, Any]:
+        """Give the report as it is kept for a retry that then has nothing to send."""
+        return report
 
     def _write_report(self, report: dict[str, Any]) -> ReportError | None:
         return reports.keep(self.folder.child(REPORT_NAME), report) if self.folder else None

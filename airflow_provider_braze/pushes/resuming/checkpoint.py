@@ -25,6 +25,9 @@ from airflow_provider_braze.users_track.transport.limiter import Limiter
 CHECKPOINT_KEY = "braze_checkpoint"
 """Key of Airflow's task state store (3.3+) under which an unfinished push keeps its checkpoint."""
 
+WENT_THROUGH = "went_through"
+"""What a push that may be sent but once has kept in the end, in place of a checkpoint."""
+
 EVERY = 2.0
 """Seconds between two checkpoints; the first is kept as soon as there is anything to keep."""
 
@@ -233,13 +236,15 @@ class Checkpoints:
         if self._resume_state is not None:
             self._rejects.tidy(in_reports_folder(folder, 2) for folder in self._resume_state.attempt_folders)
 
-    def end(self, error: BaseException | None) -> bool:
+    def end(self, error: BaseException | None, *, only_once: bool = False) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.
 
         :param error: what :meth:`finish` gave.
+        :param only_once: what it has sent must not be sent again: nothing is forgotten, for :meth:`went_through` is to
+            follow.
         :return: whether a later try may go on from here.
         """
-        if error is None:
+        if error is None and not only_once:
             self._keep_last(None)
             return False
         waiting = isinstance(error, BrazeLongWaitError)
@@ -255,6 +260,19 @@ class Checkpoints:
             # Who goes on from this one, because the wait was broken off, has not waited for Braze until then.
             kept = self._keep_last({**checkpoint, "waiting_since": None})
         return kept or waiting
+
+    def went_through(self, report: Mapping[str, Any]) -> None:
+        """Keep the report of a push that went through in place of its last checkpoint: a retry sends nothing again."""
+        if not self._keep_last({WENT_THROUGH: {"bound_to": self._bound_to, "report": report}}):
+            return
+        end = time.monotonic() + SAVED_WITHIN
+        while (is_saved := self._is_saved()) is False and time.monotonic() < end:
+            time.sleep(_LOOK_AGAIN)
+        # Until then a retry goes on from the last checkpoint, and needs the parts that it names.
+        if is_saved:
+            self.tidy()
+            if self._rejects.folder is not None:
+                self._rejects.tidy([self._rejects.folder])
 
     def _keep_last(self, checkpoint: dict[str, Any] | None) -> bool:
         """Save it, or forget the last one (None); whether that could be done: the push is over either way."""

@@ -53,6 +53,8 @@ class WriteAheadLog:
         }
         self._taken: dict[int, str] = {}
         self._announced = 0
+        self.any = earlier is not None
+        """Whether there are rows that may be sent but once."""
         self.not_again = int(earlier["not_again"]) if earlier else 0
 
     @property
@@ -68,6 +70,7 @@ class WriteAheadLog:
     def take(self, ordinal: int) -> str:
         """Take a row, which may be sent when it is free; what earlier tries have made of it."""
         before = self._state_before(ordinal)
+        self.any = True
         # Until its outcome is known it may have been sent at any moment.
         self._taken[ordinal] = UNKNOWN if before == FREE else before
         return before

@@ -5,14 +5,16 @@ Above: the operator. Below: what every attempt does, the source of its objects, 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.pushes.attempt.attempt import AnyPush, Attempt
 from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.attempt.start import Start
+from airflow_provider_braze.pushes.resuming.checkpoint import WENT_THROUGH
 from airflow_provider_braze.pushes.resuming.resume_state import binding
 from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
 from airflow_provider_braze.pushes.rows.given_rows import GivenRow, GivenRows, Rows, are_given
@@ -29,6 +31,9 @@ from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 
 __all__ = ["Rows", "RowsPush"]
+
+_MOST_KEPT = 24_000
+"""Characters of failed rows in a kept report, which has to fit Airflow's task state store (65,535 bytes)."""
 
 _PATIENCE = 5.0
 """Seconds for which the store may take to keep what is announced; after that the push goes on without it."""
@@ -63,7 +68,65 @@ class RowsPush(AnyPush):
             given = GivenRows.read({array: getattr(self, array) for array in ARRAYS})
         except Exception as error:
             broken = error
-        return _RowsAttempt(self, self._running, given, broken, folder).execute()
+        bound_to = self._binding(given, broken, folder)
+        if (report := self._went_through_before(bound_to)) is not None:
+            self.report = report
+            return report
+        return _RowsAttempt(self, self._running, given, broken, folder, bound_to).execute()
+
+    def _went_through_before(self, bound_to: str | None) -> dict[str, Any] | None:
+        """Give the report of an earlier try that went through, and was ended before Airflow knew of it."""
+        job = self.job
+        kept = (job.checkpoint or {}).get(WENT_THROUGH)
+        if kept is None or job.dry_run:
+            return None
+        if not job.is_retry:
+            # The task was cleared, to push anew.
+            self.job = replace(job, checkpoint=None)
+            return None
+        if kept["bound_to"] != bound_to:
+            return None
+        job.log(
+            "An earlier try has pushed these rows, and was ended before it could say so: they are not pushed again."
+        )
+        report: dict[str, Any] = kept["report"]
+        return report
+
+    def _binding(
+        self, given: GivenRows, broken: Exception | None, folder: ReportsFolder | None
+    ) -> str | None:
+        """Name what a checkpoint of these rows belongs to; None where nothing can be gone on from."""
+        job = self.job
+        digest = self._digest(given, broken)
+        if digest is None and broken is None and (job.save is not None or job.max_wait is not None):
+            self._running.stay()
+            job.log(
+                "The rows come one by one from a function: a retry sends all of them again, and long waits are "
+                "waited for on the worker. Return a list to have it go on where it was."
+            )
+        return digest and binding(
+            ROWS_FOLDER,
+            digest,
+            job.braze_conn_id,
+            job.workspace.endpoint,
+            job.workspace.partner,
+            job.mode,
+            folder is not None,
+            *filter(None, [job.shard.text]),
+        )
+
+    def _digest(self, given: GivenRows, broken: Exception | None) -> str | None:
+        job, rejects = self.job, self.rejects
+        if broken is not None or (job.save is None and job.max_wait is None and not job.checkpoint):
+            return None
+        if rejects is None:
+            return given.digest()
+        try:
+            found = rejects.file().stat()
+        except (OSError, ExportRefusedError):
+            # To be said when it is opened.
+            return None
+        return fingerprint(rejects.where, found.size, found.modified, found.etag)
 
     def _folder(self) -> ReportsFolder | None:
         path = self.job.reports_path or (self.rejects and self.rejects.reports_path)
@@ -84,29 +147,13 @@ class _RowsAttempt(Attempt):
         given: GivenRows,
         broken: Exception | None,
         folder: ReportsFolder | None,
+        bound_to: str | None,
     ) -> None:
         self.push = push
         self.given = given
         self.broken = broken
         self.source: RowsSource | None = None
         job = push.job
-        digest = self._digest()
-        if digest is None and broken is None and (job.save is not None or job.max_wait is not None):
-            running.stay()
-            job.log(
-                "The rows come one by one from a function: a retry sends all of them again, and long waits are "
-                "waited for on the worker. Return a list to have it go on where it was."
-            )
-        bound_to = digest and binding(
-            ROWS_FOLDER,
-            digest,
-            job.braze_conn_id,
-            job.workspace.endpoint,
-            job.workspace.partner,
-            job.mode,
-            folder is not None,
-            *filter(None, [job.shard.text]),
-        )
         start = Start.of(job, bound_to, folder, ROWS_FOLDER, ROWS_COLUMNS)
         self.log = WriteAheadLog(start.resume_state.write_ahead_log if start.resume_state else None)
         super().__init__(
@@ -118,18 +165,22 @@ class _RowsAttempt(Attempt):
             announced=self._announced,
         )
 
-    def _digest(self) -> str | None:
-        job, rejects = self.push.job, self.push.rejects
-        if self.broken is not None or (job.save is None and job.max_wait is None and not job.checkpoint):
-            return None
-        if rejects is None:
-            return self.given.digest()
-        try:
-            found = rejects.file().stat()
-        except (OSError, ExportRefusedError):
-            # To be said when it is opened.
-            return None
-        return fingerprint(rejects.where, found.size, found.modified, found.etag)
+    def _went_out_for_good(self) -> bool:
+        return self.checkpoints.keeping and self.log.any
+
+    def _to_keep(self, report: dict[str, Any]) -> Mapping[str, Any]:
+        rows: list[dict[str, Any]] = []
+        size = 0
+        for row in report["failed_rows"]:
+            size += len(json.dumps(row))
+            if size > _MOST_KEPT:
+                note = (
+                    f"{len(report['failed_rows']) - len(rows)} failed rows of earlier tries are not listed; set "
+                    "reports_path to have them in a file."
+                )
+                return {**report, "failed_rows": rows, "notes": [*report["notes"], note]}
+            rows.append(row)
+        return report
 
     def _only_once(self) -> bool:
         push = self.push
