@@ -131,18 +131,20 @@ def test_the_fast_and_the_thorough_way_read_alike(text: str, delimiter: str, qua
     qualifier=st.sampled_from(['"', ""]),
     line_end=st.sampled_from([None, "\r\n", "\n"]),
     most=st.sampled_from([1, 2, 5, 100]),
-    dubious=st.booleans(),
+    suspicious=st.booleans(),
 )
 # A stray qualifier in each of two lines: the lines may not become one record, with blanks beside a real one or without.
-@example(lines=['b",c\r\n', '"'], qualifier='"', line_end=None, most=5, dubious=False)
-@example(lines=[' "c",y"\n', 'z"\n'], qualifier='"', line_end="\n", most=5, dubious=False)
-@example(lines=['"c" ,y"\n', 'z",d\n', "n,m\n"], qualifier='"', line_end=None, most=100, dubious=False)
+@example(lines=['b",c\r\n', '"'], qualifier='"', line_end=None, most=5, suspicious=False)
+@example(lines=[' "c",y"\n', 'z"\n'], qualifier='"', line_end="\n", most=5, suspicious=False)
+@example(lines=['"c" ,y"\n', 'z",d\n', "n,m\n"], qualifier='"', line_end=None, most=100, suspicious=False)
 def test_rows_are_the_same_one_by_one_and_together(
-    lines: list[str], qualifier: str, line_end: str | None, most: int, dubious: bool
+    lines: list[str], qualifier: str, line_end: str | None, most: int, suspicious: bool
 ) -> None:
     ways = []
     for _ in range(2):
-        queue = LineQueue(split_lines("".join(lines), line_end), dubious=dubious or "\0" in "".join(lines))
+        queue = LineQueue(
+            split_lines("".join(lines), line_end), suspicious=suspicious or "\0" in "".join(lines)
+        )
         scanner = RecordScanner(queue, delimiter=",", qualifier=qualifier, line_end=line_end)
         scanner.expect(2, "the header has 2", ["n", "m"])
         ways.append(scanner)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sys
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, pairwise, repeat
 from zlib import crc32
@@ -60,8 +60,7 @@ def positions(kind: str, ids: Iterable[bytes]) -> list[int]:
 
     :param ids: as :func:`encoded` gives them.
     """
-    start = crc32(_bytes(f"{kind}{_BETWEEN}"))
-    return [found * _MIX & _WORD for found in map(crc32, ids, repeat(start))]
+    return [found * _MIX & _WORD for found in _check_sums(kind, ids)]
 
 
 def indexes_between(kind: str, ids: Sequence[bytes], first: int, beyond: int) -> list[int]:
@@ -69,8 +68,7 @@ def indexes_between(kind: str, ids: Sequence[bytes], first: int, beyond: int) ->
 
     It takes two thirds of looking at each position: of all users at once, one byte tells of nearly each.
     """
-    start = crc32(_bytes(f"{kind}{_BETWEEN}"))
-    sums = array("Q", map(crc32, ids, repeat(start))).tobytes()
+    sums = array("Q", _check_sums(kind, ids)).tobytes()
     # Of two numbers of 32 bits the product has 64: so one multiplication does all, and none reaches into the next.
     products = (int.from_bytes(sums, sys.byteorder) * _MIX).to_bytes(len(sums), sys.byteorder)
     whether = products[_TOP::8].translate(_between(first, beyond))
@@ -117,6 +115,11 @@ def by_bucket(external_ids: Sequence[str | None]) -> dict[int, list[int]]:
     met = [number for number, indexes in enumerate(found) if indexes]
     # In the order in which they are met first, as they will be opened: one that is new takes after those before it.
     return {number: found[number] for number in sorted(met, key=lambda number: found[number][0])}
+
+
+def _check_sums(kind: str, ids: Iterable[bytes]) -> Iterator[int]:
+    """Go on from the check sum of what all of them have in front."""
+    return map(crc32, ids, repeat(crc32(_bytes(f"{kind}{_BETWEEN}"))))
 
 
 def _bytes(text: str) -> bytes:

@@ -86,13 +86,13 @@ def ends_raw(text: str) -> bool:
 class LineQueue:
     """Physical lines with their line ends, to be taken from the left of ``queue``; lines can be put back there.
 
-    ``dubious`` becomes true, and stays so, once a line was read that is too long or holds a NUL or an undecodable
+    ``suspicious`` becomes true, and stays so, once a line was read that is too long or holds a NUL or an undecodable
     byte: until then, nobody has to look for these in each line.
     """
 
-    def __init__(self, lines: Iterable[str] = (), *, dubious: bool = True) -> None:
+    def __init__(self, lines: Iterable[str] = (), *, suspicious: bool = True) -> None:
         self.queue: deque[str] = deque(lines)
-        self.dubious = dubious
+        self.suspicious = suspicious
 
     def fill(self, wanted: int = 1) -> bool:  # noqa: ARG002 - all lines are there from the start
         """Make sure that there is a line in the queue, better so many; False at the end of the export."""
@@ -116,7 +116,7 @@ class LineReader(LineQueue):
     """
 
     def __init__(self, file: Readable, *, head: bytes, encoding: str, line_end: str | None) -> None:
-        super().__init__(dubious=False)
+        super().__init__(suspicious=False)
         self.bytes_read = 0
         self._file = file
         self._head = head
@@ -151,7 +151,7 @@ class LineReader(LineQueue):
 
         None are sure where lines wait in the queue, and of a file that is no UTF-8, or may have odd bytes.
         """
-        is_sure = self._started and self._strict and not self.dubious
+        is_sure = self._started and self._strict and not self.suspicious
         if self.queue or not is_sure or self._length > CHUNK_BYTES:
             return b""
         end = (self._line_end or "\n").encode()
@@ -178,7 +178,7 @@ class LineReader(LineQueue):
             self._decoder = self._decoder_of(KEEP_BYTES)
             self._decoder.setstate(state)
             text = self._decoder.decode(chunk, self._ended)
-        self.dubious = self.dubious or (b"\0" in chunk if self._strict else not is_clean(text))
+        self.suspicious = self.suspicious or (b"\0" in chunk if self._strict else not is_clean(text))
         return text
 
     def _cut(self, text: str) -> None:
@@ -191,7 +191,7 @@ class LineReader(LineQueue):
             rest = lines.pop()
         if self._unfinished and (lines or self._ended):
             lines[:1] = ["".join((*self._unfinished, *lines[:1]))]
-            self.dubious = self.dubious or len(lines[0]) > MAX_RECORD
+            self.suspicious = self.suspicious or len(lines[0]) > MAX_RECORD
             self._unfinished.clear()
             self._length = 0
         self.queue.extend(lines)

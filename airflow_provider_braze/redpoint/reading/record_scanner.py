@@ -190,7 +190,7 @@ class RecordScanner:
         if not most or self._width is None or not (self._by_csv or not self._qualifier):
             return self._next()
         taken = [queue.popleft() for _ in range(min(most, len(queue)))]
-        block = "".join(taken).encode() if choice is not None and not lines.dubious else b""
+        block = "".join(taken).encode() if choice is not None and not lines.suspicious else b""
         if choice is not None and block and (rows := self._choose(block, choice)):
             self._together = min(2 * self._together, _MOST_TOGETHER)
             return rows
@@ -233,7 +233,7 @@ class RecordScanner:
 
     def _cut_plain(self, texts: list[str]) -> list[list[str]]:
         """Cut texts as far as each of them is a record of its own that has nothing special."""
-        if not texts or (self._lines.dubious and not are_plain(texts)):
+        if not texts or (self._lines.suspicious and not are_plain(texts)):
             return []
         cells: list[list[str]] = []
         self._cut_together = False
@@ -272,7 +272,7 @@ class RecordScanner:
             # No record, but a line: its number counts, as people count them in an editor.
             if not text:
                 continue
-            if lines.dubious and len(text) > MAX_RECORD:
+            if lines.suspicious and len(text) > MAX_RECORD:
                 return Record(start, [], _TOO_LONG)
             read = text
             # Both readings of this line were looked at when the doubt began, and it is not asked again.
@@ -286,7 +286,7 @@ class RecordScanner:
                 read, cells = self._qualified(line, text, start)
             if self._repeats_header(cells):
                 continue
-            if len(cells) == self._width and not lines.dubious and not self._trouble:
+            if len(cells) == self._width and not lines.suspicious and not self._trouble:
                 record = Record(start, cells, None)
             else:
                 record = self._look_closely(start, cells)

@@ -29,15 +29,15 @@ def read(file: Pieces, encoding: str = "utf-8") -> tuple[list[str], bool]:
     while reader.fill():
         lines += reader.queue
         reader.queue.clear()
-    return lines, reader.dubious
+    return lines, reader.suspicious
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "cp1252", "utf-16-le"])
 @pytest.mark.parametrize(
-    ("text", "dubious"), [("näh\r\nyes\r\n", False), ("näh\r\nye\0s\r\n", True), ("yes", False)]
+    ("text", "suspicious"), [("näh\r\nyes\r\n", False), ("näh\r\nye\0s\r\n", True), ("yes", False)]
 )
-def test_what_is_dubious(text: str, encoding: str, dubious: bool) -> None:
-    assert read(Pieces(text.encode(encoding)), encoding) == (text.splitlines(keepends=True), dubious)
+def test_what_is_suspicious(text: str, encoding: str, suspicious: bool) -> None:
+    assert read(Pieces(text.encode(encoding)), encoding) == (text.splitlines(keepends=True), suspicious)
 
 
 @pytest.mark.parametrize("odd", [b"", b"Zo\xeb\r\n", b"Zo\xe4\xbd\r\n", b"Zo\xe4\xbd"])
