@@ -144,11 +144,11 @@ class Chooser:
     def _rows(self, parts: Sequence[bytes], end: bytes) -> _Rows | None:
         """Find the rows; None where one of them is not as wide as the header, or has a qualifier astray."""
         outer, values = [end + parts[0], *parts[2::2]], parts[1::2]
-        outside = marked = self._outside(outer, end)
-        if going_on := self._going_on(values):
-            for at in going_on:
-                outer[at] += _GOES_ON
-            marked = self._outside(outer, end)
+        going_on = self._going_on(values)
+        for at in going_on:
+            outer[at] += _GOES_ON
+        marked = self._outside(outer, end)
+        outside = marked.replace(_GOES_ON, b"")
         marks, row = marked.translate(None, self._no_marks), self._row + end
         count = (len(marks) - len(going_on)) // len(row)
         if not count or marks.replace(_GOES_ON, b"") != end + row * count:
