@@ -15,6 +15,7 @@ from typing import Any
 from airflow_provider_braze.blanks import cut
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.parameters import refuse_quotes
+from airflow_provider_braze.redpoint.discovery.path import ExportPath
 from airflow_provider_braze.storage.files.location import identity
 
 Export = str | Mapping[str, Any]
@@ -23,6 +24,9 @@ Export = str | Mapping[str, Any]
 _TEXT_OF_A_LIST = ("[{", "[[", "LazyXComSequence(", "LazySelectSequence(")
 _NO_LISTS = (str, UserString, bytes, bytearray, memoryview, tuple)
 """Sequences that are not: text, and what was meant to be one thing."""
+
+_NAMES = ("channel", "offer", "workflow_id")
+"""What an item says of its export's place: a number there may be another name than was written."""
 
 _GIVE = "give a path, one item of RedpointExportSensor's list, or a list of these"
 _HAND_OVER = (
@@ -103,6 +107,16 @@ def _checked_item(item: Mapping[str, Any]) -> Mapping[str, Any]:
         raise BrazeSetupError(f"export is a dict whose 'path' is a {type(path).__name__}, not text: {_GIVE}.")
     if path.strip() in ("", "None"):
         raise BrazeSetupError(f"export is a dict whose 'path' is empty: {_GIVE}.")
+    where = ExportPath.of(path)
+    for name in _NAMES:
+        # The workflow 8828, say, is the same name as a number: its folder is called so.
+        value = item.get(name)
+        if not (value is None or isinstance(value, str) or str(value) == getattr(where, name)):
+            raise BrazeSetupError(
+                f"export is a dict whose {name!r} is not text, but {value!r}: a DAG with render_template_as_native_obj "
+                "makes a number even of a name such as '2024_03'. Put quotes around the value, within a template too: "
+                f"\"'{{{{ params.{name} }}}}'\"."
+            )
     return item if path is item["path"] else {**item, "path": path}
 
 
