@@ -72,6 +72,10 @@ def sent(sandbox: SandboxProcess) -> list[str]:
     return [each["external_id"] for request in sandbox.requests() for each in request["body"]["attributes"]]
 
 
+def refuse(*_: Any) -> None:
+    raise OSError("killed")
+
+
 class TestWhole:
     def test_the_export_is_marked_when_all_shards_are_whole(
         self, share: Share, push: Push, sandbox: SandboxProcess
@@ -209,6 +213,42 @@ class TestRetry:
         report = push(items, "2/2", Mapped(2, run_id="run_3"))
         check(report, status="complete", records=2 * len(SECOND), accepted=2 * len(SECOND))
         assert (share.markers(), marks(share)) == (2, [])
+
+    @pytest.mark.parametrize("killed", [False, True])
+    def test_offered_again_it_leaves_alone_also_what_others_of_its_run_have_seen_through_before(
+        self, share: Share, push: Push, sandbox: SandboxProcess, killed: bool
+    ) -> None:
+        """The order of the shards of one run is nobody's: what was quicker to mark the export undid what was newer."""
+        share.land(1, text("from 1"))
+        items = share.items()
+        push(items, "1/2", Mapped(1))
+        if killed:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Marking, "_see_through", refuse)
+                with pytest.raises(ReportError):
+                    push(items, "2/2", Mapped(2))
+        share.land(2, text("from 2"))
+        push(share.items()[1:], "1/2", Mapped(1, run_id="run_2"))
+        items = share.items()
+        assert len(items) == 2
+        report = push(items, "2/2", Mapped(2, run_id="run_3"))
+        assert statuses(report) == [("1", "complete"), ("2", "complete")]
+        assert (share.markers(), marks(share)) == (2, [])
+        sandbox.reset_stats()
+        # Cleared, it does what it did.
+        for try_number in (1, 2):
+            report = push(items, "1/2", Mapped(1, try_number, run_id="run_3"))
+            check(report, status="complete", records=0)
+            assert [each["late"] for each in report["exports"]] == [None, None]
+            assert ["went through before, in the run" in each["notes"][0] for each in report["exports"]] == [
+                True
+            ] * 2
+        assert sent(sandbox) == []
+        assert (share.markers(), marks(share)) == (2, [])
+        report = push(items, "2/2", Mapped(2, 2, run_id="run_3"))
+        assert report["accepted"] == (1 if killed else 2) * len(SECOND)
+        # Whoever asks for them anew gets them anew.
+        assert push(items, "1/2", Mapped(1, run_id="run_4"))["accepted"] == 2 * len(FIRST)
 
     def test_an_older_export_is_late_to_a_shard_that_a_newer_one_went_out_to(
         self, share: Share, push: Push, sandbox: SandboxProcess

@@ -51,7 +51,13 @@ class HalfPushed:
         try:
             parts = marks.of(fingerprint)
             has_own = parts.has(shard.number, shard.of)
-            earlier = marks.read(fingerprint, part_of(shard)) if has_own else None
+            if has_own:
+                earlier = marks.read(fingerprint, part_of(shard))
+            elif not shard.is_everything:
+                # The others may have been quicker, and have seen the export through that this run was offered half.
+                earlier = marks.seen_through_by(fingerprint, part_of(shard), identity)
+            else:
+                earlier = None
         except OSError as error:
             raise ReportError(
                 f"{marks.root.url} cannot be read ({type(error).__name__}), so it cannot be told which shards of the "
@@ -96,7 +102,7 @@ class HalfPushed:
         where = f" Its report: {earlier.report}." if earlier.report else ""
         return (
             f"Shard {self.shard} of this export went through before{f', in the run {run}' if run else ''}: it is not "
-            f"pushed again while others are still to come.{where}"
+            f"pushed again because others were still to come.{where}"
         )
 
     def leave(self, marker: Marker, report: Mapping[str, Any]) -> None:

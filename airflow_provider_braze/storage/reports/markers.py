@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class Marker:
     :param set_fields: top-level attributes that the push set, as opposed to added to; None: not known.
     :param brought: of a shard that went through, whether anything reached Braze: True, or False where all that it had
         has failed; None where it had nothing, or of anything else.
+    :param shards: of an export that shards have brought through, what the mark of each said, by ``k/n``; of the export
+        and its fields they tell nothing.
     """
 
     identity: PushIdentity | None = None
@@ -43,6 +45,7 @@ class Marker:
     modified: float | None = None
     set_fields: frozenset[str] | None = None
     brought: bool | None = None
+    shards: Mapping[str, Marker] = field(default_factory=dict)
 
     @classmethod
     def read(cls, content: bytes) -> Marker:
@@ -51,9 +54,12 @@ class Marker:
             written = json.loads(content)
         except (ValueError, RecursionError):
             return cls()
-        if not isinstance(written, Mapping):
-            return cls()
-        fields = written.get("set_fields")
+        return cls._of(written) if isinstance(written, Mapping) else cls()
+
+    @classmethod
+    def _of(cls, written: Mapping[str, Any]) -> Marker:
+        fields, shards = written.get("set_fields"), written.get("shards")
+        named = shards if isinstance(shards, Mapping) else {}
         return cls(
             PushIdentity.of(written) if isinstance(written.get("token"), str) else None,
             _text(written.get("pushed_at")),
@@ -62,15 +68,35 @@ class Marker:
             seconds(written.get("modified")),
             frozenset(map(str, fields)) if isinstance(fields, list) else None,
             found if isinstance(found := written.get("brought"), bool) else None,
+            {
+                name: cls._of({**each, "shards": None})
+                for name, each in named.items()
+                if isinstance(each, Mapping)
+            },
         )
 
-    def of_all(self, fields: frozenset[str], brought: bool | None) -> Marker:
-        """Give the same of an export all of whose shards have gone through."""
-        return replace(self, set_fields=fields, brought=brought)
+    def of_all(
+        self, fields: frozenset[str], brought: bool | None, shards: Mapping[str, Marker] | None = None
+    ) -> Marker:
+        """Give the same of an export all of whose shards have gone through.
+
+        :param shards: their marks, by ``k/n``.
+        """
+        return replace(self, set_fields=fields, brought=brought, shards=shards or {})
 
     def written(self) -> bytes:
         """Give the content of its file."""
-        content = {
+        content = self._content()
+        if self.shards:
+            content["shards"] = {
+                # What they say of the export, it says itself.
+                name: replace(mark, path=None, modified=None, set_fields=None)._content()
+                for name, mark in self.shards.items()
+            }
+        return json.dumps(content, indent=1).encode()
+
+    def _content(self) -> dict[str, Any]:
+        return {
             **(self.identity.as_dict() if self.identity else {}),
             "pushed_at": self.pushed_at,
             "report": self.report,
@@ -79,7 +105,6 @@ class Marker:
             "set_fields": None if self.set_fields is None else sorted(self.set_fields),
             **({} if self.brought is None else {"brought": self.brought}),
         }
-        return json.dumps(content, indent=1).encode()
 
 
 def _text(value: Any) -> str | None:

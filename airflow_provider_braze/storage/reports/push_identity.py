@@ -65,6 +65,10 @@ class PushIdentity:
             map_index,
         )
 
+    def is_of_run(self, other: PushIdentity) -> bool:
+        """Tell whether it is a push of the same task as another one, in the same run: each of its shards is."""
+        return (self.dag_id, self.run_id, self.task_id) == (other.dag_id, other.run_id, other.task_id)
+
     @property
     def folder_name(self) -> str:
         """Name of its folder: one segment of at most 200 characters that every storage takes.

@@ -146,6 +146,13 @@ class ReportsFolder:
         """Tell whether an export was pushed whole through this connection, without listing all that were."""
         return self.root.child(f"{_pushed(braze_conn_id)}/{fingerprint}").exists()
 
+    def marker(self, braze_conn_id: str, fingerprint: str) -> Marker:
+        """Read the marker of one export, which tells nothing where there is none.
+
+        :raises ConnectionError: its storage is out of reach.
+        """
+        return self._marker(f"{_pushed(braze_conn_id)}/{fingerprint}")
+
     def markers(self, braze_conn_id: str, among: Collection[str] | None = None) -> dict[str, Marker]:
         """Read the markers of the exports that were pushed whole through this connection, by fingerprint.
 

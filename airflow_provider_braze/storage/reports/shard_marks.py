@@ -22,6 +22,7 @@ from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import make_folders, read_small, remove, write_whole
 from airflow_provider_braze.storage.reports.markers import MOST_MARKER_BYTES, Marker
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name
 
 FOLDER = "shards"
@@ -133,15 +134,29 @@ class ShardMarks:
         if not self.all().get(fingerprint, Parts()).are_all(of):
             return None
         fields: frozenset[str] = frozenset()
-        brought: set[bool | None] = set()
+        marks: dict[str, Marker] = {}
         for number in range(1, of + 1):
             mark = self.read(fingerprint, Part(of, number))
             if mark is None:
                 # Another shard, which saw all of them too, has written the marker by now, and taken the marks away.
                 return None
             fields |= mark.set_fields or frozenset()
-            brought.add(mark.brought)
-        return own.of_all(fields, True if True in brought else False if False in brought else None)
+            marks[f"{number}/{of}"] = mark
+        brought = {mark.brought for mark in marks.values()}
+        return own.of_all(fields, True if True in brought else False if False in brought else None, marks)
+
+    def seen_through_by(self, fingerprint: str, part: Part, identity: PushIdentity) -> Marker | None:
+        """Give the mark that a shard had left before this very run saw its export through.
+
+        None where there was none, or the export is not marked as pushed, or another run has seen it through.
+
+        :param identity: who asks: a task of the run.
+        :raises ConnectionError: its storage is out of reach.
+        """
+        marker = self._folder.marker(self._conn_id, fingerprint)
+        if marker.identity is None or not marker.identity.is_of_run(identity):
+            return None
+        return marker.shards.get(f"{part.number}/{part.of}")
 
     def clear(self, fingerprint: str) -> None:
         """Take the marks of an export away, as far as that can be done: beside its marker they say nothing."""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow_provider_braze.storage.reports.markers import Marker
@@ -15,7 +17,18 @@ WHOLE = Marker(
 )
 
 
-@pytest.mark.parametrize("marker", [WHOLE, Marker(), Marker(report="r", set_fields=frozenset())])
+PART = replace(WHOLE, path=None, modified=None, set_fields=None, brought=True)
+
+
+@pytest.mark.parametrize(
+    "marker",
+    [
+        WHOLE,
+        Marker(),
+        Marker(report="r", set_fields=frozenset()),
+        replace(WHOLE, shards={"1/2": PART, "2/2": Marker()}),
+    ],
+)
 def test_is_read_as_it_was_written(marker: Marker) -> None:
     assert Marker.read(marker.written()) == marker
 
@@ -29,6 +42,8 @@ def test_is_read_as_it_was_written(marker: Marker) -> None:
         b"\xff",
         b"[" * 100_000,
         b'{"report": 7, "modified": 1e400, "set_fields": "email"}',
+        b'{"shards": ["1/2"]}',
+        b'{"shards": {"1/2": "0f"}}',
     ],
 )
 def test_whatever_else_it_holds_it_tells_nothing(content: bytes) -> None:
