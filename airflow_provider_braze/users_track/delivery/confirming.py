@@ -5,18 +5,19 @@ Above: the loop in ``push``. Below: the look-up itself, and the memory, as the d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from airflow_provider_braze.exceptions import BrazeError, describe
 from airflow_provider_braze.users_track.batching.batch import Batch
-from airflow_provider_braze.users_track.batching.merge_window import ProfileObject
-from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question
+from airflow_provider_braze.users_track.delivery.lookup import Lookup, Question, Questions
 from airflow_provider_braze.users_track.delivery.schedule import Lane, Schedule
 from airflow_provider_braze.users_track.delivery.sender import Delivery
 from airflow_provider_braze.users_track.delivery.sieve import Changes, reduced
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.client import Answer, NoAnswerError
+
+UNCLEAR = "looked up, but Braze's answer says neither that it has a profile of this user nor that it has none"
 
 
 @dataclass(slots=True)
@@ -63,15 +64,17 @@ class Confirming:
             if at is not None:
                 self.schedule.again(at, self.lane, question)
             elif not together.open:
-                self._take_known(delivery, together.absent)
+                self._take_known(delivery, together)
         except BrazeError as error:
             self._give_up(delivery, error)
 
-    def _take_known(self, delivery: Delivery, absent: Sequence[ProfileObject]) -> None:
+    def _take_known(self, delivery: Delivery, answered: Questions) -> None:
         if self.changes is not None:
-            self.changes.absent(absent)
-        for item in absent:
+            self.changes.absent(answered.absent)
+        for item in answered.absent:
             self.ledger.settle(item, "not_found", "Braze has no profile of this user")
+        # Neither sent nor called not found: both would claim what nobody has said.
+        self.ledger.leave(answered.unclear, lost=False, reason=UNCLEAR, final=True)
         known = [item for item in delivery.batch.items if item.references]
         if self.changes is not None:
             known = reduced(self.changes, self.ledger, known, confirmed=True)

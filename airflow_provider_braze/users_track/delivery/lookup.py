@@ -60,12 +60,14 @@ class Questions:
 
     :param about: what was taken from the window together.
     :param open: questions without an answer.
-    :param absent: objects whose user has no profile, as far as that is known.
+    :param absent: objects whose user Braze has no profile of.
+    :param unclear: objects of whose user Braze's answer says neither that there is a profile nor that there is none.
     """
 
     about: Any
     open: int = 0
     absent: list[ProfileObject] = field(default_factory=list)
+    unclear: list[ProfileObject] = field(default_factory=list)
 
 
 class Lookup:
@@ -138,8 +140,13 @@ class Lookup:
         if result.status < 300:
             parsed = parse(result.body)
             if _says_whom_braze_knows(parsed):
-                known = known_users(parsed)
-                question.of.absent += [item for item in question.items if item.identity not in known]
+                known, absent = known_users(parsed), absent_ids(parsed)
+                for item in question.items:
+                    if item.identity in known:
+                        continue
+                    # Braze names the external ids that match nobody; of aliases nobody knows whether it would.
+                    told = item.identity[0] == "user_alias" or item.identity[1] in absent
+                    (question.of.absent if told else question.of.unclear).append(item)
                 question.of.open -= 1
                 return None
         elif result.status < 500:
@@ -178,6 +185,13 @@ def known_users(answer: dict[str, Any]) -> set[tuple[str | None, ...]]:
             if isinstance(name, str) and isinstance(label, str):
                 found.add(("user_alias", name, label))
     return found
+
+
+def absent_ids(answer: dict[str, Any]) -> set[str]:
+    """Read which external ids an answer of ``/users/export/ids`` says match no profile."""
+    listed = answer.get("invalid_user_ids")
+    # One that was sent as a number may come back as one.
+    return {str(each) for each in listed if type(each) in (str, int)} if isinstance(listed, list) else set()
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
