@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -42,6 +43,7 @@ def test_a_bare_2xx_leaves_every_record_unknown(status: int, answer: Any) -> Non
 )
 def test_a_sign_of_success_accepts_them(answer: Any) -> None:
     assert pushed(answer).counts == {"accepted": 4}
+    assert pushed(codecs.BOM_UTF8 + json.dumps(answer).encode()).counts == {"accepted": 4}
 
 
 def test_an_error_about_attributes_leaves_events_alone() -> None:

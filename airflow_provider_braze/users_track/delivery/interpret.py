@@ -5,6 +5,7 @@ The sender stands above, which does what is said here; below are batches and wha
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -257,7 +258,8 @@ def _all(batch: Batch, outcome: str, reason: str) -> Interpretation:
 def parse(body: bytes) -> Any:
     """Read a JSON body, or None where it is something else."""
     try:
-        return msgspec.json.decode(body)
+        # A mark says nothing of what Braze has taken, and is put there by those in between.
+        return msgspec.json.decode(body.removeprefix(codecs.BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

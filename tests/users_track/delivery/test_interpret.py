@@ -643,9 +643,15 @@ def _check(status: int, body: bytes) -> None:
     assert interpretation.action is Action.SPLIT or not interpretation.too_many
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf{}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff", b'"\xff"', b"[" * 100_000, b"1e999", b"\xef\xbb\xbf", b"\xef\xbb{}"]
+)
 def test_what_is_no_json_is_none(body: bytes) -> None:
     assert parse(body) is None
+
+
+def test_a_byte_order_mark_before_json_is_passed_over() -> None:
+    assert parse(b"\xef\xbb\xbf{}") == {}
 
 
 @pytest.mark.parametrize(
