@@ -93,6 +93,7 @@ def job_of(
         is_saved=partial(store.holds, CHECKPOINT_KEY),
         sent_before=_sent_before(context, task, store),
         is_retry=_is_retry(context, task),
+        max_tries=getattr(context.get("ti"), "max_tries", None),
         log=task.log.info,
     )
 

@@ -276,7 +276,7 @@ class Attempt(ABC):
         except BrazeError as unwritable:
             return report, error or unwritable
         if error is None and resumable:
-            self.checkpoints.went_through(self._to_keep(report))
+            self.checkpoints.went_through(self._to_keep(report), self.job.max_tries)
         return report, error
 
     def _went_out_for_good(self) -> bool:

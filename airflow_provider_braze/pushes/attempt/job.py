@@ -46,6 +46,7 @@ class Job:
     :param sent_before: whether an earlier try may have sent some of it, of which there is no checkpoint.
     :param is_retry: whether the try before this one did not end well: what it reported as whole is not pushed again. A
         task that was cleared is none, it pushes anew.
+    :param max_tries: most tries that Airflow gives the task, which clearing it raises.
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.
     :param limiter: makes what decides when a request may go (default: one for this push alone).
@@ -70,6 +71,7 @@ class Job:
     is_saved: Callable[[], bool | None] = lambda: True
     sent_before: bool = False
     is_retry: bool = False
+    max_tries: int | None = None
     log: Callable[[str], None] = lambda _: None
     max_wait: float | None = None
     limiter: Callable[[], Limiter] | None = None

@@ -261,9 +261,13 @@ class Checkpoints:
             kept = self._keep_last({**checkpoint, "waiting_since": None})
         return kept or waiting
 
-    def went_through(self, report: Mapping[str, Any]) -> None:
-        """Keep the report of a push that went through in place of its last checkpoint: a retry sends nothing again."""
-        if not self._keep_last({WENT_THROUGH: {"bound_to": self._bound_to, "report": report}}):
+    def went_through(self, report: Mapping[str, Any], max_tries: int | None) -> None:
+        """Keep the report of a push that went through in place of its last checkpoint: a retry sends nothing again.
+
+        :param max_tries: of the task, by which a later try knows whether it was cleared since.
+        """
+        kept = {"bound_to": self._bound_to, "max_tries": max_tries, "report": report}
+        if not self._keep_last({WENT_THROUGH: kept}):
             return
         end = time.monotonic() + SAVED_WITHIN
         while (is_saved := self._is_saved()) is False and time.monotonic() < end:

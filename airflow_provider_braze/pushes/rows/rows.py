@@ -80,8 +80,8 @@ class RowsPush(AnyPush):
         kept = (job.checkpoint or {}).get(WENT_THROUGH)
         if kept is None or job.dry_run:
             return None
-        if not job.is_retry:
-            # The task was cleared, to push anew.
+        if kept.get("max_tries") != job.max_tries:
+            # The task was cleared since, to push anew.
             self.job = replace(job, checkpoint=None)
             return None
         if kept["bound_to"] != bound_to:
