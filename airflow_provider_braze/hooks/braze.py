@@ -30,15 +30,16 @@ from airflow_provider_braze.hooks.answers import (
     knows_key,
     no_answer,
 )
-from airflow_provider_braze.hooks.calls import again_where_it_helps, given_list
+from airflow_provider_braze.hooks.calls import again_where_it_helps, given_id, given_json, given_list
 from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CallBounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
-from airflow_provider_braze.hooks.users import UserCalls
+from airflow_provider_braze.hooks.users import UserCalls, given_users
 from airflow_provider_braze.pushes.rows.given_rows import sendable
 from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.rules import limits
+from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.transport.clusters import CLUSTERS
 from airflow_provider_braze.users_track.transport.workspace import EXTRAS, Workspace, read_extra
@@ -136,7 +137,8 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         Call any endpoint once, without repeating it on trouble; proxy and certificates are those of a push.
 
         :param endpoint: path below the REST endpoint, such as ``/users/identify``.
-        :param data: body (a dict or list is sent as JSON), or query parameters for ``GET``.
+        :param data: body (a dict or list is sent as JSON, and may hold what rows of ``BrazeUserTrackOperator`` may), or
+            query parameters for ``GET``.
         :param headers: further headers of this request.
         :param extra_options: ``check_response=False`` gives the response whatever it says; ``most_bytes`` bounds the
             unpacked answer (default 4,000,000).
@@ -145,7 +147,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         :return: the response, with a 2xx status, and nothing in it that says anything but success.
         :raises BrazeRequestError: any other status or saying, or no whole answer within the connection's ``timeout``
             and ``most_bytes``; its subclass says which.
-        :raises BrazeSetupError: the connection or the endpoint is wrong.
+        :raises BrazeSetupError: the connection or the endpoint is wrong, or the body is no JSON.
         """
         session = self.session
         method = (method or self.method).upper()
@@ -153,7 +155,10 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
             place = "params" if method == "GET" else "json" if isinstance(data, dict | list) else "data"
             request_kwargs[place] = data
         all_headers = dict(headers or {})
-        if method != "GET":
+        body = request_kwargs.pop("json", None)
+        if body is not None:
+            request_kwargs["data"] = to_json(given_json("the body", body))
+        if method != "GET" or body is not None:
             all_headers.setdefault("Content-Type", "application/json")
         request = requests.Request(method, self.url_of(endpoint), headers=all_headers, **request_kwargs)
         prepared = session.prepare_request(request)
@@ -167,7 +172,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
     def url_of(self, endpoint: str | None) -> str:
         """Give the URL of an endpoint of this connection's host."""
         path = endpoint or ""
-        if "://" in path or path.startswith("//"):
+        if not isinstance(path, str) or "://" in path or path.startswith("//"):
             raise BrazeSetupError(f"endpoint must be a path such as /users/identify, not {path!r}.")
         return f"{self.workspace.endpoint}/{path.strip('/')}"
 
@@ -242,7 +247,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         :param device_id: one device id.
         :param fields_to_export: fields of the profiles (default: all; Braze requires it of newer workspaces).
         :return: ``{"users": [...], "invalid_user_ids": [...]}``; the latter are ids that match no profile.
-        :raises BrazeSetupError: nothing to look up, or more than one single identifier.
+        :raises BrazeSetupError: nothing to look up, more than one single identifier, or one that can be none.
         :raises BrazeRequestError: Braze refused, or did not answer.
         """
         single = {
@@ -251,11 +256,13 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
             "phone": phone,
             "device_id": device_id,
         }
-        singles = {name: value for name, value in single.items() if value}
-        ids: list[tuple[str, Any]] = [
-            ("external_ids", each) for each in given_list("external_ids", external_ids)
-        ]
-        ids += [("user_aliases", dict(each)) for each in given_list("user_aliases", user_aliases)]
+        singles = {
+            name: given_id(name, value)
+            for name, value in single.items()
+            if value is not None and not (isinstance(value, str) and not value)
+        }
+        several = {"external_ids": external_ids, "user_aliases": user_aliases}
+        ids = [(name, each) for name, given in several.items() for each in given_users(name, given)]
         if bool(ids) + len(singles) != 1:
             raise BrazeSetupError(
                 "export_users takes external_ids and user_aliases, or exactly one of " + ", ".join(single)

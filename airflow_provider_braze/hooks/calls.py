@@ -19,8 +19,10 @@ from airflow_provider_braze.exceptions import (
     BrazeUnreachableError,
 )
 from airflow_provider_braze.hooks.answers import redacted
+from airflow_provider_braze.pushes.rows.row_values import BadRowError, value_as_json
 from airflow_provider_braze.user_actions.delivery import Reply
 from airflow_provider_braze.users_track.delivery.interpret import parse
+from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -34,6 +36,9 @@ MOST_TRIES = 5
 """Tries of a call that reads, which can be made again without harm."""
 
 _FIRST_PAUSE = 1.0
+_MOST_CHARACTERS = 64_000_000
+"""Of a body of any endpoint: a file for the media library is more than any request about users."""
+
 LONGEST_PAUSE = 60.0
 """Seconds; an order of Braze's to wait longer is left to whoever called."""
 
@@ -152,6 +157,22 @@ def given_list(name: str, given: Iterable[Any] | None) -> list[Any]:
     if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
         raise BrazeSetupError(f"{name} must be a list, not {type(given).__name__}.")
     return list(given)
+
+
+def given_json(name: str, value: Any) -> Any:
+    """Read what is sent as JSON, as rows of ``BrazeUserTrackOperator`` are read.
+
+    :raises BrazeSetupError: there is no JSON for it, or it is more than anything that Braze takes.
+    """
+    try:
+        found = value_as_json(value, _MOST_CHARACTERS)
+        to_json(found)
+    except BadRowError as bad:
+        raise BrazeSetupError(f"{name} cannot be sent: {bad}.") from None
+    except Exception as error:
+        # Half a character; the text of the error may hold a value.
+        raise BrazeSetupError(f"{name} cannot be sent: not JSON: {type(error).__name__}.") from None
+    return found
 
 
 def given_id(name: str, value: Any) -> str:

@@ -7,12 +7,20 @@ Above: the hook of which these calls are a part. Below: how one call is made, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.hooks.calls import Calls, given_id, given_list
-from airflow_provider_braze.user_actions.actions import ACTIONS, ROWS_PER_REQUEST, STATES, body_of
+from airflow_provider_braze.hooks.calls import Calls, given_id, given_json, given_list
+from airflow_provider_braze.user_actions.actions import (
+    ACTIONS,
+    ROWS_PER_REQUEST,
+    STATES,
+    BadActionRowError,
+    UserAction,
+    body_of,
+    item_of,
+)
 
 Objects = Sequence[Mapping[str, Any]]
 
@@ -38,7 +46,7 @@ class UserCalls(Calls):
         :param email_addresses: ``{"email", "prioritization"}`` of each.
         :param phone_numbers: ``{"phone", "prioritization"}`` of each.
         :return: Braze's answer: ``deleted`` is how many were queued for deletion.
-        :raises BrazeSetupError: none, several kinds, or more than 50.
+        :raises BrazeSetupError: none, several kinds, more than 50, or one that can be no user.
         :raises BrazeRequestError: Braze refused, or did not answer.
         """
         given = {
@@ -113,7 +121,7 @@ class UserCalls(Calls):
         :param emails: e-mail addresses: all users with one of them.
         :param phones: phone numbers in E.164: all users with one of them.
         """
-        if subscription_state not in STATES:
+        if not isinstance(subscription_state, str) or subscription_state not in STATES:
             raise BrazeSetupError(
                 f"subscription_state must be {' or '.join(STATES)}, not {subscription_state!r}."
             )
@@ -127,6 +135,7 @@ class UserCalls(Calls):
     def _act(
         self, name: str, given: Mapping[str, Sequence[Any] | None], shared: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
+        action, shared = ACTIONS[name], shared or {}
         arrays = {array: rows for array, items in given.items() if (rows := given_list(array, items))}
         if len(arrays) != 1:
             raise BrazeSetupError(f"Give exactly one of {', '.join(given)}.")
@@ -135,5 +144,26 @@ class UserCalls(Calls):
             raise BrazeSetupError(
                 f"{array} takes at most {ROWS_PER_REQUEST}, not {len(rows)}; BrazeUsersOperator takes any number."
             )
-        action = ACTIONS[name]
-        return self.answer_to(action.endpoint, body_of(action, array, shared or {}, rows))
+        return self.answer_to(
+            action.endpoint, body_of(action, array, shared, _items(action, array, rows, shared))
+        )
+
+
+def given_users(array: str, given: Iterable[Any] | None) -> list[Any]:
+    """Read ``external_ids`` or ``user_aliases`` of users that are looked up.
+
+    :raises BrazeSetupError: one of them can be none.
+    """
+    return _items(ACTIONS["delete"], array, given_list(array, given), {})
+
+
+def _items(action: UserAction, array: str, rows: list[Any], shared: Mapping[str, Any]) -> list[Any]:
+    """Read each as ``BrazeUsersOperator`` reads a row: what is no id must not become somebody else's."""
+    found = []
+    for index, row in enumerate(rows):
+        name = f"{array}[{index}]"
+        try:
+            found.append(item_of(action, array, given_json(name, row), shared))
+        except BadActionRowError as bad:
+            raise BrazeSetupError(f"{name} cannot be sent: {bad}.") from None
+    return found

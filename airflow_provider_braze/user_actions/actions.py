@@ -80,9 +80,17 @@ def _text(row: Mapping[str, Any], name: str, most_bytes: int | None = None) -> s
     if isinstance(value, int) and not isinstance(value, bool):
         # Braze keeps an id that is sent as a number as text.
         value = str(value)
-    if not isinstance(value, str) or not value.strip():
+    if value is None or (isinstance(value, str) and not value.strip()):
         raise BadActionRowError(f"no {name}")
-    if most_bytes is not None and len(value.encode("utf-8", "surrogatepass")) > most_bytes:
+    if not isinstance(value, str):
+        # Such as 1001.0, which pandas makes of the id 1001 where another row has none.
+        raise BadActionRowError(f"{name} is neither text nor a whole number")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        # It would keep all others of its request from being written.
+        raise BadActionRowError(f"not JSON: {name} holds half a character") from None
+    if most_bytes is not None and size > most_bytes:
         raise BadActionRowError(f"{name} has more than {most_bytes} bytes")
     return value
 
@@ -251,6 +259,39 @@ ACTIONS: Mapping[str, UserAction] = {
     ),
 }
 """By the operator's word for each."""
+
+
+_HOLDING = {
+    "user_aliases": " with alias_name and alias_label",
+    "email_addresses": " with email and prioritization",
+    "phone_numbers": " with phone and prioritization",
+}
+
+_FIELDS_OF_TEXTS = {
+    "external_ids": "external_id",
+    "braze_ids": "braze_id",
+    "emails": "email",
+    "phones": "phone",
+}
+
+
+def item_of(action: UserAction, array: str, item: Any, shared: Mapping[str, Any]) -> Any:
+    """Read what stands in an array of a request, as the row of it would be read.
+
+    :param item: plain JSON.
+    :param shared: what else all of one request have in common.
+    :raises BadActionRowError: it can be no such item.
+    """
+    if (field := _FIELDS_OF_TEXTS.get(array)) is not None:
+        if item is None or item == "":
+            raise BadActionRowError(f"no {field}")
+        return action.read({**shared, field: item}).item
+    if not isinstance(item, Mapping):
+        raise BadActionRowError(f"it must be a dict{_HOLDING.get(array, '')}, not {type(item).__name__}")
+    change = action.read(item)
+    if change.array != array:
+        raise BadActionRowError(f"it is none of {array}, but of {change.array}")
+    return change.item
 
 
 def body_of(action: UserAction, array: str, shared: Mapping[str, Any], items: list[Any]) -> dict[str, Any]:

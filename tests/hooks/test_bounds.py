@@ -237,12 +237,12 @@ class TestRequest:
         [
             ("GET", {"page": 2}, {}, "GET /x?page=2", b""),
             ("DELETE", None, {}, "DELETE /x", b""),
-            ("DELETE", {"a": 1}, {}, "DELETE /x", b'{"a": 1}'),
+            ("DELETE", {"a": 1}, {}, "DELETE /x", b'{"a":1}'),
             ("PUT", [1], {}, "PUT /x", b"[1]"),
             ("PATCH", "text", {}, "PATCH /x", b"text"),
             ("POST", b"bytes", {}, "POST /x", b"bytes"),
             ("POST", io.BytesIO(b"file"), {}, "POST /x", b"file"),
-            ("POST", None, {"json": {"a": 1}}, "POST /x", b'{"a": 1}'),
+            ("POST", None, {"json": {"a": 1}}, "POST /x", b'{"a":1}'),
             ("POST", None, {}, "POST /x", b""),
         ],
     )

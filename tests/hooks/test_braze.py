@@ -100,6 +100,37 @@ class TestRun:
         method, path, _, body = echo.asked[0]
         assert (method, path, body) == ("GET", "/campaigns/list?page=2", b"")
 
+    def test_sends_what_rows_may_hold(self, echo: type[Echo]) -> None:
+        body = {"price": Decimal("12.50"), "n": [numpy.int64(3)], numpy.str_("who"): "ä"}
+        BrazeHook().run("/x", body)
+        BrazeHook().run("/x", json=[body])
+        sent = {"price": 12.5, "n": [3], "who": "ä"}
+        assert [json.loads(body) for *_, body in echo.asked] == [sent, [sent]]
+        assert {headers["content-type"] for _, _, headers, _ in echo.asked} == {"application/json"}
+
+    @pytest.mark.parametrize(
+        ("odd", "reason"),
+        [
+            (float("nan"), "not JSON: a value of type float that is infinite or not a number"),
+            (numpy.float64("inf"), "not JSON: a value of type float64 that is infinite or not a number"),
+            (Decimal("NaN"), "not JSON: a value of type Decimal that is infinite or not a number"),
+            (object(), "not JSON: a value of type object"),
+            ({None: 1}, "not JSON: a key of type NoneType"),
+            ("\ud800", "not JSON: UnicodeEncodeError"),
+        ],
+        ids=["NaN", "infinite", "Decimal", "object", "key", "half a character"],
+    )
+    def test_refuses_what_is_no_json(self, echo: type[Echo], odd: Any, reason: str) -> None:
+        for given in ({"data": {"x": [odd]}}, {"json": {"x": odd}}):
+            with pytest.raises(BrazeSetupError) as refused:
+                BrazeHook().run("/x", **given)
+            assert str(refused.value) == f"the body cannot be sent: {reason}."
+        assert not echo.asked
+
+    def test_takes_a_body_that_is_more_than_a_request_about_users(self, echo: type[Echo]) -> None:
+        BrazeHook().run("/media_library/create", {"asset_file": "A" * 5_000_000})
+        assert len(echo.asked[0][3]) > 5_000_000
+
     def test_reuses_one_socket(self, echo: type[Echo]) -> None:
         hook = BrazeHook()
         for _ in range(5):

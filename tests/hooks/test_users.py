@@ -98,6 +98,69 @@ def test_what_cannot_be_one_request_is_said_before_it(hook: BrazeHook, sandbox: 
     assert sandbox.stats()["requests"] == 0
 
 
+NAN = float("nan")
+NO_TEXT = "is neither text nor a whole number"
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda hook: hook.delete_users(external_ids=["a", 1001.0]),
+            rf"external_ids\[1\] .*external_id {NO_TEXT}",
+        ),
+        (lambda hook: hook.delete_users(external_ids=[NAN]), r"external_ids\[0\] .*infinite or not a number"),
+        (lambda hook: hook.delete_users(external_ids=[None]), "no external_id"),
+        (lambda hook: hook.delete_users(external_ids=[{"external_id": "a"}]), f"external_id {NO_TEXT}"),
+        (
+            lambda hook: hook.delete_users(user_aliases=["a"]),
+            "a dict with alias_name and alias_label, not str",
+        ),
+        (lambda hook: hook.delete_users(user_aliases=[{"email": "a@example.com"}]), "needs prioritization"),
+        (lambda hook: hook.delete_users(email_addresses=[{"external_id": "a"}]), "none of email_addresses"),
+        (lambda hook: hook.new_user_aliases([{"alias_name": "a"}]), "no alias_label"),
+        (lambda hook: hook.new_user_aliases([{**ALIAS, "external_id": NAN}]), "infinite or not a number"),
+        (lambda hook: hook.update_user_aliases([["a"]]), "it must be a dict, not list"),
+        (
+            lambda hook: hook.merge_users([{"identifier_to_merge": {"external_id": "a"}}]),
+            "no identifier_to_keep",
+        ),
+        (
+            lambda hook: hook.set_subscription_status("g", "subscribed", emails=[NAN]),
+            r"emails\[0\] .*infinite or not a number",
+        ),
+        (
+            lambda hook: hook.set_subscription_status("g", ["subscribed"], emails=["a"]),
+            "must be subscribed or unsubscribed",
+        ),
+        (
+            lambda hook: hook.export_users(user_aliases=["a"]),
+            r"user_aliases\[0\] .*alias_name and alias_label",
+        ),
+        (lambda hook: hook.export_users(user_aliases=[{"alias_name": "a"}]), "no alias_label"),
+        (lambda hook: hook.export_users([NAN]), r"external_ids\[0\] .*infinite or not a number"),
+        (lambda hook: hook.export_users([1001.0]), f"external_id {NO_TEXT}"),
+        (lambda hook: hook.export_users(email_address=["a", "b"]), "email_address must be a text"),
+        (lambda hook: hook.export_users(phone=numpy.array(["1", "2"])), "phone must be a text"),
+        (lambda hook: hook.run(5), "endpoint must be a path"),
+    ],
+)
+def test_what_can_be_no_user_is_said_before_it(
+    hook: BrazeHook, sandbox: SandboxProcess, call: Callable[[BrazeHook], Any], said: str
+) -> None:
+    """Of the id 1001 pandas makes 1001.0, who may be somebody else; and there is no way back from some of these."""
+    with pytest.raises(BrazeSetupError, match=said):
+        call(hook)
+    assert sandbox.stats()["requests"] == 0
+
+
+def test_a_whole_number_is_the_text_of_it(hook: BrazeHook, sandbox: SandboxProcess) -> None:
+    sandbox.put_profiles([{"external_id": "1001"}, {"external_id": "1002"}])
+    assert hook.export_users([numpy.int64(1001)])["users"][0]["external_id"] == "1001"
+    hook.delete_users(external_ids=numpy.array([1001]))
+    assert set(sandbox.profiles()) == {"1002"}
+
+
 def test_what_does_not_tell_whether_it_is_true_is_a_list_too(
     hook: BrazeHook, sandbox: SandboxProcess
 ) -> None:

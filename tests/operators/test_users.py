@@ -305,6 +305,16 @@ def test_a_bad_row_does_not_take_its_batch_with_it(sandbox: SandboxProcess) -> N
     assert [each["index"] for each in report["failed_rows"]] == [20]
 
 
+def test_half_a_character_does_not_take_its_batch_with_it(sandbox: SandboxProcess) -> None:
+    sandbox.put_profiles(people(2))
+
+    report = act("delete", ["P0", "\ud800", "P1"], expect_at_most=3, max_rejected=1)
+
+    assert (report["accepted"], report["invalid"], report["status"]) == (2, 1, "complete")
+    assert report["failed_rows"][0]["reason"] == "not JSON: external_id holds half a character"
+    assert not sandbox.profiles()
+
+
 @pytest.mark.parametrize(
     ("text", "outcome"),
     [

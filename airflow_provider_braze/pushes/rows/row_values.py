@@ -60,6 +60,19 @@ def as_json(row: Any) -> dict[str, Any]:
         raise BadRowError(f"not JSON: {type(error).__name__}") from None
 
 
+def value_as_json(value: Any, most_characters: int) -> Any:
+    """Turn any value into plain JSON, as :func:`as_json` does a row.
+
+    :raises BadRowError: Braze has no JSON for it, or it is larger.
+    """
+    try:
+        return _Conversion(most_characters).value(value, 1)
+    except BadRowError:
+        raise
+    except Exception as error:
+        raise BadRowError(f"not JSON: {type(error).__name__}") from None
+
+
 def _is_flat(row: dict[Any, Any]) -> bool:
     """Whether nothing has to be turned into anything, as for most rows."""
     for name, value in row.items():
@@ -76,8 +89,8 @@ class _Conversion:
     ``_path`` has the ids of the dicts and lists around the present value, by which a loop is found at once.
     """
 
-    def __init__(self) -> None:
-        self._left = _MOST_CHARACTERS
+    def __init__(self, most_characters: int = _MOST_CHARACTERS) -> None:
+        self._most = self._left = most_characters
         self._path: set[int] = set()
 
     def mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
@@ -132,7 +145,7 @@ class _Conversion:
     def _spend(self, characters: int) -> None:
         self._left -= characters
         if self._left < 0:
-            raise BadRowError(f"larger than a request may be ({limits.BYTES_PER_REQUEST} bytes)")
+            raise BadRowError(f"larger than a request may be ({self._most} bytes)")
 
     def _scalar(self, value: Any) -> Any:
         try:
