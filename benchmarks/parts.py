@@ -125,10 +125,13 @@ def third(scale: Scale, say: Callable[[str], None]) -> Result:
 def shards(scale: Scale, say: Callable[[str], None]) -> Result:
     """Two shards of one export as two processes, at the limit and without; and what a passed-over record costs."""
     path, large = _export(scale.sizes[1]), _export(scale.sizes[2])
+    half = _export(scale.sizes[1] // 2)
     least = ("--shard", f"1/{MOST_SHARDS}")
     variants = {
         "two shards at the limit": lambda: _in_shards("two shards at the limit", 2, large, _sink(LIMIT)),
         "two shards, no limit": lambda: _in_shards("two shards, no limit", 2, path, _late_sink(), _UNLIMITED),
+        # What the cores give to two processes that pass nothing over.
+        "two halves, no limit": lambda: _share("two halves, no limit", 2, half, _late_sink(), _UNLIMITED),
         "one process, no limit": lambda: push(
             "one process, no limit", PRODUCT, path, *_late_sink(), options=_UNLIMITED
         ),
