@@ -65,7 +65,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=2 --output-sync=target
 
 test: lint install-oldest  ## Everything that CI runs, on both ends of the supported range of Airflow
 	@echo "== Airflow 3.3: unit and packaging tests"
-	$(BIN)/python -m pytest -n 2 -m "not system and not ui" --ignore tests/storage/real
+	$(BIN)/python -m pytest -n 3 -m "not system and not ui" --ignore tests/storage/real
 	# Before what runs side by side: nothing is installed under a running Airflow.
 	if [ "$${CI:-}" = true ]; then $(MAKE) --no-print-directory storages; fi
 	# A real Airflow waits more than it works: the oldest one is tested meanwhile. Each has ports and folders of its own,
