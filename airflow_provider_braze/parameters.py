@@ -58,14 +58,14 @@ def as_bool(name: str, value: Any, *, default: bool | None = None) -> bool:
 def as_optional_text(name: str, value: Any) -> str | None:
     """Read a text without the spaces around it, or None where it is unset.
 
-    A number is refused: under native rendering the text ``2024_03`` becomes 202403, and nobody can tell it back.
+    A number is refused: nobody can tell whether 202403 was ``2024_03`` where it was made.
     """
     if is_unset(value):
         return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise BrazeSetupError(
             f"{name} must be text, not the number {value!r}: a DAG with render_template_as_native_obj makes a number "
-            f"even of a name such as '2024_03'. Put quotes around the value, within a template too: "
+            f"of a name such as '8828'. Put quotes around the value, within a template too: "
             f"{name}=\"'{{{{ params.{name} }}}}'\"."
         )
     if not isinstance(value, str):

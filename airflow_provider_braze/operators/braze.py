@@ -22,6 +22,7 @@ from airflow_provider_braze.exceptions import (
 )
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
+from airflow_provider_braze.native_rendering import NativeRendering
 from airflow_provider_braze.operators.asset_events import tell_assets
 from airflow_provider_braze.operators.job_parameters import job_of
 from airflow_provider_braze.operators.lineage import PushLineage
@@ -66,7 +67,7 @@ Pushes exports to Braze, one after the other, and accounts for every record.
 """Documentation of a task of this kind in Airflow's UI, unless its author writes another."""
 
 
-class BrazeUserTrackOperator(PushLineage, BaseOperator):
+class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
     """
     Push Redpoint exports, or rows of one's own, to Braze and account for every record.
 
@@ -206,13 +207,13 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
         self.only_changed = only_changed
         self.refresh_after = refresh_after
         self.always_send = always_send
-        self.memory = memory
-        self.memory_path = memory_path
+        self.memory, self.memory_path = memory, memory_path
         self.durable = durable
         self.max_wait_on_worker = max_wait_on_worker
         self._running: ExportPush | RowsPush | ListPush | Running | None = None
         self._last: ExportPush | RowsPush | ListPush | None = None
         self.dashboard_url: str | None = None
+        self._pushes_rows = export is None
         check_literals(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -266,8 +267,9 @@ class BrazeUserTrackOperator(PushLineage, BaseOperator):
 
     def _push(self, context: Context, checkpoint: Mapping[str, Any] | None) -> dict[str, Any]:
         as_threshold("max_rejected", self.max_rejected)
+        # A template of rows may give None, which is no rows; one of an export may not.
         has_rows = any(rows is not None for rows in (self.attributes, self.events, self.purchases))
-        if has_rows == (self.export is not None):
+        if (has_rows or self._pushes_rows) == (self.export is not None):
             raise BrazeSetupError("Give either export, or attributes, events or purchases.")
         self._warn_of_expand(context)
         conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name

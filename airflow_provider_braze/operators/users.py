@@ -6,7 +6,6 @@ Above: DAGs. Below: the actions on users, from rows to report.
 from __future__ import annotations
 
 import copy
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, TooManyFailedRecordsError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.links.braze import BrazeDashboardLink
+from airflow_provider_braze.native_rendering import NativeRendering
 from airflow_provider_braze.operators.asset_events import tell_assets
 from airflow_provider_braze.operators.braze import REPORT_KEY
 from airflow_provider_braze.operators.job_parameters import push_identity
@@ -29,6 +29,7 @@ from airflow_provider_braze.parameters import (
     as_threshold,
     is_final,
     is_unset,
+    read_data,
 )
 from airflow_provider_braze.pushes.attempt.reporting import (
     counts_line,
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from airflow_provider_braze.pushes.rows.given_rows import Rows
 
 
-class BrazeUsersOperator(BaseOperator):
+class BrazeUsersOperator(NativeRendering, BaseOperator):
     """
     Delete, identify or merge users, name their aliases, or set their subscription status, 50 rows a request.
 
@@ -221,13 +222,10 @@ def _action(value: Any) -> str:
 
 
 def _mapping(name: str, value: Any) -> dict[str, Any]:
-    """Read a dict, or JSON text as a template leaves it."""
+    """Read a dict, or the text of one as a template leaves it."""
     if is_unset(value):
         return {}
-    try:
-        found = json.loads(value) if isinstance(value, str) else value
-    except (ValueError, RecursionError):
-        found = None
+    found = read_data(value) if isinstance(value, str) else value
     if not isinstance(found, Mapping) or not all(isinstance(key, str) for key in found):
         raise BrazeSetupError(f"{name} must be a dict, or a template that renders to JSON, not {value!r}.")
     return dict(found)

@@ -5,14 +5,22 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
+from airflow_provider_braze.native_rendering import read
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.memory_parameters import wish_of
 from airflow_provider_braze.operators.users import BrazeUsersOperator
+from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from tests.connections import connect
 from tests.operators.test_list import Share
 from tests.reports import check
@@ -85,6 +93,13 @@ def test_a_template_that_gives_nothing_gives_no_rows(native: bool, value: Any) -
     check(task.execute({}), status="complete", records=0)
 
 
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_template_that_gives_no_export_is_refused(value: Any) -> None:
+    task = rendered(BrazeUserTrackOperator, values={"path": value}, export="{{ path }}")
+    with pytest.raises(AirflowFailException, match=r"Give either export|export is empty"):
+        task.execute({})
+
+
 def test_users_are_named_by_json_alone(sandbox: SandboxProcess) -> None:
     given = {"action": "delete", "expect_at_most": 9, "rows": "{{ ids }}"}
     with pytest.raises(AirflowFailException, match="rows must be a list of rows"):
@@ -105,16 +120,174 @@ def test_no_name_of_an_item_is_a_number(
     share.land(1)
     (item,) = share.items()
 
-    def push(template: str) -> dict[str, Any]:
+    def push(template: str, called: str) -> dict[str, Any]:
         export = {**item, name: template}
         task = rendered(
-            BrazeUserTrackOperator, values={"name": "2024_03"}, export=[export] if as_list else export
+            BrazeUserTrackOperator, values={"name": called}, export=[export] if as_list else export
         )
         report: dict[str, Any] = task.execute({})
         return report
 
-    with pytest.raises(AirflowFailException, match=rf"'{name}' is not text, but 202403.*quotes"):
-        push("{{ name }}")
+    with pytest.raises(AirflowFailException, match=rf"'{name}' is not text, but 7.*quotes"):
+        push("{{ name }}", "7")
     assert sandbox.stats()["requests"] == 0
-    report = check(push("'{{ name }}'"), status="complete", records=2, accepted=2)
-    assert (report["exports"][0] if as_list else report)[name] == "2024_03"
+    for template in ("{{ name }}", "'{{ name }}'"):
+        report = check(push(template, "2024_03"), status="complete", records=2, accepted=2)
+        assert (report["exports"][0] if as_list else report)[name] == "2024_03"
+
+
+EMOJI = "Zo\u00eb \U0001f600/\u00e9"
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    "identifier", ["1_001", "12e4", "0x1F", "1.50", "007", "1001", "-0", "(7)", "#1", "5,"]
+)
+def test_no_id_becomes_another_user(sandbox: SandboxProcess, native: bool, identifier: str) -> None:
+    """Of 1_001, the user 1001 got the row; 12e4 was invalid."""
+    rows = [{"external_id": "{{ who }}", "plan": "{{ who }}"}]
+    task = rendered(BrazeUserTrackOperator, native=native, values={"who": identifier}, attributes=rows)
+    check(task.execute({}), status="complete", records=1, accepted=1)
+    (profile,) = sandbox.all_profiles()
+    assert profile["external_id"] == identifier
+
+
+@pytest.mark.parametrize("value", [True, None, 5, 0.5, [1, "a"], {"a": 1}])
+def test_a_value_of_a_row_keeps_its_type(sandbox: SandboxProcess, value: Any) -> None:
+    rows = [{"external_id": "U1", "as_object": "{{ value }}", "as_text": "{{ value }} "}]
+    task = rendered(BrazeUserTrackOperator, values={"value": value}, attributes=rows)
+    assert task.attributes[0]["as_object"] == value
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_json_of_any_parameter_is_read_as_json(sandbox: SandboxProcess, native: bool) -> None:
+    """Escaped as Jinja and others write it, a name was one that nothing is called."""
+    modes = rendered(
+        RedpointExportSensor,
+        native=native,
+        values={"modes": json.dumps({EMOJI: "append"}).replace("/", "\\/")},
+        base_path="/nowhere",
+        channel_modes="{{ modes }}",
+    )
+    assert modes._search().channel_modes == {EMOJI: "append"}
+
+    names = rendered(
+        BrazeUserTrackOperator,
+        native=native,
+        values={"names": [EMOJI]},
+        attributes=[],
+        always_send="{{ names | tojson }}",
+    )
+    assert wish_of(names).always_send == {EMOJI}
+
+    common = json.dumps({"alias_label": EMOJI, "alias_name": "{{ alias }}"})
+    users = rendered(
+        BrazeUsersOperator,
+        native=native,
+        values={"common": common.replace("{{ alias }}", "1_001")},
+        action="alias_new",
+        rows=["U1"],
+        common_fields="{{ common }}",
+    )
+    users.execute({})
+    (request,) = sandbox.requests()
+    assert request["body"]["user_aliases"] == [
+        {"external_id": "U1", "alias_label": EMOJI, "alias_name": "1_001"}
+    ]
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_dict_of_a_template_is_read_without_tojson_too(sandbox: SandboxProcess, native: bool) -> None:
+    users = rendered(
+        BrazeUsersOperator,
+        native=native,
+        values={"common": {"alias_label": EMOJI, "alias_name": "it's"}},
+        action="alias_new",
+        rows=["U1"],
+        common_fields="{{ common }}",
+    )
+    users.execute({})
+    (request,) = sandbox.requests()
+    assert request["body"]["user_aliases"] == [
+        {"external_id": "U1", "alias_label": EMOJI, "alias_name": "it's"}
+    ]
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("name", ["max_data_points", "max_rejected"])
+def test_a_number_with_separators_is_refused_and_not_a_smaller_one(native: bool, name: str) -> None:
+    task = rendered(
+        BrazeUserTrackOperator,
+        native=native,
+        values={"most": "500.000"},
+        attributes=[{"external_id": "U1", "a": 1}],
+        **{name: "{{ most }}"},
+    )
+    with pytest.raises(AirflowFailException, match=f"{name} must be .*'500.000'"):
+        task.execute({})
+
+
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize(
+    ("operator", "name", "given", "text"),
+    [
+        (BrazeUserTrackOperator, "attributes", {}, '[{"external_id": "U1", "note": "{{ key }}"}]'),
+        (BrazeUserTrackOperator, "export", {}, "/mnt/{{ key }}/x.txt"),
+        (BrazeUserTrackOperator, "export", {}, "1_001"),
+        (BrazeUsersOperator, "rows", {"action": "delete", "expect_at_most": 1}, '["{{ key }}"]'),
+    ],
+)
+def test_what_a_mapped_task_is_given_is_no_template(
+    native: bool, operator: Any, name: str, given: dict[str, Any], text: str
+) -> None:
+    """What stood in a customer's data was rendered, with all that templates may read: connections, Variables."""
+    with DAG("mapped", schedule=None, render_template_as_native_obj=native) as dag:
+        rows = EmptyOperator(task_id="rows")
+        mapped = operator.partial(task_id="push", **given).expand(**{name: rows.output})
+    ti = SimpleNamespace(
+        map_index=0,
+        task=mapped,
+        task_id="push",
+        dag_id="mapped",
+        run_id="run",
+        _upstream_map_indexes={},
+        xcom_pull=lambda **_: [text],
+    )
+    run = SimpleNamespace(run_id="run", conf={})
+    context = {"ti": ti, "task": mapped, "dag": dag, "dag_run": run, "params": {}, "key": "secret"}
+    mapped.render_template_fields(context)
+    assert getattr(context["task"], name) == text
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_what_is_not_defined_is_no_value(native: bool) -> None:
+    with pytest.raises(UndefinedError, match="nobody"):
+        rendered(
+            BrazeUserTrackOperator,
+            native=native,
+            values={},
+            attributes=[{"external_id": "U1", "plan": "{{ nobody }}"}],
+        )
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(alphabet="0123456789_.eExX+-()[]{}'\",: TrueNonab#\\/\u00e9\U0001f600", max_size=12))
+def test_a_text_is_read_as_nothing_that_is_written_otherwise(text: str) -> None:
+    found = read(text)
+    if isinstance(found, str):
+        assert text.strip()[1:-1] == found or text == found or json.loads(text) == found
+    elif isinstance(found, list | dict):
+        assert text.strip()[0] in "[{"
+    elif not isinstance(found, set):
+        assert repr(found) == text.strip()
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers() | st.booleans() | st.none(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_json_of_a_list_is_that_list(value: Any) -> None:
+    assert read(json.dumps([value])) == [value]

@@ -114,7 +114,7 @@ def _checked_item(item: Mapping[str, Any]) -> Mapping[str, Any]:
         if not (value is None or isinstance(value, str) or str(value) == getattr(where, name)):
             raise BrazeSetupError(
                 f"export is a dict whose {name!r} is not text, but {value!r}: a DAG with render_template_as_native_obj "
-                "makes a number even of a name such as '2024_03'. Put quotes around the value, within a template too: "
+                "makes a number of a name such as '8828'. Put quotes around the value, within a template too: "
                 f"\"'{{{{ params.{name} }}}}'\"."
             )
     return item if path is item["path"] else {**item, "path": path}
