@@ -27,6 +27,7 @@ from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.calls import MOST_TRIES, pause_after
 from airflow_provider_braze.hooks.cdi import check_id
 from airflow_provider_braze.links.braze import BrazeDashboardLink
+from airflow_provider_braze.native_rendering import NativeRendering
 from airflow_provider_braze.operators.braze import REPORT_KEY
 from airflow_provider_braze.operators.kept import Kept
 from airflow_provider_braze.parameters import (
@@ -55,7 +56,7 @@ _LOOKS_FOR_A_LOST_START = 3
 """Looks after a start whose answer was lost, before it is made again."""
 
 
-class BrazeCdiSyncOperator(BaseOperator):
+class BrazeCdiSyncOperator(NativeRendering, BaseOperator):
     """
     Start a sync of a CDI integration, and wait until it has ended.
 
@@ -179,7 +180,10 @@ class _SyncTask:
     def go_on(self, event: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
         if event["status"] == "idle":
             return self._start(state.get("give_up_at"))
-        return self._end(event, PastSyncs.read(state["before"]))
+        before = state["before"] and PastSyncs.read(state["before"])
+        if before is None and event["status"] == "timeout":
+            self._check_time(0.0)  # Another job was waited for until then, by the triggerer's clock.
+        return self._end(event, before)
 
     def _of_an_earlier_try(self) -> PastSyncs | None:
         """Below Airflow 3.3 nothing is kept: in a retry, a job in progress is most likely that of an earlier try."""
@@ -188,7 +192,6 @@ class _SyncTask:
         before = before_running(self._hook.newest_cdi_syncs(self._id))
         if before is not None:
             self._log.info("This is a retry, and a job is in progress: it is waited for.")
-            self._kept.write({"phase": "started", "before": before.as_dict()})
         return before
 
     def _start(self, give_up_at: float | None, lost: PastSyncs | None = None) -> dict[str, Any]:
@@ -244,8 +247,7 @@ class _SyncTask:
             self._log.info("Another job of %s is in progress: waiting for its end.", self._id)
             self._wait_for("idle", None, give_up_at)
             return None
-        found = before_running(self._hook.newest_cdi_syncs(self._id))
-        if found is None:
+        if (found := before_running(self._hook.newest_cdi_syncs(self._id))) is None:
             # It has ended just now, or is not listed yet.
             time.sleep(min(self._poll, 1.0))
             return None
@@ -279,8 +281,7 @@ class _SyncTask:
     def _wait_for(self, goal: Goal, before: PastSyncs | None, give_up_at: float | None) -> Mapping[str, Any]:
         """Wait here, or leave the worker and go on in ``resume``."""
         while True:
-            found = self._look(goal, before)
-            if found is not None:
+            if (found := self._look(goal, before)) is not None:
                 return found
             left = float("inf") if give_up_at is None else give_up_at - time.time()
             if left <= 0:
@@ -318,7 +319,7 @@ class _SyncTask:
     def _give_up_at(self) -> float | None:
         return None if self._timeout is None else time.time() + self._timeout
 
-    def _end(self, event: Mapping[str, Any], before: PastSyncs) -> dict[str, Any]:
+    def _end(self, event: Mapping[str, Any], before: PastSyncs | None) -> dict[str, Any]:
         if event["status"] == "timeout":
             raise BrazeSyncTimeoutError(
                 f"The sync of {self._id} has not ended within the task's timeout; a retry goes on waiting for it."
@@ -329,7 +330,7 @@ class _SyncTask:
         self._kept.write(None)
         said = ended(event, self._id, self._log)
         self._log.info("The sync of %s has ended: %s rows synced.", self._id, said["rows_synced"])
-        return {**said, "started_after": before.as_dict()}
+        return {**said, "started_after": before and before.as_dict()}
 
 
 def _if_running(name: str, value: Any) -> str:

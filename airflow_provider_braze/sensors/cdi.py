@@ -5,8 +5,6 @@ Above: DAGs. Below: the hook's calls, and the trigger that waits off the worker.
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -19,14 +17,16 @@ from airflow_provider_braze.cdi.syncs import PastSyncs
 from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.cdi import check_id
-from airflow_provider_braze.parameters import as_bool, as_optional_text, is_final, is_unset
+from airflow_provider_braze.native_rendering import NativeRendering
+from airflow_provider_braze.parameters import as_bool, as_optional_text, is_final, is_unset, read_data
 from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
+from airflow_provider_braze.wrong_parameter import WrongParameterError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class BrazeCdiSyncSensor(BaseSensorOperator):
+class BrazeCdiSyncSensor(NativeRendering, BaseSensorOperator):
     """
     Wait until a sync of a CDI integration has ended, whoever started it.
 
@@ -56,16 +56,18 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.integration_id = integration_id
         self.started_after = started_after
-        self.deferrable = (
-            conf.getboolean("operators", "default_deferrable", fallback=False)
-            if deferrable is None
-            else as_bool("deferrable", deferrable)
-        )
         self.braze_conn_id = braze_conn_id
-        if is_final(integration_id):
-            check_id(integration_id)
-        if is_final(started_after):
-            _before(started_after)
+        default = conf.getboolean("operators", "default_deferrable", fallback=False)
+        try:
+            self.deferrable = as_bool("deferrable", deferrable, default=default)
+            if is_final(integration_id):
+                check_id(integration_id)
+            if is_final(started_after):
+                _before(started_after)
+            if is_final(braze_conn_id):
+                self._conn_id()
+        except BrazeError as error:
+            raise WrongParameterError(str(error)) from error
 
     def execute(self, context: Context) -> Any:
         """Wait on the worker, or leave it."""
@@ -127,14 +129,13 @@ class BrazeCdiSyncSensor(BaseSensorOperator):
 
 
 def _before(value: Any) -> PastSyncs | None:
-    """Read ``started_after``; a template leaves JSON text."""
+    """Read ``started_after``; a template leaves the text of a dict."""
     if is_unset(value):
         return None
     if isinstance(value, datetime):
         value = value.isoformat()
     if isinstance(value, str) and value.lstrip().startswith("{"):
-        with contextlib.suppress(ValueError):
-            value = json.loads(value)
+        value = read_data(value) or value
     if isinstance(value, Mapping) and "started_after" in value:
         value = value["started_after"]
     return PastSyncs.read(value)

@@ -356,6 +356,29 @@ def test_a_timeout_fails_and_a_retry_waits_for_the_same_sync(
     assert len(sandbox.syncs(ID)) == 1
 
 
+@DEFERRABLE
+def test_another_job_that_does_not_end_in_time_is_a_matter_of_retries(
+    sandbox: SandboxProcess, deferrable: bool
+) -> None:
+    """In the triggerer, it failed for good with words about ``started_after``, which nobody had given."""
+    sandbox.put_cdi(**{ID: {"syncs": [past(1), running(running_for=10_000)]}})
+
+    with pytest.raises(BrazeSyncTimeoutError, match="until the task's timeout, or"):
+        executed(deferrable=deferrable, timeout=0.1)
+    assert len(sandbox.syncs(ID)) == 2
+
+
+@DEFERRABLE
+def test_what_fails_while_another_job_is_waited_for_is_said(
+    sandbox: SandboxProcess, deferrable: bool
+) -> None:
+    sandbox.put_cdi(**{ID: {"syncs": [past(1), running(running_for=10_000)]}})
+    sandbox.faults({"status": 401, "path": f"/cdi/integrations/{ID}/job_sync_status", "after": 2})
+
+    with pytest.raises(AirflowFailException, match="401"):
+        executed(deferrable=deferrable)
+
+
 @pytest.mark.parametrize("identifier", ["nope", "99999999-2222-3333-4444-555555555555"])
 def test_an_integration_that_is_not_there_is_no_matter_of_retries(
     sandbox: SandboxProcess, identifier: str

@@ -65,6 +65,8 @@ def test_it_waits_for_what_the_operator_has_started(sandbox: SandboxProcess, def
     for after in (
         started,
         json.dumps(started),
+        # As a template writes it where nobody asks for JSON.
+        str(started),
         started["started_after"],
         json.dumps(started["started_after"]),
         PAST["sync_start_time"],
@@ -140,11 +142,14 @@ def test_a_wrong_key_fails_at_once(sandbox: SandboxProcess) -> None:
         ({"deferrable": "{{ params.later }}"}, "deferrable must be true or false"),
         ({"started_after": {"count": "x"}}, "started_after must be"),
         ({"started_after": 7}, "started_after must be"),
+        ({"braze_conn_id": 7}, "braze_conn_id must be"),
     ],
 )
 def test_a_wrong_literal_fails_when_the_dag_is_parsed(given: dict[str, Any], said: str) -> None:
-    with DAG("wrong", schedule=None), pytest.raises(BrazeSetupError, match=said):
+    """A mapped sensor meets it when it runs: as Airflow's own error, too, it is not retried."""
+    with DAG("wrong", schedule=None), pytest.raises(AirflowFailException, match=said) as raised:
         sensor(**given)
+    assert isinstance(raised.value, BrazeSetupError)
 
 
 def test_the_trigger_comes_back_from_what_it_serializes_to() -> None:
