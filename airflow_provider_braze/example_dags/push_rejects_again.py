@@ -32,6 +32,7 @@ from airflow_provider_braze.forms import (
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
 
 # Each push is an event of this asset, with the report's counts: other DAGs may be scheduled by it.
 PUSHES = Asset("braze_pushes")
@@ -71,9 +72,10 @@ with DAG(
             path, report = find_rejects(base_path, push_id, None if file_name == "None" else file_name)
         except BrazeSetupError as error:
             raise AirflowFailException(str(error)) from error
-        if (before := report.get("braze_conn_id", braze_conn_id)) != braze_conn_id:
+        conn_id = read_parameter("braze_conn_id", braze_conn_id)
+        if (before := report.get("braze_conn_id", conn_id)) != conn_id:
             raise AirflowFailException(
-                f"These were pushed through {before!r}, not {braze_conn_id!r}: choose it as connection "
+                f"These were pushed through {before!r}, not {conn_id!r}: choose it as connection "
                 "in the form, or set the Variable redpoint_braze_conn_id to it."
             )
         print(f"{path}, of {report.get('export', 'rows')}")

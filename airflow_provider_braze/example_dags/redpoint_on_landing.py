@@ -72,8 +72,12 @@ with DAG(
     def landed_exports(braze_conn_id: str, triggering_asset_events: Any = None) -> list[dict[str, Any]]:
         """Collect the exports of every event that started this run: several may share one."""
         events = [event for of_asset in triggering_asset_events.values() for event in of_asset]
-        # An event that somebody made in the UI has no payload.
-        payloads = [event.extra.get("payload", {}) for event in events]
+        # Of the watcher alone: whoever may make events, in the UI or by REST, may not say which files a worker reads.
+        payloads = [
+            event.extra["payload"]
+            for event in events
+            if event.extra.get("from_trigger") and not event.extra.get("from_rest_api")
+        ]
         # Older ones, which were offered before, must not be overtaken by those that have just landed.
         offered = [item for each in payloads for item in (*each.get("older", []), *each.get("items", []))]
         if not offered:

@@ -40,6 +40,7 @@ from airflow_provider_braze.forms import (
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.parameters import as_whole_number
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from airflow_provider_braze.users_track.transport.clusters import cluster_of
 
@@ -183,7 +184,7 @@ with DAG(
         }
         where = {
             "endpoint": found.get("endpoint") or "unknown",
-            "connection": braze_conn_id,
+            "connection": read_parameter("braze_conn_id", braze_conn_id),
             "plans": f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/redpoint_with_approval"
             f"/runs/{quote(run_id or '', safe='')}/plugin/braze",
         }

@@ -99,6 +99,33 @@ def test_what_failed_before_is_pushed_before_what_has_just_landed(
     assert landed("braze_default", {"asset": [newest]}) == [second, third]
 
 
+@pytest.mark.parametrize("of_the_variable", ["", " braze_default\n", "None"])
+def test_a_variable_is_read_as_the_push_reads_it(
+    on_landing: DAG, items: list[dict[str, Any]], of_the_variable: str
+) -> None:
+    """Under an empty one nothing counted as pushed: what had gone through meanwhile was pushed again."""
+    ReportsFolder.at(items[0]["reports_path"]).mark_pushed("braze_default", items[0]["fingerprint"])
+
+    landed = function(on_landing, "landed_exports")
+
+    assert landed(of_the_variable, {"asset": [event(*items)]}) == items[1:]
+
+
+@pytest.mark.parametrize(
+    "extra", [{"from_rest_api": True}, {"from_trigger": True, "from_rest_api": True}, {}]
+)
+def test_an_event_that_somebody_made_names_no_export(
+    on_landing: DAG, items: list[dict[str, Any]], extra: dict[str, Any]
+) -> None:
+    """Airflow notes what came by REST, whatever else is sent; with a base path of one's own it could be any file."""
+    made = SimpleNamespace(extra={"payload": {"items": items}, **extra})
+    landed = function(on_landing, "landed_exports")
+
+    with pytest.raises(AirflowSkipException, match="Started by hand"):
+        landed("braze_default", {"asset": [made]})
+    assert landed("braze_default", {"asset": [made, event(items[1])]}) == items[1:2]
+
+
 @pytest.mark.parametrize("events", [{}, {"asset": [SimpleNamespace(extra={})]}])
 def test_a_run_that_no_export_started_says_so(on_landing: DAG, events: dict[str, Any]) -> None:
     with pytest.raises(AirflowSkipException, match="redpoint_with_approval"):
@@ -166,6 +193,11 @@ def test_the_question_says_what_a_person_has_to_know(
     )
     assert f"({plans})" in said
     assert "No answer within 12 hours means *Reject*: then nothing is pushed" in said
+
+
+def test_the_question_names_the_connection_that_an_empty_variable_means(with_approval: DAG) -> None:
+    said = function(with_approval, "sum_of_plans")([{}], plan(1, 1), "", run_id="run")
+    assert "connection `braze_default`" in said["question"]
 
 
 def test_users_of_several_kinds_of_identifiers_are_at_most_so_many(with_approval: DAG) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects, id_of, names_beside
+from tests.dags.test_shipped_dags import load
 from tests.reports import check
 from tests.sandbox_process import SandboxProcess
 
@@ -49,6 +51,18 @@ def test_the_mended_file_beside_the_report_is_found_and_keeps_its_parent(
     check(again, status="complete", records=1, accepted=1)
     assert again["parent"] == first["report_path"]
     assert find_rejects(base_of(first), push_id, "rejects.csv")[0] == str(written)
+
+
+@pytest.mark.parametrize("of_the_variable", ["", " braze_default ", "None"])
+def test_the_shipped_dag_reads_the_connection_as_the_push_does(
+    first: dict[str, Any], of_the_variable: str
+) -> None:
+    find: Any = load("push_rejects_again").get_task("rejects_file").python_callable
+    push_id = id_of(first["report_path"])
+
+    assert find(base_of(first), push_id, "None", of_the_variable) == first["rejects_path"]
+    with pytest.raises(AirflowFailException, match="through 'braze_default', not 'another'"):
+        find(base_of(first), push_id, "None", "another")
 
 
 @pytest.mark.parametrize(

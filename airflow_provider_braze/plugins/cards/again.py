@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airflow_provider_braze.airflow_compat.api_server import Variable
-from airflow_provider_braze.forms import CONNECTION_VARIABLE, DEFAULT_CONNECTION
+from airflow_provider_braze.forms import CONNECTION_VARIABLE
 from airflow_provider_braze.plugins.cards.card import PushTask, text
 from airflow_provider_braze.pushes.rejects_by_id import names_beside
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.reports_folder import REJECTS_NAME
 
@@ -49,7 +50,7 @@ class Again:
 def again(push_id: str, where: tuple[str, str], task: PushTask) -> Again:
     """Find out what can be filled in for a push."""
     named = text(task.report or {}, "braze_conn_id")
-    default = Variable.get(CONNECTION_VARIABLE, default_var=DEFAULT_CONNECTION)
+    default = read_parameter("braze_conn_id", Variable.get(CONNECTION_VARIABLE, default_var=None))
     return Again(push_id, None if named in ("", default) else named, _names(push_id, where, task))
 
 

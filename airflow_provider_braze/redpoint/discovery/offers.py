@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 
 HANDED_OVER_SECONDS = 10.0
@@ -138,13 +139,15 @@ def left_to_push(offered: Iterable[Mapping[str, Any]], braze_conn_id: str) -> li
     """Give the offered exports that are not marked as pushed, each file once, oldest first.
 
     :param offered: items as the sensor returns them, of any number of offers: ``items`` and ``older`` of each event.
-    :param braze_conn_id: the connection they are to be pushed through.
+    :param braze_conn_id: the connection they are to be pushed through, read as the operator reads it: from a template,
+        where an empty text is the default.
     """
+    conn_id = read_parameter("braze_conn_id", braze_conn_id)
     oldest_first = sorted(offered, key=lambda item: (item["modified"] or 0, item["path"]))
     # A file that was replaced between two offers is pushed as it lies there now.
     newest_by_path = {item["path"]: dict(item) for item in oldest_first}
     pushed = {
-        folder: ReportsFolder.at(folder).pushed(braze_conn_id)
+        folder: ReportsFolder.at(folder).pushed(conn_id)
         for folder in {item["reports_path"] for item in newest_by_path.values()}
     }
     left = [

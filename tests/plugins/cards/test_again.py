@@ -58,6 +58,15 @@ def test_the_push_is_filled_in_by_its_id(show: Show, client: TestClient, tmp_pat
     assert text_of(page).count(f"{'a' * 64}/{path.parent.name}") == 1
 
 
+def test_an_empty_variable_means_the_default_connection(
+    show: Show, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form takes no connection but those that another Variable names: Airflow refused to start the run."""
+    monkeypatch.setenv("AIRFLOW_VAR_REDPOINT_BRAZE_CONN_ID", "")
+    page = again_of(show, client, rejects_path=str(written(tmp_path)), braze_conn_id="braze_default")
+    assert conf_of(page)["connection"] is None
+
+
 def test_what_went_through_another_connection_goes_through_it_again(
     show: Show, client: TestClient, tmp_path: Path
 ) -> None:
