@@ -122,7 +122,7 @@ class RedpointExportTrigger(BaseEventTrigger):
         memory = PollState.of(self.memory)
         while True:
             try:
-                result = await self._look(memory)
+                _, result = await self._look(memory)
             except BrazeError as error:
                 yield {"status": "failed", "message": str(error), "retryable": error.retryable}
                 return
@@ -150,7 +150,8 @@ class RedpointExportTrigger(BaseEventTrigger):
             # Below Airflow 3.3 there is no such attribute.
             getattr(self, "asset_state_store", None),
             again_after=self.offer_again_after,
-            max_age=self.search.max_age,
+            # Known with the first look: a Variable may say it.
+            max_age=None,
         )
         troubles: frozenset[str] = frozenset()
         while True:
@@ -159,14 +160,14 @@ class RedpointExportTrigger(BaseEventTrigger):
             older: list[dict[str, Any]] = []
             try:
                 # All of them: exports that wait to be pushed must not hide those that landed after them.
-                result = await self._look(memory, max_exports=sys.maxsize)
+                search, result = await self._look(memory, max_exports=sys.maxsize)
             except Exception as error:
                 said.add(
                     f"Cannot look for exports, waiting for better times: {error or type(error).__name__}"
                 )
             else:
-                memory = result.memory
-                due = offers.due(result.items, time.time())[: self.search.max_exports]
+                memory, offers.max_age = result.memory, search.max_age
+                due = offers.due(result.items, time.time())[: search.max_exports]
                 older = older_than(due, result.items)
                 for warning in result.warnings:
                     self.log.warning(warning)
@@ -192,13 +193,15 @@ class RedpointExportTrigger(BaseEventTrigger):
             ]
         return []
 
-    async def _look(self, memory: PollState, **changes: Any) -> PollResult:
+    async def _look(self, memory: PollState, **changes: Any) -> tuple[ExportSearch, PollResult]:
+        """Look once; give also what was asked for, as the Variables say now, but for the changes."""
         # asgiref and not asyncio.to_thread: in the triggerer of Airflow 3.1 a plain thread finds no connection
         # ("isn't defined") and no Variable: its question to the supervisor must be asked on the triggerer's own loop.
         return await sync_to_async(self._look_now, thread_sensitive=False)(memory, changes)
 
-    def _look_now(self, memory: PollState, changes: dict[str, Any]) -> PollResult:
-        return poll(replace(self.search, **self._read_variables() | changes), memory)
+    def _look_now(self, memory: PollState, changes: dict[str, Any]) -> tuple[ExportSearch, PollResult]:
+        search = replace(self.search, **self._read_variables())
+        return search, poll(replace(search, **changes), memory)
 
     def _read_variables(self) -> dict[str, Any]:
         values = {}

@@ -17,6 +17,8 @@ from airflow.triggers.base import BaseEventTrigger
 
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.redpoint.discovery import offers
+from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
+from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder
 from airflow_provider_braze.triggers.redpoint import RedpointExportTrigger
 from tests.asset_store import Store
@@ -292,6 +294,35 @@ def test_a_parameter_of_a_variable_counts(tmp_path: Path, monkeypatch: pytest.Mo
     assert watch(source, events=0) == []
     monkeypatch.setenv("AIRFLOW_VAR_SETTLE", "0")
     assert watch(source) == [["1"]]
+
+
+def test_a_variable_says_how_many_exports_an_event_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        land(tmp_path, **export(number, age=100 - number))
+    monkeypatch.setenv("AIRFLOW_VAR_MOST", "2")
+    assert watch(watcher(tmp_path, max_exports_variable="most"), events=2) == [["0", "1"], ["2"]]
+
+
+def test_a_variable_says_for_how_long_an_offer_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of an old file that a Variable lets in, the offer was forgotten after a week, as if no Variable were there."""
+    days = 24 * 3600.0
+    land(tmp_path, **export(1, age=20 * days))
+    monkeypatch.setenv("AIRFLOW_VAR_AGE", str(30 * days))
+    store = Store()
+    (item,) = poll(
+        ExportSearch.read(base_path=str(tmp_path), settle_seconds=0, max_age=None), PollState()
+    ).items
+    key = item["fingerprint"][:16]
+    store.values = {
+        "exports": json.dumps([key]),
+        key: json.dumps({"offered_at": time.time() - 10 * days}),
+    }
+    source = watcher(tmp_path, max_age_variable="age", offer_again_after=None)
+    assert watch(source, events=0, store=store) == []
 
 
 def test_a_task_that_waits_is_still_told_once(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Offers:
 
     :param store: where to remember; None to remember in memory only.
     :param again_after: seconds after which an export that is still not pushed is offered again; None for never.
-    :param max_age: seconds after which an offer is forgotten; None for never.
+    :param max_age: seconds after which an offer is forgotten; None for never. It may be set anew at any time.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Offers:
     ) -> None:
         self._store = store
         self._again_after = again_after
-        self._max_age = max_age
+        self.max_age = max_age
         self._offered: dict[str, float] = {}
         self._stored: dict[str, float] = {}
         self._read = False
@@ -68,7 +68,8 @@ class Offers:
         offered_at = self._offered.get(key)
         if offered_at is None:
             return True
-        return self._again_after is not None and now - offered_at >= self._again_after
+        # An offer of the future was noted before the clock was set back: of what it says nothing holds.
+        return self._again_after is not None and not 0 <= now - offered_at < self._again_after
 
     def note(self, items: Iterable[Mapping[str, Any]], now: float) -> None:
         """Note that these exports have been offered."""
@@ -83,7 +84,7 @@ class Offers:
             await self._read_from(self._store)
             self._read = True
         old = [
-            key for key, at in self._offered.items() if self._max_age is not None and now - at > self._max_age
+            key for key, at in self._offered.items() if self.max_age is not None and now - at > self.max_age
         ]
         for key in old:
             del self._offered[key]

@@ -49,6 +49,17 @@ def test_is_offered_once_and_again_while_it_is_not_pushed() -> None:
     assert offers.due([item(1)], HOUR) == [item(1)]
 
 
+def test_a_clock_that_was_set_back_does_not_put_off_the_next_offer() -> None:
+    """What had failed waited until the clock had caught up with the time of its offer, and an hour more."""
+    store = Store()
+    ahead = keep(store, at=30 * DAY, now=30 * DAY + HANDED_OVER_SECONDS, offered=[item(1)])
+    assert ahead.due([item(1)], 0) == [item(1)]
+    again = keep(store, at=0, now=0)
+    assert again.due([item(1)], 0) == [item(1)]
+    again.note([item(1)], 0)
+    assert again.due([item(1)], HOUR - 1) == []
+
+
 def test_older_ones_that_are_not_pushed_go_with_what_is_offered() -> None:
     first, second, third, fourth = items = [item(number) for number in range(1, 5)]
     assert older_than([third], items) == [first, second]
