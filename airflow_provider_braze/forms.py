@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow.sdk import Param, Variable
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.parameters import read_data
 from airflow_provider_braze.users_track.transport.clusters import cluster_of
@@ -41,6 +42,24 @@ _FILE_NAME: Mapping[str, Any] = {"pattern": r"^(?!\.{1,2}$)[^/\\]*$", "maxLength
 """Of one folder or file: a text that cannot leave the folder above it."""
 
 _MOST_DIGITS = 15
+_MOST_NAMED = 10
+
+
+def refuse_unknown_fields(context: Mapping[str, Any]) -> None:
+    """Fail a run whose ``conf`` has what is no field of its DAG's form.
+
+    Airflow takes any, and what is misspelt would be ignored: ``dryrun`` for ``dry_run`` would push. It is for the
+    ``pre_execute`` of a DAG's first task.
+
+    :raises AirflowFailException: naming them, and the fields that there are.
+    """
+    known = list(context["dag"].params)
+    given = getattr(context.get("dag_run"), "conf", None) or {}
+    if unknown := [name for name in given if name not in known]:
+        raise AirflowFailException(
+            f"The run's conf has {', '.join(map(repr, unknown[:_MOST_NAMED]))}, which is no field of this DAG's form, "
+            f"so that nothing was done. There are: {', '.join(known)}."
+        )
 
 
 def connection_param(section: str | None = None) -> Param:

@@ -15,6 +15,8 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, task
 
+from airflow_provider_braze.forms import refuse_unknown_fields
+
 with DAG(
     dag_id="conversation_to_braze",
     dag_display_name="A conversation to Braze",
@@ -52,6 +54,7 @@ with DAG(
         partner="airflow-conversations",
         # Both rows may fail without failing the task: the branch below decides what then.
         max_rejected=2,
+        pre_execute=refuse_unknown_fields,
     )
     def record_conversation(params: dict[str, Any], dag_run: Any) -> dict[str, list[dict[str, Any]]]:
         """Give what the conversation says of its customer; values keep their types, and a retry gives the same."""

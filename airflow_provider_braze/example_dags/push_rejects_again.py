@@ -29,6 +29,7 @@ from airflow_provider_braze.forms import (
     connection_param,
     dry_run_param,
     file_param,
+    refuse_unknown_fields,
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.rejects_by_id import ID_PATTERN, find_rejects
@@ -65,7 +66,7 @@ with DAG(
     },
 ) as dag:
 
-    @task(task_display_name="Find the rejects")
+    @task(task_display_name="Find the rejects", pre_execute=refuse_unknown_fields)
     def rejects_file(base_path: str, push_id: str, file_name: str, braze_conn_id: str) -> str:
         """Find the file; what was pushed through one connection goes through it again."""
         try:

@@ -45,6 +45,7 @@ from airflow_provider_braze.forms import (
     minutes_param,
     offer_param,
     only_changed_param,
+    refuse_unknown_fields,
     workflow_id_param,
 )
 from airflow_provider_braze.operators.braze import TASK_DOC, BrazeUserTrackOperator
@@ -138,6 +139,7 @@ with DAG(
     find_exports = RedpointExportSensor(
         task_id="find_exports",
         task_display_name="Find exports that have landed",
+        pre_execute=refuse_unknown_fields,
         base_path="{{ var.value.redpoint_base_path }}",
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",

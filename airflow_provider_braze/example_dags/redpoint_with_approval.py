@@ -36,6 +36,7 @@ from airflow_provider_braze.forms import (
     max_age_param,
     offer_param,
     only_changed_param,
+    refuse_unknown_fields,
     workflow_id_param,
 )
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
@@ -133,6 +134,7 @@ with DAG(
     find_exports = RedpointExportSensor(
         task_id="find_exports",
         task_display_name="Find exports that have landed",
+        pre_execute=refuse_unknown_fields,
         base_path="{{ var.value.redpoint_base_path }}",
         channel="{{ params.channel }}",
         offer="{{ params.offer }}",

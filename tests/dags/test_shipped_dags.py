@@ -4,6 +4,7 @@ import json
 import warnings
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -11,6 +12,7 @@ import pytest
 from airflow.sdk import DAG
 from jinja2 import Template
 
+from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeSetupError
 from airflow_provider_braze.parameters import as_bool
 
@@ -55,6 +57,33 @@ def test_a_shipped_dag_is_paused_documented_and_renders_text(name: str) -> None:
     assert dag.doc_md
     for param in dag.params:
         assert dag.params.get_param(param).schema["title"], param
+
+
+FORMS = {
+    "redpoint_to_braze": "find_exports",
+    "redpoint_with_approval": "find_exports",
+    "push_rejects_again": "rejects_file",
+    "conversation_to_braze": "record_conversation",
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_field_that_the_form_does_not_have_fails_the_run(name: str) -> None:
+    """Airflow takes any: who sent dryrun for dry_run by REST pushed, and with ofer for offer everything."""
+    dag = load(name)
+    assert dag.roots == [dag.get_task(FORMS[name])], "the only task that is first"
+    hook = dag.get_task(FORMS[name])._pre_execute_hook
+
+    for given in (None, {}, dict.fromkeys(dag.params)):
+        hook({"dag": dag, "dag_run": SimpleNamespace(conf=given)})
+    with pytest.raises(
+        AirflowFailException, match=f"'dryrun'.*no field.*There are: .*{list(dag.params)[-1]}"
+    ):
+        hook({"dag": dag, "dag_run": SimpleNamespace(conf={"dryrun": True, **dict.fromkeys(dag.params)})})
+
+
+def test_every_form_is_looked_at() -> None:
+    assert [name for name in NAMES if load(name).params] == sorted(FORMS)
 
 
 def test_exports_are_pushed_one_at_a_time(redpoint: DAG) -> None:

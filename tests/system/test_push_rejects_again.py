@@ -27,6 +27,8 @@ def test_a_mended_file_beside_the_report_is_pushed(
     first_run = airflow.trigger("redpoint_to_braze")
     assert airflow.wait_for_run("redpoint_to_braze", first_run) == "success"
     (first,) = airflow.reports("redpoint_to_braze", first_run)
+    misspelt = airflow.trigger("redpoint_to_braze", dryrun=True)
+    assert airflow.wait_for_run("redpoint_to_braze", misspelt) == "failed"
     written = Path(first["rejects_path"])
     mended = written.with_name("rejects (1).csv")
     mended.write_text(written.read_text("utf-8-sig").replace("nonsense", "bo@example.com"))
