@@ -17,7 +17,7 @@ from urllib.parse import quote
 from airflow.configuration import conf
 from airflow.sdk import BaseNotifier
 
-from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.notifications.complaints import Thresholds, outcome_line
 from airflow_provider_braze.operators.braze import REPORT_KEY, BrazeUserTrackOperator
 from airflow_provider_braze.parameters import (
@@ -42,6 +42,9 @@ WAIT_KEY = "braze_wait_told"
 
 
 _GOES_ON = "This goes on from the message that a push waited for Braze."
+
+_MOST_CHARACTERS = 2000
+"""Of an error: some messengers refuse a long text."""
 
 _ENDS = ("on_success_callback", "on_failure_callback")
 
@@ -272,7 +275,16 @@ def _failure(context: Mapping[str, Any]) -> str | None:
         reason = str(context["reason"] or "")
         return None if reason in ("", "success") else f"The run failed ({reason})."
     error = context.get("exception")
-    return f"The push failed: {error}" if error is not None else None
+    return f"The push failed: {_words_of(error)}" if error is not None else None
+
+
+def _words_of(error: Any) -> str:
+    """Say what went wrong. Only our own errors quote nobody: a function that gives rows may raise with a row in it."""
+    ours = error
+    # What no retry can mend is Airflow's error, with ours as its cause, whose words it has.
+    while ours is not None and not isinstance(ours, BrazeError):
+        ours = getattr(ours, "__cause__", None)
+    return f"{type(error).__name__}; its log says more." if ours is None else str(ours)[:_MOST_CHARACTERS]
 
 
 def _pushes_of(context: Mapping[str, Any]) -> Iterator[_Push]:

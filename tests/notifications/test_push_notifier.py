@@ -13,9 +13,11 @@ from airflow.providers.http.notifications.http import HttpNotifier
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, BaseNotifier
 
-from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.airflow_compat import AirflowFailException
+from airflow_provider_braze.exceptions import BrazeSetupError, TooManyFailedRecordsError
 from airflow_provider_braze.notifications.braze import WAIT_KEY, BrazePushNotifier
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.pushes.rows.given_rows import read_rows
 from tests.connections import connect
 from tests.notifications.mailbox import Mailbox, mailbox
 from tests.plugins.invented import report
@@ -129,7 +131,9 @@ def test_a_run_that_failed_is_told_with_what_was_pushed(mails: Mailbox) -> None:
 
 
 def test_a_task_that_failed_is_told_with_its_card(mails: Mailbox) -> None:
-    BrazePushNotifier(smtp(), base_url=f"{BASE}/")(of_a_task(ValueError("10 of 100 <failed>"), report=bad()))
+    error = AirflowFailException("as its cause")
+    error.__cause__ = TooManyFailedRecordsError("10 of 100 <failed>")
+    BrazePushNotifier(smtp(), base_url=f"{BASE}/")(of_a_task(error, report=bad()))
 
     (mail,) = mails.messages
     assert "The push failed: 10 of 100 &lt;failed&gt;" in body(mail)
@@ -446,6 +450,21 @@ def test_one_that_cannot_be_reached_does_not_keep_the_others_from_it(mails: Mail
     with pytest.raises(ConnectionError):
         BrazePushNotifier(Broken(), smtp())(of_a_task(return_value=bad()))
     assert len(mails.messages) == 1
+
+
+def test_an_error_that_is_not_ours_is_named_and_not_quoted() -> None:
+    """The function that gives the rows fails, and says for whom."""
+
+    def rows() -> list[dict[str, Any]]:
+        raise KeyError("ann@example.com")
+
+    with pytest.raises(KeyError) as raised:
+        read_rows("attributes", rows)
+    for error in (raised.value, AirflowFailException("Ann")):
+        message = BrazePushNotifier(Chat()).message(of_a_task(error))
+        assert message is not None
+        assert f"The push failed: {type(error).__name__}; its log says more." in message.text
+        assert "ann" not in (message.text + message.html).casefold()
 
 
 def test_nothing_personal_is_told() -> None:
