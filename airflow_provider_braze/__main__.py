@@ -8,6 +8,7 @@ told.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -67,6 +68,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     :return: 0 when every record could be sent, everything old was deleted, or all rejects were searched; 1 when some
         could not; 2 when the export or an argument is wrong.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Not every terminal takes every character, nor does a pipe on Windows.
+            stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
         if parsed.command == "memory":
@@ -208,7 +213,8 @@ def _plan(parsed: argparse.Namespace) -> int:
             **source.facts(),
             **planned.as_dict(show_values=parsed.show_values),
         }
-        print(json.dumps(found, indent=2, ensure_ascii=False))
+        as_written = (sys.stdout.encoding or "utf").lower().startswith("utf")
+        print(json.dumps(found, indent=2, ensure_ascii=not as_written))
     else:
         _print(ledger, planned, source, mode, failures, show_values=parsed.show_values)
     return 1 if ledger.failed else 0

@@ -19,11 +19,10 @@ def upsert(tmp_path: Path) -> Path:
     return samples.EXPORTS[0].land(tmp_path)
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "airflow_provider_braze", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "120"}, check=False
-    )
+    environment = {**os.environ, "COLUMNS": "120", **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 def test_plans_an_export(upsert: Path) -> None:
@@ -67,6 +66,34 @@ def test_shows_names_as_they_are(tmp_path: Path) -> None:
         assert "\x1b" not in done.stdout
     for name in ("[bold]b", ":smile:", "\ufffd[2Jc", "[/]"):
         assert name in done.stdout
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_that_takes_few_characters_is_told_all(tmp_path: Path, encoding: str) -> None:
+    """A column's name ended the command with a traceback, and its code said that records could not be sent."""
+    path = tmp_path / "Braze Append" / "Offer" / "1" / "RPI_Export_1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("external_id,\u0142\U0001f600\nP1,1\n", encoding="utf-8")
+
+    shown = run("plan", path, "--show-values", PYTHONIOENCODING=encoding)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "\\u0142\\U0001f600" in shown.stdout
+    done = run("plan", path, "--show-values", "--json", PYTHONIOENCODING=encoding)
+    (payload,) = json.loads(done.stdout)["sample_payloads"]
+    assert payload["rpi_cdp_attributes"]["\u0142\U0001f600"] == "1"
+
+
+def test_a_name_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    push = tmp_path / "_braze" / ("a" * 64) / "run"
+    push.mkdir(parents=True)
+    for name in (b"report.json", b"\xe9 mended.csv"):
+        path = os.path.join(os.fsencode(push), name)
+        Path(os.fsdecode(path)).touch()
+        os.utime(path, (1, 1))
+
+    done = run("tidy", "--older-than", "1d", tmp_path, PYTHONIOENCODING="utf-8")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "kept, because no push wrote it" in done.stdout
 
 
 def test_shows_the_column_of_a_failed_record_as_it_is(tmp_path: Path) -> None:
