@@ -29,6 +29,17 @@ _GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Methods that unpack in 64 KB of memory; others take what the archive asks for."""
 
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    struct.error,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    RuntimeError,
+)
+"""What zipfile raises where an archive has suffered: whatever its bytes lead to. That of its storage is an OSError."""
+
 _MOST_MEMBERS = 16
 """RPI may put a sample and a summary beside the export."""
 
@@ -121,11 +132,9 @@ def _member(file: BinaryIO, size: int, name: str) -> BinaryIO:
     _check_directory(file, size, name)
     try:
         archive = zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError, struct.error) as error:
-        raise ExportRefusedError(
-            f"{name}: the zip archive is damaged ({error}); have it written again."
-        ) from None
-    found = [each for each in archive.infolist() if not each.is_dir()]
+    except _DAMAGED as error:
+        raise _damaged(name, error) from None
+    found = [each for each in archive.infolist() if not each.filename.endswith("/")]
     exports = [
         each for each in found if not (COMPANION.search(each.filename) or _HIDDEN.search(each.filename))
     ]
@@ -144,12 +153,12 @@ def _member(file: BinaryIO, size: int, name: str) -> BinaryIO:
         )
     if member.file_size > FREE_BYTES + MOST_TIMES * size:
         _refuse_bomb(name)
+    if not 0 <= member.header_offset < size:
+        raise _damaged(name, "a file in it begins outside of it")
     try:
         return cast(BinaryIO, archive.open(member))
-    except (zipfile.BadZipFile, EOFError, struct.error, NotImplementedError) as error:
-        raise ExportRefusedError(
-            f"{name}: the zip archive is damaged ({error}); have it written again."
-        ) from None
+    except _DAMAGED as error:
+        raise _damaged(name, error) from None
 
 
 def _check_directory(file: BinaryIO, size: int, name: str) -> None:
@@ -162,32 +171,37 @@ def _check_directory(file: BinaryIO, size: int, name: str) -> None:
             f"{name}: the zip archive is cut off: it has no end. It was not written or copied to its end; have it "
             "written again."
         )
-    *_, members, directory_bytes, _, _ = _END_RECORD.unpack(tail[at : at + _END_RECORD.size])
-    if members == _IN_END_RECORD_64[0] or directory_bytes == _IN_END_RECORD_64[1]:
-        members, directory_bytes = _told_at_large(file, tail[:at], name)
+    *_, members, directory_bytes, begins, _ = _END_RECORD.unpack(tail[at : at + _END_RECORD.size])
+    if members == _IN_END_RECORD_64[0] or _IN_END_RECORD_64[1] in (directory_bytes, begins):
+        members, directory_bytes, begins = _told_at_large(file, size, tail[:at], name)
     if members > _MOST_MEMBERS or directory_bytes > _MOST_DIRECTORY_BYTES:
         raise ExportRefusedError(
             f"{name}: the zip archive holds {members} files and not one export: have RPI zip each for itself."
         )
+    if begins + directory_bytes > size - len(tail) + at:
+        # A place before the file's start, where nobody can read, would look like trouble of its storage.
+        raise _damaged(name, "its directory does not end before its end")
     file.seek(0)
 
 
-def _told_at_large(file: BinaryIO, before: bytes, name: str) -> tuple[int, int]:
-    """Read how many members a large archive has, and how long its directory is.
+def _told_at_large(file: BinaryIO, size: int, before: bytes, name: str) -> tuple[int, int, int]:
+    """Read how many members a large archive has, how long its directory is, and where that begins.
 
     :param before: what stands before its end.
     """
     try:
         signature, _, at, _ = _END_LOCATOR.unpack(before[-_END_LOCATOR.size :])
-        file.seek(at)
+        file.seek(min(at, size))
         end = _END_RECORD_64.unpack(file.read(_END_RECORD_64.size))
         if (signature, end[0]) == (b"PK\x06\x07", b"PK\x06\x06"):
-            return end[7], end[8]
+            return end[7], end[8], end[9]
     except (struct.error, OverflowError, ValueError):
         pass
-    raise ExportRefusedError(
-        f"{name}: the zip archive is damaged (no end of a large one); have it written again."
-    )
+    raise _damaged(name, "no end of a large one")
+
+
+def _damaged(name: str, why: object) -> ExportRefusedError:
+    return ExportRefusedError(f"{name}: the zip archive is damaged ({why}); have it written again.")
 
 
 def _refuse_bomb(name: str) -> NoReturn:

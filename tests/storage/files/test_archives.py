@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import struct
@@ -19,6 +20,7 @@ from airflow_provider_braze.redpoint.discovery.poll import PollState, poll
 from airflow_provider_braze.redpoint.discovery.search import ExportSearch
 from airflow_provider_braze.storage.files import archives
 from airflow_provider_braze.storage.files.archives import unpacked
+from airflow_provider_braze.storage.files.plain import open_plain
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.jobs import export_push
 from tests.reports import check
@@ -162,6 +164,34 @@ GZIP = gzip.compress(rows(5_000), mtime=0)
 def test_what_cannot_be_read_is_refused_and_says_why(archive: bytes, said: str) -> None:
     with pytest.raises(ExportRefusedError, match=said):
         content_of(archive)
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        zipped(("RPI_Export_1.txt", rows(20))),
+        zipped(("out/", b""), ("out/RPI_Export_1.txt", rows(20)), method=zipfile.ZIP_STORED),
+        zip64(rows(20), streamed=True),
+        told_at_large(zipped(("RPI_Export_1.txt", rows(20)))),
+        gzip.compress(rows(20), mtime=0),
+    ],
+    ids=["deflated", "stored", "streamed", "large", "gzip"],
+)
+def test_wherever_it_has_suffered_it_is_refused_or_tells_the_truth(tmp_path: Path, archive: bytes) -> None:
+    """One that ended with an error of another kind was tried for ever, and held up all exports after it."""
+    cut = [archive[:at] for at in range(4, len(archive))]
+    flipped = [
+        archive[:at] + bytes([byte]) + archive[at + 1 :]
+        for at in range(4, len(archive))
+        for byte in {0, 0xFF, archive[at] ^ 1, archive[at] ^ 0x80}
+    ]
+    path = tmp_path / "x.zip"
+    for suffered in cut + flipped:
+        path.write_bytes(suffered)
+        with contextlib.suppress(ExportRefusedError), open_plain(str(path)) as file:
+            found = unpacked(file, path.name)
+            assert found is not None
+            assert b"".join(iter(lambda read=found.read: read(50_000), b"")) == rows(20)
 
 
 def _read_through(archive: bytes) -> None:
