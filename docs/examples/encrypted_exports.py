@@ -27,26 +27,32 @@ def decrypt(
 ) -> list[Path]:
     """Decrypt what is new below a folder, in the same layout and as old as it was; delete what is older than a week.
 
+    What was replaced since is new, too.
+
     :raises subprocess.CalledProcessError: a file cannot be decrypted; those before it are.
     """
     now, made = time.time(), []
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in target.glob("*/*/*/RPI_Export_*"):
+    for old in target.glob("*/*/*/*RPI_Export_*"):
         if now - old.stat().st_mtime > keep_seconds:
             old.unlink()
     encrypted = sorted(source.glob("*/*/*/RPI_Export_*.pgp"), key=lambda path: path.stat().st_mtime)
     for path in encrypted:
         modified = path.stat().st_mtime
         plain = target / path.relative_to(source).with_suffix("")
-        if plain.exists() or not settled_seconds <= now - modified <= keep_seconds:
+        is_done = plain.exists() and int(plain.stat().st_mtime) == int(modified)
+        if is_done or not settled_seconds <= now - modified <= keep_seconds:
             continue
         plain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Under another name until it is whole: the sensor takes what is called like an export.
         part = plain.with_name(f".{plain.name}.part")
         command = ["gpg", "--batch", "--yes", "--quiet", "--output", str(part), "--decrypt", str(path)]
-        subprocess.run(command, check=True, umask=0o077)
-        os.utime(part, (modified, modified))  # keeps the order of the exports, and their fingerprints
-        part.replace(plain)
+        try:
+            subprocess.run(command, check=True, umask=0o077)
+            os.utime(part, (modified, modified))  # keeps the order of the exports, and their fingerprints
+            part.replace(plain)
+        finally:
+            part.unlink(missing_ok=True)  # of a message that breaks off, GnuPG leaves what it has read of it
         made.append(plain)
     return made
 

@@ -59,7 +59,7 @@ def gpg(*arguments: str) -> None:
 
 
 def encrypt(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     gpg("--trust-model", "always", "-r", "exports@example.org", "-o", str(target), "--encrypt", str(source))
 
 
@@ -86,6 +86,14 @@ def test_what_it_decrypts_is_found_and_pushed_once(
     check(report, status="complete", records=2, accepted=2)
     assert poll(search, PollState()).items == []
 
+    plain.write_text(EXPORT.replace("Ann", "Eve"))
+    encrypted.unlink()
+    encrypt(plain, encrypted)
+    os.utime(encrypted, (made.stat().st_mtime - 60,) * 2)
+    assert example.decrypt(share, private, settled_seconds=0) == [made]
+    assert "Eve" in made.read_text()
+    assert len(poll(search, PollState()).items) == 1
+
     example.decrypt(share, private, settled_seconds=0, keep_seconds=-1)
     assert not made.exists()
 
@@ -108,9 +116,14 @@ def test_what_is_encrypted_is_refused_and_names_the_recipe(
 def test_nothing_is_left_of_what_cannot_be_decrypted(
     example: ModuleType, keyring: Path, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "share" / PLACE / "RPI_Export_1.txt.pgp"
-    broken.parent.mkdir(parents=True)
-    broken.write_bytes(b"\x85 no message")
-    with pytest.raises(subprocess.CalledProcessError):
-        example.decrypt(tmp_path / "share", tmp_path / "private", settled_seconds=0)
-    assert not list((tmp_path / "private").rglob("RPI_Export_*"))
+    plain, broken = tmp_path / "plain.txt", tmp_path / "share" / PLACE / "RPI_Export_1.txt.pgp"
+    plain.write_text(EXPORT + "".join(f"{n},5719,U{n},{n * 7919 % 104729}\n" for n in range(30_000)))
+    encrypt(plain, broken)
+    whole = broken.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+    for content in (b"\x85 no message", whole[:middle], whole[:-1], flipped):
+        broken.write_bytes(content)
+        with pytest.raises(subprocess.CalledProcessError):
+            example.decrypt(tmp_path / "share", tmp_path / "private", settled_seconds=0)
+        assert not [path for path in (tmp_path / "private").rglob("*") if path.is_file()]
