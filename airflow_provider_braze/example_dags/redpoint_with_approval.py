@@ -5,6 +5,7 @@ Plans first: reads and checks every export that has landed, and sends nothing. W
 both limits of the form, the exports are pushed. Above one of them, or when an export cannot be planned, a person is
 asked, who sees the workspace, the exports and the sum of the plans: in the UI under *Required Actions*, or by REST.
 *Reject*, and no answer within 12 hours, end the run without a push: it is *Success*, and the push is *skipped*.
+An export that was replaced since it was found is not pushed: the run fails and names it, and the next plans it anew.
 
 **By hand:** press *Trigger*, say which exports, and set the limits.
 **By REST:** `POST /api/v2/dags/redpoint_with_approval/dagRuns`.
@@ -225,6 +226,8 @@ with DAG(
         braze_conn_id=BRAZE_CONN_ID,
         # The whole list in one task, oldest first: a later export of the same person must win, also after a retry.
         export=find_exports.output,
+        # Hours may lie between plan and push: what was replaced meanwhile, nobody has seen.
+        replaced="refuse",
         retries=2,
         retry_delay=timedelta(seconds=30),
         # Nobody is asked about a small push.

@@ -114,6 +114,8 @@ class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
         not know are ``not_found``. At 250 look-ups of 50 a minute, a million users take 80 minutes. (templated)
     :param late: what becomes of an export that is older than one which was pushed before through this connection and
         set one of the same fields: ``push`` (default) pushes it and says so, ``hold`` leaves it alone. (templated)
+    :param replaced: what becomes of an item whose file is another one than the sensor has found: ``push`` (default)
+        pushes what is there now, ``refuse`` does not. (templated)
     :param only_changed: send only values that differ from what Braze accepted last, as the memory in the reports folder
         knows it; a record of which nothing is left is ``unchanged``. Rows need ``reports_path``. (templated)
     :param refresh_after: with it, days after which all of a user is sent again (default 30); None: never. (templated)
@@ -142,6 +144,7 @@ class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
         "retry_events",
         "confirm",
         "late",
+        "replaced",
         "shard",
         "only_changed",
         "refresh_after",
@@ -175,6 +178,7 @@ class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
         retry_events: bool | str = False,
         confirm: bool | str = False,
         late: Literal["push", "hold"] | str = "push",
+        replaced: Literal["push", "refuse"] | str = "push",
         shard: str | None = None,
         only_changed: bool | str = False,
         refresh_after: float | timedelta | str | None = 30,
@@ -192,8 +196,7 @@ class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
         self.purchases = unrendered(purchases)
         self.mode = mode
         self.channel_modes = channel_modes
-        self.mapping = mapping
-        self.dialect = dialect
+        self.mapping, self.dialect = mapping, dialect
         self.reports_path = reports_path
         self.braze_conn_id = braze_conn_id
         self.partner = partner
@@ -203,7 +206,7 @@ class BrazeUserTrackOperator(NativeRendering, PushLineage, BaseOperator):
         self.max_data_points = max_data_points
         self.retry_events = retry_events
         self.confirm = confirm
-        self.late, self.shard = late, shard
+        self.late, self.replaced, self.shard = late, replaced, shard
         self.only_changed = only_changed
         self.refresh_after = refresh_after
         self.always_send = always_send

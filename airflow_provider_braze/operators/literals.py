@@ -10,7 +10,14 @@ from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
 from airflow_provider_braze.operators.memory_parameters import CHECKS as REMEMBERING_CHECKS
-from airflow_provider_braze.operators.what_to_push import NO_CONFIRM, PushParameters, late, read_dialect
+from airflow_provider_braze.operators.what_to_push import (
+    LATE,
+    NO_CONFIRM,
+    REPLACED,
+    PushParameters,
+    read_dialect,
+    word,
+)
 from airflow_provider_braze.parameters import (
     as_bool,
     as_optional_path,
@@ -69,7 +76,8 @@ _CHECKS: Mapping[str, Any] = {
     "max_data_points": as_optional_whole_number,
     "retry_events": lambda name, value: as_bool(name, value, default=False),
     "confirm": lambda name, value: as_bool(name, value, default=False),
-    "late": lambda _, value: late(value),
+    "late": lambda name, value: word(name, value, LATE),
+    "replaced": lambda name, value: word(name, value, REPLACED),
     "shard": Shard.read,
     **REMEMBERING_CHECKS,
     "durable": _switch,

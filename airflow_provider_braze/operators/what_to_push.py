@@ -5,7 +5,7 @@ Above: the operator. Below: the pushes of exports and of rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from airflow_provider_braze.redpoint.discovery.search import read_parameter
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 
 LATE = ("push", "hold")
+REPLACED = ("push", "refuse")
 NO_CONFIRM = "confirm looks up the users of an export; rows of your own cannot be confirmed."
 
 
@@ -39,6 +40,7 @@ class PushParameters(Protocol):
     late: Any
     mapping: Any
     purchases: Any
+    replaced: Any
 
 
 def push_of(
@@ -79,7 +81,8 @@ def push_of(
         mapping=None if task.mapping is None else ExportMapping.of(task.mapping),
         dialect=dialect,
         confirm=confirm,
-        hold_late=late(task.late) == "hold",
+        hold_late=word("late", task.late, LATE) == "hold",
+        refuse_replaced=word("replaced", task.replaced, REPLACED) == "refuse",
     )
     if exports is None:
         return make(job=job, export=item)
@@ -96,12 +99,12 @@ def read_dialect(value: Any) -> Dialect:
     return value if isinstance(value, Dialect) else Dialect.from_dict({} if value is None else value)
 
 
-def late(value: Any) -> str:
-    """Read what becomes of an export that is late.
+def word(name: str, value: Any, known: Sequence[str]) -> str:
+    """Read one of some words, of which the first is the default.
 
-    :raises BrazeSetupError: it is neither of the two words.
+    :raises BrazeSetupError: it is none of them.
     """
-    text = as_optional_text("late", value) or LATE[0]
-    if text not in LATE:
-        raise BrazeSetupError(f"late must be push or hold, not {text!r}.")
+    text = as_optional_text(name, value) or known[0]
+    if text not in known:
+        raise BrazeSetupError(f"{name} must be {' or '.join(known)}, not {text!r}.")
     return text

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.pushes.sources.export_item import parent_report
+from airflow_provider_braze.pushes.sources.rejects_parent import parent_report
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.files.plain import open_for_reading

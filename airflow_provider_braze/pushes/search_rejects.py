@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from airflow_provider_braze.pushes.sources.export_item import ROWS_COLUMNS
+from airflow_provider_braze.pushes.sources.rejects_parent import ROWS_COLUMNS
 from airflow_provider_braze.redpoint.reading.header import normalised
 from airflow_provider_braze.rejects.identifier import DEFAULT_IDENTIFIER, identifier_of
 from airflow_provider_braze.rejects.reader import RejectsReader

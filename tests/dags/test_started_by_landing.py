@@ -223,6 +223,10 @@ def test_it_is_filtered_as_the_polling_dag_is(with_approval: DAG) -> None:
         assert getattr(find, name) == getattr(polling, name)
 
 
+def test_only_what_was_found_and_planned_is_pushed(with_approval: DAG) -> None:
+    assert with_approval.get_task("push_export").replaced == "refuse"  # type: ignore[attr-defined]
+
+
 def test_who_does_not_answer_has_not_agreed(with_approval: DAG) -> None:
     ask = with_approval.get_task("ask")
 

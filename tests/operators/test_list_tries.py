@@ -347,6 +347,34 @@ def test_what_was_replaced_since_the_sensor_found_it_goes_where_it_belongs_now(
 
 
 @pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("tries", [1, 2])
+def test_what_was_replaced_is_not_pushed_where_somebody_agreed_to_what_was_there(
+    share: Share, push: Push, sandbox: SandboxProcess, tries: int, alone: bool
+) -> None:
+    for number in (1, 2):
+        share.land(number)
+    items = share.items()
+    given = items[0] if alone else items
+    if tries == 2:
+        sandbox.fault(status=500, count=1000)
+        with pytest.raises(BrazeServerError):
+            push(given, TaskInstance(), replaced="refuse")
+        sandbox.clear_faults()
+        sandbox.reset_stats()
+    share.land(1, "external_id,nickname\nU1,from 9\n", age=0)
+    with pytest.raises(AirflowFailException, match=r"RPI_Export_1.txt was replaced since it was found"):
+        push(given, TaskInstance(tries), replaced="refuse")
+    assert order(sandbox) == ([] if alone else ["from 2"])
+    assert not [*(share.base / "_braze" / "refused").glob("*/*")]
+    # It is found as it is now, and what is as it was found is pushed.
+    items = share.items()
+    assert [Path(each["path"]).stem[11:] for each in items] == (["2", "1"] if alone else ["1"])
+    check(push(items[-1], OtherRun(), replaced="refuse"), status="complete", records=1, accepted=1)
+    # Of a path nobody has said what it was, and rejects are told by their report.
+    assert push(items[-1]["path"], replaced="refuse")["accepted"] == 1
+
+
+@pytest.mark.parametrize("alone", [True, False])
 def test_what_went_to_another_workspace_counts_for_nothing(
     share: Share, push: Push, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch, alone: bool
 ) -> None:

@@ -29,6 +29,7 @@ PATH = "/mnt/rpi/Braze Append/Spring/8828/RPI_Export_1.txt"
         ({"export": PATH, "retry_events": 2}, "retry_events must be"),
         ({"export": PATH, "confirm": "x"}, "confirm must be"),
         ({"export": PATH, "late": "drop"}, "late must be push or hold"),
+        ({"export": PATH, "replaced": "hold"}, "replaced must be push or refuse"),
         ({"export": PATH, "max_wait_on_worker": "long"}, "max_wait_on_worker must be"),
         ({"export": PATH, "braze_conn_id": 7}, "braze_conn_id must be text"),
         ({"export": PATH, "mapping": {"omitt": []}}, "did you mean 'omit'"),

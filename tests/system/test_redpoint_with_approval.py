@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def landed(airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path) -> Non
     TAB.land(tmp_path, modified=time.time() - 60)
 
 
-def answer(airflow: RealAirflow, run_id: str, option: str) -> str:
+def answer(
+    airflow: RealAirflow, run_id: str, option: str, meanwhile: Callable[[], object] = lambda: None
+) -> str:
     """Wait until the person is asked, answer as the UI does, and return the question."""
     path = f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/ask/-1/hitlDetails"
     airflow.wait_for(
@@ -35,6 +38,7 @@ def answer(airflow: RealAirflow, run_id: str, option: str) -> str:
     airflow.wait_for_worker_to_leave(run_id, "ask")
     question = airflow.api("GET", path)
     assert airflow.states(DAG_ID, run_id)["push_export"] == ["None"]
+    meanwhile()
     airflow.api("PATCH", path, chosen_options=[option], params_input={})
     return f"{question['subject']} {question['body']}"
 
@@ -75,6 +79,20 @@ def test_what_is_older_than_the_form_says_is_left_out(airflow: RealAirflow, sand
     assert airflow.wait_for_run(DAG_ID, run_id) == "success"
     assert airflow.states(DAG_ID, run_id)["plan_export"] == ["skipped"]
     assert sandbox.profiles() == {}
+
+
+def test_what_was_replaced_while_a_person_was_asked_is_not_pushed(
+    airflow: RealAirflow, sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    run_id = airflow.trigger(DAG_ID, ask_above_users=0)
+
+    answer(airflow, run_id, "Approve", meanwhile=lambda: COMMA.land(tmp_path, modified=time.time() - 30))
+
+    assert airflow.wait_for_run(DAG_ID, run_id) == "failed"
+    assert "was replaced since it was found" in airflow.log(DAG_ID, run_id, "push_export")
+    # The other one, which only touches profiles that are there, was pushed.
+    assert sandbox.profiles() == {}
+    assert len([*(tmp_path / "_braze" / "pushed").glob("*/*")]) == 1
 
 
 def test_a_rejected_push_sends_nothing(airflow: RealAirflow, sandbox: SandboxProcess) -> None:

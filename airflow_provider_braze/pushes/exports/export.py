@@ -50,6 +50,7 @@ class ExportPush(AnyPush):
     :param dialect: what is known of the file's form.
     :param confirm: in append mode, look users up first, so that those Braze does not know are ``not_found``.
     :param hold_late: leave an export alone that is late, instead of pushing it and saying so.
+    :param refuse_replaced: push an item only while its file is the one that the sensor has found.
     :param round: of a list, the try with which its present round began; 0 for an export by itself.
     :param pushed_before: gives what knows which exports were pushed, of a reports folder (default: one for this push).
     """
@@ -60,6 +61,7 @@ class ExportPush(AnyPush):
     dialect: Dialect = field(default_factory=Dialect)
     confirm: bool = False
     hold_late: bool = False
+    refuse_replaced: bool = False
     round: int = 0
     pushed_before: Callable[[ReportsFolder], PushedBefore] | None = None
 
@@ -80,7 +82,10 @@ class ExportPush(AnyPush):
         self.job = replace(self.job, memory=with_targets(self.job.memory, resolved.mapping))
         folder = self._reports_folder(item)
         folder.check_writable()
-        return _ExportAttempt(self, self._running, resolved, folder, found or item.look()).execute()
+        found = found or item.look()
+        if self.refuse_replaced:
+            found.check_as_listed()
+        return _ExportAttempt(self, self._running, resolved, folder, found).execute()
 
     def last_report_of_this_task(self) -> dict[str, Any] | None:
         """Find the last report that an earlier try, or this one before a long wait, wrote of this export.
@@ -111,13 +116,7 @@ class ExportPush(AnyPush):
                 return ExportSource(file, self._resolved(found.item)).set_fields
 
         before = WholeBefore(self.job, folder, report["fingerprint"])
-        before.mark(
-            report,
-            self.pushed_before_in(folder),
-            found.location.url,
-            found.modified,
-            set_fields,
-        )
+        before.mark(report, self.pushed_before_in(folder), found.location.url, found.modified, set_fields)
 
     def pushed_before_in(self, folder: ReportsFolder) -> PushedBefore:
         """Give what knows which exports were pushed."""

@@ -19,7 +19,8 @@ from airflow_provider_braze.pushes.resuming.resume_state import binding
 from airflow_provider_braze.pushes.resuming.write_ahead_log import RowsLedger, WriteAheadLog
 from airflow_provider_braze.pushes.rows.given_rows import GivenRow, GivenRows, Rows, are_given
 from airflow_provider_braze.pushes.rows.rows_source import RowsSource, counted_users, own_rows, rejected_rows
-from airflow_provider_braze.pushes.sources.export_item import AUTO, ROWS_COLUMNS, ExportItem, check_mode
+from airflow_provider_braze.pushes.sources.export_item import AUTO, ExportItem, check_mode
+from airflow_provider_braze.pushes.sources.rejects_parent import ROWS_COLUMNS
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.redpoint.discovery.path import fingerprint
 from airflow_provider_braze.rejects.writer import RejectsInReport

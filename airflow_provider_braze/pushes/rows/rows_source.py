@@ -22,7 +22,8 @@ from airflow_provider_braze.pushes.resuming.write_ahead_log import (
 from airflow_provider_braze.pushes.rows.given_rows import GivenRow
 from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.sources import export_source
-from airflow_provider_braze.pushes.sources.export_item import ROWS_COLUMNS, ExportItem
+from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.pushes.sources.rejects_parent import ROWS_COLUMNS
 from airflow_provider_braze.pushes.sources.shards import Shard, same_for_all_spellings
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader

@@ -5,7 +5,6 @@ Above: every push. Below: the path of an export, and the report beside a rejects
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,19 +12,14 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
+from airflow_provider_braze.pushes.sources.rejects_parent import beside_report, lies_in_place, parent_report
 from airflow_provider_braze.redpoint.discovery.path import ExportPath, fingerprint
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
 from airflow_provider_braze.report import Mode
 from airflow_provider_braze.storage.files.location import Location, Stat, locate
-from airflow_provider_braze.storage.files.plain import check_plain, open_for_reading, read_small
+from airflow_provider_braze.storage.files.plain import check_plain, open_for_reading
 from airflow_provider_braze.storage.reports.markers import seconds
-from airflow_provider_braze.storage.reports.reports_folder import (
-    FOLDER_NAME,
-    MOST_REPORT_BYTES,
-    REPORT_NAME,
-    ROWS_FOLDER,
-    in_reports_folder,
-)
+from airflow_provider_braze.storage.reports.reports_folder import FOLDER_NAME
 from airflow_provider_braze.users_track.mapping.export_mapping import DEFAULTS, ExportMapping
 
 _LAYOUT = re.compile(r"((^|[\\/]+)[^\\/]+){4}[\\/]*$")
@@ -35,14 +29,8 @@ MODES = ("upsert", "append")
 AUTO: Mode = "auto"
 
 
-ROWS_COLUMNS = ("array", "object")
-"""Columns of the rejects file of rows of an author's own: the array a row belongs to, and the row as JSON."""
-
-
 _PLACE = ("channel", "offer", "workflow_id", "base_path", "reports_path", "fingerprint")
 """What the sensor's items say of an export's place. One that says none of it is no more than its path."""
-
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +240,17 @@ class FoundExport:
         """Names it in the reports folder, and is another one once it has changed."""
         return fingerprint(self.item.where, self.stat.size, self.stat.modified, self.stat.etag)
 
+    def check_as_listed(self) -> None:
+        """Refuse it where it is another one than the sensor has found.
+
+        :raises ExportRefusedError: saying that the next run finds it.
+        """
+        if self.item.listed not in (None, self.fingerprint):
+            raise ExportRefusedError(
+                f"{self.item.path} was replaced since it was found, and is not what was agreed to "
+                "(replaced='refuse'): it is not pushed. The next run finds it as it is now."
+            )
+
     @property
     def modified(self) -> float | None:
         """When it was last changed, in seconds since the epoch; a rejects file is as old as its first parent."""
@@ -278,65 +277,6 @@ def replaced_at(export: Any) -> float | None:
         return None
     found = ExportItem._of_item(export).look()
     return None if found.fingerprint == listed else found.stat.modified
-
-
-def parent_report(path: str, header: RejectsHeader) -> dict[str, Any]:
-    """Read the report beside a rejects file, which says how its records are to be pushed again.
-
-    :raises BrazeSetupError: it is not there, or not the report of a push that writes such rejects.
-    """
-    # What stands above keeps its backslashes: elsewhere than on Windows, a name may have some.
-    folder = path[: max(path.rfind("/"), path.rfind("\\"))]
-    try:
-        report = json.loads(read_small(beside_report(f"{folder}/{REPORT_NAME}"), MOST_REPORT_BYTES))
-        if not isinstance(report, dict):
-            raise ValueError("no JSON object")
-    except ConnectionError as error:
-        raise BrazeError(f"The {REPORT_NAME} beside {path} is out of reach ({error}).") from error
-    except (OSError, ValueError, RecursionError, ExportRefusedError) as error:
-        raise BrazeSetupError(
-            f"{path} is a rejects file: it is pushed again with the mode and the mapping that the {REPORT_NAME} beside "
-            f"it says, which cannot be read ({type(error).__name__}). Push it from the folder of its push, or copy "
-            f"that {REPORT_NAME} beside it: keep the two together."
-        ) from error
-    # Without its export, a report must not make rows of what were records.
-    if "export" in report:
-        fits = isinstance(report["export"], str)
-    else:
-        fits = isinstance(report.get("failed_rows"), list) and header.original == ROWS_COLUMNS
-    if not fits or not _is_well_formed(report):
-        raise BrazeSetupError(
-            f"The {REPORT_NAME} beside {path} is not that of the push which wrote these rejects: it names no export "
-            "that they are records of, and they are no rows of your own. Put the report of its push there."
-        )
-    # Older versions wrote no token into the file; whoever wrote one has it in its report, too.
-    if header.token is not None and header.token != report.get("token"):
-        raise BrazeSetupError(
-            f"{path} was written by another push than the {REPORT_NAME} beside it, whose mode and mapping would be "
-            f"taken for it. Put the {REPORT_NAME} of its own push beside it, or push it from the folder of its push."
-        )
-    return report
-
-
-def _is_well_formed(report: Mapping[str, Any]) -> bool:
-    """Tell whether what is taken from a report, which anybody may have written, is what a push writes there."""
-    try:
-        for name in ("channel", "offer", "workflow_id"):
-            str(report.get(name)).encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return False
-    return isinstance(report.get("mapping"), Mapping | None)
-
-
-def lies_in_place(path: str) -> bool:
-    """Tell whether a file lies where a push puts its files in a reports folder."""
-    names = path.replace("\\", "/").rstrip("/").split("/")
-    return len(names) > 3 and (names[-3] == ROWS_FOLDER or bool(_FINGERPRINT.fullmatch(names[-3])))
-
-
-def beside_report(path: str) -> Location:
-    """Locate a file of a push: as a part of its reports folder, or of the one folder that it was copied to."""
-    return in_reports_folder(path, 3 if lies_in_place(path) else 1)
 
 
 def check_mode(mode: str) -> str:
