@@ -4,7 +4,10 @@ Airflow reads the text there as Python. Of the id ``1_001`` that makes the numbe
 hex id ``12e4`` the number 120000.0; and in JSON the escapes of ``\\/`` and of emoji mean other characters. What Python
 reads is taken only where it says the same as the text.
 
-Above: operators and sensors. Below: nothing.
+``RedpointExportSensor`` is left to Airflow: of ``2024_03`` that makes a number, and whatever names a folder there
+refuses numbers.
+
+Above: operators, and the sensor of syncs. Below: nothing.
 """
 
 from __future__ import annotations

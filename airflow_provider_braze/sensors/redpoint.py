@@ -21,7 +21,6 @@ from airflow_provider_braze.airflow_compat import (
     AirflowSkipException,
 )
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.native_rendering import NativeRendering
 from airflow_provider_braze.parameters import is_final
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY, NothingFound
@@ -49,7 +48,7 @@ _SLEEP_MARGIN = 0.1
 _SHORTEST_DEFERRAL = 10.0
 
 
-class RedpointExportSensor(NativeRendering, BaseSensorOperator):
+class RedpointExportSensor(BaseSensorOperator):
     """
     Wait until at least one export lies finished below ``<base_path>/[Channel]/[Offer]/[Workflow ID]``.
 

@@ -20,7 +20,6 @@ from airflow_provider_braze.native_rendering import read
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.operators.memory_parameters import wish_of
 from airflow_provider_braze.operators.users import BrazeUsersOperator
-from airflow_provider_braze.sensors.redpoint import RedpointExportSensor
 from tests.connections import connect
 from tests.operators.test_list import Share
 from tests.reports import check
@@ -162,15 +161,6 @@ def test_a_value_of_a_row_keeps_its_type(sandbox: SandboxProcess, value: Any) ->
 @pytest.mark.parametrize("native", [False, True])
 def test_json_of_any_parameter_is_read_as_json(sandbox: SandboxProcess, native: bool) -> None:
     """Escaped as Jinja and others write it, a name was one that nothing is called."""
-    modes = rendered(
-        RedpointExportSensor,
-        native=native,
-        values={"modes": json.dumps({EMOJI: "append"}).replace("/", "\\/")},
-        base_path="/nowhere",
-        channel_modes="{{ modes }}",
-    )
-    assert modes._search().channel_modes == {EMOJI: "append"}
-
     names = rendered(
         BrazeUserTrackOperator,
         native=native,
