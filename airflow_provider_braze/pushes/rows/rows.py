@@ -45,8 +45,9 @@ class RowsPush(AnyPush):
     """
     Push rows of an author's own.
 
-    :param job: its mode ``upsert`` or ``append`` sets ``_update_existing_only``, ``auto`` leaves it as given; without a
-        reports folder there are no files, and failed rows are in the report.
+    :param job: its mode ``upsert`` or ``append`` sets ``_update_existing_only``, ``auto`` takes that of the push whose
+        rejects they are, else leaves it as given; without a reports folder there are no files, and failed rows are in
+        the report.
     :param attributes: rows of the array of that name; each is one record.
     :param events: likewise; never merged.
     :param purchases: likewise; never merged.
@@ -61,6 +62,8 @@ class RowsPush(AnyPush):
     dialect: Dialect = field(default_factory=Dialect)
 
     def _execute(self) -> dict[str, Any]:
+        if self.rejects is not None and self.job.mode == AUTO:
+            self.job = replace(self.job, mode=self.rejects.mode or AUTO)
         if self.job.mode != AUTO:
             check_mode(self.job.mode)
         folder = self._folder()

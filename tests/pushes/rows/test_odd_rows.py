@@ -364,6 +364,22 @@ def test_an_odd_cell_of_a_rejects_file_is_invalid_alone(
     check(again, records=2, accepted=1, invalid=1, status="complete")
 
 
+@pytest.mark.parametrize("mode", ["auto", "append", "upsert"])
+@pytest.mark.parametrize("given", ["auto", "append", "upsert"])
+def test_rejects_take_the_mode_of_their_push(
+    push_rows: PushRows, sandbox: SandboxProcess, tmp_path: Path, mode: str, given: str
+) -> None:
+    sandbox.fault(status=400)
+    report = push_rows(
+        attributes=[{"external_id": "U1", "x": 1}], mode=mode, run="first", reports_path=str(tmp_path)
+    )
+    check(report, records=1, rejected=1, status="failed")
+    again = push_rows(rejects=ExportItem.of(report["rejects_path"], {}), mode=given, run="again")
+    meant = mode if given == "auto" else given
+    assert again["mode"] == meant
+    assert list(sandbox.profiles()) == ([] if meant == "append" else ["U1"])
+
+
 @pytest.mark.parametrize(
     "rows",
     ["[" * 100_000, "{", b"[]", bytearray(b"[]"), {}, 5, Table()],
