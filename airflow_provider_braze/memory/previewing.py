@@ -14,7 +14,7 @@ from airflow_provider_braze.memory.memory import Memory, Wish
 from airflow_provider_braze.memory.opening import belongs_to, number_of
 from airflow_provider_braze.memory.persistence.opened import DAMAGED, Closable, close_all
 from airflow_provider_braze.memory.persistence.overlay import Overlay
-from airflow_provider_braze.memory.persistence.place import bucket_folder, exists, glimpse_of
+from airflow_provider_braze.memory.persistence.place import bucket_folder, exists, glimpse_of, is_believed
 from airflow_provider_braze.memory.persistence.store import MemoryStore
 from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -101,8 +101,8 @@ class Previews:
 
 
 def _kept(folder: Location, bucket: int, workspace: Workspace | None) -> _Preview | None:
-    """Open a bucket that is kept; None where there is none that can be used."""
-    glimpse = glimpse_of(folder, bucket, Overlay)
+    """Open a bucket that is kept; None where there is none that can be used, or that a push would set aside."""
+    glimpse = glimpse_of(folder, bucket, Overlay) if is_believed(folder, bucket) else None
     if glimpse is None:
         return None
     try:

@@ -120,6 +120,12 @@ class Guest:
         os.close(self._lock)
 
 
+def is_to_be_set_aside(folder: Location) -> bool:
+    """Tell whether a memory on a disk of this machine says that whoever opens it next is not to believe it."""
+    mark = folder.child(_IN_USE)
+    return folder.child(_MET).exists() or (mark.exists() and _read(mark) != _started())
+
+
 def _started() -> bytes:
     """Name this run of the machine; empty where nothing tells."""
     try:

@@ -25,7 +25,7 @@ from airflow_provider_braze.exceptions import BrazeSetupError, ExportRefusedErro
 from airflow_provider_braze.memory.persistence.beginning import FOLDER
 from airflow_provider_braze.memory.persistence.buckets import BUCKETS
 from airflow_provider_braze.memory.persistence.copied import Copy, download, marks, set_aside_of
-from airflow_provider_braze.memory.persistence.in_place import Guest, InPlace
+from airflow_provider_braze.memory.persistence.in_place import Guest, InPlace, is_to_be_set_aside
 from airflow_provider_braze.memory.persistence.opened import (
     Belongs,
     InUseError,
@@ -225,6 +225,15 @@ def glimpse_of(
         return Glimpse(bucket_folder(folder, bucket), opens) if has_bucket(folder, bucket) else None
     except (UnusableError, OSError, ExportRefusedError, sqlite3.Error):
         return None
+
+
+def is_believed(folder: Location, bucket: int) -> bool:
+    """Tell whether a push that began now would believe a bucket that is there, as far as its marks say."""
+    within = bucket_folder(folder, bucket)
+    try:
+        return not (is_to_be_set_aside(within) if is_here(within) else marks(within))
+    except OSError:
+        return False
 
 
 def disbelieve(folder: Location, warn: Warn) -> list[Place]:
