@@ -23,6 +23,7 @@ from airflow_provider_braze.parameters import (
 USE, IGNORE = "use", "ignore"
 
 _DAY = 86_400.0
+_MOST_DAYS = timedelta.max.days + 1
 
 
 class MemoryParameters(Protocol):
@@ -63,9 +64,12 @@ def use(name: str, value: Any) -> str:
 def days(name: str, value: Any) -> float | None:
     """Read a number of days, or a timedelta; None where it is unset.
 
-    :raises BrazeSetupError: it is none.
+    :raises BrazeSetupError: it is none, or more than a timedelta can have.
     """
-    return as_optional_number(name, value.total_seconds() / _DAY if isinstance(value, timedelta) else value)
+    found = as_optional_number(name, value.total_seconds() / _DAY if isinstance(value, timedelta) else value)
+    if found is not None and found > _MOST_DAYS:
+        raise BrazeSetupError(f"{name} must be at most {_MOST_DAYS} days, not {value!r}; None is never.")
+    return found
 
 
 def names(name: str, value: Any) -> frozenset[str]:

@@ -55,6 +55,7 @@ def test_always_send_takes_the_names_of_columns(share: Share, push: Push) -> Non
         ({"only_changed": "maybe"}, "only_changed must be true or false"),
         ({"refresh_after": "monthly"}, "refresh_after must be a number"),
         ({"refresh_after": -1}, "refresh_after must be a number of at least 0"),
+        ({"refresh_after": "1e300"}, "refresh_after must be at most 1000000000 days"),
         ({"always_send": 5}, "always_send must be a list of columns"),
         ({"always_send": {"a": 1}}, "always_send must be a list of columns"),
         ({"always_send": ["a", ""]}, "always_send must be a list of columns"),
