@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ import pytest
 from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.pushes.attempt.remembering import with_targets
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
-from tests.memory.remembering import Desk, an_object, said
+from tests.memory.remembering import Desk, an_object, believed, said
 
 MERGED = {"_merge_objects": True}
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "reports")
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from believed(Desk(tmp_path / "reports"))
 
 
 def told(desk: Desk, *contents: dict[str, Any], **options: Any) -> list[dict[str, Any] | None]:

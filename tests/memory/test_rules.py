@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from airflow_provider_braze.memory.memory import Wish
-from tests.memory.remembering import Desk, an_object, said, set_clock
+from tests.memory.remembering import Desk, an_object, believed, said, set_clock
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "reports")
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from believed(Desk(tmp_path / "reports"))
 
 
 def told(

@@ -5,7 +5,7 @@ says odd things, statement by statement. What is left out is counted alike in al
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from airflow_provider_braze.memory.decisions import decider
 from airflow_provider_braze.memory.decisions.together import Several, Together, unread
 from airflow_provider_braze.memory.memory import Wish
 from airflow_provider_braze.users_track.batching.profile_object import ProfileObject
-from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, said
+from tests.memory.remembering import ONLY_CHANGED, Desk, an_object, believed, said
 
 MERGED = {"_merge_objects": True}
 
@@ -44,8 +44,8 @@ def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Mak
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "reports")
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    yield from believed(Desk(tmp_path / "reports"))
 
 
 class Pushes:

@@ -70,7 +70,6 @@ class Comparer:
     :param push: its number.
     :param slots: numbers of what can be said.
     :param hashes: hashes of values.
-    :param leaves_out: whether it leaves anything out.
     :param remembers: whether it remembers what it tells.
     :param unsafe: attributes that it sends to users who have another identifier, too: whose they are nobody knows.
     """
@@ -78,19 +77,17 @@ class Comparer:
     push: int
     slots: Slots
     hashes: Hashes
-    leaves_out: bool
     remembers: bool
     unsafe: set[str] = field(default_factory=set)
 
-    def compare(self, parts: Sequence[Statement], row: UserEntries, *, known: bool) -> Compared:
+    def compare(self, parts: Sequence[Statement], row: UserEntries) -> Compared:
         """Compare an object with what is remembered of its user.
 
         :param parts: what the object says.
-        :param row: the user's; of one who is not known, an empty one.
-        :param known: whether it may leave anything out of this object.
+        :param row: the user's; where nothing may be left out, without what was told before this push.
         """
         own, older = row.parted(self.push)
-        remembered = frozenset(older) if known and self.leaves_out else frozenset()
+        remembered = frozenset(older)
         found = Compared()
         forgotten: set[int] = set()
         told: list[Entry] = []
@@ -121,7 +118,7 @@ class Comparer:
 
     def _hashes(self, part: Statement) -> list[int]:
         """Hash what a statement says; nothing where it is not to be remembered."""
-        if not part.remembered or part.attribute in self.unsafe or not (self.leaves_out or self.remembers):
+        if not part.remembered or part.attribute in self.unsafe or not self.remembers:
             return []
         return [self.hashes.of(value) for value in part.values]
 
@@ -136,7 +133,7 @@ class Comparer:
     ) -> None:
         own, older = ([entry for entry in some if entry[0] not in forgotten] for some in entries)
         if len(own) + len(older) < sum(map(len, entries)):
-            found.before = row.telling(row.push, own if row.push == self.push else (), older)
+            found.before = row.telling(row.push, own, older)
         if self.remembers:
             fresh = list(dict.fromkeys([*told, *own]))
             again = frozenset(fresh)

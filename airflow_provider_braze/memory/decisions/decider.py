@@ -74,9 +74,7 @@ class Decider:
     def __init__(self, store: MemoryStore, wish: Wish, push: int, clock: Callable[[], float]) -> None:
         self._store, self._wish, self._push, self._clock = store, wish, push, clock
         self._leaves_out = wish.only_changed and not wish.ignore
-        self._comparer = Comparer(
-            push, store.slots, Hashes(store.digest), self._leaves_out, wish.only_changed
-        )
+        self._comparer = Comparer(push, store.slots, Hashes(store.digest), wish.only_changed)
         self._always_send = frozenset(map(squash, wish.always_send))
         self._plain = PlainObjects(
             store.slots, entry_hashes(store.salt), self._always_send, self._comparer.unsafe
@@ -266,7 +264,7 @@ class Decider:
             own, others = row.parted(self._push)
             start = replace(row, whole_at=int(self._clock())).telling(self._push, own, ())
             forgets_all = bool(others)
-        compared = self._comparer.compare(parts, start, known=known)
+        compared = self._comparer.compare(parts, start)
         if forgets_all and compared.before is None:
             compared.before = start
         unchanged = known and self._leaves_out and not any(compared.sent)
