@@ -112,6 +112,7 @@ class Report(_Common, total=False):
     braze_conn_id: str
     size: int
     round: int
+    max_tries: int | None
     parent: str | None
     mapping: dict[str, Any]
     has_transform: bool

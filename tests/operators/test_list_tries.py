@@ -14,6 +14,7 @@ from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeServerError
 from airflow_provider_braze.pushes.attempt import reporting
 from airflow_provider_braze.pushes.exports.export import _ExportAttempt
+from airflow_provider_braze.pushes.exports.marking import Marking
 from tests.connections import connect
 from tests.operators.test_list import Push, Share, TaskInstance, connection, order, push, share, statuses
 from tests.reports import check, rejects
@@ -401,3 +402,56 @@ def test_what_went_to_another_workspace_counts_for_nothing(
     sandbox.reset_stats()
     push(items[0] if alone else items, Retried(), braze_conn_id="braze_other")
     assert sandbox.stats()["requests"] == 0
+
+
+class TestCleared:
+    """To clear a task adds the tries that there were to the most that there may be: so each try knows of it."""
+
+    @staticmethod
+    def a_try(number: int, max_tries: int) -> TaskInstance:
+        ti = TaskInstance(number)
+        ti.max_tries = max_tries  # type: ignore[attr-defined]
+        return ti
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_of_the_try_after_it_airflow_may_not_hear_the_end_either(
+        self, share: Share, push: Push, sandbox: SandboxProcess, alone: bool
+    ) -> None:
+        for number in (1, 2):
+            share.land(number)
+        export: Any = share.items()[0] if alone else share.items()
+        first = push(export, self.a_try(1, max_tries=0))
+        anew = push(export, self.a_try(2, max_tries=1))
+        assert (first["accepted"], anew["accepted"]) == (first["records"], first["records"])
+        assert order(sandbox) == ["from 1", *([] if alone else ["from 2"])] * 2
+        sandbox.reset_stats()
+
+        report = push(export, self.a_try(3, max_tries=1))
+
+        check(report, status="complete", records=first["records"], accepted=first["records"])
+        assert sandbox.stats()["requests"] == 0
+        push(export, self.a_try(4, max_tries=4))
+        assert sandbox.stats()["objects"] == first["records"]
+
+    def test_what_it_leaves_out_gets_the_marker_that_it_lacks(
+        self, share: Share, push: Push, sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Killed between report and marker, and cleared instead of retried: the export was offered again for ever."""
+        for number in (1, 2):
+            share.land(number)
+        items = share.items()
+
+        def killed(*_: Any) -> None:
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Marking, "mark", killed)
+            with pytest.raises(Killed):
+                push(items, self.a_try(1, max_tries=0))
+        assert share.markers() == 0
+
+        report = push(items, self.a_try(2, max_tries=1))
+
+        check(report, status="complete", records=4, accepted=4)
+        assert order(sandbox) == ["from 1", "from 2"]
+        assert share.markers() == 2

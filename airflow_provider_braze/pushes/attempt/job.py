@@ -45,7 +45,7 @@ class Job:
     :param is_saved: whether what was given to ``save`` is in its store by now; None: it could not be brought there.
     :param sent_before: whether an earlier try may have sent some of it, of which there is no checkpoint.
     :param is_retry: whether the try before this one did not end well: what it reported as whole is not pushed again. A
-        task that was cleared is none, it pushes anew.
+        task that was cleared is none, it pushes anew. It counts where an earlier try has not kept its ``max_tries``.
     :param max_tries: most tries that Airflow gives the task, which clearing it raises.
     :param log: takes a remark for the log.
     :param max_wait: seconds of pause ordered by Braze beyond which the push stops; None: it waits however long.

@@ -18,7 +18,7 @@ from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
 from airflow_provider_braze.pushes.exports.lateness import Lateness
 from airflow_provider_braze.pushes.exports.marking import Marking
-from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails
+from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails, was_cleared_since
 from airflow_provider_braze.pushes.resuming.resume_state import binding
 from airflow_provider_braze.pushes.sources.export_item import ExportItem, FoundExport
 from airflow_provider_braze.pushes.sources.export_source import ExportSource, ResolvedExport, open_buffered
@@ -69,7 +69,7 @@ class ExportPush(AnyPush):
         item = ExportItem.of(self.export, self.channel_modes)
         # A retry looks before it knows that it pushes: what it saw is what it then pushes, or marks.
         # What a list has brought through, the list asks itself.
-        may_be_whole = self.job.is_retry and not self.job.dry_run and not self.round
+        may_be_whole = self.job.identity.try_number > 1 and not self.job.dry_run and not self.round
         found = unless_it_fails(item.look) if may_be_whole else None
         if found is not None and (whole := self._whole_before(found)) is not None:
             self.report = whole
@@ -132,7 +132,7 @@ class ExportPush(AnyPush):
     def _whole_before(self, found: FoundExport) -> dict[str, Any] | None:
         """Give the report of an earlier try that brought the export through, and was ended before it could say so."""
         report = unless_it_fails(lambda: self._last_report(is_of_a_list=False, found=found))
-        if report is None or report.get("status") != reports.COMPLETE:
+        if report is None or report.get("status") != reports.COMPLETE or was_cleared_since(report, self.job):
             return None
         self.job.log(
             "An earlier try has brought this export through, and was ended before it could say so: it is not pushed "
@@ -339,6 +339,7 @@ class _ExportAttempt(Attempt):
             "modified": self.modified,
             "late": self.late.as_reported(),
             "round": self.push.round,
+            "max_tries": self.job.max_tries,
             "fingerprint": self.fingerprint,
             "parent": item.parent and item.parent.get("report_path"),
             "mapping": mapping.as_reported(),

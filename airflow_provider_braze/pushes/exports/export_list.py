@@ -32,7 +32,7 @@ from airflow_provider_braze.pushes.exports.export import ExportPush
 from airflow_provider_braze.pushes.exports.given_exports import Export, modified_of, path_of
 from airflow_provider_braze.pushes.exports.half_pushed import part_of
 from airflow_provider_braze.pushes.exports.list_report import WAITING, entry, summed
-from airflow_provider_braze.pushes.exports.whole_before import unless_it_fails
+from airflow_provider_braze.pushes.exports.whole_before import unless_it_fails, was_cleared_since
 from airflow_provider_braze.pushes.resuming.checkpoint import Save
 from airflow_provider_braze.pushes.sources.export_item import replaced_at
 from airflow_provider_braze.storage.files.location import locate
@@ -225,18 +225,20 @@ class ListPush:
             if report and report["round"] == current
         ]
         whole = [pair for pair in found if pair[1]["status"] == reports.COMPLETE]
-        if len(whole) == len(self._turns) and not self._job.is_retry:
+        anew = all(was_cleared_since(report, self._job) for _, report in whole)
+        if anew and len(whole) == len(self._turns):
             self._job.log(
-                "All exports went whole before: the task was cleared, so they are all pushed again."
+                "All exports went whole before, and the task was cleared: they are all pushed again."
             )
             return
         self._round = current
         aside = [pair for pair in found if pair[1].get("set_aside")]
         # Where nothing else is left to do, somebody has cleared the task to have those set aside tried again.
         done = whole + (aside if len(whole) + len(aside) < len(self._turns) else [])
+        may_lack_marks = self._job.identity.try_number > 1 and not self._job.dry_run
         for turn, report in done:
             turn.settle(report, self._job.max_rejected)
-            if turn.status == reports.COMPLETE and self._job.is_retry and not self._job.dry_run:
+            if turn.status == reports.COMPLETE and may_lack_marks:
                 pushes[id(turn)].mark_whole(report)
         for turn, report in found:
             turn.begun_before = bool(report.get("requests"))

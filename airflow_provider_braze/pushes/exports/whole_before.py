@@ -106,3 +106,10 @@ class WholeBefore:
 
 def _has_round(report: Mapping[str, Any]) -> bool:
     return isinstance(report.get("round"), int) and bool(report["round"])
+
+
+def was_cleared_since(report: Mapping[str, Any], job: Job) -> bool:
+    """Tell whether the task was cleared since it wrote a report, which raises its ``max_tries``: it pushes anew."""
+    then = report.get("max_tries")
+    # Older versions did not write it; then its retries tell whether it was ever cleared.
+    return not job.is_retry if then is None or job.max_tries is None else then != job.max_tries

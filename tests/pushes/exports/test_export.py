@@ -25,6 +25,7 @@ from airflow_provider_braze.exceptions import (
     TooManyDataPointsError,
 )
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
+from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.users_track.delivery import sender
 from airflow_provider_braze.users_track.mapping.export_mapping import ExportMapping
 from airflow_provider_braze.users_track.transport.workspace import Workspace
@@ -427,6 +428,9 @@ class TestRejectsAgain:
             push(Path(first["rejects_path"]))
 
 
+RETRY = {"is_retry": True, "identity": PushIdentity(run_id="run-1", try_number=2)}
+
+
 class TestARetry:
     @pytest.fixture
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -447,7 +451,7 @@ class TestARetry:
         return asked
 
     def test_asks_once_where_the_export_lies(self, push: Push, land: Land, asked: list[str]) -> None:
-        check(push(land(HEADER + rows(2)), is_retry=True), status="complete", records=2, accepted=2)
+        check(push(land(HEADER + rows(2)), **RETRY), status="complete", records=2, accepted=2)
         assert asked == ["_rejects_header", "look"]
 
     def test_asks_once_where_an_earlier_try_brought_it_through(
@@ -456,20 +460,20 @@ class TestARetry:
         path = land(HEADER + rows(2))
         first = push(path)
         asked.clear()
-        assert push(path, is_retry=True) == first
+        assert push(path, **RETRY) == first
         assert asked == ["_rejects_header", "look"]
         assert sandbox.stats()["objects"] == 2
 
     def test_pushes_what_has_changed_since(self, push: Push, land: Land, sandbox: SandboxProcess) -> None:
         push(land(HEADER + rows(2)))
-        check(push(land(HEADER + rows(3)), is_retry=True), status="complete", records=3, accepted=3)
+        check(push(land(HEADER + rows(3)), **RETRY), status="complete", records=3, accepted=3)
         assert sandbox.stats()["objects"] == 5
 
     def test_says_that_the_export_is_gone(self, push: Push, land: Land) -> None:
         path = land(HEADER + rows(2))
         path.unlink()
         with pytest.raises(ExportGoneError, match="is not there"):
-            push(path, is_retry=True)
+            push(path, **RETRY)
 
 
 def test_an_item_that_says_no_more_than_its_path_is_pushed_as_the_path_is(
