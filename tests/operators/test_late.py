@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,6 +149,25 @@ class TestLate:
         assert late(push(str(last))) == "3"
         assert second["modified"] > first["modified"]
         assert late(push(share.land(2))) == "3"
+
+    def test_a_time_that_is_still_to_come_makes_no_other_export_late(
+        self, share: Share, push: Push, sandbox: SandboxProcess, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """As of a storage whose clock is wrong: with hold, nothing went out any more for years."""
+        odd, now = share.land(9), time.time()
+        os.utime(odd, (now + 4e8, now + 4e8))
+        first = push(odd, late="hold")
+        assert late(first) is None
+        assert f"at which {odd} was last changed is still to come" in capsys.readouterr().out
+        after = share.land(3)
+        os.utime(after, (first["modified"] + 1e-3,) * 2)
+        assert (push(after, late="hold")["status"], late(push(share.land(2)))) == ("complete", "3")
+        # It was there when it was pushed first, and is older than what has come since, and newer than what was before.
+        report = push(odd, late="hold")
+        assert (report["status"], late(report)) == ("held", "3")
+        assert now <= report["modified"] == first["modified"]
+        assert "still to come" in report["notes"][0]
+        assert order(sandbox) == ["from 9", "from 3", "from 2"]
 
     @pytest.mark.parametrize("value", ["drop", "Hold ", 1])
     def test_another_word_is_refused(self, share: Share, push: Push, value: Any) -> None:

@@ -57,7 +57,7 @@ class Share:
         path = self.base / CHANNEL / offer / "8828" / f"RPI_Export_{number}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text or f"external_id,nickname\nU1,from {number}\nO{number},Bo\n")
-        moment = 1_800_000_000 - (1000 - number if age is None else age)
+        moment = 1_700_000_000 - (1000 - number if age is None else age)
         os.utime(path, (moment, moment))
         return str(path)
 

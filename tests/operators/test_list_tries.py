@@ -57,7 +57,7 @@ class TestOneName:
         for path in paths:
             path.parent.mkdir()
             path.write_text(f"external_id,nickname,email\n{path.parent.name},from {path.parent.name},bad\n")
-            os.utime(path, (1_800_000_000, 1_800_000_000))
+            os.utime(path, (1_700_000_000, 1_700_000_000))
         return [str(path) for path in paths]
 
     @pytest.fixture
@@ -69,7 +69,7 @@ class TestOneName:
     ) -> None:
         for path in twins:
             Path(path).write_text(Path(path).read_text().replace("bad", "a@b.cc"))
-            os.utime(path, (1_800_000_000, 1_800_000_000))
+            os.utime(path, (1_700_000_000, 1_700_000_000))
         sandbox.fault(status=500, after=1, count=1000)
         with pytest.raises(BrazeServerError):
             push(twins, TaskInstance(), **where)
@@ -100,7 +100,7 @@ class TestOneName:
 
         for path in twins:
             Path(path).write_text(Path(path).read_text().replace("bad", "a@b.cc"))
-            os.utime(path, (1_800_000_000, 1_800_000_000))
+            os.utime(path, (1_700_000_000, 1_700_000_000))
         monkeypatch.setattr(_ExportAttempt, "execute", killed_at_the_second)
         with pytest.raises(Killed):
             push(twins, TaskInstance(), **where)

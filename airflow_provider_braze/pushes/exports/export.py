@@ -16,7 +16,7 @@ from airflow_provider_braze.pushes.attempt.remembering import with_targets
 from airflow_provider_braze.pushes.attempt.running import Running
 from airflow_provider_braze.pushes.attempt.start import Start
 from airflow_provider_braze.pushes.exports.half_pushed import HalfPushed, part_of
-from airflow_provider_braze.pushes.exports.lateness import Lateness
+from airflow_provider_braze.pushes.exports.lateness import STILL_TO_COME, Lateness
 from airflow_provider_braze.pushes.exports.marking import Marking
 from airflow_provider_braze.pushes.exports.whole_before import WholeBefore, unless_it_fails, was_cleared_since
 from airflow_provider_braze.pushes.resuming.resume_state import binding
@@ -184,9 +184,9 @@ class _ExportAttempt(Attempt):
         self.location = found.location
         self.stat = found.stat
         self.source: ExportSource | None = None
-        self.modified = found.modified
         job = push.job
         self.pushed_before = push.pushed_before_in(folder)
+        self.modified = self.pushed_before.counted_as(found.modified, found.fingerprint)
         self.late = Lateness(found.item.path, self.modified, self.pushed_before, self._warn)
         self.fingerprint = found.fingerprint
         marks = ShardMarks(folder, job.braze_conn_id)
@@ -197,6 +197,8 @@ class _ExportAttempt(Attempt):
         start = Start.of(push.job, self._binding(), folder, self.fingerprint)
         self.killed = bool(start.killed)
         super().__init__(push, running, mode=resolved.mode, start=start, ledger=Ledger(start.rejects))
+        if self.modified != found.modified:
+            self._warn(STILL_TO_COME.format(found.item.path))
 
     def _binding(self) -> str:
         job, mapping = self.push.job, self.resolved.mapping

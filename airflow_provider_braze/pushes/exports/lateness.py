@@ -14,6 +14,12 @@ from airflow_provider_braze.storage.reports.pushed_before import Known, Overlapp
 _MOST_FIELDS = 20
 """Fields that are named of a late export."""
 
+STILL_TO_COME = (
+    "The time at which {} was last changed is still to come, by more than a day. Whether it is older than another "
+    "export is told by the time of its first push."
+)
+"""Said where that time says nothing; see :meth:`PushedBefore.counted_as`."""
+
 
 @dataclass(slots=True)
 class Lateness:

@@ -98,6 +98,7 @@ class WholeBefore:
             if marking.is_missing():
                 fields = set_fields() if report["accepted"] else frozenset()
                 identity = PushIdentity.of(report)
+                modified = pushed_before.counted_as(modified, self.fingerprint)
                 marker = Marker(identity, now(), report["report_path"], where, modified, fields)
                 marking.make_up(marker, report)
         except OSError as failed:

@@ -35,6 +35,9 @@ _FRESH_SECONDS = 30.0
 
 _MOST_FIELDS_BYTES = 4_000_000
 
+_AHEAD = 24 * 3600.0
+"""Seconds by which the clock of a storage may be ahead of ours: it may be set to another time zone."""
+
 
 @dataclass(frozen=True, slots=True)
 class OverlappingExport:
@@ -97,6 +100,21 @@ class PushedBefore:
         """What is known to be pushed now, for :meth:`pushed_since`."""
         self._fields: dict[str, frozenset[str]] = {}
         self._listed_at = float("-inf")
+
+    def counted_as(self, modified: float | None, fingerprint: str) -> float | None:
+        """Give the time that decides which of two exports is older, in seconds since the epoch.
+
+        A time that is still to come would make every other export late until then. It counts as that of the first push.
+
+        :param modified: when the export was last changed, as its storage says.
+        :param fingerprint: of the export.
+        :raises ConnectionError: the storage of the reports folder is out of reach.
+        """
+        now = time.time()
+        if modified is None or modified <= now + _AHEAD:
+            return modified
+        first = self._folder.marker(self._conn_id, fingerprint).modified
+        return now if first is None else min(first, now)
 
     def newest_overlapping(self, modified: float | None, fields: Collection[str]) -> OverlappingExport | None:
         """Give the newest export that was pushed before, is newer than this one, and set one of the same fields.
