@@ -27,6 +27,10 @@ class BrazeSetupError(BrazeError):
     retryable = False
 
 
+class ReportsFolderError(BrazeSetupError):
+    """The reports folder cannot be written: no export has anything to do with that, so none is set aside for it."""
+
+
 class HalfPushedError(BrazeSetupError):
     """Some shards of the export have gone through, and it is now to be pushed with another number of shards."""
 

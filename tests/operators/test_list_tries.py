@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.exceptions import BrazeServerError
+from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.attempt import reporting
 from airflow_provider_braze.pushes.exports.export import _ExportAttempt
 from airflow_provider_braze.pushes.exports.marking import Marking
@@ -371,6 +372,7 @@ def test_what_was_replaced_is_not_pushed_where_somebody_agreed_to_what_was_there
     items = share.items()
     assert [Path(each["path"]).stem[11:] for each in items] == (["2", "1"] if alone else ["1"])
     check(push(items[-1], OtherRun(), replaced="refuse"), status="complete", records=1, accepted=1)
+    assert "replaced" in BrazeUserTrackOperator.template_fields
     # Of a path nobody has said what it was, and rejects are told by their report.
     assert push(items[-1]["path"], replaced="refuse")["accepted"] == 1
 
@@ -455,3 +457,20 @@ class TestCleared:
         check(report, status="complete", records=4, accepted=4)
         assert order(sandbox) == ["from 1", "from 2"]
         assert share.markers() == 2
+
+
+def test_no_export_is_set_aside_because_the_reports_folder_cannot_be_written(
+    share: Share, push: Push, sandbox: SandboxProcess
+) -> None:
+    """Could the next one be written again, it would overtake the one that was set aside."""
+    for number in (1, 2):
+        share.land(number)
+    items = share.items()
+    (share.base / "_braze").write_text("in the way")
+    ti = TaskInstance()
+    with pytest.raises(
+        AirflowFailException, match=r"set reports_path.*stopped the list; 1 later exports wait"
+    ):
+        push(items, ti)
+    assert [each["status"] for each in ti.pushed["report"]["exports"]] == ["failed", "waiting"]
+    assert sandbox.stats()["requests"] == 0

@@ -15,6 +15,7 @@ from airflow_provider_braze.exceptions import (
     HalfPushedError,
     RejectsError,
     ReportError,
+    ReportsFolderError,
     describe,
 )
 from airflow_provider_braze.rejects.writer import RejectsFile
@@ -108,11 +109,12 @@ def is_set_aside(status: str, error: BaseException | None) -> bool:
     """Tell whether an export is a case of its own, which neither a retry nor another export has to do with.
 
     It was refused for what it is, or failed in every record. Where Braze refuses the workspace's requests (401, 403),
-    every export is concerned; and one that waits for its other shards holds up those after it.
+    or the reports folder cannot be written, every export is concerned; and one that waits for its other shards holds
+    up those after it.
     """
     if error is None:
         return status == FAILED
-    of_all = isinstance(error, BrazeRefusedError | HalfPushedError)
+    of_all = isinstance(error, BrazeRefusedError | HalfPushedError | ReportsFolderError)
     return isinstance(error, BrazeError) and not error.retryable and not of_all
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+from airflow_provider_braze.exceptions import ReportError, describe
 from airflow_provider_braze.memory import opening
 from airflow_provider_braze.pushes.attempt.job import Job
 from airflow_provider_braze.pushes.resuming.resume_state import ResumeState
@@ -53,9 +54,25 @@ class Start:
 
         :param named: what is pushed, as its folder in the reports folder is named.
         :param columns: columns of its rejects file, as far as they are known.
+        :raises ReportError: the reports folder can be neither read nor written.
         """
-        if job.dry_run:
-            bound_to = None
+        try:
+            return cls._of(job, None if job.dry_run else bound_to, reports_folder, named, columns)
+        except OSError as error:
+            where = reports_folder.root.url if reports_folder else named
+            raise ReportError(
+                f"{where} cannot be read or written ({describe(error)}): make room, or give the worker access."
+            ) from error
+
+    @classmethod
+    def _of(
+        cls,
+        job: Job,
+        bound_to: str | None,
+        reports_folder: ReportsFolder | None,
+        named: str,
+        columns: tuple[str, ...],
+    ) -> Start:
         memory = opening.find(job.memory, reports_folder, job.braze_conn_id)
         state = ResumeState.of(job.checkpoint, bound_to) if bound_to else None
         identity = replace(job.identity, token=state.token) if state and state.token else job.identity

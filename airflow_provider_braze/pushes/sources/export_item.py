@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportGoneError, ExportRefusedError
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeSetupError,
+    ExportError,
+    ExportGoneError,
+    ExportRefusedError,
+    describe,
+)
 from airflow_provider_braze.pushes.sources.rejects_parent import beside_report, lies_in_place, parent_report
 from airflow_provider_braze.redpoint.discovery.path import ExportPath, fingerprint
 from airflow_provider_braze.rejects.rejects_header import HEAD_BYTES, RejectsHeader
@@ -165,6 +172,7 @@ class ExportItem:
         """Find the file where it is to be opened, and look at it.
 
         :raises ExportGoneError: it is not there.
+        :raises ExportError: it cannot be looked at, as for want of permission.
         :raises BrazeError: its storage is out of reach.
         """
         try:
@@ -176,6 +184,8 @@ class ExportItem:
             raise ExportGoneError(
                 f"{self.path} is not there: it was moved or rolled back, or the share is gone."
             ) from None
+        except OSError as error:
+            raise ExportError(f"{self.path} cannot be looked at ({describe(error)}).") from error
 
     @property
     def named(self) -> dict[str, Any]:

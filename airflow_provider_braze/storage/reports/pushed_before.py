@@ -108,12 +108,18 @@ class PushedBefore:
 
         :param modified: when the export was last changed, as its storage says.
         :param fingerprint: of the export.
-        :raises ConnectionError: the storage of the reports folder is out of reach.
+        :raises ReportError: the reports folder cannot be read.
         """
         now = time.time()
         if modified is None or modified <= now + _AHEAD:
             return modified
-        first = self._folder.marker(self._conn_id, fingerprint).modified
+        try:
+            first = self._folder.marker(self._conn_id, fingerprint).modified
+        except OSError as error:
+            raise ReportError(
+                f"{self._folder.root.url} cannot be read ({type(error).__name__}), so it cannot be told when the "
+                "export was pushed first."
+            ) from error
         return now if first is None else min(first, now)
 
     def newest_overlapping(self, modified: float | None, fields: Collection[str]) -> OverlappingExport | None:

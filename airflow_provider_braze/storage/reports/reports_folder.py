@@ -24,7 +24,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError, ExportRefusedError, ReportError
+from airflow_provider_braze.exceptions import (
+    BrazeError,
+    BrazeSetupError,
+    ExportRefusedError,
+    ReportError,
+    ReportsFolderError,
+)
 from airflow_provider_braze.storage.files.location import Location, locate
 from airflow_provider_braze.storage.files.plain import (
     make_folders,
@@ -95,7 +101,8 @@ class ReportsFolder:
     def check_writable(self) -> None:
         """Write and delete a small file, so that a push never finds out too late.
 
-        :raises BrazeSetupError: the folder cannot be written, or leads out of the base path.
+        :raises ReportsFolderError: the folder cannot be written.
+        :raises BrazeSetupError: it leads out of the base path.
         :raises ReportError: there is no room.
         :raises BrazeError: its server does not answer.
         """
@@ -120,7 +127,7 @@ class ReportsFolder:
                 raise ReportError(
                     f"The reports folder {self.root.url} is full ({error.strerror}): make room, or set reports_path."
                 ) from error
-            raise BrazeSetupError(
+            raise ReportsFolderError(
                 f"The reports folder {self.root.url} cannot be written ({type(error).__name__}: {error}): "
                 "give the worker write access, or set reports_path to a folder it can write."
             ) from error

@@ -19,9 +19,11 @@ from airflow_provider_braze.exceptions import (
     BrazeServerError,
     BrazeSetupError,
     ExportChangedError,
+    ExportError,
     ExportGoneError,
     ExportRefusedError,
     MappingError,
+    ReportError,
     TooManyDataPointsError,
 )
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
@@ -167,6 +169,11 @@ class TestRefused:
         with pytest.raises(ExportRefusedError, match="folder"):
             push(land(HEADER).parent, mode="upsert", reports_path=str(land(HEADER).parents[3] / "r"))
 
+    def test_one_that_cannot_be_looked_at(self, push: Push, land: Land) -> None:
+        path = land(HEADER + rows(1)) / "RPI_Export_5720.txt"
+        with pytest.raises(ExportError, match=r"cannot be looked at .*Not a directory"):
+            push(path, mode="upsert", reports_path=str(path.parent.parent / "reports"))
+
     def test_a_missing_file_may_come_back(self, push: Push, land: Land) -> None:
         path = land(HEADER)
         path.unlink()
@@ -205,6 +212,20 @@ class TestSetup:
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(BrazeSetupError, match="reports_path"):
             push(land(HEADER + rows(1)), reports_path=str(tmp_path / "file" / "reports"))
+        assert sandbox.stats()["requests"] == 0
+
+    def test_a_folder_of_the_push_that_cannot_be_made_is_told_likewise(
+        self, push: Push, land: Land, sandbox: SandboxProcess, tmp_path: Path
+    ) -> None:
+        path = land(HEADER + rows(1))
+        first = push(path)
+        in_the_way = Path(first["report_path"]).parent.parent
+        shutil.rmtree(in_the_way)
+        in_the_way.write_text("in the way")
+        sandbox.reset_stats()
+        with pytest.raises(ReportError, match=r"cannot be read or written .*: Not a directory") as raised:
+            push(path)
+        assert raised.value.retryable
         assert sandbox.stats()["requests"] == 0
 
     def test_an_item_of_the_sensor_says_it_all(self, push: Push, land: Land, tmp_path: Path) -> None:
