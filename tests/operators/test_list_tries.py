@@ -16,6 +16,7 @@ from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
 from airflow_provider_braze.pushes.attempt import reporting
 from airflow_provider_braze.pushes.exports.export import _ExportAttempt
 from airflow_provider_braze.pushes.exports.marking import Marking
+from airflow_provider_braze.rejects.writer import RejectsFile
 from tests.connections import connect
 from tests.operators.test_list import Push, Share, TaskInstance, connection, order, push, share, statuses
 from tests.reports import check, rejects
@@ -474,3 +475,33 @@ def test_no_export_is_set_aside_because_the_reports_folder_cannot_be_written(
         push(items, ti)
     assert [each["status"] for each in ti.pushed["report"]["exports"]] == ["failed", "waiting"]
     assert sandbox.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("rows", [True, False])
+def test_what_a_killed_try_has_written_of_its_rejects_goes_when_a_later_one_is_through(
+    share: Share, push: Push, monkeypatch: pytest.MonkeyPatch, rows: bool
+) -> None:
+    """Killed before its first checkpoint, which would have named it."""
+    path = share.land(1, "external_id,email\nU1,bad\nU2,a@example.com\n")
+    given: dict[str, Any] = {"max_rejected": 1}
+    if rows:
+        given |= {
+            "attributes": [{"nickname": "nobody"}, {"external_id": "U2"}],
+            "reports_path": str(share.base),
+        }
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    def left() -> list[str]:
+        return sorted(file.name for file in share.base.rglob("rejects.csv*"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RejectsFile, "close", killed)
+        for number in (1, 2):
+            with pytest.raises(Killed):
+                push(None if rows else path, TaskInstance(number), **given)
+    assert left() == ["rejects.csv.1.part"] * 2
+
+    check(push(None if rows else path, TaskInstance(3), **given), records=2, accepted=1, invalid=1)
+    assert left() == ["rejects.csv"]

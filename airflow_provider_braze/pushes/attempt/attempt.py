@@ -122,6 +122,7 @@ class Attempt(ABC):
             announced=announced if self.resumable else None,
             before=self.remembering.flush,
             token=self.identity.token,
+            killed=start.killed,
         )
 
     def _sent_before(self, most: int | None = None, *, again: bool = False) -> None:

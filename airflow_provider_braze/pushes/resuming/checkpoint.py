@@ -9,7 +9,7 @@ unless a file in the folder of the try says so first.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from airflow_provider_braze.exceptions import BrazeLongWaitError, RejectsError, 
 from airflow_provider_braze.pushes.resuming.allowance import Allowance
 from airflow_provider_braze.pushes.resuming.resume_state import ResumeState
 from airflow_provider_braze.rejects.writer import RejectsFile, RejectsInReport
+from airflow_provider_braze.storage.files.location import Location
 from airflow_provider_braze.storage.reports.reports_folder import in_reports_folder
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.transport.limiter import Limiter
@@ -53,6 +54,7 @@ class Checkpoints:
     :param announced: what of the write-ahead log goes into each of them.
     :param before: called before each is taken: what it says is settled is remembered by then.
     :param token: of the push, which each later try keeps.
+    :param killed: folders of the tries just before that were killed before they had kept anything.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Checkpoints:
         announced: Callable[[], Mapping[str, Any]] | None = None,
         before: Callable[[], None] = lambda: None,
         token: str = "",
+        killed: Sequence[Location] = (),
     ) -> None:
         self.started_at = (
             resume_state.started_at if resume_state else datetime.now(UTC).isoformat(timespec="seconds")
@@ -74,7 +77,7 @@ class Checkpoints:
         self._bound_to, self._ledger, self._rejects = bound_to, ledger, rejects
         self._resume_state, self._save = resume_state, save
         self._is_saved, self._announced, self._before = is_saved, announced, before
-        self._token = token
+        self._token, self._killed = token, killed
         # One thread: parts and checkpoints are written in the order in which they were taken.
         self._writer = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future[bool] | None = None
@@ -233,8 +236,9 @@ class Checkpoints:
     def tidy(self) -> None:
         """Delete what earlier tries have left behind and nothing goes on from any more."""
         self.allowance.tidy()
-        if self._resume_state is not None:
-            self._rejects.tidy(in_reports_folder(folder, 2) for folder in self._resume_state.attempt_folders)
+        folders = self._resume_state.attempt_folders if self._resume_state else ()
+        if earlier := [*self._killed, *(in_reports_folder(folder, 2) for folder in folders)]:
+            self._rejects.tidy(earlier)
 
     def end(self, error: BaseException | None, *, only_once: bool = False) -> bool:
         """Keep the last checkpoint of a push that was stopped, and forget those of one that went through.

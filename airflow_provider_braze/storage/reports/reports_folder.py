@@ -204,8 +204,11 @@ class ReportsFolder:
         return max(written)[2] if written else None
 
     def names_in(self, folder: str) -> list[str]:
-        """List the names in a folder of this one; none where it is not there."""
-        return names_in(self.root.child(folder))
+        """List the names in a folder of this one; none where it is not there.
+
+        What somebody began to write there, and was killed, counts for nothing.
+        """
+        return [name for name in names_in(self.root.child(folder)) if not name.endswith(".part")]
 
     def reports_of(self, fingerprint: str, identity: PushIdentity) -> list[dict[str, Any]]:
         """Read the reports of an export that this very task instance has written, whichever try, in their order."""

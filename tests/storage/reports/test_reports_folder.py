@@ -57,6 +57,13 @@ def test_refusals_are_counted_by_run(folder: ReportsFolder) -> None:
     assert folder.refusals("other", "f1") == 0
 
 
+def test_what_was_begun_when_somebody_was_killed_counts_for_nothing(folder: ReportsFolder) -> None:
+    """Markers are written under another name first, which a kill leaves there."""
+    folder.mark_pushed("braze_default", "f1.1c0ffee5.part")
+    folder.mark_refused("braze_default", "f2", "run.1c0ffee5.part")
+    assert (folder.pushed("braze_default"), folder.refusals("braze_default", "f2")) == (frozenset(), 0)
+
+
 def test_last_report_is_the_newest(folder: ReportsFolder) -> None:
     runs = ["b-first", "a-second", "c-without-a-report"]
     for run in runs:
