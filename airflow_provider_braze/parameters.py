@@ -70,7 +70,19 @@ def as_optional_text(name: str, value: Any) -> str | None:
         )
     if not isinstance(value, str):
         raise BrazeSetupError(f"{name} must be text, not {value!r}.")
+    refuse_half_characters(name, value)
     return value.strip()
+
+
+def refuse_half_characters(name: str, text: str) -> None:
+    """Refuse what JSON's own way to spell a character may leave of one: nothing can be written with it.
+
+    :raises BrazeSetupError: the text has some.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BrazeSetupError(f"{name} holds half a character: {text!r}.") from None
 
 
 def refuse_quotes(name: str, path: str, otherwise: str) -> None:

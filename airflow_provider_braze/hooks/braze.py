@@ -30,16 +30,24 @@ from airflow_provider_braze.hooks.answers import (
     knows_key,
     no_answer,
 )
-from airflow_provider_braze.hooks.calls import again_where_it_helps, given_id, given_json, given_list
+from airflow_provider_braze.hooks.call_arguments import (
+    given_data,
+    given_headers,
+    given_id,
+    given_list,
+    given_method,
+    json_of,
+)
+from airflow_provider_braze.hooks.calls import again_where_it_helps
 from airflow_provider_braze.hooks.cdi import CdiCalls
 from airflow_provider_braze.hooks.connection_form import ConnectionForm
 from airflow_provider_braze.hooks.curl_adapter import Bearer, CallBounds, CurlAdapter
 from airflow_provider_braze.hooks.messaging import MessagingCalls
 from airflow_provider_braze.hooks.users import UserCalls, given_users
+from airflow_provider_braze.parameters import as_bool, as_optional_text, as_whole_number, is_unset
 from airflow_provider_braze.pushes.rows.given_rows import sendable
 from airflow_provider_braze.users_track.batching.batch import Batch
 from airflow_provider_braze.users_track.rules import limits
-from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES, USER_AGENT
 from airflow_provider_braze.users_track.transport.clusters import CLUSTERS
 from airflow_provider_braze.users_track.transport.workspace import EXTRAS, Workspace, read_extra
@@ -68,8 +76,9 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
     hook_name = "Braze"
 
     def __init__(self, braze_conn_id: str = default_conn_name, method: str = "POST") -> None:
-        super().__init__(method=method, http_conn_id=braze_conn_id)
-        self.braze_conn_id = braze_conn_id
+        conn_id = as_optional_text("braze_conn_id", braze_conn_id) or self.default_conn_name
+        super().__init__(method=given_method(method), http_conn_id=conn_id)
+        self.braze_conn_id = conn_id
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -126,7 +135,7 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
     def run(
         self,
         endpoint: str | None = None,
-        data: dict[str, Any] | list[Any] | str | bytes | None = None,
+        data: Mapping[str, Any] | list[Any] | str | bytes | None = None,
         headers: dict[str, Any] | None = None,
         extra_options: dict[str, Any] | None = None,
         *,
@@ -147,27 +156,38 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         :return: the response, with a 2xx status, and nothing in it that says anything but success.
         :raises BrazeRequestError: any other status or saying, or no whole answer within the connection's ``timeout``
             and ``most_bytes``; its subclass says which.
-        :raises BrazeSetupError: the connection or the endpoint is wrong, or the body is no JSON.
+        :raises BrazeSetupError: the connection or a parameter is wrong, or the body is no JSON; nothing was sent.
         """
-        session = self.session
-        method = (method or self.method).upper()
-        if data is not None:
-            place = "params" if method == "GET" else "json" if isinstance(data, dict | list) else "data"
-            request_kwargs[place] = data
-        all_headers = dict(headers or {})
-        body = request_kwargs.pop("json", None)
-        if body is not None:
-            request_kwargs["data"] = to_json(given_json("the body", body))
-        if method != "GET" or body is not None:
-            all_headers.setdefault("Content-Type", "application/json")
-        request = requests.Request(method, self.url_of(endpoint), headers=all_headers, **request_kwargs)
-        prepared = session.prepare_request(request)
+        if not isinstance(extra_options, Mapping | None):
+            raise BrazeSetupError(f"extra_options must be a dict, not {type(extra_options).__name__}.")
         options = extra_options or {}
-        response = self._send(session, prepared, options.get("most_bytes", MOST_ANSWER_BYTES))
-        if options.get("check_response", True):
+        checked = as_bool("check_response", options.get("check_response"), default=True)
+        most_bytes = as_whole_number(
+            "most_bytes", options.get("most_bytes"), default=MOST_ANSWER_BYTES, minimum=1
+        )
+        method = given_method(self.method if is_unset(method) else method)
+        parts = {**request_kwargs, **given_data(method, data)}
+        prepared = self._prepare(method, self.url_of(endpoint), given_headers(headers), parts)
+        response = self._send(self.session, prepared, most_bytes)
+        if checked:
             self.check_response(response)
             check_success(response, prepared, self.workspace.redact)
         return response
+
+    def _prepare(
+        self, method: str, url: str, headers: dict[str, Any], parts: dict[str, Any]
+    ) -> PreparedRequest:
+        body = parts.pop("json", None)
+        if body is not None:
+            parts["data"] = json_of("the body", body)
+        if method != "GET" or body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        try:
+            return self.session.prepare_request(requests.Request(method, url, headers=headers, **parts))
+        except (requests.RequestException, TypeError, ValueError, AttributeError) as error:
+            # Its text may hold a value.
+            reason = type(error).__name__
+        raise BrazeSetupError(f"No request can be made of {', '.join(('headers', *parts))}: {reason}.")
 
     def url_of(self, endpoint: str | None) -> str:
         """Give the URL of an endpoint of this connection's host."""
@@ -209,7 +229,8 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
         :param partner: partner name that Braze assigned (default: the connection's).
         :return: Braze's answer: ``message``, the ``*_processed`` counts of what was queued, and ``errors`` for the
             objects that were refused (``type``, ``input_array``, ``index``).
-        :raises BrazeSetupError: no object, more than the connection's ``objects_per_request``, or one that is no JSON.
+        :raises BrazeSetupError: no object, more than the connection's ``objects_per_request``, or one that is no JSON,
+            names nobody, or has an id that is none.
         :raises BrazeRequestError: Braze took none of them; ``errors`` says why.
         """
         given = {"attributes": attributes, "events": events, "purchases": purchases}
@@ -223,7 +244,8 @@ class BrazeHook(ConnectionForm, MessagingCalls, UserCalls, CdiCalls, HttpHook):
                 f"track_users takes 1 to {self.workspace.objects_per_request} objects in all, not {len(objects)}; "
                 "BrazeUserTrackOperator takes any number."
             )
-        return self.answer_to(self.workspace.path, Batch(objects).body(partner or self.workspace.partner))
+        own = as_optional_text("partner", partner) or self.workspace.partner
+        return self.answer_to(self.workspace.path, Batch(objects).body(own))
 
     def export_users(
         self,

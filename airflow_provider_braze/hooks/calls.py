@@ -8,21 +8,18 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_braze.exceptions import (
     BrazeRateLimitError,
     BrazeRequestError,
     BrazeServerError,
-    BrazeSetupError,
     BrazeUnreachableError,
 )
 from airflow_provider_braze.hooks.answers import redacted
-from airflow_provider_braze.pushes.rows.row_values import BadRowError, value_as_json
 from airflow_provider_braze.user_actions.delivery import Reply
 from airflow_provider_braze.users_track.delivery.interpret import parse
-from airflow_provider_braze.users_track.rules.values import to_json
 from airflow_provider_braze.users_track.transport.client import MOST_ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -36,8 +33,6 @@ MOST_TRIES = 5
 """Tries of a call that reads, which can be made again without harm."""
 
 _FIRST_PAUSE = 1.0
-_MOST_CHARACTERS = 64_000_000
-"""Of a body of any endpoint: a file for the media library is more than any request about users."""
 
 LONGEST_PAUSE = 60.0
 """Seconds; an order of Braze's to wait longer is left to whoever called."""
@@ -55,7 +50,7 @@ class Calls(ABC):
     def run(
         self,
         endpoint: str | None = None,
-        data: dict[str, Any] | list[Any] | str | bytes | None = None,
+        data: Mapping[str, Any] | list[Any] | str | bytes | None = None,
         headers: dict[str, Any] | None = None,
         extra_options: dict[str, Any] | None = None,
         *,
@@ -92,8 +87,7 @@ class Calls(ABC):
         most_bytes: int = MOST_ANSWER_BYTES,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Call any endpoint once as :meth:`answer_to` does, and give the answer's headers too."""
-        body = data if isinstance(data, bytes) else dict(data)
-        response = self.run(endpoint, body, {}, {"most_bytes": most_bytes}, method=method)
+        response = self.run(endpoint, data, {}, {"most_bytes": most_bytes}, method=method)
         answer = parse(response.content)
         if not isinstance(answer, dict):
             raise BrazeServerError(
@@ -107,7 +101,7 @@ class Calls(ABC):
 
         :raises BrazeUnreachableError: there was no answer.
         """
-        response = self.run(endpoint, dict(body), {}, {"check_response": False}, method="POST")
+        response = self.run(endpoint, body, {}, {"check_response": False}, method="POST")
         return Reply(response.status_code, response.headers, response.content)
 
     def read(
@@ -145,41 +139,3 @@ def pause_after(error: BrazeRequestError, tried: int) -> float | None:
         # A 2xx that does not say success says so the next time, too.
         return None
     return random.random() * min(_FIRST_PAUSE * 2.0**tried, LONGEST_PAUSE)
-
-
-def given_list(name: str, given: Iterable[Any] | None) -> list[Any]:
-    """Read a list, whatever it is to ask whether it is true; of a text it would be the characters, of a dict its keys.
-
-    :raises BrazeSetupError: it is one of these, or has no items.
-    """
-    if given is None:
-        return []
-    if isinstance(given, str | bytes | Mapping) or not isinstance(given, Iterable):
-        raise BrazeSetupError(f"{name} must be a list, not {type(given).__name__}.")
-    return list(given)
-
-
-def given_json(name: str, value: Any) -> Any:
-    """Read what is sent as JSON, as rows of ``BrazeUserTrackOperator`` are read.
-
-    :raises BrazeSetupError: there is no JSON for it, or it is more than anything that Braze takes.
-    """
-    try:
-        found = value_as_json(value, _MOST_CHARACTERS)
-        to_json(found)
-    except BadRowError as bad:
-        raise BrazeSetupError(f"{name} cannot be sent: {bad}.") from None
-    except Exception as error:
-        # Half a character; the text of the error may hold a value.
-        raise BrazeSetupError(f"{name} cannot be sent: not JSON: {type(error).__name__}.") from None
-    return found
-
-
-def given_id(name: str, value: Any) -> str:
-    """Read an id that must be given.
-
-    :raises BrazeSetupError: it is no text, or blank.
-    """
-    if not isinstance(value, str) or not value.strip():
-        raise BrazeSetupError(f"{name} must be a text that is not empty, not {value!r}.")
-    return value.strip()

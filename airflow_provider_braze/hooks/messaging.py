@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeServerError, BrazeSetupError
-from airflow_provider_braze.hooks.calls import Calls, given_id
+from airflow_provider_braze.hooks.call_arguments import given_id
+from airflow_provider_braze.hooks.calls import Calls
+from airflow_provider_braze.parameters import as_bool
 from airflow_provider_braze.users_track.rules import moments
 
 _MOST_BYTES = 64_000_000
@@ -88,8 +90,9 @@ class MessagingCalls(Calls):
         newest_first: bool,
         edited_after: datetime | str | None,
     ) -> Iterator[dict[str, Any]]:
-        query: dict[str, Any] = {"sort_direction": "desc" if newest_first else "asc"}
-        if include_archived:
+        descending = as_bool("newest_first", newest_first)
+        query: dict[str, Any] = {"sort_direction": "desc" if descending else "asc"}
+        if as_bool("include_archived", include_archived):
             query["include_archived"] = "true"
         if edited_after is not None:
             query["last_edit.time[gt]"] = _moment(edited_after)
@@ -115,7 +118,7 @@ class MessagingCalls(Calls):
 
     def _details(self, endpoint: str, name: str, identifier: str, draft: bool) -> dict[str, Any]:
         query = {name: given_id(name, identifier)}
-        if draft:
+        if as_bool("draft", draft):
             query["post_launch_draft_version"] = "true"
         found = self.read(endpoint, query, most_bytes=_MOST_BYTES)
         return {key: value for key, value in found.items() if key != "message"}

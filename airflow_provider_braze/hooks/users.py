@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_braze.exceptions import BrazeSetupError
-from airflow_provider_braze.hooks.calls import Calls, given_id, given_json, given_list
+from airflow_provider_braze.hooks.call_arguments import given_id, given_list, given_value, json_of
+from airflow_provider_braze.hooks.calls import Calls
 from airflow_provider_braze.user_actions.actions import (
     ACTIONS,
     ROWS_PER_REQUEST,
@@ -152,9 +153,12 @@ class UserCalls(Calls):
 def given_users(array: str, given: Iterable[Any] | None) -> list[Any]:
     """Read ``external_ids`` or ``user_aliases`` of users that are looked up.
 
+    Each is there once: given twice, it would be found once for each request that it is in.
+
     :raises BrazeSetupError: one of them can be none.
     """
-    return _items(ACTIONS["delete"], array, given_list(array, given), {})
+    found = _items(ACTIONS["delete"], array, given_list(array, given), {})
+    return [*{json_of(array, each): each for each in found}.values()]
 
 
 def _items(action: UserAction, array: str, rows: list[Any], shared: Mapping[str, Any]) -> list[Any]:
@@ -163,7 +167,7 @@ def _items(action: UserAction, array: str, rows: list[Any], shared: Mapping[str,
     for index, row in enumerate(rows):
         name = f"{array}[{index}]"
         try:
-            found.append(item_of(action, array, given_json(name, row), shared))
+            found.append(item_of(action, array, given_value(name, row), shared))
         except BadActionRowError as bad:
             raise BrazeSetupError(f"{name} cannot be sent: {bad}.") from None
     return found

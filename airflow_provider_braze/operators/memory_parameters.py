@@ -18,6 +18,7 @@ from airflow_provider_braze.parameters import (
     as_optional_text,
     is_unset,
     read_data,
+    refuse_half_characters,
 )
 
 USE, IGNORE = "use", "ignore"
@@ -85,6 +86,7 @@ def names(name: str, value: Any) -> frozenset[str]:
     for each in found:
         if not isinstance(each, str) or not each.strip():
             raise BrazeSetupError(f"{name} must be a list of columns; {each!r} is no name of one.")
+        refuse_half_characters(name, each)
     return frozenset(each.strip() for each in found)
 
 

@@ -260,6 +260,15 @@ class TestExportUsers:
         assert set(found["invalid_user_ids"]) == {f"U{n}" for n in range(60, 120)}
         assert sandbox.stats()["requests"] == 3
 
+    def test_gives_a_user_once_that_is_named_twice(self, hook: BrazeHook, sandbox: SandboxProcess) -> None:
+        """Not only within a request: with the same one in two, whoever counts the users counted one too many."""
+        sandbox.put_profiles([{"external_id": f"U{n}"} for n in range(60)])
+        found = hook.export_users(
+            [*(f"U{n}" for n in range(61)), "U0", "U60"], fields_to_export=["external_id"]
+        )
+        assert len(found["users"]) == 60
+        assert found["invalid_user_ids"] == ["U60"]
+
     @pytest.mark.parametrize(
         "fault", [{"status": 500}, {"status": 429, "retry_after": 0}, {"kind": "drop"}], ids=str
     )

@@ -142,7 +142,25 @@ NO_TEXT = "is neither text nor a whole number"
         (lambda hook: hook.export_users([1001.0]), f"external_id {NO_TEXT}"),
         (lambda hook: hook.export_users(email_address=["a", "b"]), "email_address must be a text"),
         (lambda hook: hook.export_users(phone=numpy.array(["1", "2"])), "phone must be a text"),
+        (
+            lambda hook: hook.track_users([{"external_id": 1001.0}]),
+            rf"attributes\[0\] .*external_id {NO_TEXT}",
+        ),
+        (lambda hook: hook.track_users(events=[{"name": "chat"}]), r"events\[0\] .*no identifier"),
+        (
+            lambda hook: hook.track_users(purchases=[{"user_alias": {"alias_name": "a"}}]),
+            r"purchases\[0\] .*a user_alias without alias_name or alias_label",
+        ),
+        (lambda hook: hook.track_users([{"external_id": "a"}], partner=5), "partner must be text"),
         (lambda hook: hook.run(5), "endpoint must be a path"),
+        (lambda hook: hook.run("/x", {}, method=5), "method must be an HTTP method such as POST, not 5"),
+        (lambda hook: hook.run("/x", {}, method="GET /y"), "method must be an HTTP method"),
+        (lambda hook: hook.run("/x", 5), "data must be a dict, a list or text, not int"),
+        (lambda hook: hook.run("/x", {}, {"X-Test": 5}), r"headers\['X-Test'\] must be text, not int"),
+        (lambda hook: hook.run("/x", {}, {"X-Test": "a\r\nb: c"}), "made of headers, data: InvalidHeader"),
+        (lambda hook: hook.run("/x", {}, params=5), "made of headers, params, data: TypeError"),
+        (lambda hook: hook.run("/x", {}, extra_options=5), "extra_options must be a dict, not int"),
+        (lambda hook: hook.list_campaigns(include_archived="no"), "include_archived must be true or false"),
     ],
 )
 def test_what_can_be_no_user_is_said_before_it(
@@ -152,6 +170,13 @@ def test_what_can_be_no_user_is_said_before_it(
     with pytest.raises(BrazeSetupError, match=said):
         call(hook)
     assert sandbox.stats()["requests"] == 0
+
+
+def test_push_tokens_of_nobody_known_are_sent(hook: BrazeHook, sandbox: SandboxProcess) -> None:
+    """Braze makes an anonymous profile for each."""
+    row = {"push_token_import": True, "push_tokens": [{"app_id": "app", "token": "token-1"}]}
+    hook.track_users([row])
+    assert sandbox.requests()[-1]["body"]["attributes"] == [row]
 
 
 def test_a_whole_number_is_the_text_of_it(hook: BrazeHook, sandbox: SandboxProcess) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 
 from airflow_provider_braze.exceptions import BrazeSetupError
+from airflow_provider_braze.pushes.rows.row_identity import why_nobody
 from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json, as_text
 from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, ProfileObject
 
@@ -107,7 +108,7 @@ def sendable(array: str, index: int, row: Any) -> ProfileObject:
     """
     try:
         found = ProfileObject(array, (), as_json(row), [])
-        problem = found.encode()
+        problem = why_nobody(array, found.content) or found.encode()
     except BadRowError as bad:
         problem = str(bad)
     if problem is not None:

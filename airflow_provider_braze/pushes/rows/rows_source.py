@@ -20,11 +20,12 @@ from airflow_provider_braze.pushes.resuming.write_ahead_log import (
     WriteAheadLog,
 )
 from airflow_provider_braze.pushes.rows.given_rows import GivenRow
+from airflow_provider_braze.pushes.rows.row_identity import identity_of, why_nobody
 from airflow_provider_braze.pushes.rows.row_values import BadRowError, as_json
 from airflow_provider_braze.pushes.sources import export_source
 from airflow_provider_braze.pushes.sources.export_item import ExportItem
 from airflow_provider_braze.pushes.sources.rejects_parent import ROWS_COLUMNS
-from airflow_provider_braze.pushes.sources.shards import Shard, same_for_all_spellings
+from airflow_provider_braze.pushes.sources.shards import Shard
 from airflow_provider_braze.redpoint.dialect import Dialect
 from airflow_provider_braze.rejects.reader import RejectsReader
 from airflow_provider_braze.users_track.batching.batch import why_never_sent
@@ -32,69 +33,16 @@ from airflow_provider_braze.users_track.batching.merge_window import ARRAYS, Pro
 from airflow_provider_braze.users_track.batching.profile_object import Identity
 from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.records import ALREADY_SETTLED, RecordReference
-from airflow_provider_braze.users_track.rules.standard_fields import IDENTIFIERS
 
 AHEAD = 5000
 """Rows that one checkpoint announces: after a kill, as many more may be unknown; each costs a write of the store."""
 
-_ALIAS_PARTS = ("alias_name", "alias_label")
-_IDS = ("external_id", "braze_id")
 _NO_ROW = "not a row of attributes, events or purchases as JSON"
 
 Announce = Callable[[Callable[[], None]], bool]
 """Writes down that rows may be sent; whether that is done. What it is given is called when asking again tells more."""
 
 _UNCOUNTED = RecordReference(-1, (), ALREADY_SETTLED)
-
-
-def identity_of(row: Mapping[str, Any]) -> Identity | None:
-    """Tell whom a row is about, by Braze's precedence, equal for all spellings; None where it names nobody."""
-    for kind in IDENTIFIERS:
-        value = row.get(kind)
-        if kind == "user_alias" and value is not None:
-            return (kind, *(value[name] for name in _ALIAS_PARTS)) if _is_whole_alias(value) else None
-        if value not in (None, ""):
-            if kind == "phone":
-                return same_for_all_spellings((kind, str(value)))
-            return (kind, str(value).lower() if kind == "email" else str(value))
-    return None
-
-
-def _is_whole_alias(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(
-        isinstance(part := value.get(name), str) and part.strip() for name in _ALIAS_PARTS
-    )
-
-
-def _problem_of(array: str, content: Any) -> str | None:
-    """Say why Braze cannot know whom a row is about; None where it can, or need not."""
-    if not isinstance(content, Mapping):
-        return f"a row must be a dict, not {type(content).__name__}"
-    alias = content.get("user_alias")
-    if alias is not None and not _is_whole_alias(alias):
-        return "a user_alias without alias_name or alias_label"
-    for kind in _IDS:
-        if not _may_be_id(content.get(kind)):
-            return f"{kind} is neither text nor a whole number"
-    if identity_of(content) is None and not _imports_tokens(array, content):
-        return "no identifier"
-    return None
-
-
-def _may_be_id(value: Any) -> bool:
-    """Tell whether Braze keeps a value as the id that is meant.
-
-    Of a whole number it keeps the text. Of one with a point that would be another user's: of the id 1001 pandas makes
-    1001.0 where another row has none.
-    """
-    if isinstance(value, Decimal):
-        return value.as_tuple().exponent == 0
-    return value is None or (isinstance(value, str | int) and not isinstance(value, bool))
-
-
-def _imports_tokens(array: str, content: Mapping[str, Any]) -> bool:
-    """Tell whether a row brings push tokens of nobody known: Braze makes an anonymous profile for each."""
-    return array == "attributes" and content.get("push_token_import") is True
 
 
 def rejected_rows(rejects: ExportItem, dialect: Dialect) -> Iterator[GivenRow]:
@@ -246,7 +194,7 @@ class RowsSource:
     def _object(self, ledger: Ledger, ordinal: int, row: GivenRow) -> ProfileObject | None:
         reference = RecordReference.of(row.line, row.cells, ledger.begin())
         content = row.content
-        problem = row.problem or _problem_of(row.array, content)
+        problem = row.problem or why_nobody(row.array, content)
         if problem is not None:
             ledger.refuse(reference, "", problem)
             return None
