@@ -19,11 +19,14 @@ from openlineage.client.generated.output_statistics_output_dataset import Output
 
 from airflow_provider_braze import __version__
 from airflow_provider_braze.lineage.naming import export_name, workspace_name
+from airflow_provider_braze.pushes.attempt.reporting import COMPLETE, PLANNED
 from airflow_provider_braze.users_track.ledger.outcomes import OUTCOMES
 
 PUSH_FACET = "braze_push"
 _MOST_EXPORTS = 1000
 """Exports of a list that are named as inputs."""
+
+_READ_TO_THE_END = (COMPLETE, PLANNED)
 
 
 @attr.define
@@ -73,9 +76,12 @@ def _named(kind: Any, path: str, **more: Any) -> Any:
 
 def _input(entry: Mapping[str, Any]) -> Any:
     """Name an export, with what was read of it; of a list, its counts are in the entry's own."""
-    records = (entry.get("counts") or entry).get("records")
-    statistics = InputStatisticsInputDatasetFacet(rowCount=records, size=entry.get("size"))
     path = str(entry.get("path") or entry["export"])
+    records = (entry.get("counts") or entry).get("records")
+    if not records and entry.get("status") not in _READ_TO_THE_END:
+        # It was not its turn, or it was refused or held before its first record: of no rows nothing is known.
+        return _named(InputDataset, path)
+    statistics = InputStatisticsInputDatasetFacet(rowCount=records, size=entry.get("size"))
     return _named(InputDataset, path, inputFacets={"inputStatistics": statistics})
 
 

@@ -61,6 +61,24 @@ def test_a_list_has_an_input_for_each_export(tmp_path: Path) -> None:
     )
 
 
+def test_an_export_that_was_never_read_has_no_count(tmp_path: Path) -> None:
+    """One without records has 0; of one that was refused, or had not its turn, nothing is known."""
+    empty, damaged, gone = (
+        tmp_path / "Braze Append" / "Spring" / "8828" / f"RPI_Export_{n}.txt" for n in (1, 2, 3)
+    )
+    empty.parent.mkdir(parents=True)
+    empty.write_text("external_id,first_name\n")
+    damaged.write_bytes(b"PK\x03\x04 no archive")
+
+    found = told(BrazeUserTrackOperator(task_id="push", export=[str(empty), str(damaged), str(gone)]))
+
+    assert [
+        each.inputFacets.get("inputStatistics") and each.inputFacets["inputStatistics"].rowCount
+        for each in found.inputs
+    ] == [0, None, None]
+    assert [each.name for each in found.inputs] == [str(empty), str(damaged), str(gone)]
+
+
 def test_rows_of_ones_own_have_no_input() -> None:
     found = told(
         BrazeUserTrackOperator(task_id="push", attributes=[{"external_id": "P1"}, {}], max_rejected=1)
