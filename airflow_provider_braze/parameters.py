@@ -12,7 +12,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import PurePath
 from typing import Any
@@ -41,6 +41,16 @@ def is_final(value: Any) -> bool:
     if isinstance(value, list | tuple | set | frozenset):
         return all(map(is_final, value))
     return value is None or isinstance(value, int | float | timedelta | bytes | PurePath)
+
+
+def check_final(task: Any, checks: Mapping[str, Callable[[str, Any], Any]]) -> None:
+    """Read each parameter of a task that is what it will be when the task runs; the others wait for it.
+
+    :param checks: by the parameter's name, what reads it.
+    """
+    for name, read in checks.items():
+        if is_final(value := getattr(task, name)):
+            read(name, value)
 
 
 def as_bool(name: str, value: Any, *, default: bool | None = None) -> bool:

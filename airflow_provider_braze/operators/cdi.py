@@ -35,7 +35,7 @@ from airflow_provider_braze.parameters import (
     as_optional_seconds,
     as_optional_text,
     as_seconds,
-    is_final,
+    check_final,
 )
 from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 from airflow_provider_braze.users_track.transport.clusters import dashboard_of
@@ -116,9 +116,7 @@ class BrazeCdiSyncOperator(NativeRendering, BaseOperator):
         self.braze_conn_id = braze_conn_id
         self.dashboard_url: str | None = None
         try:
-            for name, read in _CHECKS.items():
-                if is_final(value := getattr(self, name)):
-                    read(name, value)
+            check_final(self, _CHECKS)
             # It is never rendered: a template in it is a mistake, too.
             self.deferrable = as_bool("deferrable", deferrable)
         except BrazeError as error:
@@ -149,8 +147,7 @@ class _SyncTask:
             self._wait = as_bool("wait", operator.wait, default=True)
             self._poll = as_seconds("poll_interval", operator.poll_interval, default=30)
             self._timeout = as_optional_seconds("timeout", operator.timeout)
-            conn_id = as_optional_text("braze_conn_id", operator.braze_conn_id)
-            self._hook = BrazeHook(conn_id or BrazeHook.default_conn_name)
+            self._hook = BrazeHook(operator.braze_conn_id)
             endpoint = self._hook.workspace.endpoint
         except BrazeError as error:
             raise AirflowFailException(str(error)) from error

@@ -27,6 +27,7 @@ from airflow_provider_braze.parameters import (
     as_optional_text,
     as_optional_whole_number,
     as_threshold,
+    check_final,
     is_final,
     is_unset,
     read_data,
@@ -167,11 +168,10 @@ class BrazeUsersOperator(NativeRendering, BaseOperator):
             self._running.stop()
 
     def _run(self, context: Context) -> UserActionRun:
-        conn_id = as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
         action, dry_run = _action(self.action), as_bool("dry_run", self.dry_run, default=False)
         expected = as_optional_whole_number("expect_at_most", self.expect_at_most)
         _check_bound(action, expected, dry_run)
-        hook = BrazeHook(conn_id)
+        hook = BrazeHook(self.braze_conn_id)
         self.dashboard_url = dashboard_of(hook.workspace.endpoint)
         if self.dashboard_url and (ti := context.get("ti")) is not None:
             ti.xcom_push(key=BrazeDashboardLink().xcom_key, value=self.dashboard_url)
@@ -180,7 +180,7 @@ class BrazeUsersOperator(NativeRendering, BaseOperator):
             rows=self._rows(),
             workspace=hook.workspace,
             post=_InThreads(hook).post,
-            braze_conn_id=conn_id,
+            braze_conn_id=hook.braze_conn_id,
             identity=push_identity(context, self.task_id),
             expect_at_most=expected,
             dry_run=dry_run,
@@ -277,9 +277,7 @@ def _check_literals(task: BrazeUsersOperator) -> None:
         "max_rejected": as_threshold,
         "export": lambda _, value: value is None or _one(value),
     }
-    for name, read in checks.items():
-        if is_final(value := getattr(task, name)):
-            read(name, value)
+    check_final(task, checks)
     if not isinstance(task.dialect, Dialect):
         Dialect.from_dict(task.dialect or {})
     if is_final(task.action) and is_final(task.dry_run):

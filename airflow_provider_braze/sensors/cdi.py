@@ -18,7 +18,7 @@ from airflow_provider_braze.exceptions import BrazeError, BrazeRequestError
 from airflow_provider_braze.hooks.braze import BrazeHook
 from airflow_provider_braze.hooks.cdi import check_id
 from airflow_provider_braze.native_rendering import NativeRendering
-from airflow_provider_braze.parameters import as_bool, as_optional_text, is_final, is_unset, read_data
+from airflow_provider_braze.parameters import as_bool, as_optional_text, check_final, is_unset, read_data
 from airflow_provider_braze.triggers.cdi import BrazeCdiSyncTrigger, Goal, ended, look
 from airflow_provider_braze.wrong_parameter import WrongParameterError
 
@@ -60,12 +60,7 @@ class BrazeCdiSyncSensor(NativeRendering, BaseSensorOperator):
         default = conf.getboolean("operators", "default_deferrable", fallback=False)
         try:
             self.deferrable = as_bool("deferrable", deferrable, default=default)
-            if is_final(integration_id):
-                check_id(integration_id)
-            if is_final(started_after):
-                _before(started_after)
-            if is_final(braze_conn_id):
-                self._conn_id()
+            check_final(self, _CHECKS)
         except BrazeError as error:
             raise WrongParameterError(str(error)) from error
 
@@ -80,7 +75,7 @@ class BrazeCdiSyncSensor(NativeRendering, BaseSensorOperator):
         self.defer(
             trigger=BrazeCdiSyncTrigger(
                 integration_id=check_id(self.integration_id),
-                braze_conn_id=self._conn_id(),
+                braze_conn_id=BrazeHook(self.braze_conn_id).braze_conn_id,
                 goal=_goal(before),
                 before=None if before is None else before.as_dict(),
                 poll_interval=self.poke_interval,
@@ -94,7 +89,7 @@ class BrazeCdiSyncSensor(NativeRendering, BaseSensorOperator):
         """Look once."""
         try:
             before = _before(self.started_after)
-            hook = BrazeHook(self._conn_id())
+            hook = BrazeHook(self.braze_conn_id)
             try:
                 found = look(hook, check_id(self.integration_id), _goal(before), before)
             except BrazeRequestError as error:
@@ -124,9 +119,6 @@ class BrazeCdiSyncSensor(NativeRendering, BaseSensorOperator):
     def _ended(self, event: Mapping[str, Any]) -> dict[str, Any]:
         return ended(event, check_id(self.integration_id), self.log)
 
-    def _conn_id(self) -> str:
-        return as_optional_text("braze_conn_id", self.braze_conn_id) or BrazeHook.default_conn_name
-
 
 def _before(value: Any) -> PastSyncs | None:
     """Read ``started_after``; a template leaves the text of a dict."""
@@ -139,6 +131,13 @@ def _before(value: Any) -> PastSyncs | None:
     if isinstance(value, Mapping) and "started_after" in value:
         value = value["started_after"]
     return PastSyncs.read(value)
+
+
+_CHECKS: Mapping[str, Any] = {
+    "integration_id": lambda _, value: check_id(value),
+    "started_after": lambda _, value: _before(value),
+    "braze_conn_id": as_optional_text,
+}
 
 
 def _goal(before: PastSyncs | None) -> Goal:

@@ -21,7 +21,7 @@ from airflow_provider_braze.airflow_compat import (
     AirflowSkipException,
 )
 from airflow_provider_braze.exceptions import BrazeError, BrazeSetupError
-from airflow_provider_braze.parameters import is_final
+from airflow_provider_braze.parameters import check_final, is_final
 from airflow_provider_braze.redpoint.discovery.landing import DEFAULT_FILE_PATTERN
 from airflow_provider_braze.redpoint.discovery.nothing_found import NOTHING_FOUND_KEY, NothingFound
 from airflow_provider_braze.redpoint.discovery.poll import PollResult, PollState, poll
@@ -175,9 +175,7 @@ class RedpointExportSensor(BaseSensorOperator):
 
         :raises BrazeSetupError: naming the parameter, and what to change.
         """
-        for name in self.template_fields:
-            if is_final(value := getattr(self, name)):
-                read_parameter(name, value)
+        check_final(self, dict.fromkeys(self.template_fields, read_parameter))
         if not isinstance(self.deferrable, bool):
             raise BrazeSetupError(f"deferrable must be True or False, not {self.deferrable!r}.")
         named = (self.offer, self.workflow_id, self.channel_execution_id)

@@ -58,12 +58,14 @@ class UserAction(NamedTuple):
     :param read: makes a change of a row.
     :param per_minute: requests a minute that the endpoint takes.
     :param within: name of the array around the arrays, where there is one.
+    :param texts: by the name of an array that holds texts, the field of a row that each of them is.
     """
 
     endpoint: str
     read: Callable[[Mapping[str, Any]], Change]
     per_minute: int = USERS_PER_MINUTE
     within: str | None = None
+    texts: Mapping[str, str] = {}
 
     def pace(self, most: float) -> float:
         """Give the requests a second that go out, where the connection allows so many."""
@@ -163,6 +165,13 @@ _DELETED = {
     "phone": "phone_numbers",
 }
 
+_AS_OBJECTS = {
+    "user_alias": "alias_name and alias_label",
+    "email": "email and prioritization",
+    "phone": "phone and prioritization",
+}
+"""Identifiers that are objects where users are deleted, and what these hold."""
+
 
 def _delete(row: Mapping[str, Any]) -> Change:
     kind, value = _identifier(row, _IDENTIFIERS)
@@ -248,31 +257,28 @@ def _subscription(row: Mapping[str, Any]) -> Change:
     return Change(_SUBSCRIBED[kind], tuple(shared.items()), value, frozenset({_person(kind, value)}))
 
 
+def _texts(arrays: Mapping[str, str], as_objects: Iterable[str] = ()) -> dict[str, str]:
+    return {array: kind for kind, array in arrays.items() if kind not in as_objects}
+
+
 ACTIONS: Mapping[str, UserAction] = {
-    "delete": UserAction("/users/delete", _delete),
+    "delete": UserAction("/users/delete", _delete, texts=_texts(_DELETED, _AS_OBJECTS)),
     "identify": UserAction("/users/identify", _identify),
     "alias_new": UserAction("/users/alias/new", _alias_new),
     "alias_update": UserAction("/users/alias/update", _alias_update),
     "merge": UserAction("/users/merge", _merge),
     "subscription_status": UserAction(
-        "/v2/subscription/status/set", _subscription, SUBSCRIPTIONS_PER_MINUTE, "subscription_groups"
+        "/v2/subscription/status/set",
+        _subscription,
+        SUBSCRIPTIONS_PER_MINUTE,
+        "subscription_groups",
+        _texts(_SUBSCRIBED),
     ),
 }
 """By the operator's word for each."""
 
 
-_HOLDING = {
-    "user_aliases": " with alias_name and alias_label",
-    "email_addresses": " with email and prioritization",
-    "phone_numbers": " with phone and prioritization",
-}
-
-_FIELDS_OF_TEXTS = {
-    "external_ids": "external_id",
-    "braze_ids": "braze_id",
-    "emails": "email",
-    "phones": "phone",
-}
+_HOLDING = {_DELETED[kind]: f" with {fields}" for kind, fields in _AS_OBJECTS.items()}
 
 
 def item_of(action: UserAction, array: str, item: Any, shared: Mapping[str, Any]) -> Any:
@@ -282,7 +288,7 @@ def item_of(action: UserAction, array: str, item: Any, shared: Mapping[str, Any]
     :param shared: what else all of one request have in common.
     :raises BadActionRowError: it can be no such item.
     """
-    if (field := _FIELDS_OF_TEXTS.get(array)) is not None:
+    if (field := action.texts.get(array)) is not None:
         if item is None or item == "":
             raise BadActionRowError(f"no {field}")
         return action.read({**shared, field: item}).item
