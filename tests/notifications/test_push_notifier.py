@@ -467,6 +467,14 @@ def test_an_error_that_is_not_ours_is_named_and_not_quoted() -> None:
         assert "ann" not in (message.text + message.html).casefold()
 
 
+def test_of_a_long_error_the_beginning_is_told() -> None:
+    """Some messengers refuse a long text, and nobody would be told."""
+    message = BrazePushNotifier(Chat()).message(of_a_task(BrazeSetupError("x" * 10_000)))
+    assert message is not None
+    assert message.text.count("x" * 2000) == 1
+    assert "x" * 2001 not in message.text
+
+
 def test_nothing_personal_is_told() -> None:
     pushed = bad(failed_rows=[{"index": 1, "reason": "ann@example.com"}], sample_payloads=[{"x": "Ann"}])
     message = BrazePushNotifier(Chat()).message(of_a_task(return_value=pushed))

@@ -18,8 +18,10 @@ from jinja2 import UndefinedError
 from airflow_provider_braze.airflow_compat import AirflowFailException
 from airflow_provider_braze.native_rendering import read
 from airflow_provider_braze.operators.braze import BrazeUserTrackOperator
+from airflow_provider_braze.operators.cdi import BrazeCdiSyncOperator
 from airflow_provider_braze.operators.memory_parameters import wish_of
 from airflow_provider_braze.operators.users import BrazeUsersOperator
+from airflow_provider_braze.sensors.cdi import BrazeCdiSyncSensor
 from tests.connections import connect
 from tests.operators.test_list import Share
 from tests.reports import check
@@ -156,6 +158,13 @@ def test_a_value_of_a_row_keeps_its_type(sandbox: SandboxProcess, value: Any) ->
     rows = [{"external_id": "U1", "as_object": "{{ value }}", "as_text": "{{ value }} "}]
     task = rendered(BrazeUserTrackOperator, values={"value": value}, attributes=rows)
     assert task.attributes[0]["as_object"] == value
+
+
+@pytest.mark.parametrize("kind", [BrazeCdiSyncOperator, BrazeCdiSyncSensor])
+def test_the_id_of_an_integration_stays_a_text(kind: type) -> None:
+    """Airflow makes the number 120000.0 of it, which is refused."""
+    task = rendered(kind, values={"id": "12e4"}, integration_id="{{ id }}", braze_conn_id="{{ id }}")
+    assert (task.integration_id, task.braze_conn_id) == ("12e4", "12e4")
 
 
 @pytest.mark.parametrize("native", [False, True])
