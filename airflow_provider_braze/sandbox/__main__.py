@@ -52,6 +52,18 @@ def _not_negative(text: str) -> float:
     return number
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
+def _key(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a key must be given")
+    return text
+
+
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
@@ -68,7 +80,13 @@ def parser() -> argparse.ArgumentParser:
     """Return the command line's parser."""
     lines = argparse.ArgumentParser(prog="python -m airflow_provider_braze.sandbox", description=__doc__)
     add = lines.add_argument
-    add("--api-key", required=True, metavar="KEY", help="the REST API key to take, with every permission")
+    add(
+        "--api-key",
+        type=_key,
+        required=True,
+        metavar="KEY",
+        help="the REST API key to take, with every permission",
+    )
     add(
         "--limited-key",
         type=_limited_key,
@@ -113,7 +131,7 @@ def _add_behaviour(lines: argparse.ArgumentParser) -> None:
     add("--require-fields", action="store_true", help="/users/export/ids requires fields_to_export")
     add(
         "--objects-per-request",
-        type=int,
+        type=_count,
         default=75,
         metavar="N",
         help="objects that one request may hold (75)",

@@ -14,6 +14,8 @@ from airflow_provider_braze.sandbox.__main__ import main
         ("--port", "http", "'http' is no port from 0 to 65535"),
         ("--latency-ms", "fast", "'fast' is no number of at least 0"),
         ("--lag", "nan", "'nan' is no number of at least 0"),
+        ("--objects-per-request", "0", "'0' is no whole number of at least 1"),
+        ("--api-key", " ", "a key must be given"),
         ("--limit", "bulk", "'bulk' is not NAME=N or NAME=N/S"),
         ("--limit", "bulk=x", "'x' is neither N (a second) nor N/S"),
         ("--tls-certificate", "/nowhere.pem", "'/nowhere.pem' cannot be read"),
