@@ -147,6 +147,8 @@ def _columns(value: object) -> tuple[str, ...]:
     names = tuple(value)
     if not names or not all(isinstance(name, str) and name.strip() for name in names):
         raise _wrong("columns", value, right)
+    if len({*names}) < len(names):
+        raise _wrong("columns", value, right)
     return names
 
 

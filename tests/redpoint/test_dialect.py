@@ -71,6 +71,7 @@ def test_names_and_characters(key: str, given: object, meant: object) -> None:
         ("line_end", "LFCR", "CRLF, LF or CR"),
         ("columns", "external_id,zip", "list"),
         ("columns", [], "list"),
+        ("columns", ["external_id", "zip", "external_id"], "each given once"),
         ("columns", ["external_id", " "], "list"),
         ("columns", 3, "list"),
     ],
