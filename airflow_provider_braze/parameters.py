@@ -24,6 +24,9 @@ _GROUPED = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
 _IN_QUOTES = frozenset({'""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"})
 """The first and the last character of what stands in quotes."""
 
+_FOR_EVER = 9e9
+"""Seconds, 285 years: Python waits for no more than 2**63 nanoseconds, and fails where it is to."""
+
 _SWITCH = {"true": True, "false": False}
 
 
@@ -201,9 +204,10 @@ def _threshold(value: Any) -> int | float | None:
 
 def as_optional_seconds(name: str, value: Any) -> float | None:
     """Read a duration: a timedelta or a number of seconds, at least 0; None where it is unset."""
-    return as_optional_number(name, value.total_seconds() if isinstance(value, timedelta) else value)
+    seconds = as_optional_number(name, value.total_seconds() if isinstance(value, timedelta) else value)
+    return None if seconds is None else min(seconds, _FOR_EVER)
 
 
 def as_seconds(name: str, value: Any, *, default: float | None = None) -> float:
     """Read a duration as ``as_optional_seconds`` does; unset is the default, where there is one."""
-    return as_number(name, value.total_seconds() if isinstance(value, timedelta) else value, default=default)
+    return as_number(name, as_optional_seconds(name, value), default=default)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -125,6 +126,13 @@ def test_points_between_thousands_are_refused_and_not_read_as_a_few() -> None:
     assert as_threshold("max_rejected", "0.050") == 0.05
     for text, number in (("1", 1), ("1.0", 1), ("0", 0), ("0.0", 0.0), ("0.5", 0.5)):
         assert repr(as_threshold("max_rejected", text)) == repr(number)
+
+
+@pytest.mark.parametrize("value", ["1e300", 1e300, timedelta.max])
+def test_seconds_are_no_more_than_python_can_wait_for(value: object) -> None:
+    """Beyond that ``time.sleep`` raises an ``OverflowError``."""
+    assert threading.Lock().acquire(timeout=as_seconds("settle_seconds", value))
+    assert threading.Lock().acquire(timeout=as_optional_seconds("timeout", value) or 0)
 
 
 def test_seconds() -> None:
