@@ -25,7 +25,10 @@ from airflow_provider_braze.storage.protocols.session_files import SessionFileSy
 from airflow_provider_braze.storage.protocols.sessions import ServerRefusedError
 
 _BUFFER = 1 << 20
-"""Bytes read from a file at once."""
+"""Bytes read at once from a file that lies elsewhere."""
+
+_LOCAL_BUFFER = 1 << 16
+"""The same on this machine, where a small read costs little; larger ones go past the buffer."""
 
 _MODES = {"file": stat.S_IFREG, "directory": stat.S_IFDIR, "link": stat.S_IFLNK}
 """What a server calls them, as modes of a file; of anything else it has no more than that it is neither."""
@@ -134,7 +137,7 @@ def open_plain(file: Location | str) -> BinaryIO:
             raise
         return descriptor
 
-    return open(path, "rb", buffering=_BUFFER, opener=opener)
+    return open(path, "rb", buffering=_LOCAL_BUFFER, opener=opener)
 
 
 def open_for_reading(location: Location) -> BinaryIO:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from airflow_provider_braze.storage.files.archives import Unpacked
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 19
 """Bytes read from a storage at once; in small pieces, a remote file would be a thousand times slower."""
 
 _BLOCKS_AHEAD = 2
