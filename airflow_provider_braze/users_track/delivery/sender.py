@@ -53,8 +53,8 @@ class Delivery:
     :param since: when the present batch was first ready to go.
     :param attempts: its tries that met trouble.
     :param silence: seconds of trying since the last answer.
-    :param body: of its next or present request.
-    :param last_body: the last that may have reached Braze: the same again is a retry.
+    :param length: of its last request, in bytes.
+    :param repeated: the present batch may have reached Braze as it is: the same again is a retry.
     :param began: when the present request went out.
     :param counted: records that the present request counts as sent.
     :param trouble: what its last try met, in words for whoever looks on; empty once it goes on.
@@ -66,8 +66,8 @@ class Delivery:
     since: float = 0.0
     attempts: int = 0
     silence: float = 0.0
-    body: bytes = b""
-    last_body: bytes = b""
+    length: int = 0
+    repeated: bool = False
     began: float = 0.0
     counted: int = 0
     trouble: str = ""
@@ -149,8 +149,7 @@ class Sender:
         if not batches:
             return False
         delivery.since, delivery.attempts, delivery.silence = self._clock(), 0, 0.0
-        delivery.trouble = ""
-        delivery.body, delivery.last_body = delivery.batch.body(self._workspace.partner), b""
+        delivery.trouble, delivery.repeated = "", False
         return True
 
     def may_go(self, delivery: Delivery) -> bool:
@@ -160,6 +159,9 @@ class Sender:
     def send(self, delivery: Delivery) -> None:
         """Send the present batch once."""
         batch = delivery.batch
+        # Made anew for each try, and kept by libcurl alone: few requests are repeated.
+        body = batch.body(self._workspace.partner)
+        delivery.length = len(body)
         delivery.counted = 0 if batch.lost else batch.records
         self._ledger.sent += delivery.counted
         self._count(delivery, 1)
@@ -167,7 +169,7 @@ class Sender:
         self._limiter.take()
         # From here on, until there is an answer, Braze may have got it, whatever ends the push.
         batch.sending = True
-        self._client.start(self._workspace.path, delivery.body, delivery)
+        self._client.start(self._workspace.path, body, delivery)
 
     def answered(self, delivery: Delivery, result: Answer | NoAnswerError) -> float | None:
         """Take what became of a request.
@@ -199,7 +201,7 @@ class Sender:
             self._limiter.answered()
             batch.lost, batch.ambiguous, batch.sending = lost_before or result.sent, result.sent, False
             if result.sent:
-                delivery.last_body = delivery.body
+                delivery.repeated = True
             else:
                 self._count(delivery, -1)
             return self._unanswered(result)
@@ -212,7 +214,7 @@ class Sender:
         batch.lost = lost_before or trouble or interpretation.action in (Action.ACCEPT, Action.SETTLE)
         batch.ambiguous = trouble and result.status not in _SURELY_UNPROCESSED
         batch.sending = False
-        delivery.last_body = delivery.body
+        delivery.repeated = True
         return interpretation, f"Braze answered {result.status}"
 
     def _unanswered(self, error: NoAnswerError) -> tuple[Interpretation, str]:
@@ -224,8 +226,8 @@ class Sender:
 
     def _count(self, delivery: Delivery, by: int) -> None:
         self._ledger.requests += by
-        self._ledger.retries += by if delivery.body == delivery.last_body else 0
-        self._ledger.bytes += by * len(delivery.body)
+        self._ledger.retries += by if delivery.repeated else 0
+        self._ledger.bytes += by * delivery.length
 
     def _after_trouble(self, delivery: Delivery, answer: Answer | None, reason: str) -> float | None:
         """Give the seconds until the present batch is tried again; None when it has its outcome instead."""
@@ -235,7 +237,7 @@ class Sender:
             _forget(batch)
         delivery.trouble = f"Braze answers {answer.status}" if answer else f"{reason[:1].upper()}{reason[1:]}"
         if self._part_unrepeatable(batch, reason):
-            delivery.body = batch.body(self._workspace.partner)
+            delivery.repeated = False
         if not batch.items:
             return None
         # Either would do for a host that is down; silence also ends what takes its whole timeout each time.

@@ -9,7 +9,6 @@ Above: the loop of a push, and the hook. Below: the workspace, and the machine's
 from __future__ import annotations
 
 import contextlib
-import io
 import math
 import os
 import platform
@@ -225,7 +224,7 @@ class Transfer:
         self._workspace = workspace
         self._lines: list[bytes] = []
         self._answer = bytearray()
-        self._body, self._length = io.BytesIO(), 0
+        self._body, self._length, self._given = b"", 0, 0
         self._most_bytes = MOST_ANSWER_BYTES
         self.handle = pycurl.Curl()
         for option, value in options.items():
@@ -246,12 +245,17 @@ class Transfer:
         self._answer.clear()
         self.handle.setopt(pycurl.URL, url)
         self.handle.setopt(pycurl.POSTFIELDSIZE_LARGE, len(body))
-        self._body, self._length = io.BytesIO(body), len(body)
+        self._body, self._length, self._given = body, len(body), 0
 
     def _read(self, size: int) -> bytes:
         # Once and never from its start again: given as POSTFIELDS, libcurl would by itself send the body twice where
         # a reused connection breaks before the answer, and Braze would count an event twice.
-        return self._body.read(size)
+        part = self._body[self._given : self._given + size]
+        self._given += len(part)
+        if self._given == self._length:
+            # libcurl keeps what it was given until that has gone out.
+            self._body = b""
+        return part
 
     def _take(self, part: bytes) -> int:
         self._answer += part
@@ -259,7 +263,7 @@ class Transfer:
 
     def answer(self) -> Answer | NoAnswerError:
         """Give the answer that has come, and let go of the body."""
-        self._body = io.BytesIO()
+        self._body = b""
         headers = Headers(self._lines)
         if not headers.whole:
             # To libcurl a connection that closes within them ends them.
@@ -272,7 +276,7 @@ class Transfer:
         :param code: libcurl's, or what pycurl says in its place.
         """
         # libcurl reads it when there is a connection, through any proxy and with TLS, on which it can go out.
-        sent = self._body.tell() > 0 if self._length else self.handle.getinfo(pycurl.REQUEST_SIZE) > 0
+        sent = self._given > 0 if self._length else self.handle.getinfo(pycurl.REQUEST_SIZE) > 0
         self.handle.close()
         untrusted = code == pycurl.E_PEER_FAILED_VERIFICATION
         return NoAnswerError(self._reason(code, text, sent), sent=sent, untrusted=untrusted)

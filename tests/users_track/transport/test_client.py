@@ -77,6 +77,28 @@ class TestRequest:
             post(f"http://127.0.0.1:{port}", times=5)
         assert len(made) == 1
 
+    def test_a_body_that_libcurl_has_taken_is_let_go_of_before_the_answer(self) -> None:
+        class Body(bytes):
+            def __del__(self) -> None:
+                gone.set()
+
+        gone, answer = threading.Event(), threading.Event()
+
+        def handle(connection: socket.socket) -> None:
+            connection.recv(65536)
+            answer.wait(30)
+            connection.sendall(SUCCESS)
+
+        with listening(handle) as port, Client(workspace(f"http://127.0.0.1:{port}")) as client:
+            client.start("/users/track", Body(b"{}" * 100), None)
+            while not gone.is_set():
+                assert not [*client.finished()]
+                client.wait(0.1)
+            answer.set()
+            while not (ended := [*client.finished()]):
+                client.wait(0.1)
+        assert isinstance(ended[0][1], Answer)
+
     def test_headers_are_found_in_any_case(self) -> None:
         with Answering(lambda _: http(429, {}, "x-ratelimit-retry-after: 3\r\n")) as server:
             assert post(server.url).headers.get("X-Ratelimit-Retry-After") == "3"
