@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from airflow_provider_braze.exceptions import ExportRefusedError, ReportError
-from airflow_provider_braze.storage.files.plain import make_folders, read_small, write_whole
+from airflow_provider_braze.storage.files.plain import read_small
 from airflow_provider_braze.storage.reports.markers import Marker
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name
 from airflow_provider_braze.storage.reports.shard_marks import ALL, Part, Parts, ShardMarks
@@ -93,7 +93,7 @@ class PushedBefore:
         self._folder, self._conn_id, self._clock = folder, braze_conn_id, clock
         self._part, self._marks = part, ShardMarks(folder, braze_conn_id)
         self._half: dict[str, Parts] = {}
-        self._root = folder.root.child(f"order/{safe_name(braze_conn_id)}")
+        self._name = f"order/{safe_name(braze_conn_id)}"
         # There may be tens of thousands: they stay text until one is looked at.
         self._names: list[str] = []
         self.known: Known = frozenset()
@@ -176,14 +176,14 @@ class PushedBefore:
         entry = _IndexEntry(
             _microseconds(modified or 0.0), hashlib.sha256(written).hexdigest()[:16], fingerprint
         )
-        self._write("fields", entry.fields, written)
-        self._write("exports", entry.name, b"")
+        self._folder.write(f"{self._name}/fields/{entry.fields}", written)
+        self._folder.write(f"{self._name}/exports/{entry.name}", b"")
         self._fields[entry.fields] = frozenset(fields or ())
         self.known |= {entry.name}
         self._names = sorted({*self._names, entry.name})
 
     def _list(self) -> None:
-        if self._clock() - self._listed_at < (0.0 if self._root.is_local else _FRESH_SECONDS):
+        if self._clock() - self._listed_at < (0.0 if self._folder.root.is_local else _FRESH_SECONDS):
             return
         listed = self._listed()
         # Listed after the index: what is marked between the two is read, rather than missed.
@@ -205,7 +205,7 @@ class PushedBefore:
         self._listed_at = self._clock()
 
     def _listed(self) -> list[str]:
-        return self._folder.names_in(f"order/{safe_name(self._conn_id)}/exports")
+        return self._folder.names_in(f"{self._name}/exports")
 
     def _markers(self, among: Collection[str]) -> dict[str, Marker]:
         """Read the markers of some exports; of those that are half pushed, the mark of a shard."""
@@ -220,7 +220,9 @@ class PushedBefore:
     def _fields_of(self, name: str) -> frozenset[str]:
         if name not in self._fields:
             try:
-                written = json.loads(read_small(self._root.child(f"fields/{name}"), _MOST_FIELDS_BYTES))
+                written = json.loads(
+                    read_small(self._folder.root.child(f"{self._name}/fields/{name}"), _MOST_FIELDS_BYTES)
+                )
                 self._fields[name] = frozenset(map(str, written))
             except (FileNotFoundError, ValueError, TypeError, RecursionError):
                 # Half an index: better one more export called late than one that is not.
@@ -235,11 +237,6 @@ class PushedBefore:
         return OverlappingExport(
             marker.path or entry.fingerprint, entry.modified / 1e6, fields, marker.pushed_at
         )
-
-    def _write(self, kind: str, name: str, content: bytes) -> None:
-        parent = self._root.child(kind)
-        make_folders(parent)
-        write_whole(parent.child(name), content)
 
 
 def _fingerprint_of(name: str) -> str:

@@ -176,7 +176,7 @@ class ReportsFolder:
 
         :param marker: what is known of the push.
         """
-        self._write(_pushed(braze_conn_id), fingerprint, marker or Marker(pushed_at=now()))
+        self.write(f"{_pushed(braze_conn_id)}/{fingerprint}", (marker or Marker(pushed_at=now())).written())
 
     def refused(self, braze_conn_id: str) -> frozenset[str]:
         """Fingerprints of the exports that a push through this connection refused at least once."""
@@ -194,8 +194,8 @@ class ReportsFolder:
         :param push: folder name of the push that refused it.
         :param marker: what is known of it.
         """
-        folder = f"refused/{safe_name(braze_conn_id)}/{fingerprint}"
-        self._write(folder, safe_name(push), marker or Marker(pushed_at=now()))
+        name = f"refused/{safe_name(braze_conn_id)}/{fingerprint}/{safe_name(push)}"
+        self.write(name, (marker or Marker(pushed_at=now())).written())
 
     def last_report(self, fingerprint: str) -> Location | None:
         """Find the newest report of an export, for messages that point at it."""
@@ -253,10 +253,11 @@ class ReportsFolder:
         except (OSError, ExportRefusedError):
             return Marker()
 
-    def _write(self, folder: str, name: str, marker: Marker) -> None:
-        parent = self.root.child(folder)
-        make_folders(parent)
-        write_whole(parent.child(name), marker.written())
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file below this folder, and the folders down to it."""
+        file = self.root.child(name)
+        make_folders(file.parent)
+        write_whole(file, content)
 
 
 def _not_out_of(base: Location, root: Location) -> Location:

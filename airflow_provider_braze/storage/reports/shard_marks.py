@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_braze.exceptions import ExportRefusedError
 from airflow_provider_braze.storage.files.location import Location
-from airflow_provider_braze.storage.files.plain import make_folders, read_small, remove, write_whole
+from airflow_provider_braze.storage.files.plain import read_small, remove
 from airflow_provider_braze.storage.reports.markers import MOST_MARKER_BYTES, Marker
 from airflow_provider_braze.storage.reports.push_identity import PushIdentity
 from airflow_provider_braze.storage.reports.reports_folder import ReportsFolder, safe_name
@@ -113,7 +113,9 @@ class ShardMarks:
         :raises ConnectionError: its storage is out of reach.
         """
         try:
-            return Marker.read(read_small(self._at(fingerprint, part), MOST_MARKER_BYTES))
+            return Marker.read(
+                read_small(self._folder.root.child(self._name_of(fingerprint, part)), MOST_MARKER_BYTES)
+            )
         except FileNotFoundError:
             return None
         except ConnectionError:  # nobody knows what is there
@@ -123,8 +125,7 @@ class ShardMarks:
 
     def leave(self, fingerprint: str, part: Part, mark: Marker) -> None:
         """Say that a shard has gone through."""
-        make_folders(self.root)
-        write_whole(self._at(fingerprint, part), mark.written())
+        self._folder.write(self._name_of(fingerprint, part), mark.written())
 
     def marker_of(self, fingerprint: str, of: int, own: Marker) -> Marker | None:
         """Give the marker of an export of which all shards have gone through; None where one is missing.
@@ -163,7 +164,7 @@ class ShardMarks:
         with contextlib.suppress(Exception):
             for part in self.all().get(fingerprint, Parts()).found:
                 with contextlib.suppress(Exception):
-                    remove(self._at(fingerprint, part))
+                    remove(self._folder.root.child(self._name_of(fingerprint, part)))
 
-    def _at(self, fingerprint: str, part: Part) -> Location:
-        return self.root.child(f"{fingerprint}-{part.number}-of-{part.of}")
+    def _name_of(self, fingerprint: str, part: Part) -> str:
+        return f"{self._name}/{fingerprint}-{part.number}-of-{part.of}"
