@@ -48,14 +48,14 @@ class HalfPushed:
         :param identity: who pushes: its own mark is none of another task, and to clear a task pushes again.
         :raises ReportError: it cannot be read.
         """
+        own = part_of(shard)
         try:
             parts = marks.of(fingerprint)
-            has_own = parts.has(shard.number, shard.of)
-            if has_own:
-                earlier = marks.read(fingerprint, part_of(shard))
+            if own in parts.found:
+                earlier = marks.read(fingerprint, own)
             elif not shard.is_everything:
                 # The others may have been quicker, and have seen the export through that this run was offered half.
-                earlier = marks.seen_through_by(fingerprint, part_of(shard), identity)
+                earlier = marks.seen_through_by(fingerprint, own, identity)
             else:
                 earlier = None
         except OSError as error:

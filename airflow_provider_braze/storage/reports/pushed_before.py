@@ -189,11 +189,10 @@ class PushedBefore:
         # Listed after the index: what is marked between the two is read, rather than missed.
         marks = self._marks.all()
         pushed = self._folder.pushed(self._conn_id)
-        part = self._part
         self._half = {
             fingerprint: parts
             for fingerprint, parts in marks.items()
-            if fingerprint not in pushed and parts.concern(part.number, part.of)
+            if fingerprint not in pushed and parts.concern(self._part)
         }
         known = pushed | self._half.keys()
         self.known = frozenset(listed)

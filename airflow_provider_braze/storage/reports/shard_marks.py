@@ -48,17 +48,13 @@ class Parts:
 
     found: frozenset[Part] = field(default_factory=frozenset)
 
-    def has(self, number: int, of: int) -> bool:
-        """Tell whether this very shard has."""
-        return Part(of, number) in self.found
-
     def are_all(self, of: int) -> bool:
         """Tell whether all of so many have."""
         return all(Part(of, number) in self.found for number in range(1, of + 1))
 
-    def concern(self, number: int, of: int) -> bool:
+    def concern(self, part: Part) -> bool:
         """Tell whether any of its users went with a shard that has: those of another number may be anybody."""
-        return self.has(number, of) or self.other_than(of) is not None
+        return part in self.found or self.other_than(part.of) is not None
 
     def other_than(self, of: int) -> int | None:
         """Give another number of shards than this one that some have gone through with; None where there is none."""
