@@ -69,7 +69,6 @@ def open_memory(
     :return: None where there is none; on a disk of this machine what keeps others from beginning one meanwhile.
     :raises BrazeError: it can neither be used nor set aside.
     """
-    check_kind(folder)
     if not is_here(folder):
         if not wish.only_changed and not exists(folder):
             return None
