@@ -64,6 +64,8 @@ class RejectsFile(Sink):
         self._rest = False
         self._broken = False
         self._said = ""
+        self.trouble: RejectsError | None = None
+        """Why it cannot be written whole, once that is known; however often it is asked."""
         self._url: str | None = None
 
     def write(self, reference: RecordReference, outcome: str, reason: str, column: str) -> None:
@@ -221,10 +223,11 @@ class RejectsFile(Sink):
             told = isinstance(error, OSError) and error.strerror
             self._said = str(told) if told else type(error).__name__
         self._broken, said = True, self._said
-        return RejectsError(
+        self.trouble = RejectsError(
             f"The rejects file {self.location.url} cannot be written ({said}): "
             "make room, or set reports_path to a folder that the worker can write."
         )
+        return self.trouble
 
 
 def parts_of(checkpoint: Mapping[str, Any]) -> list[str]:

@@ -169,7 +169,9 @@ def close(
 ) -> tuple[str | None, BaseException | None]:
     """Give the rejects file its name; that this fails is what stopped the push, unless something else did before."""
     try:
-        return rejects.close(keep_parts=keep_parts), error
+        url = rejects.close(keep_parts=keep_parts)
+        # What broke it may have been met where nobody was told, as when the last checkpoint was taken.
+        return url, error or rejects.trouble
     except RejectsError as trouble:
         return None, error or trouble
 

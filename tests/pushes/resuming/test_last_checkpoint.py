@@ -18,7 +18,7 @@ from airflow_provider_braze.users_track.ledger.ledger import Ledger
 from airflow_provider_braze.users_track.ledger.sink import NullSink
 from airflow_provider_braze.users_track.transport.workspace import Workspace
 from tests.checkpoints import Killed, keep_often
-from tests.jobs import export_push
+from tests.jobs import export_push, rows_push
 
 TEXT = "external_id,email\n" + "".join(f"U{n},{'odd' if n % 5 else 'ann@example.com'}\n" for n in range(3000))
 
@@ -115,6 +115,30 @@ def test_a_push_whose_last_part_is_lost_is_not_called_complete(
         push.execute()
     assert push.report is not None
     assert push.report["status"] != "complete"
+    assert push.report["rejects_path"] is None
+
+
+def test_nor_is_one_of_rows_whose_last_part_is_lost_with_its_last_checkpoint(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of rows that are sent once, a last checkpoint is taken though all went well: it is the first to end that part."""
+
+    def fill(self: RejectsFile) -> None:
+        if self._ended:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RejectsFile, "_close_ended", fill)
+    event = {"external_id": "U1", "name": "bought", "time": "2026-01-01T00:00:00Z"}
+    push = rows_push(
+        events=[event, {"name": "of nobody"}],
+        workspace=workspace,
+        reports_path=str(tmp_path),
+        save=lambda _: None,
+    )
+    with pytest.raises(RejectsError, match="No space left"):
+        push.execute()
+    assert push.report is not None
+    assert (push.report["status"], push.report["accepted"], push.report["invalid"]) == ("partial", 1, 1)
     assert push.report["rejects_path"] is None
 
 
