@@ -44,11 +44,10 @@ which is told in whole seconds, so that up to one of them would be lost each tim
 _LATEST = 2.0
 """Seconds at most that a push goes on later than was ordered: of a new hour, the others would use what is there."""
 
-_FIRST, _FIRST_FEW, _GROWTH, _NEARLY = 0.02, 4, 0.5, 0.9
-"""Part of what a window of 3 s holds, and requests, that may be in flight before the first answer; while nearly as many
-are, every other answer allows one more. So several that start at the same moment know of each other before
-they have used up the limit, while one alone has as many in flight as it needs at a round trip of 50 ms from the start,
-and after some at any. Many more than are needed would only take memory: each its records, and a connection."""
+_FIRST, _FIRST_FEW, _GROWTH = 0.02, 4, 0.5
+"""Part of what a window of 3 s holds, and requests, that may be in flight before the first answer; every other answer
+allows one more. So several that start at the same moment know of each other before they have used up the limit, while
+one alone has as many in flight as it needs at a round trip of 50 ms from the start, and after some at any."""
 
 _MOST_DOUBLINGS = 6
 _EPOCH = 1_000_000_000
@@ -89,12 +88,10 @@ class Limiter:
         self._unanswered = 0
         self._answered: deque[float] = deque(after._answered if after else ())
         self._refusals_in_a_row = 0
-        # Requests that may be in flight: few until the first answers tell who else sends; and whether nearly as many
-        # are.
+        # Requests that may be in flight: few until the first answers tell who else sends.
         self._may_fly: float = (
             after._may_fly if after else max(_FIRST_FEW, int(_FIRST * self._window / shards))
         )
-        self._nearly_all_fly = False
         self.refusals = 0
         # Seconds in which something waited for the pace alone; who sends counts them.
         self.paced_seconds = 0.0
@@ -124,7 +121,6 @@ class Limiter:
         # Three answers to the same question, of which the latest holds: Braze's order, our pace, the others.
         wait = max(0.0, self._paused_until - now, self._next_at - now)
         wait = max(wait, self._share.hold(now, self._unanswered))
-        self._nearly_all_fly = self._unanswered >= _NEARLY * self._may_fly
         if self._unanswered >= self._may_fly:
             # Held back on purpose: nothing of that is made up for.
             self._catch_up = 0.0
@@ -162,8 +158,7 @@ class Limiter:
         now = self._clock()
         # Before anything is learned: the server counts a request until its own window is over, answered or not.
         self._unanswered -= 1
-        if self._nearly_all_fly:
-            self._may_fly += _GROWTH
+        self._may_fly += _GROWTH
         self._answered.append(now + limits.WINDOW_SECONDS)
         if status == 429:
             self._refused(headers or {}, now)

@@ -120,28 +120,6 @@ class TestCeiling:
         assert virtual_time.run(main()) >= 99
         assert worst_window(server.arrivals) <= 300
 
-    @pytest.mark.parametrize(("latency", "least", "most"), [(0.04, 41, 65), (0.2, 90, 96)])
-    def test_no_more_are_in_flight_than_the_round_trip_needs_also_after_a_delay(
-        self, latency: float, least: int, most: int
-    ) -> None:
-        in_flight: list[int] = []
-
-        class Busy(Server):
-            async def post(self) -> None:
-                in_flight.append((in_flight or [0])[-1] + 1)
-                await super().post()
-                in_flight.append(in_flight[-1] - 1)
-
-        async def main() -> None:
-            under = limiter()
-            await send(under, server, 3.0)
-            # What was missed meanwhile may be made up for: a hundred are due at once.
-            await send(under, server, 0.1)
-
-        server = Busy(lambda: latency / 2, lambda: latency / 2)
-        virtual_time.run(main())
-        assert least <= max(in_flight) <= most
-
     def test_the_first_second_is_paced_too(self) -> None:
         async def main() -> None:
             under = limiter(100.0)
