@@ -198,7 +198,11 @@ def test_of_the_sensor(sandbox: SandboxProcess, export: str, name: str) -> None:
     "name",
     [
         *parameters(RedpointExportTrigger.__init__)[1:],
-        *set(parameters(RedpointExportSensor.__init__)[2:]) - {"deferrable", "give_up_after"},
+        *(
+            name
+            for name in parameters(RedpointExportSensor.__init__)[2:]
+            if name not in ("deferrable", "give_up_after")
+        ),
     ],
 )
 def test_of_the_watcher(sandbox: SandboxProcess, name: str) -> None:
